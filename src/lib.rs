@@ -1,0 +1,1 @@
+//! Silkroll makes Kubernetes rollouts lossless.

@@ -1,0 +1,3 @@
+//! The `silkroll` program: parse, run, exit code.
+
+fn main() {}

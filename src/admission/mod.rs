@@ -1,0 +1,336 @@
+//! AdmissionReview `admission.k8s.io/v1` in and out. What is read borrows from the body; the answer
+//! is written by hand, with the patch as base64 (a list of numbers, as serde would write bytes, is
+//! twice as long).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use crate::engine::{
+    Ask, Decision, Kind, NamespaceView, Object, Outcome, Reason, Settings, Text, decide,
+};
+
+/// The longest body that is read, in bytes: the API server's own limit for a request is 3 MiB, and a
+/// review has two objects and their envelope.
+pub const MAX_BODY: usize = 7 * 1024 * 1024;
+
+/// A body that is no review: the HTTP status and what to say.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    /// 400.
+    pub status: u16,
+    /// What is wrong and what would be right.
+    pub message: String,
+}
+
+impl Refusal {
+    fn bad(message: impl Into<String>) -> Self {
+        Self {
+            status: 400,
+            message: message.into(),
+        }
+    }
+}
+
+/// What the request wants to do, where Silkroll cares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// CREATE
+    Create,
+    /// UPDATE
+    Update,
+    /// DELETE, CONNECT and whatever comes.
+    Other,
+}
+
+impl Operation {
+    /// The word in logs and metrics.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Create => "CREATE",
+            Self::Update => "UPDATE",
+            Self::Other => "OTHER",
+        }
+    }
+}
+
+/// A review that can be answered.
+#[derive(Debug)]
+pub struct Review<'a> {
+    /// Echoed in the answer.
+    pub uid: Text<'a>,
+    /// The workload's kind; none where it is none of ours.
+    pub kind: Option<Kind>,
+    /// What the request does.
+    pub operation: Operation,
+    /// Whether nothing will be stored; the answer is the same.
+    pub dry_run: bool,
+    subresource: bool,
+    namespace: Text<'a>,
+    name: Text<'a>,
+    malformed: Option<String>,
+    object: Option<Object<'a>>,
+    old: Option<Object<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawReview<'a, O> {
+    #[serde(borrow, default)]
+    api_version: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    kind: Option<Text<'a>>,
+    #[serde(borrow, default, bound(deserialize = "O: Deserialize<'de>"))]
+    request: Option<RawRequest<'a, O>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawRequest<'a, O> {
+    #[serde(borrow, default)]
+    uid: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    kind: Option<RawKind<'a>>,
+    #[serde(borrow, default)]
+    sub_resource: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    name: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    namespace: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    operation: Option<Text<'a>>,
+    #[serde(default)]
+    dry_run: Option<bool>,
+    #[serde(default, bound(deserialize = "O: Deserialize<'de>"))]
+    object: Option<O>,
+    #[serde(default, bound(deserialize = "O: Deserialize<'de>"))]
+    old_object: Option<O>,
+}
+
+#[derive(Deserialize, Default)]
+struct RawKind<'a> {
+    #[serde(borrow, default)]
+    group: Text<'a>,
+    #[serde(borrow, default)]
+    version: Text<'a>,
+    #[serde(borrow, default)]
+    kind: Text<'a>,
+}
+
+impl<'a> Review<'a> {
+    /// Reads a body.
+    ///
+    /// # Errors
+    /// A [`Refusal`] where it is not JSON, not a review of version v1, or lacks request or uid.
+    pub fn read(body: &'a [u8]) -> Result<Self, Refusal> {
+        if body.is_empty() {
+            return Err(Refusal::bad(
+                "the body is empty; expected is an AdmissionReview (admission.k8s.io/v1) as JSON",
+            ));
+        }
+        let text = std::str::from_utf8(body).map_err(|error| {
+            Refusal::bad(format!(
+                "the body is not UTF-8: invalid byte at offset {}",
+                error.valid_up_to()
+            ))
+        })?;
+        match serde_json::from_str::<RawReview<'a, Object<'a>>>(text) {
+            Ok(raw) => Self::of(raw, None, |object| object),
+            // Objects of other kinds may have any shape; what has no shape at all is refused.
+            Err(error) => match serde_json::from_str::<RawReview<'a, IgnoredAny>>(text) {
+                Ok(raw) => Self::of(raw, Some(error.to_string()), |_| None),
+                Err(error) => Err(Refusal::bad(format!(
+                    "the body is not an AdmissionReview: {error}"
+                ))),
+            },
+        }
+    }
+
+    fn of<O>(
+        raw: RawReview<'a, O>,
+        malformed: Option<String>,
+        object: impl Fn(Option<O>) -> Option<Object<'a>>,
+    ) -> Result<Self, Refusal> {
+        let version = raw.api_version.unwrap_or_default();
+        let kind = raw.kind.unwrap_or_default();
+        if kind.0 != "AdmissionReview" || version.0 != "admission.k8s.io/v1" {
+            return Err(Refusal::bad(format!(
+                "the body is {} of {}; expected is AdmissionReview of admission.k8s.io/v1",
+                crate::policy::quoted(&kind.0, 60),
+                crate::policy::quoted(&version.0, 60)
+            )));
+        }
+        let Some(request) = raw.request else {
+            return Err(Refusal::bad("the AdmissionReview has no request"));
+        };
+        let uid = request.uid.unwrap_or_default();
+        if uid.0.is_empty() {
+            return Err(Refusal::bad(
+                "request.uid is missing or empty; an answer must echo it",
+            ));
+        }
+        let named = request.kind.unwrap_or_default();
+        let api_version = format!("{}/{}", named.group.0, named.version.0);
+        Ok(Self {
+            uid,
+            kind: Kind::of(&api_version, &named.kind.0),
+            operation: match request.operation.unwrap_or_default().0.as_ref() {
+                "CREATE" => Operation::Create,
+                "UPDATE" => Operation::Update,
+                _ => Operation::Other,
+            },
+            dry_run: request.dry_run.unwrap_or(false),
+            subresource: request.sub_resource.is_some_and(|text| !text.0.is_empty()),
+            namespace: request.namespace.unwrap_or_default(),
+            name: request.name.unwrap_or_default(),
+            malformed,
+            object: object(request.object),
+            old: object(request.old_object),
+        })
+    }
+
+    /// The namespace that the answer depends on; none where no answer of ours does.
+    #[must_use]
+    pub fn namespace_needed(&self) -> Option<&str> {
+        let ours = self.kind.is_some()
+            && self.operation != Operation::Other
+            && !self.subresource
+            && self.object.is_some();
+        ours.then(|| self.namespace())
+    }
+
+    /// The request's namespace, else the object's, else `default`.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        if !self.namespace.0.is_empty() {
+            return &self.namespace.0;
+        }
+        self.object
+            .as_ref()
+            .and_then(Object::namespace)
+            .unwrap_or("default")
+    }
+
+    /// The request's name, else the object's name or `generateName`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        if !self.name.0.is_empty() {
+            return &self.name.0;
+        }
+        self.object.as_ref().map_or("", Object::name)
+    }
+
+    /// The object, where the request has one that can be read.
+    #[must_use]
+    pub fn object(&self) -> Option<&Object<'a>> {
+        self.object.as_ref()
+    }
+
+    /// Asks the engine, or says why there is nothing to ask.
+    #[must_use]
+    pub fn decide(&self, settings: &Settings, view: NamespaceView<'_>) -> Decision {
+        let Some(kind) = self.kind else {
+            return Decision::skipped(Reason::OtherKind);
+        };
+        if self.subresource {
+            return Decision::skipped(Reason::Subresource);
+        }
+        if self.operation == Operation::Other {
+            return Decision::skipped(Reason::OtherOperation);
+        }
+        if let Some(why) = &self.malformed {
+            return Decision::skipped(Reason::Malformed).warn(&format!(
+                "the object was left alone, it cannot be read as a {}: {}",
+                kind.name(),
+                crate::policy::cut(why, 120)
+            ));
+        }
+        let Some(object) = &self.object else {
+            return Decision::skipped(Reason::NoObject);
+        };
+        decide(&Ask {
+            settings,
+            kind,
+            namespace: self.namespace(),
+            view,
+            object,
+            old: self
+                .old
+                .as_ref()
+                .filter(|_| self.operation == Operation::Update),
+            remove: false,
+        })
+    }
+}
+
+#[derive(serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Envelope<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    response: Response<'a>,
+}
+
+#[derive(serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Response<'a> {
+    uid: &'a str,
+    allowed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<Status<'a>>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    warnings: &'a [String],
+    audit_annotations: Audit,
+}
+
+#[derive(serde::Serialize)]
+struct Status<'a> {
+    code: u16,
+    reason: &'static str,
+    message: &'a str,
+}
+
+#[derive(serde::Serialize)]
+struct Audit {
+    outcome: &'static str,
+    reason: &'static str,
+}
+
+/// Writes the answer: an AdmissionReview with the decision in it.
+#[must_use]
+pub fn answer(uid: &str, decision: &Decision) -> Vec<u8> {
+    let denied = decision.outcome == Outcome::Rejected;
+    let patch = decision.patch.as_ref().filter(|_| !denied);
+    let envelope = Envelope {
+        api_version: "admission.k8s.io/v1",
+        kind: "AdmissionReview",
+        response: Response {
+            uid,
+            allowed: !denied,
+            patch_type: patch.map(|_| "JSONPatch"),
+            patch: patch.map(|patch| STANDARD.encode(patch)),
+            status: denied.then(|| Status {
+                code: 400,
+                reason: "BadRequest",
+                message: decision
+                    .denial
+                    .as_deref()
+                    .unwrap_or("an annotation cannot be used"),
+            }),
+            warnings: &decision.warnings,
+            audit_annotations: Audit {
+                outcome: decision.outcome.code(),
+                reason: decision.reason.code(),
+            },
+        },
+    };
+    // Strings and booleans: nothing here can fail to serialise.
+    serde_json::to_vec(&envelope).unwrap_or_default()
+}

@@ -1,0 +1,151 @@
+//! Who is covered: what namespace and workload say about `silkroll.dev/inject`.
+
+use super::report::{Decision, Outcome, Reason};
+use crate::policy::{Found, Inject, Layer, Layers, Pairs, Problem, cut};
+
+/// What is known of the namespace.
+#[derive(Debug, Clone, Copy)]
+pub enum NamespaceView<'a> {
+    /// Its annotations and labels under our prefix.
+    Known {
+        /// Full keys and values.
+        annotations: &'a Pairs<'a>,
+        /// Full keys and values.
+        labels: &'a Pairs<'a>,
+    },
+    /// It is not in the snapshot.
+    Unknown,
+    /// Nobody asked; it counts as opted in (a file at hand was meant).
+    Assumed,
+}
+
+impl<'a> NamespaceView<'a> {
+    pub(super) fn annotations(self) -> &'a Pairs<'a> {
+        match self {
+            Self::Known { annotations, .. } => annotations,
+            Self::Unknown | Self::Assumed => &[],
+        }
+    }
+
+    pub(super) fn labels(self) -> &'a Pairs<'a> {
+        match self {
+            Self::Known { labels, .. } => labels,
+            Self::Unknown | Self::Assumed => &[],
+        }
+    }
+}
+
+/// Whether a workload is covered.
+pub(super) enum Cover {
+    Yes,
+    /// The workload says no.
+    Workload(Reason),
+    /// The namespace says no, with a warning where the workload says otherwise.
+    Namespace(Reason, Option<String>),
+    /// What is said cannot be used.
+    Invalid(Box<Decision>),
+}
+
+pub(super) fn cover(layers: &Layers<'_>, view: NamespaceView<'_>, deny: bool) -> Cover {
+    let name = layers.subject.namespace;
+    let on = |wanted: fn(Layer) -> bool| {
+        layers
+            .each()
+            .filter(move |(layer, _)| wanted(*layer))
+            .find_map(|(layer, pairs)| {
+                let (_, value) = pairs.iter().find(|(key, _)| key == "silkroll.dev/inject")?;
+                Some(Found { value, layer })
+            })
+    };
+    let workload = on(Layer::is_authors);
+    let namespace = on(|layer| layer == Layer::Namespace);
+    let says = |found: &Option<Found<'_>>| found.and_then(|found| Inject::parse(found.value));
+    let asks = says(&workload) == Some(Inject::Enabled);
+    if matches!(view, NamespaceView::Unknown) {
+        return Cover::Namespace(
+            Reason::NamespaceUnknown,
+            Some(format!(
+                "nothing was injected: namespace {} is not known to Silkroll (yet); apply again",
+                cut(name, 63)
+            )),
+        );
+    }
+    let problem = |found: &Found<'_>, allowed: &str| {
+        let problem = Problem::new(
+            "inject",
+            found.value,
+            found.layer,
+            layers.subject,
+            allowed.to_owned(),
+        );
+        Cover::Invalid(Box::new(invalid(&[problem], deny)))
+    };
+    let opted = match (view, namespace) {
+        (NamespaceView::Assumed, _) => Inject::Enabled,
+        (_, None) => {
+            let warning = asks.then(|| {
+                format!(
+                    "{} says silkroll.dev/inject: enabled, but namespace {name} has not opted in: \
+                     annotate the namespace with silkroll.dev/inject=enabled or on-request",
+                    layers.subject.place(Layer::Workload)
+                )
+            });
+            let labelled = layers
+                .labels()
+                .find(|(layer, key)| *layer == Layer::Namespace && *key == "inject")
+                .map(|_| {
+                    format!(
+                        "silkroll.dev/inject is a label on Namespace {name}: Silkroll reads annotations, make it one"
+                    )
+                });
+            return Cover::Namespace(Reason::NamespaceNotOptedIn, warning.or(labelled));
+        }
+        (_, Some(found)) => match Inject::parse(found.value) {
+            Some(opted) => opted,
+            None => {
+                return problem(
+                    &found,
+                    "allowed is enabled, on-request or disabled (true, false)",
+                );
+            }
+        },
+    };
+    if opted == Inject::Disabled {
+        let warning = asks.then(|| {
+            format!(
+                "{} says silkroll.dev/inject: enabled, but namespace {name} says disabled",
+                layers.subject.place(Layer::Workload)
+            )
+        });
+        return Cover::Namespace(Reason::NamespaceDisabled, warning);
+    }
+    match (&workload, says(&workload)) {
+        (Some(found), None | Some(Inject::OnRequest)) => problem(
+            found,
+            "allowed on a workload is enabled or disabled (true, false)",
+        ),
+        (_, Some(Inject::Disabled)) => Cover::Workload(Reason::WorkloadDisabled),
+        (_, Some(_)) => Cover::Yes,
+        (None, None) if opted == Inject::OnRequest => Cover::Workload(Reason::NotRequested),
+        (None, None) => Cover::Yes,
+    }
+}
+
+/// The answer to annotations that cannot be used.
+pub(super) fn invalid(problems: &[Problem], deny: bool) -> Decision {
+    let authors: Vec<_> = problems
+        .iter()
+        .filter(|problem| problem.layer.is_authors())
+        .map(ToString::to_string)
+        .collect();
+    if deny && !authors.is_empty() {
+        let mut decision = Decision::new(Outcome::Rejected, Reason::InvalidAnnotation);
+        decision.denial = Some(authors.join("; "));
+        return decision;
+    }
+    let mut decision = Decision::skipped(Reason::InvalidAnnotation);
+    for problem in problems {
+        decision.push_warning(&format!("nothing was injected: {problem}"));
+    }
+    decision
+}

@@ -1,0 +1,100 @@
+//! A fingerprint of what the user wrote: the template without Silkroll, and our annotations on the
+//! workload. Equal fingerprints mean that the user changed nothing; it guards nothing against
+//! malice, for whoever could forge it could write the template itself.
+
+use serde_json::value::RawValue;
+use xxhash_rust::xxh3::Xxh3;
+
+use super::base::{Base, BaseContainer, BaseHook};
+use super::view::{Container, List, Template};
+use crate::policy::{Pairs, STATUS};
+
+/// The fingerprint, 16 hexadecimal digits.
+pub(super) fn of(template: &Template<'_>, base: &Base<'_>, workload: &Pairs<'_>) -> String {
+    let mut hash = Hash(Xxh3::new());
+    for (key, value) in workload {
+        hash.text(key);
+        hash.text(value);
+    }
+    hash.text("template");
+    hash.members(&template.rest);
+    hash.members(&template.metadata.rest);
+    hash.members(&template.metadata.annotations.others);
+    for (key, value) in &template.metadata.annotations.ours {
+        if key != STATUS {
+            hash.text(key);
+            hash.text(value);
+        }
+    }
+    hash.text("spec");
+    hash.members(&template.spec.rest);
+    match base.grace_before {
+        Some(Some(seconds)) => hash.text(&seconds.to_string()),
+        Some(None) => {}
+        None => hash.raw(base.grace),
+    }
+    hash.text("volumes");
+    hash.list(&template.spec.volumes, &base.our_volumes);
+    for (container, parted) in template.spec.containers.iter().zip(&base.containers) {
+        hash.container(container, parted);
+    }
+    format!("{:016x}", hash.0.digest())
+}
+
+struct Hash(Xxh3);
+
+impl Hash {
+    /// Every piece ends in a byte that no JSON text has, so that pieces cannot run together.
+    fn text(&mut self, text: &str) {
+        self.0.update(text.as_bytes());
+        self.0.update(&[0xff]);
+    }
+
+    /// `null` and absence are one: the API server makes the former the latter.
+    fn raw(&mut self, raw: Option<&RawValue>) {
+        match raw {
+            Some(raw) if raw.get() != "null" => self.text(raw.get()),
+            _ => self.text(""),
+        }
+    }
+
+    fn members<'a, K: AsRef<str>>(&mut self, members: &[(K, &'a RawValue)]) {
+        for (key, value) in members {
+            if value.get() != "null" {
+                self.text(key.as_ref());
+                self.text(value.get());
+            }
+        }
+    }
+
+    fn list(&mut self, list: &List<'_>, ours: &[usize]) {
+        for (at, item) in list.items.iter().enumerate() {
+            if !ours.contains(&at) {
+                self.text(item.get());
+            }
+        }
+    }
+
+    fn container(&mut self, container: &Container<'_>, base: &BaseContainer<'_>) {
+        self.text("container");
+        self.text(&container.name);
+        self.members(&container.rest);
+        self.text("ports");
+        self.raw(container.ports);
+        self.text("env");
+        self.list(&container.env, &base.our_env);
+        self.text("mounts");
+        self.list(&container.mounts, &base.our_mounts);
+        self.text("lifecycle");
+        self.members(&base.lifecycle);
+        self.hook(&base.pre_stop);
+        self.hook(&base.post_start);
+        self.text("readiness");
+        self.raw(base.readiness.as_deref());
+    }
+
+    fn hook(&mut self, hook: &BaseHook<'_>) {
+        self.text("hook");
+        self.raw(hook.user.as_deref());
+    }
+}

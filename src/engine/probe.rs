@@ -1,0 +1,105 @@
+//! The readiness probe, where the container has none.
+
+use super::patch::{list, string};
+use crate::leave::Place;
+use crate::policy::{Policy, Port, ProbeTimes, Problem, Readiness};
+
+/// The probe to add, or why there is none.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Probe {
+    /// Its JSON, and one line about it.
+    Add(String, String),
+    /// The annotation says `none`.
+    NotWanted,
+    /// There is no single port to try; the text says what is declared.
+    NoPort(String),
+}
+
+/// Decides on the probe of one container.
+pub(super) fn plan(policy: &Policy<'_>, place: &Place<'_>) -> Result<Probe, Problem> {
+    let Some((readiness, found)) = &policy.readiness else {
+        return Ok(match place.ports {
+            [only] => tcp(only.number.to_string(), &policy.probe),
+            _ => Probe::NoPort(format!("it declares {} TCP ports", place.ports.len())),
+        });
+    };
+    let port = |port: &Port<'_>| match port {
+        Port::Number(number) => Ok(number.to_string()),
+        Port::Name(name) => place
+            .port(Some(*port))
+            .map(|_| string(name))
+            .map_err(|allowed| policy.misfit("readiness", found, allowed)),
+    };
+    Ok(match readiness {
+        Readiness::None => Probe::NotWanted,
+        Readiness::Tcp(at) => tcp(port(at)?, &policy.probe),
+        Readiness::Http {
+            scheme,
+            port: at,
+            path,
+        } => {
+            let at = port(at)?;
+            let action = format!(
+                r#""httpGet":{{"path":{},"port":{at},"scheme":"{scheme}"}}"#,
+                string(path)
+            );
+            let line = format!(
+                "{} GET :{}{path}",
+                scheme.to_lowercase(),
+                at.trim_matches('"')
+            );
+            Probe::Add(with_times(&action, &policy.probe), line)
+        }
+        Readiness::Grpc { port: at, service } => {
+            // The API takes no names here.
+            let number = place
+                .port(Some(*at))
+                .map_err(|allowed| policy.misfit("readiness", found, allowed))?;
+            let action = format!(
+                r#""grpc":{{"port":{number},"service":{}}}"#,
+                string(service)
+            );
+            Probe::Add(
+                with_times(&action, &policy.probe),
+                format!("grpc health on :{number}"),
+            )
+        }
+        Readiness::Exec(words) => {
+            let words: Vec<_> = words.iter().map(|word| string(word)).collect();
+            let command = list(words.iter().map(String::as_str));
+            let action = format!(r#""exec":{{"command":{command}}}"#);
+            Probe::Add(
+                with_times(&action, &policy.probe),
+                format!("exec {command}"),
+            )
+        }
+    })
+}
+
+fn tcp(port: String, times: &ProbeTimes) -> Probe {
+    let line = format!("tcp connect to :{}", port.trim_matches('"'));
+    Probe::Add(
+        with_times(&format!(r#""tcpSocket":{{"port":{port}}}"#), times),
+        line,
+    )
+}
+
+/// Every field that the API server would fill in is written, so that the next round sees no
+/// difference; members in its order.
+fn with_times(action: &str, times: &ProbeTimes) -> String {
+    let ProbeTimes {
+        initial_delay,
+        period,
+        timeout,
+        success,
+        failure,
+    } = times;
+    // The API leaves a delay of 0 out.
+    let delay = match initial_delay {
+        0 => String::new(),
+        seconds => format!(r#""initialDelaySeconds":{seconds},"#),
+    };
+    format!(
+        r#"{{{action},{delay}"timeoutSeconds":{timeout},"periodSeconds":{period},"successThreshold":{success},"failureThreshold":{failure}}}"#
+    )
+}

@@ -1,0 +1,193 @@
+//! What came of a workload, and why: the same codes in warnings, logs, metrics, the dry-run answer
+//! and the audit annotation.
+
+/// What came of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// The patch injects, refreshes or restores.
+    Injected,
+    /// The patch takes the injection out.
+    Removed,
+    /// It is as it should be; no patch.
+    Unchanged,
+    /// Silkroll has nothing to do with it; no patch.
+    Skipped,
+    /// The request is denied.
+    Rejected,
+}
+
+impl Outcome {
+    /// The word in logs, metrics and answers.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Injected => "injected",
+            Self::Removed => "removed",
+            Self::Unchanged => "unchanged",
+            Self::Skipped => "skipped",
+            Self::Rejected => "rejected",
+        }
+    }
+}
+
+macro_rules! reasons {
+    ($($(#[doc = $doc:literal])+ $name:ident = $code:literal,)+) => {
+        /// Why.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Reason { $($(#[doc = $doc])+ $name,)+ }
+
+        impl Reason {
+            /// All reasons there are.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+
+            /// The code in warnings, logs, metrics and answers.
+            #[must_use]
+            pub fn code(self) -> &'static str {
+                match self { $(Self::$name => $code,)+ }
+            }
+
+            /// What it means, for people.
+            #[must_use]
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$name => concat!($($doc,)+),)+ }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// the namespace has opted in
+    Covered = "covered",
+    /// the injection was brought up to date with a change that the user made
+    Refreshed = "refreshed",
+    /// the user changed nothing, so the template stays as it was
+    Restored = "restored",
+    /// the template came back with its own injection, as a rollback brings it
+    BroughtBack = "brought-back",
+    /// neither the template nor an annotation of Silkroll changed
+    NothingChanged = "nothing-changed",
+    /// everything is there already
+    AlreadyInjected = "already-injected",
+    /// the namespace has not opted in
+    NamespaceNotOptedIn = "namespace-not-opted-in",
+    /// the namespace says disabled
+    NamespaceDisabled = "namespace-disabled",
+    /// the namespace says on-request and the workload does not say enabled
+    NotRequested = "not-requested",
+    /// the workload says disabled
+    WorkloadDisabled = "workload-disabled",
+    /// the namespace is not known (yet)
+    NamespaceUnknown = "namespace-unknown",
+    /// an annotation cannot be used
+    InvalidAnnotation = "invalid-annotation",
+    /// no container is known to serve traffic
+    NoContainer = "no-container",
+    /// a volume or mount path of Silkroll's is taken
+    NameTaken = "name-taken",
+    /// Windows pods have no shell for the script
+    Windows = "windows",
+    /// the grace period is not a number of seconds
+    BadGracePeriod = "bad-grace-period",
+    /// the object cannot be read as a workload
+    Malformed = "malformed",
+    /// another kind of object
+    OtherKind = "other-kind",
+    /// this kind is not covered by the settings
+    KindNotCovered = "kind-not-covered",
+    /// neither a CREATE nor an UPDATE
+    OtherOperation = "other-operation",
+    /// a subresource
+    Subresource = "subresource",
+    /// there is no object
+    NoObject = "no-object",
+    /// removal was asked for
+    RemovalAsked = "removal-asked",
+    /// there is nothing of Silkroll's to remove
+    NothingToRemove = "nothing-to-remove",
+}
+
+/// One decision: a code and a sentence.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Step {
+    /// The part that was decided on, e.g. `pre-stop`.
+    pub part: &'static str,
+    /// The container; empty for the pod.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub container: String,
+    /// What was decided and why.
+    pub text: String,
+}
+
+/// How the pod stops, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Timeline {
+    /// At most, for leaving the registry.
+    pub leave: i64,
+    /// For callers to forget the pod.
+    pub drain: i64,
+    /// For the user's own hook.
+    pub hook: i64,
+    /// When SIGTERM comes at the latest.
+    pub sigterm: i64,
+    /// The app's own time after SIGTERM, before the kubelet ends it.
+    pub shutdown: i64,
+    /// When SIGKILL comes: terminationGracePeriodSeconds.
+    pub sigkill: i64,
+}
+
+/// What came of a workload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// What.
+    pub outcome: Outcome,
+    /// Why.
+    pub reason: Reason,
+    /// The JSON patch (RFC 6902) as text; none where nothing is to be changed.
+    pub patch: Option<String>,
+    /// For kubectl: what the user needs to act on, each under 250 characters.
+    pub warnings: Vec<String>,
+    /// Why the request is denied.
+    pub denial: Option<String>,
+    /// The decisions one by one, where they were asked for.
+    pub steps: Vec<Step>,
+    /// How the pod will stop, where it was injected.
+    pub timeline: Option<Timeline>,
+}
+
+/// The API server may cut warnings over 256 characters (KEP-1693).
+const WARNING_CHARS: usize = 249;
+
+impl Decision {
+    pub(super) fn new(outcome: Outcome, reason: Reason) -> Self {
+        Self {
+            outcome,
+            reason,
+            patch: None,
+            warnings: Vec::new(),
+            denial: None,
+            steps: Vec::new(),
+            timeline: None,
+        }
+    }
+
+    /// An answer that leaves the object alone.
+    #[must_use]
+    pub fn skipped(reason: Reason) -> Self {
+        Self::new(Outcome::Skipped, reason)
+    }
+
+    /// Adds a warning, cut to what kubectl is sure to show.
+    #[must_use]
+    pub fn warn(mut self, text: &str) -> Self {
+        self.push_warning(text);
+        self
+    }
+
+    pub(super) fn push_warning(&mut self, text: &str) {
+        let line = crate::policy::cut(&format!("silkroll: {text}"), WARNING_CHARS);
+        if !self.warnings.contains(&line) {
+            self.warnings.push(line);
+        }
+    }
+}

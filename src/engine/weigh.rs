@@ -1,0 +1,296 @@
+//! One workload being weighed: covered or not, changed by its user or not, and what follows.
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+use super::base::{self, Base};
+use super::cover::{self, Cover};
+use super::patch::{self, Patch};
+use super::report::{Decision, Outcome, Reason};
+use super::status::{self, Status};
+use super::view::Template;
+use super::{Ask, Object, Stop, emit, fingerprint, inject, rollout};
+use crate::leave::METHODS;
+use crate::policy::{self, Layers};
+
+/// Decides on a workload whose template has been read; `old` is the stored template, where it has a
+/// record of ours.
+pub(super) fn weigh(
+    ask: &Ask<'_>,
+    template: &Template<'_>,
+    old: Option<&Template<'_>>,
+) -> Decision {
+    let own_text = base::record_text(template);
+    let own = own_text.map(Status::read);
+    let note = match &own {
+        Some(Err(why)) => Some(format!(
+            "{} on the pod template cannot be read and counts as none: {}",
+            policy::STATUS,
+            policy::cut(why, 80)
+        )),
+        _ => None,
+    };
+    let own = own.and_then(Result::ok);
+    let old_record = old
+        .and_then(base::record_text)
+        .and_then(|text| Status::read(text).ok());
+    let (record, base) = part(template, own.as_ref(), old_record.as_ref());
+    let meta = ask.object.metadata.as_ref();
+    let weighed = Weighed {
+        ask,
+        template,
+        old,
+        own_text,
+        old_record: old_record.as_ref(),
+        record,
+        base,
+        layers: Layers {
+            subject: ask.subject(),
+            workload: meta.map_or(&[], |meta| &meta.annotations),
+            template: &template.metadata.annotations.ours,
+            namespace: ask.view.annotations(),
+            defaults: &ask.settings.defaults,
+            workload_labels: meta.map_or(&[], |meta| &meta.labels),
+            namespace_labels: ask.view.labels(),
+        },
+    };
+    let mut decision = weighed.decide();
+    if let Some(note) = note {
+        decision.push_warning(&note);
+    }
+    decision
+}
+
+/// Parts the template by its own record, or by the old one where its own was lost but parts of ours
+/// are plainly there.
+fn part<'a>(
+    template: &Template<'a>,
+    own: Option<&'a Status<'a>>,
+    old: Option<&'a Status<'a>>,
+) -> (Option<&'a Status<'a>>, Base<'a>) {
+    if let (None, Some(old)) = (own, old) {
+        let by_old = base::part(template, Some(old));
+        if by_old.found {
+            return (Some(old), by_old);
+        }
+    }
+    (own, base::part(template, own))
+}
+
+struct Weighed<'a> {
+    ask: &'a Ask<'a>,
+    template: &'a Template<'a>,
+    old: Option<&'a Template<'a>>,
+    own_text: Option<&'a str>,
+    old_record: Option<&'a Status<'a>>,
+    record: Option<&'a Status<'a>>,
+    base: Base<'a>,
+    layers: Layers<'a>,
+}
+
+impl<'a> Weighed<'a> {
+    fn injected(&self) -> bool {
+        self.base.found || self.own_text.is_some()
+    }
+
+    fn decide(&self) -> Decision {
+        if self.ask.remove {
+            return self.remove(Reason::RemovalAsked, Reason::NothingToRemove);
+        }
+        let cover = cover::cover(&self.layers, self.ask.view, self.ask.settings.deny_invalid);
+        match cover {
+            Cover::Yes => self.covered(),
+            Cover::Workload(reason) => self.remove(reason, reason),
+            Cover::Namespace(reason, warning) => {
+                // On a CREATE nothing is touched where nobody has opted in; on an UPDATE what was
+                // injected here before is given back.
+                let mut decision = if self.ask.old.is_some() && reason != Reason::NamespaceUnknown {
+                    self.remove(reason, reason)
+                } else {
+                    let skipped = Decision::skipped(reason);
+                    if self.injected() && reason != Reason::NamespaceUnknown {
+                        skipped.warn(&format!(
+                            "the pod template was injected elsewhere and namespace {} has not opted in: \
+                             opt in, or run silkroll inject --remove on the manifest",
+                            self.ask.namespace
+                        ))
+                    } else {
+                        skipped
+                    }
+                };
+                if let Some(warning) = warning {
+                    decision.push_warning(&warning);
+                }
+                decision
+            }
+            Cover::Invalid(decision) => *decision,
+        }
+    }
+
+    /// What was there before. `nothing` is the reason where there is nothing of ours.
+    fn remove(&self, reason: Reason, nothing: Reason) -> Decision {
+        if !self.injected() {
+            let outcome = if self.ask.remove {
+                Outcome::Unchanged
+            } else {
+                Outcome::Skipped
+            };
+            return Decision::new(outcome, nothing);
+        }
+        let users = rollout::users(self.ask.kind, self.ask.object, self.record);
+        let wanted = emit::Wanted {
+            containers: self
+                .base
+                .containers
+                .iter()
+                .map(|_| emit::WantedContainer::default())
+                .collect(),
+            ..emit::Wanted::default()
+        };
+        let was = self.record.map(|record| &record.was);
+        let mut patch = Patch::default();
+        emit::template(&mut patch, self.template, &self.base, &wanted, was);
+        rollout::emit(
+            &mut patch,
+            self.ask.kind,
+            self.ask.object,
+            &users,
+            &rollout::Wanted::default(),
+        );
+        emit::record(&mut patch, self.template, None, was);
+        let mut decision = Decision::new(Outcome::Removed, reason);
+        decision.patch = patch.finish();
+        decision
+    }
+
+    fn covered(&self) -> Decision {
+        let inputs = fingerprint::of(self.template, &self.base, self.layers.workload);
+        if let Some(decision) = self.restored(&inputs) {
+            return decision;
+        }
+        let resolved = policy::resolve(&self.layers, METHODS);
+        let mut decision = match resolved.policy {
+            Ok(policy) => self.inject(&policy, inputs),
+            Err(problems) => cover::invalid(&problems, self.ask.settings.deny_invalid),
+        };
+        for note in resolved.notes {
+            decision.push_warning(&note);
+        }
+        decision
+    }
+
+    /// The cases in which the user changed nothing that is injected into.
+    fn restored(&self, inputs: &str) -> Option<Decision> {
+        let new_raw = self.ask.object.template()?;
+        if let (Some(old), Some(record), Some(object)) = (self.old, self.old_record, self.ask.old) {
+            let old_raw = object.template()?;
+            let parted = base::part(old, Some(record));
+            let annotations = object
+                .metadata
+                .as_ref()
+                .map_or(&[][..], |meta| &meta.annotations);
+            let before = fingerprint::of(old, &parted, annotations);
+            if parted.whole && before == inputs {
+                let mut patch = Patch::default();
+                if !patch::same(new_raw.get(), old_raw.get()) {
+                    patch.replace("/spec/template", old_raw.get());
+                }
+                let users = rollout::users(self.ask.kind, self.ask.object, Some(record));
+                let wanted = self.kept_rollout(record, &users);
+                rollout::emit(&mut patch, self.ask.kind, self.ask.object, &users, &wanted);
+                let mut decision = Decision::new(Outcome::Injected, Reason::Restored);
+                if patch.is_empty() {
+                    decision = Decision::new(Outcome::Unchanged, Reason::AlreadyInjected);
+                }
+                decision.patch = patch.finish();
+                return Some(decision);
+            }
+        }
+        let brought = self.ask.old.is_some()
+            && self.own_text.is_some()
+            && self.base.whole
+            && self.record.is_some_and(|record| record.inputs == inputs)
+            && self.template_changed();
+        brought.then(|| Decision::new(Outcome::Unchanged, Reason::BroughtBack))
+    }
+
+    /// Strategy and minReadySeconds as the record has them, over what the user has now.
+    fn kept_rollout(&self, record: &Status<'_>, users: &rollout::Users<'_>) -> rollout::Wanted {
+        let mut wanted = rollout::Wanted::default();
+        if record.strategy.is_some()
+            && let rollout::Surge::Set(text) =
+                rollout::surge(self.ask.kind, users.strategy.as_deref())
+        {
+            wanted.strategy = RawValue::from_string(text).ok().map(|after| status::Swap {
+                before: None,
+                after: Cow::Owned(after),
+            });
+        }
+        if let Some(change) = record.min_ready
+            && users.min_ready.unwrap_or(0) == 0
+        {
+            wanted.min_ready = Some(change);
+        }
+        wanted
+    }
+
+    fn inject(&self, policy: &policy::Policy<'_>, inputs: String) -> Decision {
+        let users = rollout::users(self.ask.kind, self.ask.object, self.record);
+        let plan = inject::plan(
+            self.ask,
+            policy,
+            self.template,
+            &self.base,
+            self.record,
+            &users,
+            inputs,
+        );
+        let plan = match plan {
+            Ok(plan) => plan,
+            Err(Stop::Problem(problem)) => {
+                return cover::invalid(&[problem], self.ask.settings.deny_invalid);
+            }
+            Err(Stop::Skip(reason, warning)) => return Decision::skipped(reason).warn(&warning),
+        };
+        let was = self.record.map(|record| &record.was);
+        let mut patch = Patch::default();
+        emit::template(&mut patch, self.template, &self.base, &plan.wanted, was);
+        rollout::emit(
+            &mut patch,
+            self.ask.kind,
+            self.ask.object,
+            &users,
+            &plan.rollout,
+        );
+        let own = self.own_text.is_some() && self.record.is_some();
+        // A record that came with the template is as good as ours where nothing else differs; one
+        // that the old object has, too, belongs to what was there before the user's change.
+        let outdated =
+            self.own_text.is_some() && self.old_text() == self.own_text && self.template_changed();
+        if !own || outdated || !patch.is_empty() {
+            emit::record(&mut patch, self.template, Some(&plan.status.write()), was);
+        }
+        let mut decision = match (patch.is_empty(), self.injected()) {
+            (true, _) => Decision::new(Outcome::Unchanged, Reason::AlreadyInjected),
+            (false, true) => Decision::new(Outcome::Injected, Reason::Refreshed),
+            (false, false) => Decision::new(Outcome::Injected, Reason::Covered),
+        };
+        decision.patch = patch.finish();
+        decision.steps = plan.steps;
+        decision.timeline = plan.timeline;
+        for warning in plan.warnings {
+            decision.push_warning(&warning);
+        }
+        decision
+    }
+
+    fn old_text(&self) -> Option<&'a str> {
+        self.old.and_then(base::record_text)
+    }
+
+    fn template_changed(&self) -> bool {
+        let old = self.ask.old.and_then(Object::template);
+        old.map(RawValue::get) != self.ask.object.template().map(RawValue::get)
+    }
+}

@@ -1,0 +1,131 @@
+//! `http`: any request to anything that keeps a list of instances.
+
+use super::{Leave, Place, Var, VarValue, text};
+use crate::policy::{
+    Key, Method, Policy, Problem, dns_subdomain, header_value, http_method, http_url, text_block,
+};
+
+const URL: &str = "allowed is an http:// or https:// URL with the characters of RFC 3986 (others \
+     percent-encoded) and the placeholders {podip}, {podname}, {namespace}, {port}, {env:NAME}";
+const VERB: &str = "allowed is GET, POST, PUT, DELETE or PATCH";
+const BODY: &str = "allowed is text of 1 to 8192 bytes without control characters";
+
+/// A body travels as an environment variable, of which a pod has room for few large ones.
+const BODY_BYTES: usize = 8192;
+
+pub(super) const METHOD: Method = Method {
+    name: "http",
+    settings: &[
+        Key {
+            name: "http-url",
+            allowed: URL,
+            fits: http_url,
+        },
+        Key {
+            name: "http-method",
+            allowed: VERB,
+            fits: http_method,
+        },
+        Key {
+            name: "http-body",
+            allowed: BODY,
+            fits: body,
+        },
+        Key {
+            name: "http-content-type",
+            allowed: "allowed is visible ASCII on one line, at most 256 characters",
+            fits: header_value,
+        },
+        Key {
+            name: "http-headers-secret",
+            allowed: "allowed is the name of a Secret whose key headers has lines Name: value",
+            fits: dns_subdomain,
+        },
+        Key {
+            name: "http-start-url",
+            allowed: URL,
+            fits: http_url,
+        },
+        Key {
+            name: "http-start-method",
+            allowed: VERB,
+            fits: http_method,
+        },
+        Key {
+            name: "http-start-body",
+            allowed: BODY,
+            fits: body,
+        },
+    ],
+    // As long as the slowest of the caches that client libraries commonly have (30 s).
+    default_drain: 30,
+};
+
+fn body(value: &str) -> bool {
+    text_block(value, BODY_BYTES)
+}
+
+pub(super) fn plan(policy: &Policy<'_>, place: &Place<'_>) -> Result<Leave, Problem> {
+    let value = |key: &str| policy.setting(key).map(|found| found.value);
+    let Some(url) = value("url") else {
+        return Err(policy.method_problem(
+            "it needs silkroll.dev/http-url, the address to call, e.g. http://admin/offline?host={podip}"
+                .to_owned(),
+        ));
+    };
+    let templates = ["url", "body", "start-url", "start-body"];
+    let uses = |placeholder: &str| {
+        templates
+            .iter()
+            .any(|key| value(key).is_some_and(|value| value.contains(placeholder)))
+    };
+
+    let mut vars = Vec::new();
+    for (key, variable) in [
+        ("url", "SILKROLL_HTTP_URL"),
+        ("method", "SILKROLL_HTTP_METHOD"),
+        ("body", "SILKROLL_HTTP_BODY"),
+        ("content-type", "SILKROLL_HTTP_CONTENT_TYPE"),
+        ("start-url", "SILKROLL_HTTP_START_URL"),
+        ("start-method", "SILKROLL_HTTP_START_METHOD"),
+        ("start-body", "SILKROLL_HTTP_START_BODY"),
+    ] {
+        vars.extend(value(key).map(|value| text(variable, value)));
+    }
+    if uses("{port}") {
+        let port = place.port(None).map_err(|allowed| {
+            policy.method_problem(format!("{{port}} is used and {allowed}: write the number"))
+        })?;
+        vars.push(text("SILKROLL_HTTP_PORT", port.to_string()));
+    }
+    if let Some(secret) = value("headers-secret") {
+        vars.push(Var {
+            name: "SILKROLL_HTTP_HEADERS",
+            value: VarValue::Secret {
+                name: secret.to_owned(),
+                key: "headers",
+            },
+        });
+    }
+    for (placeholder, variable, field) in [
+        ("{podname}", "SILKROLL_POD_NAME", "metadata.name"),
+        (
+            "{namespace}",
+            "SILKROLL_POD_NAMESPACE",
+            "metadata.namespace",
+        ),
+    ] {
+        if uses(placeholder) {
+            vars.push(Var {
+                name: variable,
+                value: VarValue::Field(field),
+            });
+        }
+    }
+    Ok(Leave {
+        calls: true,
+        comes_back: value("start-url").is_some(),
+        vars,
+        summary: format!("{} {url}", value("method").unwrap_or("POST")),
+    })
+}

@@ -1,0 +1,22 @@
+//! `none`: nobody needs to be told; the endpoints' controllers see the pod go.
+
+use super::{Leave, Place};
+use crate::policy::{Method, Policy, Problem};
+
+pub(super) const METHOD: Method = Method {
+    name: "none",
+    settings: &[],
+    // kube-proxy and ingress controllers take a few seconds; 15 leaves slow ones their time.
+    default_drain: 15,
+};
+
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "all ways of leaving have one signature"
+)]
+pub(super) fn plan(_: &Policy<'_>, _: &Place<'_>) -> Result<Leave, Problem> {
+    Ok(Leave {
+        summary: "nothing to call, Kubernetes takes the pod out of its endpoints".to_owned(),
+        ..Leave::default()
+    })
+}

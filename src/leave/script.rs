@@ -1,0 +1,49 @@
+//! The script as it goes into the cluster: its ConfigMap's name and content, and the two launchers
+//! that run it from a lifecycle hook.
+
+use sha2::{Digest, Sha256};
+
+/// The script itself.
+const HOOK: &str = include_str!("hook.sh");
+
+/// The key of the script in its ConfigMap.
+pub const SCRIPT_KEY: &str = "hook.sh";
+/// Names of script ConfigMaps start with this; a hash of the content follows.
+pub const CONFIG_MAP_PREFIX: &str = "silkroll-";
+/// Where the script is mounted.
+pub const MOUNT_PATH: &str = "/silkroll";
+/// The volume's name in the pod.
+pub const VOLUME: &str = "silkroll";
+
+/// What the shell of a preStop hook runs; the user's own hook follows as arguments. Constant, so
+/// that no value can become shell text and a hook of ours can be recognised by it.
+pub const LAUNCH_STOP: &str = include_str!("launch_stop.txt");
+
+/// What the shell of a postStart hook runs. It ends with 0 unless the user's own hook fails.
+pub const LAUNCH_START: &str = include_str!("launch_start.txt");
+
+/// The script under the name that its content gives it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Script {
+    /// The ConfigMap's name.
+    pub config_map: String,
+    /// The script's text.
+    pub text: &'static str,
+}
+
+impl Script {
+    /// The script of this build.
+    #[must_use]
+    pub fn current() -> Self {
+        /// 48 bits: enough that two scripts never meet under one name, short enough to read.
+        const BYTES: usize = 6;
+        let mut config_map = CONFIG_MAP_PREFIX.to_owned();
+        for byte in &Sha256::digest(HOOK.as_bytes())[..BYTES] {
+            config_map.push_str(&format!("{byte:02x}"));
+        }
+        Self {
+            config_map,
+            text: HOOK,
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! Annotations in, a checked [`Policy`] out, and every error message on the way.
+//!
+//! An annotation may stand in four layers; the strongest that has it wins: the workload's
+//! metadata, its pod template's metadata, the Namespace, the cluster's defaults. Every value is
+//! checked in every layer, also where a stronger one overrides it: a typo that sleeps is still one.
+
+mod keys;
+mod layers;
+mod problem;
+mod readiness;
+mod value;
+
+pub use keys::{Key, nearest};
+pub use layers::{Found, Layer, Layers, Pairs, Subject};
+pub use problem::{Problem, cut, quoted};
+pub use readiness::{Port, Readiness};
+pub use value::{
+    address_list, dns_label, dns_subdomain, env_name, header_value, http_method, http_url, port,
+    printable_text, text_block, whole,
+};
+
+use keys::KEYS;
+
+/// All annotations of Silkroll start with this.
+pub const PREFIX: &str = "silkroll.dev/";
+/// The record that Silkroll writes on the pod template; never read as a setting.
+pub const STATUS: &str = "silkroll.dev/status";
+
+/// One way of leaving as the policy sees it: its name and the annotations that belong to it.
+#[derive(Debug, Clone, Copy)]
+pub struct Method {
+    /// The value of `silkroll.dev/deregister`.
+    pub name: &'static str,
+    /// The keys `<name>-…`, without the prefix `silkroll.dev/`.
+    pub settings: &'static [Key],
+    /// Seconds that callers get to forget the pod where `drain-seconds` is not given.
+    pub default_drain: u32,
+}
+
+/// What `silkroll.dev/inject` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Inject {
+    /// Covered.
+    Enabled,
+    /// On a namespace only: covered where the workload says `enabled`.
+    OnRequest,
+    /// Not covered.
+    Disabled,
+}
+
+impl Inject {
+    /// Reads the value of the annotation; `true` and `false` are aliases.
+    #[must_use]
+    pub fn parse(value: &str) -> Option<Self> {
+        match value {
+            "enabled" | "true" => Some(Self::Enabled),
+            "on-request" => Some(Self::OnRequest),
+            "disabled" | "false" => Some(Self::Disabled),
+            _ => None,
+        }
+    }
+}
+
+/// What to do with a preStop hook that the container has already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExistingPreStop {
+    /// Leave, drain, then run the user's own.
+    Chain,
+    /// The user's own stays alone.
+    Keep,
+    /// Silkroll's stands in its place.
+    Replace,
+}
+
+/// The numbers of a readiness probe; the defaults are those of the Kubernetes API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProbeTimes {
+    /// Seconds before the first probe.
+    pub initial_delay: u32,
+    /// Seconds from one probe to the next.
+    pub period: u32,
+    /// Seconds until a probe without answer has failed.
+    pub timeout: u32,
+    /// Successes in a row that make a container ready.
+    pub success: u32,
+    /// Failures in a row that make it unready.
+    pub failure: u32,
+}
+
+/// Everything the annotations ask for, checked.
+#[derive(Debug, Clone)]
+pub struct Policy<'a> {
+    /// The containers that serve traffic, where they are named.
+    pub containers: Option<(Vec<&'a str>, Found<'a>)>,
+    /// The way of leaving, and where it was asked for.
+    pub method: Method,
+    /// Where `deregister` stands; `None` where it is the built-in default.
+    pub method_found: Option<Found<'a>>,
+    /// Seconds between leaving and SIGTERM.
+    pub drain: u32,
+    /// Leave only where the container has this variable, not empty.
+    pub if_env: Option<&'a str>,
+    /// Hard bound of the leaving itself, in seconds.
+    pub leave_timeout: u32,
+    /// The app's own seconds between SIGTERM and its end, where they are given.
+    pub shutdown: Option<u32>,
+    /// The probe that is asked for; `None`: the default.
+    pub readiness: Option<(Readiness<'a>, Found<'a>)>,
+    /// The probe's numbers.
+    pub probe: ProbeTimes,
+    /// Whether the way back is sent at start.
+    pub start_hook: bool,
+    /// What happens to a preStop hook that is there.
+    pub existing_pre_stop: ExistingPreStop,
+    /// Seconds that the user's own preStop hook needs, where they are given.
+    pub existing_pre_stop_seconds: Option<u32>,
+    /// `spec.minReadySeconds`, where the object has none.
+    pub min_ready: Option<u32>,
+    /// Whether maxUnavailable is to be 0 and maxSurge at least 1.
+    pub surge: bool,
+    layers: Layers<'a>,
+}
+
+impl<'a> Policy<'a> {
+    /// The value of one setting of the method, by its name without `<method>-`.
+    #[must_use]
+    pub fn setting(&self, name: &str) -> Option<Found<'a>> {
+        let key = self.method.settings.iter().find(|key| {
+            key.name
+                .strip_prefix(self.method.name)
+                .and_then(|rest| rest.strip_prefix('-'))
+                == Some(name)
+        })?;
+        self.layers.find(key.name)
+    }
+
+    /// The problem of a method that lacks something: it stands where the method was chosen.
+    #[must_use]
+    pub fn method_problem(&self, allowed: String) -> Problem {
+        Problem::new(
+            "deregister",
+            self.method.name,
+            self.method_found
+                .as_ref()
+                .map_or(Layer::Default, |found| found.layer),
+            self.layers.subject,
+            allowed,
+        )
+    }
+
+    /// The problem of a value that is well formed but does not fit this object.
+    #[must_use]
+    pub fn misfit(&self, key: &'static str, found: &Found<'_>, allowed: String) -> Problem {
+        Problem::new(key, found.value, found.layer, self.layers.subject, allowed)
+    }
+}
+
+/// What the layers say about a workload: the policy, or why there is none.
+#[derive(Debug)]
+pub struct Resolved<'a> {
+    /// The policy; `Err` holds at least one problem.
+    pub policy: Result<Policy<'a>, Vec<Problem>>,
+    /// Things worth saying that do not stand in the way: unknown keys, labels for annotations.
+    pub notes: Vec<String>,
+}
+
+/// Reads and checks all layers. `methods` are the ways of leaving that this build knows.
+///
+/// # Errors
+/// The `policy` of the answer holds the problems, each with its annotation, value, place and what
+/// is allowed.
+#[must_use]
+pub fn resolve<'a>(layers: &Layers<'a>, methods: &'static [Method]) -> Resolved<'a> {
+    let mut problems = Vec::new();
+    let mut notes = Vec::new();
+    for (layer, pairs) in layers.each() {
+        for (full, value) in pairs.iter() {
+            let Some(name) = full.strip_prefix(PREFIX) else {
+                continue;
+            };
+            if name == "status" {
+                if layer != Layer::Template {
+                    notes.push(format!(
+                        "{} on {} is ignored: Silkroll writes it, on pod templates only",
+                        STATUS,
+                        layers.subject.place(layer)
+                    ));
+                }
+                continue;
+            }
+            match keys::lookup(name, methods) {
+                Some(key) => {
+                    if let Err(allowed) = key.check(value, layer, methods) {
+                        problems.push(Problem::new(
+                            key.name,
+                            value,
+                            layer,
+                            layers.subject,
+                            allowed,
+                        ));
+                    }
+                }
+                None => notes.push(unknown(name, layer, layers.subject, methods)),
+            }
+        }
+    }
+    notes.extend(layers.labels().map(|(layer, name)| {
+        format!(
+            "{PREFIX}{} is a label on {}: Silkroll reads annotations, make it one",
+            quoted(name, 40),
+            layers.subject.place(layer)
+        )
+    }));
+    let policy = if problems.is_empty() {
+        build(*layers, methods)
+    } else {
+        Err(problems)
+    };
+    Resolved { policy, notes }
+}
+
+fn unknown(name: &str, layer: Layer, subject: Subject<'_>, methods: &'static [Method]) -> String {
+    let place = subject.place(layer);
+    let shown = cut(name, 60);
+    match nearest(name, methods) {
+        Some(near) => {
+            format!("{PREFIX}{shown} on {place} is not known; did you mean {PREFIX}{near}?")
+        }
+        None => format!("{PREFIX}{shown} on {place} is not known and has no effect"),
+    }
+}
+
+fn build<'a>(layers: Layers<'a>, methods: &'static [Method]) -> Result<Policy<'a>, Vec<Problem>> {
+    let number = |name: &str| layers.find(name).and_then(|found| found.value.parse().ok());
+    let method_found = layers.find("deregister");
+    let method = method_found
+        .as_ref()
+        .and_then(|found| methods.iter().find(|method| method.name == found.value))
+        .or_else(|| methods.iter().find(|method| method.name == "none"));
+    let Some(method) = method.copied() else {
+        return Err(Vec::new());
+    };
+    let readiness = layers
+        .find("readiness")
+        .and_then(|found| Some((Readiness::parse(found.value).ok()?, found)));
+    Ok(Policy {
+        containers: layers
+            .find("container")
+            .map(|found| (found.value.split(',').map(str::trim).collect(), found)),
+        drain: number("drain-seconds").unwrap_or(method.default_drain),
+        method,
+        method_found,
+        if_env: layers.find("deregister-if-env").map(|found| found.value),
+        leave_timeout: number("deregister-timeout-seconds").unwrap_or(10),
+        shutdown: number("shutdown-seconds"),
+        readiness,
+        probe: ProbeTimes {
+            initial_delay: number("readiness-initial-delay-seconds").unwrap_or(0),
+            period: number("readiness-period-seconds").unwrap_or(10),
+            timeout: number("readiness-timeout-seconds").unwrap_or(1),
+            success: number("readiness-success-threshold").unwrap_or(1),
+            failure: number("readiness-failure-threshold").unwrap_or(3),
+        },
+        start_hook: layers
+            .find("start-hook")
+            .is_none_or(|found| found.value == "auto"),
+        existing_pre_stop: match layers.find("existing-pre-stop").map(|found| found.value) {
+            Some("keep") => ExistingPreStop::Keep,
+            Some("replace") => ExistingPreStop::Replace,
+            _ => ExistingPreStop::Chain,
+        },
+        existing_pre_stop_seconds: number("existing-pre-stop-seconds"),
+        min_ready: number("min-ready-seconds"),
+        surge: layers
+            .find("rollout")
+            .is_some_and(|found| found.value == "surge"),
+        layers,
+    })
+}
+
+/// Checks one annotation on its own, as `serve --default KEY=VALUE` needs at start.
+///
+/// # Errors
+/// The problem as a sentence.
+pub fn check_default(key: &str, value: &str, methods: &'static [Method]) -> Result<String, String> {
+    let name = key.strip_prefix(PREFIX).unwrap_or(key);
+    let subject = Subject::default();
+    if name == "inject" || name == "status" {
+        return Err(format!(
+            "{PREFIX}{name} cannot be a cluster default: namespaces opt in for themselves"
+        ));
+    }
+    let Some(known) = keys::lookup(name, methods) else {
+        return Err(unknown(name, Layer::Default, subject, methods));
+    };
+    match known.check(value, Layer::Default, methods) {
+        Ok(()) => Ok(format!("{PREFIX}{name}")),
+        Err(allowed) => {
+            Err(Problem::new(known.name, value, Layer::Default, subject, allowed).to_string())
+        }
+    }
+}
+
+/// All keys with what they allow, in the order of the documentation.
+pub fn catalogue(methods: &'static [Method]) -> impl Iterator<Item = &'static Key> {
+    KEYS.iter()
+        .chain(methods.iter().flat_map(|method| method.settings.iter()))
+}
+
+#[cfg(test)]
+mod tests;

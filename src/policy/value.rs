@@ -1,0 +1,176 @@
+//! What values may look like. Each check answers `true` where the value can be used.
+
+/// A whole number in plain ASCII digits within `range`: no sign, no fraction, no unit, no leading
+/// zero (which YAML 1.1 and shells would read as octal).
+#[must_use]
+pub fn whole(text: &str, range: std::ops::RangeInclusive<u32>) -> bool {
+    let plain = !text.is_empty()
+        && text.len() <= 6
+        && text.bytes().all(|b| b.is_ascii_digit())
+        && (text == "0" || !text.starts_with('0'));
+    plain && text.parse().is_ok_and(|number| range.contains(&number))
+}
+
+/// Characters that change how text reads without being seen: controls, bidi marks, zero widths.
+pub(super) fn deceptive(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{061c}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
+}
+
+/// One line of visible text of 1 to `most` bytes.
+#[must_use]
+pub fn printable_text(text: &str, most: usize) -> bool {
+    !text.is_empty() && text.len() <= most && !text.chars().any(deceptive)
+}
+
+/// Text of 1 to `most` bytes that may have line ends and tabs, but no other control characters.
+#[must_use]
+pub fn text_block(text: &str, most: usize) -> bool {
+    !text.is_empty()
+        && text.len() <= most
+        && !text
+            .chars()
+            .any(|c| deceptive(c) && !matches!(c, '\n' | '\r' | '\t'))
+}
+
+/// RFC 1123 label: a container's name.
+#[must_use]
+pub fn dns_label(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    (1..=63).contains(&bytes.len())
+        && bytes
+            .iter()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-')
+        && bytes.first() != Some(&b'-')
+        && bytes.last() != Some(&b'-')
+}
+
+/// RFC 1123 subdomain: the name of a Secret.
+#[must_use]
+pub fn dns_subdomain(text: &str) -> bool {
+    text.len() <= 253 && text.split('.').all(dns_label)
+}
+
+/// A variable that a shell can name.
+#[must_use]
+pub fn env_name(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    (1..=128).contains(&bytes.len())
+        && bytes
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || *b == b'_')
+        && !bytes[0].is_ascii_digit()
+}
+
+/// A port: a number, or a name as a container's port may have (IANA service name, 15 characters).
+#[must_use]
+pub fn port(text: &str) -> bool {
+    if text.bytes().all(|b| b.is_ascii_digit()) {
+        return whole(text, 1..=65535);
+    }
+    let bytes = text.as_bytes();
+    bytes.len() <= 15
+        && dns_label(text)
+        && bytes.iter().any(u8::is_ascii_lowercase)
+        && !text.contains("--")
+}
+
+/// `http://` or `https://`, a host, an optional port and path; no user, query or fragment.
+fn base_url(text: &str) -> bool {
+    let Some(rest) = text
+        .strip_prefix("http://")
+        .or_else(|| text.strip_prefix("https://"))
+    else {
+        return false;
+    };
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    authority_ok(authority)
+        && path
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-._~/".contains(&b))
+}
+
+fn authority_ok(authority: &str) -> bool {
+    let (host, port_text) = match authority.strip_prefix('[') {
+        Some(v6) => match v6.split_once(']') {
+            Some((host, rest)) => (host, rest.strip_prefix(':').map_or(rest, |port| port)),
+            None => return false,
+        },
+        None => authority.split_once(':').unwrap_or((authority, "")),
+    };
+    let host_ok = if authority.starts_with('[') {
+        host.parse::<std::net::Ipv6Addr>().is_ok()
+    } else {
+        !host.is_empty()
+            && host.len() <= 253
+            && host
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
+            && !host.starts_with('-')
+    };
+    let port_ok = port_text.is_empty() && !authority.ends_with(':') || whole(port_text, 1..=65535);
+    host_ok && port_ok
+}
+
+/// One to ten base URLs, separated by commas.
+#[must_use]
+pub fn address_list(text: &str) -> bool {
+    let mut urls = text.split(',').map(str::trim);
+    text.len() <= 2048 && urls.clone().count() <= 10 && urls.all(base_url)
+}
+
+/// A URL of visible ASCII characters that RFC 3986 allows, with the placeholders `{podip}`,
+/// `{podname}`, `{namespace}`, `{port}` and `{env:NAME}` anywhere after the scheme.
+#[must_use]
+pub fn http_url(text: &str) -> bool {
+    let Some(rest) = text
+        .strip_prefix("http://")
+        .or_else(|| text.strip_prefix("https://"))
+    else {
+        return false;
+    };
+    if text.len() > 2048 || rest.is_empty() || rest.starts_with(['/', '?', '-']) {
+        return false;
+    }
+    let mut left = rest;
+    while let Some(open) = left.find('{') {
+        let Some(close) = left[open..].find('}') else {
+            return false;
+        };
+        if !plain_url(&left[..open]) || !placeholder(&left[open + 1..open + close]) {
+            return false;
+        }
+        left = &left[open + close + 1..];
+    }
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    plain_url(left) && !authority.contains('@')
+}
+
+fn plain_url(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.iter().enumerate().all(|(at, b)| match b {
+        b'%' => bytes
+            .get(at + 1..at + 3)
+            .is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)),
+        b => b.is_ascii_alphanumeric() || b"-._~:/?[]@!$&'()*+,;=".contains(b),
+    })
+}
+
+fn placeholder(name: &str) -> bool {
+    matches!(name, "podip" | "podname" | "namespace" | "port")
+        || name.strip_prefix("env:").is_some_and(env_name)
+}
+
+/// The methods of HTTP that make sense for a registry.
+#[must_use]
+pub fn http_method(text: &str) -> bool {
+    matches!(text, "GET" | "POST" | "PUT" | "DELETE" | "PATCH")
+}
+
+/// The value of a header: visible ASCII on one line.
+#[must_use]
+pub fn header_value(text: &str) -> bool {
+    (1..=256).contains(&text.len()) && text.bytes().all(|b| (b' '..=b'~').contains(&b))
+}

@@ -1,0 +1,295 @@
+//! Law 2: only a change that the user made to the template or to our annotations changes the
+//! template. Each case is an UPDATE as kubectl or a controller makes it.
+
+mod support;
+
+use serde_json::{Value, json};
+use silkroll::engine::{Outcome, Reason, Settings};
+use support::{Pairs, annotate, create, deployment, opted_in, update};
+
+fn nacos() -> Pairs {
+    opted_in(&[
+        ("deregister", "nacos"),
+        ("nacos-server", "http://nacos:8848"),
+    ])
+}
+
+/// A newer Silkroll: another script, another version of the native sleep.
+fn upgraded() -> Settings {
+    let mut settings = Settings::default();
+    settings.script.config_map = "silkroll-0123456789ab".to_owned();
+    settings
+}
+
+fn template(object: &Value) -> &Value {
+    &object["spec"]["template"]
+}
+
+#[test]
+fn a_plain_deployment_gets_all_it_needs_to_leave_nacos() {
+    let (stored, decision) = create(&deployment(), &nacos(), &Settings::default());
+    assert_eq!(decision.outcome, Outcome::Injected);
+    insta::assert_snapshot!(
+        serde_json::to_string_pretty(&stored["spec"]["template"]["spec"]).unwrap()
+    );
+}
+
+#[test]
+fn a_plain_deployment_gets_a_native_sleep_where_nobody_is_called() {
+    let (stored, decision) = create(&deployment(), &opted_in(&[]), &Settings::default());
+    assert_eq!(decision.outcome, Outcome::Injected);
+    assert_eq!(decision.warnings, Vec::<String>::new());
+    insta::assert_snapshot!(serde_json::to_string_pretty(&stored).unwrap());
+}
+
+#[test]
+fn updates_that_change_nothing_of_the_users_leave_the_template_as_it_was() {
+    type Edit = fn(&mut Value);
+    let edits: [(&str, Edit); 9] = [
+        ("label", |d| d["metadata"]["labels"] = json!({"team": "a"})),
+        ("foreign annotation", |d| {
+            d["metadata"]["annotations"]["deployment.kubernetes.io/revision"] = "2".into();
+        }),
+        ("scale through the main resource", |d| {
+            d["spec"]["replicas"] = 9.into()
+        }),
+        ("client-side apply puts the grace period back", |d| {
+            d["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = 30.into();
+        }),
+        ("hook removed by hand", |d| {
+            d["spec"]["template"]["spec"]["containers"][0]
+                .as_object_mut()
+                .unwrap()
+                .remove("lifecycle");
+        }),
+        ("record removed by hand", |d| {
+            d["spec"]["template"]["metadata"]
+                .as_object_mut()
+                .unwrap()
+                .remove("annotations");
+        }),
+        ("record mangled", |d| {
+            d["spec"]["template"]["metadata"]["annotations"]["silkroll.dev/status"] = "{".into();
+        }),
+        ("volume and mount removed by hand", |d| {
+            let spec = &mut d["spec"]["template"]["spec"];
+            spec.as_object_mut().unwrap().remove("volumes");
+            spec["containers"][0]
+                .as_object_mut()
+                .unwrap()
+                .remove("volumeMounts");
+        }),
+        ("environment removed by hand", |d| {
+            d["spec"]["template"]["spec"]["containers"][0]
+                .as_object_mut()
+                .unwrap()
+                .remove("env");
+        }),
+    ];
+    for namespace in [nacos(), opted_in(&[])] {
+        for settings in [Settings::default(), upgraded()] {
+            let (stored, _) = create(&deployment(), &namespace, &Settings::default());
+            for (name, edit) in edits {
+                let mut new = stored.clone();
+                edit(&mut new);
+                let (after, decision) = update(&new, &stored, &namespace, &settings);
+                assert_eq!(template(&after), template(&stored), "{name}: {decision:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn replacing_with_the_plain_manifest_puts_the_injected_template_back() {
+    for settings in [Settings::default(), upgraded()] {
+        for extra in [
+            vec![],
+            vec![("rollout", "surge"), ("min-ready-seconds", "7")],
+        ] {
+            let mut namespace = nacos();
+            namespace.extend(support::pairs(&extra));
+            let (stored, _) = create(&deployment(), &namespace, &Settings::default());
+            let (after, decision) = update(&deployment(), &stored, &namespace, &settings);
+            assert_eq!(after["spec"], stored["spec"], "{decision:?}");
+            assert_eq!(decision.reason, Reason::Restored);
+        }
+    }
+}
+
+#[test]
+fn a_users_hook_that_every_apply_sends_again_is_chained_once() {
+    let mut plain = deployment();
+    let own = json!({"preStop": {"exec": {"command": ["/bin/sh", "-c", "echo bye"]}}});
+    plain["spec"]["template"]["spec"]["containers"][0]["lifecycle"] = own.clone();
+    let (stored, _) = create(&plain, &nacos(), &Settings::default());
+    let command =
+        &template(&stored)["spec"]["containers"][0]["lifecycle"]["preStop"]["exec"]["command"];
+    assert_eq!(command[4], "exec");
+    assert_eq!(command[7], "echo bye");
+    let mut again = stored.clone();
+    again["spec"]["template"]["spec"]["containers"][0]["lifecycle"]["preStop"] =
+        own["preStop"].clone();
+    for settings in [Settings::default(), upgraded()] {
+        let (after, _) = update(&again, &stored, &nacos(), &settings);
+        assert_eq!(template(&after), template(&stored));
+    }
+}
+
+#[test]
+fn a_change_of_the_image_keeps_the_injection_and_brings_it_up_to_date() {
+    let (stored, _) = create(&deployment(), &nacos(), &Settings::default());
+    let mut new = stored.clone();
+    new["spec"]["template"]["spec"]["containers"][0]["image"] = "web:2".into();
+    let (after, decision) = update(&new, &stored, &nacos(), &upgraded());
+    assert_eq!(decision.reason, Reason::Refreshed);
+    let volumes = &template(&after)["spec"]["volumes"];
+    assert_eq!(volumes[0]["configMap"]["name"], "silkroll-0123456789ab");
+    assert_eq!(volumes.as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_rollback_gets_the_old_template_back_byte_for_byte() {
+    for annotated_since in [false, true] {
+        let (first, _) = create(&deployment(), &nacos(), &Settings::default());
+        let mut image = first.clone();
+        image["spec"]["template"]["spec"]["containers"][0]["image"] = "web:2".into();
+        let mut namespace = nacos();
+        if annotated_since {
+            namespace.extend(support::pairs(&[("drain-seconds", "77")]));
+        }
+        let (second, _) = update(&image, &first, &namespace, &upgraded());
+        assert_ne!(template(&second), template(&first));
+        let mut undo = second.clone();
+        undo["spec"]["template"] = first["spec"]["template"].clone();
+        let (after, decision) = update(&undo, &second, &namespace, &upgraded());
+        assert_eq!(template(&after), template(&first));
+        assert_eq!(decision.reason, Reason::BroughtBack);
+    }
+}
+
+#[test]
+fn an_annotation_that_changes_is_followed() {
+    let (stored, _) = create(&deployment(), &opted_in(&[]), &Settings::default());
+    let mut new = stored.clone();
+    annotate(&mut new, "drain-seconds", "40");
+    let (after, decision) = update(&new, &stored, &opted_in(&[]), &Settings::default());
+    assert_eq!(decision.reason, Reason::Refreshed);
+    let spec = &template(&after)["spec"];
+    assert_eq!(
+        spec["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"],
+        40
+    );
+    assert_eq!(spec["terminationGracePeriodSeconds"], 75);
+}
+
+#[test]
+fn an_annotation_that_says_the_same_in_other_words_rolls_nothing_out() {
+    let (stored, _) = create(&deployment(), &opted_in(&[]), &Settings::default());
+    let mut new = stored.clone();
+    annotate(&mut new, "inject", "true");
+    let (after, decision) = update(&new, &stored, &opted_in(&[]), &Settings::default());
+    assert_eq!(template(&after), template(&stored));
+    assert_eq!(decision.outcome, Outcome::Unchanged);
+}
+
+#[test]
+fn a_deployment_from_before_the_namespace_opted_in_is_left_until_its_user_changes_it() {
+    let old = deployment();
+    let mut labelled = old.clone();
+    labelled["metadata"]["labels"] = json!({"a": "b"});
+    let (after, decision) = update(&labelled, &old, &opted_in(&[]), &Settings::default());
+    assert_eq!(after, labelled);
+    assert_eq!(decision.reason, Reason::NothingChanged);
+    let mut restarted = old.clone();
+    restarted["spec"]["template"]["metadata"]["annotations"] =
+        json!({"kubectl.kubernetes.io/restartedAt": "2026-01-01T00:00:00Z"});
+    let (_, decision) = update(&restarted, &old, &opted_in(&[]), &Settings::default());
+    assert_eq!(decision.outcome, Outcome::Injected);
+}
+
+#[test]
+fn opting_out_gives_back_what_was_there() {
+    let mut plain = deployment();
+    plain["spec"]["template"]["spec"]["containers"][0]["lifecycle"] = json!({"preStop": {"httpGet": {"path": "/bye", "port": "http", "scheme": "HTTP"}},
+               "postStart": {"exec": {"command": ["touch", "/tmp/x"]}}});
+    let mut namespace = nacos();
+    namespace.extend(support::pairs(&[
+        ("rollout", "surge"),
+        ("min-ready-seconds", "7"),
+    ]));
+    let (stored, _) = create(&plain, &namespace, &Settings::default());
+    assert_ne!(stored, plain);
+    let mut out = stored.clone();
+    annotate(&mut out, "inject", "disabled");
+    let (after, decision) = update(&out, &stored, &namespace, &Settings::default());
+    assert_eq!(decision.outcome, Outcome::Removed);
+    let mut wanted = plain.clone();
+    annotate(&mut wanted, "inject", "disabled");
+    assert_eq!(after, wanted);
+}
+
+#[test]
+fn a_namespace_that_opts_out_gives_back_at_the_next_change_of_the_template() {
+    let (stored, _) = create(&deployment(), &nacos(), &Settings::default());
+    let mut labelled = stored.clone();
+    labelled["metadata"]["labels"] = json!({"a": "b"});
+    let out = support::pairs(&[("inject", "disabled")]);
+    let (after, _) = update(&labelled, &stored, &out, &Settings::default());
+    assert_eq!(template(&after), template(&stored));
+    let mut image = stored.clone();
+    image["spec"]["template"]["spec"]["containers"][0]["image"] = "web:2".into();
+    let (after, decision) = update(&image, &stored, &out, &Settings::default());
+    assert_eq!(decision.outcome, Outcome::Removed);
+    let mut wanted = deployment();
+    wanted["spec"]["template"]["spec"]["containers"][0]["image"] = "web:2".into();
+    assert_eq!(template(&after), template(&wanted));
+}
+
+#[test]
+fn a_probe_that_an_apply_merges_into_ours_ends_up_as_the_users_alone() {
+    let (stored, _) = create(&deployment(), &opted_in(&[]), &Settings::default());
+    let mut new = stored.clone();
+    new["spec"]["template"]["spec"]["containers"][0]["readinessProbe"]["httpGet"] =
+        json!({"path": "/ready", "port": 8080, "scheme": "HTTP"});
+    let (after, _) = update(&new, &stored, &opted_in(&[]), &Settings::default());
+    let probe = &template(&after)["spec"]["containers"][0]["readinessProbe"];
+    assert_eq!(probe.get("tcpSocket"), None);
+    assert_eq!(probe["httpGet"]["path"], "/ready");
+}
+
+#[test]
+fn a_hook_that_an_apply_merges_into_ours_is_chained() {
+    let (stored, _) = create(&deployment(), &nacos(), &Settings::default());
+    let mut new = stored.clone();
+    new["spec"]["template"]["spec"]["containers"][0]["lifecycle"]["preStop"]["httpGet"] =
+        json!({"path": "/bye", "port": 8080, "scheme": "HTTP"});
+    let (after, _) = update(&new, &stored, &nacos(), &Settings::default());
+    let hook = &template(&after)["spec"]["containers"][0]["lifecycle"]["preStop"];
+    assert_eq!(hook.get("httpGet"), None);
+    let words = hook["exec"]["command"].as_array().unwrap();
+    assert_eq!(
+        words[4..],
+        [
+            json!("http"),
+            json!("HTTP"),
+            json!(""),
+            json!("8080"),
+            json!("/bye")
+        ]
+    );
+}
+
+#[test]
+fn surge_is_put_back_when_a_manifest_resets_the_strategy() {
+    let namespace = opted_in(&[("rollout", "surge"), ("min-ready-seconds", "9")]);
+    let (stored, _) = create(&deployment(), &namespace, &Settings::default());
+    assert_eq!(
+        stored["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"],
+        0
+    );
+    assert_eq!(stored["spec"]["minReadySeconds"], 9);
+    let mut new = stored.clone();
+    new["spec"]["strategy"] = deployment()["spec"]["strategy"].clone();
+    let (after, _) = update(&new, &stored, &namespace, &Settings::default());
+    assert_eq!(after["spec"], stored["spec"]);
+}

@@ -30,7 +30,7 @@ pub(super) fn of(template: &Template<'_>, base: &Base<'_>, workload: &Pairs<'_>)
     hash.members(&template.spec.rest);
     match base.grace_before {
         Some(Some(seconds)) => hash.text(&seconds.to_string()),
-        Some(None) => {}
+        Some(None) => hash.raw(None),
         None => hash.raw(base.grace),
     }
     hash.text("volumes");

@@ -1,6 +1,13 @@
 //! Silkroll makes Kubernetes rollouts lossless.
 
 pub mod admission;
+pub mod cli;
+pub mod cluster;
 pub mod engine;
 pub mod leave;
+pub mod manifest;
+pub mod observe;
 pub mod policy;
+pub mod server;
+pub mod snapshot;
+pub mod tls;

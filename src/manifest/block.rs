@@ -1,0 +1,268 @@
+//! Edits in block style, where lines and columns carry the structure.
+
+use super::edit::{Editor, Holder};
+use super::layout::{Odd, first_in_line, line_after, line_end, line_start, skip};
+use super::plan::{Item, Members};
+use super::tree::{Id, Kind};
+use super::write::{self, Style};
+use saphyr_parser::ScalarStyle;
+use serde_json::Value;
+
+/// An element of a block collection: where its key or dash stands, and where it ends.
+#[derive(Debug, Clone, Copy)]
+struct Element {
+    lead: usize,
+    end: usize,
+    kept: bool,
+}
+
+impl Editor<'_, '_> {
+    /// The document's own way to indent: what its first collection of each kind does.
+    pub(crate) fn block_style(&self) -> Style {
+        let (mut step, mut dash) = (None, None);
+        for node in &self.tree.nodes {
+            let Kind::Mapping(members) = &node.kind else {
+                continue;
+            };
+            for &(key, value) in members {
+                let spot = self.spots[value];
+                let column = self.column(self.spots[key].start);
+                if spot.flow || !first_in_line(self.text, spot.body) {
+                    continue;
+                }
+                let inner = self.column(spot.body).checked_sub(column);
+                match &self.tree.nodes[value].kind {
+                    Kind::Mapping(_) => step = step.or(inner),
+                    Kind::Sequence(_) => dash = dash.or(inner),
+                    _ => {}
+                }
+            }
+        }
+        let usual = Style::default();
+        Style { step: step.unwrap_or(usual.step), dash: dash.unwrap_or(usual.dash) }
+    }
+
+    fn column(&self, at: usize) -> usize {
+        at - line_start(self.text, at)
+    }
+
+    pub(crate) fn block_mapping(
+        &mut self,
+        id: Id,
+        old: &[(Id, Id)],
+        plan: &Members,
+        holder: Holder,
+    ) -> Result<(), Odd> {
+        let elements: Vec<Element> = old
+            .iter()
+            .enumerate()
+            .map(|(at, (key, value))| {
+                let kept = plan.changed.get(&at).is_none_or(Option::is_some);
+                Element { lead: self.spots[*key].start, end: self.spots[*value].end, kept }
+            })
+            .collect();
+        let column = self.column(elements.first().ok_or(Odd)?.lead);
+        for (at, plan) in &plan.changed {
+            if let Some(plan) = plan {
+                self.node(old[*at].1, plan, Holder::Key(column))?;
+            }
+        }
+        let added: Vec<String> =
+            plan.added.iter().map(|(key, value)| write::member(key, value, column, self.style)).collect();
+        self.remove(id, &elements, &added, "{}", holder)?;
+        if elements.iter().any(|element| element.kept) {
+            self.append(&elements, &added, column);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn block_sequence(
+        &mut self,
+        id: Id,
+        old: &[Id],
+        plan: &[Item],
+        holder: Holder,
+    ) -> Result<(), Odd> {
+        let mut elements: Vec<Element> = old
+            .iter()
+            .map(|item| Element { lead: self.spots[*item].dash, end: self.spots[*item].end, kept: false })
+            .collect();
+        let column = self.column(elements.first().ok_or(Odd)?.lead);
+        let mut waiting = Vec::new();
+        let mut before = Vec::new();
+        for item in plan {
+            match item {
+                Item::New(value) => waiting.push(write::item(value, column, self.style)),
+                Item::Old(at, plan) => {
+                    elements[*at].kept = true;
+                    self.node(old[*at], plan, Holder::Dash(column))?;
+                    before.push((*at, std::mem::take(&mut waiting)));
+                }
+            }
+        }
+        self.remove(id, &elements, &waiting, "[]", holder)?;
+        if elements.iter().any(|element| element.kept) {
+            for (at, items) in before {
+                self.insert_before(&elements, at, &items, column);
+            }
+            self.append(&elements, &waiting, column);
+        }
+        Ok(())
+    }
+
+    /// Takes out what is not kept. Where nothing is, `added` or else `empty` comes in its place.
+    fn remove(
+        &mut self,
+        id: Id,
+        elements: &[Element],
+        added: &[String],
+        empty: &str,
+        holder: Holder,
+    ) -> Result<(), Odd> {
+        let (Some(first), Some(last)) = (elements.first(), elements.last()) else {
+            return Err(Odd);
+        };
+        let column = self.column(first.lead);
+        let spot = self.spots[id];
+        let compact = !first_in_line(self.text, first.lead);
+        let next_kept = elements.iter().position(|element| element.kept);
+        let mut rest = elements;
+        if compact && !first.kept {
+            let run = &elements[..next_kept.unwrap_or(elements.len())];
+            self.no_comment_between(run, next_kept.map(|at| elements[at].lead))?;
+            let (end, text) = match next_kept {
+                Some(at) => (elements[at].lead, String::new()),
+                None if added.is_empty() => (last.end, empty.to_owned()),
+                None => (line_end(self.text, last.end), joined(added, column)),
+            };
+            self.splice(first.lead, end, &text);
+            rest = &elements[run.len()..];
+        } else if next_kept.is_none() && added.is_empty() {
+            match holder {
+                Holder::Root => self.splice(line_start(self.text, first.lead), line_start(self.text, first.lead), &format!("{empty}\n")),
+                // Behind the key, where its comment stays.
+                _ if spot.start == spot.body => self.splice(spot.from, spot.from, &format!(" {empty}")),
+                _ => return Err(Odd),
+            }
+        } else if next_kept.is_none() {
+            let start = line_start(self.text, first.lead);
+            self.splice(start, start, &format!("{:column$}{}\n", "", joined(added, column)));
+        }
+        for element in rest.iter().filter(|element| !element.kept) {
+            self.splice(line_start(self.text, element.lead), line_after(self.text, element.end), "");
+        }
+        Ok(())
+    }
+
+    /// Elements that go together with the text between them must not take a comment along that stands alone.
+    fn no_comment_between(&self, run: &[Element], next: Option<usize>) -> Result<(), Odd> {
+        let leads = run.iter().skip(1).map(|element| element.lead).chain(next);
+        for (element, lead) in run.iter().zip(leads) {
+            let from = line_after(self.text, element.end);
+            if self.text[from.min(lead)..lead].contains('#') {
+                return Err(Odd);
+            }
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, elements: &[Element], added: &[String], column: usize) {
+        if let (Some(last), false) = (elements.last(), added.is_empty()) {
+            let at = line_after(self.text, last.end);
+            self.splice(at, at, &format!("{:column$}{}\n", "", joined(added, column)));
+        }
+    }
+
+    fn insert_before(&mut self, elements: &[Element], at: usize, items: &[String], column: usize) {
+        if items.is_empty() {
+            return;
+        }
+        let lead = elements[at].lead;
+        let first = elements[..at].iter().all(|element| !element.kept);
+        if first && !first_in_line(self.text, elements[0].lead) {
+            return self.splice(lead, lead, &format!("{}\n{:column$}", joined(items, column), ""));
+        }
+        // A comment above an item belongs to it.
+        let mut start = line_start(self.text, lead);
+        while start > 0 {
+            let above = line_start(self.text, start - 1);
+            let comment = self.text[above..start].trim_start().starts_with('#');
+            let free = at == 0 || above >= line_after(self.text, elements[at - 1].end);
+            if !comment || !free {
+                break;
+            }
+            start = above;
+        }
+        self.splice(start, start, &format!("{:column$}{}\n", "", joined(items, column)));
+    }
+
+    /// Puts a value in the place of what follows a key or a dash.
+    pub(crate) fn block_value(&mut self, id: Id, value: &Value, holder: Holder) -> Result<(), Odd> {
+        let (text, spot) = (self.text, self.spots[id]);
+        let behind = match holder {
+            Holder::Key(column) => write::behind_key(value, column, self.style),
+            Holder::Dash(column) => format!(" {}", &write::item(value, column, self.style)[2..]),
+            Holder::Root | Holder::Flow => return Err(Odd),
+        };
+        let lead_line_end = line_end(text, spot.from);
+        let one_line = !behind.contains('\n');
+        if spot.start > lead_line_end {
+            // The old value begins below: the lead's line keeps its comment.
+            let (start, end) = (line_start(text, spot.start), line_after(text, spot.end));
+            if one_line {
+                self.splice(spot.from, spot.from, &behind);
+                self.splice(start, end, "");
+            } else if let Some(lines) = behind.strip_prefix('\n') {
+                self.splice(start, end, &format!("{lines}\n"));
+            } else {
+                return Err(Odd);
+            }
+            return Ok(());
+        }
+        let empty = spot.end <= spot.from;
+        // Several lines that leave no comment behind; a scalar without a header may have one behind its last line.
+        let bare = match &self.tree.nodes[id].kind {
+            Kind::Scalar { style, .. } => !matches!(style, ScalarStyle::Literal | ScalarStyle::Folded),
+            Kind::Alias(_) => true,
+            _ => spot.flow,
+        };
+        let multi = spot.end > lead_line_end && !bare;
+        let lead_line_end = if bare { line_end(text, spot.end.max(spot.from)) } else { lead_line_end };
+        let end = if multi { line_end(text, spot.end) } else { spot.end };
+        let start = if one_line && !empty { spot.start.min(skip(text, spot.from)) } else { spot.from };
+        if one_line {
+            // The blanks before the old value stay.
+            let new = if empty { behind.as_str() } else { behind.trim_start() };
+            self.splice(start, if multi { end } else { spot.end.max(start) }, new);
+            return Ok(());
+        }
+        let comment = !multi && !text[spot.end.max(spot.from)..lead_line_end].trim().is_empty();
+        match behind.strip_prefix('\n') {
+            Some(lines) if comment => {
+                self.splice(spot.from, spot.end.max(spot.from), "");
+                let below = line_after(text, spot.end.max(spot.from));
+                self.splice(below, below, &format!("{lines}\n"));
+            }
+            None if comment => self.below_comment(id, value, holder)?,
+            _ => self.splice(spot.from, if multi { end } else { lead_line_end }, &behind),
+        }
+        Ok(())
+    }
+
+    /// A block that would stand in the lead's line, where a comment is.
+    fn below_comment(&mut self, id: Id, value: &Value, holder: Holder) -> Result<(), Odd> {
+        let (Holder::Dash(column), false) = (holder, value.is_string()) else {
+            return Err(Odd);
+        };
+        let spot = self.spots[id];
+        let (inner, from) = (column + 2, spot.end.max(spot.from));
+        self.splice(spot.from, from, "");
+        let below = line_after(self.text, from);
+        self.splice(below, below, &format!("{:inner$}{}\n", "", write::block(value, inner, self.style)));
+        Ok(())
+    }
+}
+
+fn joined(added: &[String], column: usize) -> String {
+    added.join(&format!("\n{:column$}", ""))
+}

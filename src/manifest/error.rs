@@ -1,0 +1,132 @@
+//! What can be wrong with a manifest, in words that say what to do next.
+
+use thiserror::Error;
+
+/// Why an input could not be cut into documents at all.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// UTF-16 or UTF-32, with or without a byte order mark.
+    #[error("the input is {0}, which kubectl does not read either: save it as UTF-8")]
+    Encoding(&'static str),
+    /// Bytes that are no UTF-8.
+    #[error("the input is not UTF-8 at byte {offset} (line {line}): save it as UTF-8")]
+    Utf8 {
+        /// Of the first wrong byte, counted from 0.
+        offset: usize,
+        /// Of the first wrong byte, counted from 1.
+        line: usize,
+    },
+    /// A NUL byte, which neither YAML nor JSON may hold.
+    #[error("the input holds a NUL byte at byte {offset} (line {line}): is it a text file?")]
+    Nul {
+        /// Of the byte, counted from 0.
+        offset: usize,
+        /// Of the byte, counted from 1.
+        line: usize,
+    },
+    /// More documents than [`Limits::documents`](super::Limits::documents).
+    #[error("the input holds more than {limit} documents: split it into several files")]
+    TooManyDocuments {
+        /// The limit that was passed.
+        limit: usize,
+    },
+}
+
+/// Why one document could not be read; the others of the same input still can.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("document {document}, line {line}: {fault}")]
+pub struct DocumentError {
+    /// Which document of the input, counted from 1, empty ones included.
+    pub document: usize,
+    /// The line in the input, counted from 1.
+    pub line: usize,
+    /// What is wrong there.
+    pub fault: Fault,
+}
+
+/// What is wrong with a document.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Fault {
+    /// No YAML.
+    #[error("this is not YAML: {0}")]
+    Syntax(String),
+    /// A line indented by a tab, or a tab behind a colon, which kubectl lets pass before text only.
+    #[error("a tab cannot indent YAML, nor follow a colon: use spaces")]
+    Tab,
+    /// No JSON, in an input that began with several JSON objects.
+    #[error("this is not JSON: {0}")]
+    Json(String),
+    /// Content on the line of a separator.
+    #[error(
+        "a line that begins with `---` separates documents, and kubectl allows only a comment after it: move `{0}` to a line of its own"
+    )]
+    Separator(String),
+    /// Content after the document's end, which kubectl would drop without a word.
+    #[error(
+        "content after the document's end (`...`), which kubectl would ignore: begin a new document with `---`"
+    )]
+    AfterEnd,
+    /// A `%YAML` or `%TAG` line: kubectl cuts at `---` first and then fails on the directive.
+    #[error("kubectl does not read directives such as `{0}`: remove the line")]
+    Directive(String),
+    /// A key twice in one mapping. kubectl takes the last without a word; one of the two was meant otherwise.
+    #[error(
+        "the key {key:?} is already there in line {first}: kubectl would silently use only one of the two; remove one"
+    )]
+    DuplicateKey {
+        /// The key, as kubectl reads it.
+        key: String,
+        /// The line of its first occurrence.
+        first: usize,
+    },
+    /// A mapping, a sequence, null or a number over 63 bits as a key.
+    #[error("{0} cannot be a key in a manifest: use a string")]
+    Key(&'static str),
+    /// A value for which JSON has no form.
+    #[error("`{0}` has no form in JSON, which Kubernetes stores: put it in quotes or change it")]
+    NoJson(String),
+    /// A tag that does not fit its value.
+    #[error("`{value}` is no {tag}: correct the value or remove the tag")]
+    Tag {
+        /// As written.
+        value: String,
+        /// In its short form, e.g. `!!int`.
+        tag: String,
+    },
+    /// `<<` with something else than mappings.
+    #[error("`<<` merges a mapping or a list of mappings: give it one")]
+    Merge,
+    /// An alias inside the node that it names.
+    #[error("this alias stands inside the node that it repeats, which never ends: remove it")]
+    SelfReference,
+    /// A character that go-yaml refuses, or reads as a line break where newer parsers do not.
+    #[error(
+        "the character U+{0:04X} cannot stand here: write it as an escape in double quotes, or remove it"
+    )]
+    Character(u32),
+    /// Nesting over [`Limits::depth`](super::Limits::depth).
+    #[error("more than {0} levels of nesting: is this a manifest?")]
+    TooDeep(usize),
+    /// More values than [`Limits::nodes`](super::Limits::nodes), aliases expanded.
+    #[error("more than {0} values once its aliases are expanded: split the document")]
+    TooManyNodes(usize),
+    /// Longer than [`Limits::document_bytes`](super::Limits::document_bytes).
+    #[error("{bytes} bytes in one document, and {limit} are the limit: split it")]
+    TooLarge {
+        /// The document's length.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+}
+
+/// Why an edit was not possible.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum EditError {
+    /// The patch does not fit the document.
+    #[error("the patch does not fit the document: {0}")]
+    Patch(#[from] json_patch::PatchError),
+}

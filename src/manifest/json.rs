@@ -1,0 +1,140 @@
+//! JSON as the same tree as YAML's, so that one editor serves both.
+
+use super::error::Fault;
+use super::tree::{At, Id, Kind, Node, Tree};
+use saphyr_parser::ScalarStyle;
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+/// Reads a text that serde_json has found to be JSON. Checks what serde_json does not: depth, size and double keys.
+pub(crate) fn parse(text: &str, depth: usize, nodes: usize) -> At<Tree<'_>> {
+    let mut reader = Reader { text, at: 0, line: 1, tree: Tree::default(), depth, nodes };
+    reader.value(0)?;
+    Ok(reader.tree)
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    at: usize,
+    line: usize,
+    tree: Tree<'a>,
+    depth: usize,
+    nodes: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn value(&mut self, depth: usize) -> At<Id> {
+        self.space();
+        if depth > self.depth {
+            return Err((self.line, Fault::TooDeep(self.depth)));
+        }
+        if self.tree.nodes.len() >= self.nodes {
+            return Err((self.line, Fault::TooManyNodes(self.nodes)));
+        }
+        match self.peek() {
+            Some(b'{') => self.object(depth),
+            Some(b'[') => self.array(depth),
+            Some(b'"') => self.string(),
+            _ => {
+                let rest = &self.text[self.at..];
+                let end = rest.find([',', ']', '}', ' ', '\t', '\r', '\n']).unwrap_or(rest.len());
+                let text = &rest[..end];
+                Ok(self.scalar(Cow::Borrowed(text), ScalarStyle::Plain, end))
+            }
+        }
+    }
+
+    fn string(&mut self) -> At<Id> {
+        let mut end = self.at + 1;
+        let bytes = self.text.as_bytes();
+        while bytes.get(end).is_some_and(|byte| *byte != b'"') {
+            end += if bytes[end] == b'\\' { 2 } else { 1 };
+        }
+        let raw = self.text.get(self.at..=end).ok_or_else(|| self.unexpected())?;
+        let text: String = serde_json::from_str(raw).map_err(|_| self.unexpected())?;
+        Ok(self.scalar(Cow::Owned(text), ScalarStyle::DoubleQuoted, raw.len()))
+    }
+
+    fn scalar(&mut self, text: Cow<'a, str>, style: ScalarStyle, length: usize) -> Id {
+        self.at += length;
+        self.node(Kind::Scalar { text, style }, self.at)
+    }
+
+    fn object(&mut self, depth: usize) -> At<Id> {
+        let id = self.node(Kind::Mapping(Vec::new()), self.at);
+        let mut lines = HashMap::new();
+        let mut members = Vec::new();
+        self.at += 1;
+        self.space();
+        while self.peek() != Some(b'}') {
+            let key = self.string()?;
+            if let Kind::Scalar { text, .. } = &self.tree.nodes[key].kind
+                && let Some(first) = lines.insert(text.clone(), self.line)
+            {
+                return Err((self.line, Fault::DuplicateKey { key: text.to_string(), first }));
+            }
+            self.space();
+            self.expect(b':')?;
+            members.push((key, self.value(depth + 1)?));
+            self.separator(b'}')?;
+        }
+        self.close(id, Kind::Mapping(members));
+        Ok(id)
+    }
+
+    fn array(&mut self, depth: usize) -> At<Id> {
+        let id = self.node(Kind::Sequence(Vec::new()), self.at);
+        let mut items = Vec::new();
+        self.at += 1;
+        self.space();
+        while self.peek() != Some(b']') {
+            items.push(self.value(depth + 1)?);
+            self.separator(b']')?;
+        }
+        self.close(id, Kind::Sequence(items));
+        Ok(id)
+    }
+
+    fn node(&mut self, kind: Kind<'a>, end: usize) -> Id {
+        self.tree.add(Node { kind, tag: None, anchor: false, end, line: self.line })
+    }
+
+    fn close(&mut self, id: Id, kind: Kind<'a>) {
+        self.at += 1;
+        self.tree.nodes[id].kind = kind;
+        self.tree.nodes[id].end = self.at;
+    }
+
+    /// Past the comma, or up to the end of the collection.
+    fn separator(&mut self, close: u8) -> At<()> {
+        self.space();
+        if self.peek() != Some(close) {
+            self.expect(b',')?;
+            self.space();
+        }
+        Ok(())
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn expect(&mut self, byte: u8) -> At<()> {
+        if self.peek() != Some(byte) {
+            return Err(self.unexpected());
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    fn space(&mut self) {
+        while let Some(byte @ (b' ' | b'\t' | b'\r' | b'\n')) = self.peek() {
+            self.line += usize::from(byte == b'\n');
+            self.at += 1;
+        }
+    }
+
+    fn unexpected(&self) -> (usize, Fault) {
+        (self.line, Fault::Json("something unexpected".to_owned()))
+    }
+}

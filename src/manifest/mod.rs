@@ -1,0 +1,210 @@
+//! Kubernetes manifests as text: documents out of it, edited text back into it.
+//!
+//! Nothing here reads files or talks to a cluster. A document that needs no change keeps every byte; one that is
+//! edited keeps its comments, its order, its quoting and its indentation; and every scalar means what kubectl means.
+//!
+//! ```
+//! use silkroll::manifest::{self, Limits};
+//!
+//! let input = b"kind: Deployment # ours\nspec:\n  paused: yes\n---\nkind: Service\n";
+//! let documents = manifest::read(input, &Limits::default())?;
+//! let first = documents[0].as_ref().map_err(Clone::clone)?;
+//! assert_eq!(first.value()["spec"]["paused"], true);
+//!
+//! let patch = serde_json::from_str(r#"[{"op": "add", "path": "/spec/replicas", "value": 2}]"#)?;
+//! assert_eq!(first.edit(&patch)?.text, "kind: Deployment # ours\nspec:\n  paused: yes\n  replicas: 2\n");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod block;
+mod diff;
+mod edit;
+mod error;
+mod flow;
+mod json;
+mod layout;
+mod plan;
+mod scalar;
+mod split;
+mod tree;
+mod value;
+mod write;
+
+pub use diff::unified_diff;
+pub use edit::Edited;
+pub use error::{DocumentError, EditError, Error, Fault};
+pub use write::to_yaml;
+
+use serde_json::Value;
+use split::{Piece, PieceKind};
+use tree::{At, Tree};
+
+/// How much one input may hold, so that no input can exhaust the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Documents in one input.
+    pub documents: usize,
+    /// Bytes of one document.
+    pub document_bytes: usize,
+    /// Values in one document, each counted as often as aliases repeat it.
+    pub nodes: usize,
+    /// Levels of nesting. At most 100 are read, whatever stands here: the reader recurses.
+    pub depth: usize,
+}
+
+/// Kubernetes' own schemas for workloads end at about 15 levels; serde_json refuses 128.
+const DEPTH: usize = 100;
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            documents: 250_000,
+            // A List of all Deployments of a large cluster passes; etcd takes 1.5 MiB for one object.
+            document_bytes: 32 << 20,
+            nodes: 1_000_000,
+            depth: DEPTH,
+        }
+    }
+}
+
+/// What a document is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// YAML, flow style included.
+    Yaml,
+    /// Strict JSON, alone or between `---` lines.
+    Json,
+}
+
+/// One document of an input.
+#[derive(Debug, Clone)]
+pub struct Document<'a> {
+    piece: Piece<'a>,
+    number: usize,
+    format: Format,
+    value: Value,
+    limits: Limits,
+}
+
+/// Cuts an input into documents and reads each of them.
+///
+/// The `text` of all documents together is the input, where none of them is broken. A broken one does not keep the
+/// others from being read.
+///
+/// # Errors
+/// Where the input is no text in UTF-8, or holds too many documents.
+pub fn read<'a>(
+    bytes: &'a [u8],
+    limits: &Limits,
+) -> Result<Vec<Result<Document<'a>, DocumentError>>, Error> {
+    let limits = Limits { depth: limits.depth.min(DEPTH), ..*limits };
+    let pieces = split::pieces(split::text(bytes)?, limits.documents)?;
+    let documents = pieces.into_iter().zip(1..).map(|(piece, number)| {
+        read_piece(piece, number, limits)
+            .map_err(|(line, fault)| DocumentError { document: number, line: piece.line + line - 1, fault })
+    });
+    Ok(documents.collect())
+}
+
+/// Lines in the error are counted from 1 in the piece.
+fn read_piece(piece: Piece<'_>, number: usize, limits: Limits) -> At<Document<'_>> {
+    let bytes = piece.text.len();
+    if bytes > limits.document_bytes {
+        return Err((1, Fault::TooLarge { bytes, limit: limits.document_bytes }));
+    }
+    split::separator(&piece).map_err(|fault| (1, fault))?;
+    let body = &piece.text[piece.body..];
+    let first_line = piece.text[..piece.body].matches('\n').count();
+    let (format, value) =
+        parse_body(body, piece.kind, &limits).map_err(|(line, fault)| (first_line + line, fault))?;
+    Ok(Document { piece, number, format, value, limits })
+}
+
+fn parse_body(body: &str, kind: PieceKind, limits: &Limits) -> At<(Format, Value)> {
+    if kind != PieceKind::Yaml || body.trim_start().starts_with('{') {
+        match serde_json::from_str::<Value>(body) {
+            Ok(value) => {
+                json::parse(body, limits.depth, limits.nodes)?;
+                return Ok((Format::Json, value));
+            }
+            Err(error) if kind != PieceKind::Yaml => return Err((error.line().max(1), Fault::Json(error.to_string()))),
+            // Flow style; or broken JSON, which YAML's parser explains as well.
+            Err(_) => {}
+        }
+    }
+    check_characters(body)?;
+    let complete = complete(body);
+    let tree = parse_yaml(&complete, limits)?;
+    let value = value::of(&tree, limits.depth, limits.nodes)?;
+    Ok((Format::Yaml, value))
+}
+
+/// kubectl ends every line, the last one too, which shows in block scalars.
+fn complete(body: &str) -> std::borrow::Cow<'_, str> {
+    if body.is_empty() || body.ends_with('\n') {
+        body.into()
+    } else {
+        format!("{body}{}", line_end(body)).into()
+    }
+}
+
+/// The line end that a text uses.
+fn line_end(text: &str) -> &'static str {
+    if text.find('\n').is_some_and(|at| text[..at].ends_with('\r')) { "\r\n" } else { "\n" }
+}
+
+fn parse_yaml<'a>(text: &'a str, limits: &Limits) -> At<Tree<'a>> {
+    if let Some(at) = text.lines().position(|line| line.starts_with('%')) {
+        // Only before the content it is a directive.
+        let before = text.lines().take(at).all(|line| line.trim().is_empty() || line.starts_with('#'));
+        if before {
+            let line = text.lines().nth(at).unwrap_or_default();
+            return Err((at + 1, Fault::Directive(line.trim_end().to_owned())));
+        }
+    }
+    tree::parse(text, limits.depth, limits.nodes)
+}
+
+/// go-yaml refuses control characters, and takes three characters for line breaks that YAML 1.2 does not.
+fn check_characters(text: &str) -> At<()> {
+    let wrong = |c: char| {
+        matches!(c, '\0'..='\x08' | '\x0B' | '\x0C' | '\x0E'..='\x1F' | '\x7F'..='\u{9F}' | '\u{2028}' | '\u{2029}'
+            | '\u{FEFF}' | '\u{FFFE}' | '\u{FFFF}')
+    };
+    match text.char_indices().find(|(_, c)| wrong(*c)) {
+        Some((at, c)) => Err((1 + text[..at].matches('\n').count(), Fault::Character(c.into()))),
+        None => Ok(()),
+    }
+}
+
+impl<'a> Document<'a> {
+    /// The document as it stands in the input, its separator included.
+    #[must_use]
+    pub fn text(&self) -> &'a str {
+        self.piece.text
+    }
+
+    /// The line of the input that the document begins in, counted from 1.
+    #[must_use]
+    pub fn line(&self) -> usize {
+        self.piece.line
+    }
+
+    /// Which document of the input this is, counted from 1, empty ones included.
+    #[must_use]
+    pub fn number(&self) -> usize {
+        self.number
+    }
+
+    /// What the document is written in.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// What kubectl would send; null where the document is empty or holds comments only.
+    #[must_use]
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
+}

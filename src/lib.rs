@@ -1,3 +1,4 @@
 //! Silkroll makes Kubernetes rollouts lossless.
 
 pub mod observe;
+pub mod tls;

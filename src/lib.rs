@@ -1,4 +1,5 @@
 //! Silkroll makes Kubernetes rollouts lossless.
 
 pub mod observe;
+pub mod server;
 pub mod tls;

@@ -1,0 +1,324 @@
+//! `silkroll certs`: a certificate authority and a serving certificate, as files or as manifests.
+
+use std::fmt::Write as _;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use clap::ValueEnum;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+
+use crate::tls::Files;
+use crate::tls::date;
+use crate::tls::issue::{Authority, CA_DAYS, Issued, LEAF_DAYS};
+
+const EXAMPLES: &str = "\
+Examples:
+  For a server on this machine:
+    silkroll certs
+    silkroll serve --standalone --tls-cert certs/tls.crt --tls-key certs/tls.key
+
+  For a cluster, after `kubectl apply -f manifests/install.yaml`:
+    silkroll certs --output manifests | kubectl apply --server-side -f -
+
+  To renew in a cluster without one failed call, trust the old CA beside the new one until every
+  replica has the new certificate:
+    kubectl get mutatingwebhookconfiguration silkroll \\
+      -o jsonpath='{.webhooks[0].clientConfig.caBundle}' | base64 -d > old-ca.crt
+    silkroll certs --output manifests --trust old-ca.crt | kubectl apply --server-side -f -";
+
+/// Make a certificate authority and a serving certificate
+///
+/// API servers call the webhook over HTTPS and trust only the authority in the webhook's
+/// configuration. This makes such an authority and a certificate signed by it (ECDSA P-256), for
+/// SERVICE.NAMESPACE.svc and its longer and shorter names, localhost, 127.0.0.1 and `::1`.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
+pub struct Args {
+    /// Write files, or print manifests for kubectl
+    #[arg(long, value_enum, default_value_t)]
+    pub output: Output,
+
+    /// The folder that ca.crt, ca.key, tls.crt and tls.key are written to
+    #[arg(long, value_name = "DIR", default_value = "certs")]
+    pub dir: PathBuf,
+
+    /// The Service in front of the webhook
+    #[arg(long, value_name = "NAME", default_value = "silkroll", value_parser = label)]
+    pub service: String,
+
+    /// The namespace of that Service
+    #[arg(long, short, value_name = "NAME", default_value = "silkroll-system", value_parser = label)]
+    pub namespace: String,
+
+    /// A further DNS name that callers use; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub dns: Vec<String>,
+
+    /// A further address that callers use; may be repeated
+    #[arg(long, value_name = "ADDRESS")]
+    pub ip: Vec<IpAddr>,
+
+    /// How many days the serving certificate lasts (the authority lasts ten years)
+    #[arg(long, value_name = "DAYS", default_value_t = LEAF_DAYS,
+          value_parser = clap::value_parser!(u32).range(1..=i64::from(CA_DAYS)))]
+    pub days: u32,
+
+    /// Replace files that are there already
+    #[arg(long)]
+    pub force: bool,
+
+    /// Sign with the ca.crt and ca.key that are in the folder, and replace tls.crt and tls.key only:
+    /// whoever trusts the authority need not learn a new one
+    #[arg(long, conflicts_with = "force")]
+    pub reuse_ca: bool,
+
+    /// With `--output manifests`: a file of certificates that callers go on trusting beside the
+    /// new authority
+    #[arg(long, value_name = "FILE")]
+    pub trust: Vec<PathBuf>,
+}
+
+/// What becomes of the certificates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// Four files in the folder; the keys readable by their owner only
+    #[default]
+    Files,
+    /// YAML on standard output: the Secret with the pair, and the authority for the webhook's
+    /// configuration. The authority's own key is thrown away, nothing is written to disk
+    Manifests,
+}
+
+/// Makes the certificates. Manifests go to `out`, the report for people to `report`.
+///
+/// # Errors
+/// Files are there already or cannot be written, a name is no DNS name, or an authority to be
+/// reused or trusted is of no use. The message says what to do.
+pub fn run(args: &Args, out: &mut dyn Write, report: &mut dyn Write) -> Result<()> {
+    match args.output {
+        Output::Files => files(args, report),
+        Output::Manifests => manifests(args, out, report),
+    }
+}
+
+fn files(args: &Args, report: &mut dyn Write) -> Result<()> {
+    if !args.trust.is_empty() {
+        bail!("--trust is for --output manifests: files are trusted by whoever is given ca.crt");
+    }
+    let at = |name: &str| args.dir.join(name);
+    let now = date::now();
+    let authority = if args.reuse_ca {
+        let (cert, key) = (at("ca.crt"), at("ca.key"));
+        Authority::from_pem(
+            &Files {
+                cert: cert.display().to_string(),
+                key: key.display().to_string(),
+            },
+            &read(&cert)?,
+            &read(&key)?,
+            now,
+        )?
+    } else {
+        Authority::new(now, CA_DAYS)?
+    };
+    let leaf = leaf(args, &authority, now)?;
+
+    let mut to_write = vec![
+        (at("tls.crt"), &leaf.cert_pem, 0o644),
+        (at("tls.key"), &leaf.key_pem, 0o600),
+    ];
+    if !args.reuse_ca {
+        to_write.push((at("ca.crt"), &authority.issued.cert_pem, 0o644));
+        to_write.push((at("ca.key"), &authority.issued.key_pem, 0o600));
+    }
+    if !args.force && !args.reuse_ca {
+        let there = to_write.iter().find(|(path, ..)| path.exists());
+        if let Some((path, ..)) = there {
+            bail!(
+                "{} is there already: use --reuse-ca to renew tls.crt under the same authority, \
+                 --force to replace all four files, or another --dir",
+                path.display()
+            );
+        }
+    }
+    fs::create_dir_all(&args.dir)
+        .with_context(|| format!("the folder {} cannot be made", args.dir.display()))?;
+    for (path, content, mode) in &to_write {
+        write_whole(path, content.as_bytes(), *mode).with_context(|| {
+            format!(
+                "{} cannot be written: check the folder's permissions",
+                path.display()
+            )
+        })?;
+    }
+
+    writeln!(report, "{}", summary(args, &leaf))?;
+    let written: Vec<_> = to_write
+        .iter()
+        .map(|(path, ..)| path.display().to_string())
+        .collect();
+    writeln!(report, "Written: {}", written.join(", "))?;
+    writeln!(
+        report,
+        "Serve with it:\n  silkroll serve --standalone --tls-cert {} --tls-key {}",
+        at("tls.crt").display(),
+        at("tls.key").display()
+    )?;
+    writeln!(
+        report,
+        "Callers have to trust {}, e.g. curl --cacert",
+        at("ca.crt").display()
+    )?;
+    Ok(())
+}
+
+fn manifests(args: &Args, out: &mut dyn Write, report: &mut dyn Write) -> Result<()> {
+    if args.reuse_ca || args.force {
+        bail!("--reuse-ca and --force are for files: --output manifests writes none");
+    }
+    let now = date::now();
+    let authority = Authority::new(now, CA_DAYS)?;
+    let leaf = leaf(args, &authority, now)?;
+    let mut bundle = authority.issued.cert_pem.clone();
+    for path in &args.trust {
+        bundle.push_str(&certificates(path)?);
+    }
+    out.write_all(stream(&args.namespace, &bundle, &leaf).as_bytes())?;
+    out.flush()?;
+
+    let namespace = &args.namespace;
+    writeln!(report, "{}", summary(args, &leaf))?;
+    writeln!(
+        report,
+        "Pipe these manifests, which hold a private key, into kubectl:\n  \
+         silkroll certs --output manifests | kubectl apply --server-side -f -\n\
+         The install manifest has to be applied before. Then wait for the replicas:\n  \
+         kubectl --namespace {namespace} rollout status deployment/silkroll\n\
+         To renew before that date, run it again with --trust (see silkroll certs --help)."
+    )?;
+    Ok(())
+}
+
+fn leaf(args: &Args, authority: &Authority, now: i64) -> Result<Issued> {
+    let ips = [IpAddr::V4(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()];
+    let ips: Vec<_> = ips.into_iter().chain(args.ip.iter().copied()).collect();
+    Ok(authority.leaf(&dns_names(args), &ips, now, args.days)?)
+}
+
+fn dns_names(args: &Args) -> Vec<String> {
+    let (service, namespace) = (&args.service, &args.namespace);
+    let mut names = vec![
+        format!("{service}.{namespace}.svc"),
+        format!("{service}.{namespace}.svc.cluster.local"),
+        format!("{service}.{namespace}"),
+        "localhost".to_owned(),
+    ];
+    names.extend(args.dns.iter().cloned());
+    names
+}
+
+fn summary(args: &Args, leaf: &Issued) -> String {
+    format!(
+        "A certificate for {}.{}.svc and localhost, good until {}.",
+        args.service,
+        args.namespace,
+        date::utc(leaf.not_after)
+    )
+}
+
+/// The authority comes first: a replica may serve the new certificate only once it is trusted.
+fn stream(namespace: &str, bundle: &str, leaf: &Issued) -> String {
+    let mut yaml = String::new();
+    // Names are checked labels and the rest is base64, so nothing needs quoting.
+    let _ = write!(
+        yaml,
+        "apiVersion: admissionregistration.k8s.io/v1
+kind: MutatingWebhookConfiguration
+metadata:
+  name: silkroll
+webhooks:
+- name: inject.silkroll.dev
+  clientConfig:
+    caBundle: {bundle}
+---
+apiVersion: v1
+kind: Secret
+metadata:
+  name: silkroll-tls
+  namespace: {namespace}
+  labels:
+    app.kubernetes.io/name: silkroll
+type: kubernetes.io/tls
+data:
+  tls.crt: {cert}
+  tls.key: {key}
+",
+        bundle = STANDARD.encode(bundle),
+        cert = STANDARD.encode(&leaf.cert_pem),
+        key = STANDARD.encode(&leaf.key_pem),
+    );
+    yaml
+}
+
+/// A file of certificates, checked to be nothing else: it goes into a public place.
+fn certificates(path: &Path) -> Result<String> {
+    let text = read(path)?;
+    let count = CertificateDer::pem_slice_iter(text.as_bytes())
+        .collect::<Result<Vec<_>, _>>()
+        .with_context(|| format!("{} is damaged: copy it again", path.display()))?
+        .len();
+    if count == 0 || text.contains("PRIVATE KEY") {
+        bail!(
+            "{} must hold certificates and nothing else: give the authority's certificate as PEM",
+            path.display()
+        );
+    }
+    Ok(text.trim().to_owned() + "\n")
+}
+
+fn read(path: &Path) -> Result<String> {
+    fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))
+}
+
+/// Writes a file so that nobody ever sees half of it.
+fn write_whole(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.tmp", std::process::id()));
+    let temporary = path.with_file_name(name);
+    let written = (|| {
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(mode)
+            .open(&temporary)?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        fs::rename(&temporary, path)
+    })();
+    if written.is_err() {
+        // The first error is the one to tell; a file left behind holds nothing of use.
+        let _ = fs::remove_file(&temporary);
+    }
+    written
+}
+
+/// A name as Kubernetes allows it for Services and namespaces (RFC 1123 label).
+fn label(name: &str) -> Result<String, String> {
+    let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if (1..=63).contains(&name.len())
+        && name.chars().all(good)
+        && !name.starts_with('-')
+        && !name.ends_with('-')
+    {
+        Ok(name.to_owned())
+    } else {
+        Err("use lower-case letters, digits and hyphens, 63 at most, as Kubernetes does".into())
+    }
+}

@@ -1,0 +1,308 @@
+//! Figures for `/metrics`.
+//!
+//! Labels are bounded: enums, or `&'static str` codes that the program itself has. The names of
+//! namespaces and objects are in the log, never here.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+use super::labels::{Admission, Kind, Operation, Outcome, OutcomeLabel, Port, ResultLabel, Why};
+
+/// Seconds. An answer takes tens of microseconds, the API server's own histogram starts at 5 ms, and
+/// beyond a second the webhook's timeout is near.
+const DURATION_BUCKETS: [f64; 12] = [
+    0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0,
+];
+
+/// Everything that Silkroll counts. One for a process; recording takes a shared reference.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Mutex<Registry>,
+    admissions: Family<Admission, Counter>,
+    admission_duration: Histogram,
+    dry_runs: Family<OutcomeLabel, Counter>,
+    refused: Family<Why, Counter>,
+    connections: Family<Port, Gauge>,
+    certificate_not_after: Gauge,
+    certificate_reloads: Family<ResultLabel, Counter>,
+    namespaces: Gauge,
+    namespaces_opted_in: Gauge,
+    configmap_writes: Family<ResultLabel, Counter>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// What [`Metrics::text`] is written in.
+    pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+    /// Registers everything; each figure starts at 0.
+    #[must_use]
+    pub fn new() -> Self {
+        let metrics = Self {
+            registry: Mutex::new(Registry::default()),
+            admissions: Family::default(),
+            admission_duration: Histogram::new(DURATION_BUCKETS),
+            dry_runs: Family::default(),
+            refused: Family::default(),
+            connections: Family::default(),
+            certificate_not_after: Gauge::default(),
+            certificate_reloads: Family::default(),
+            namespaces: Gauge::default(),
+            namespaces_opted_in: Gauge::default(),
+            configmap_writes: Family::default(),
+        };
+        // A series that appears with its first failure hides that failure from rate().
+        for outcome in [Outcome::Ok, Outcome::Failed] {
+            let label = ResultLabel {
+                result: outcome.label(),
+            };
+            drop(metrics.certificate_reloads.get_or_create(&label));
+            drop(metrics.configmap_writes.get_or_create(&label));
+        }
+        let mut registry = Registry::with_prefix("silkroll");
+        metrics.register(&mut registry);
+        *metrics
+            .registry
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = registry;
+        metrics
+    }
+
+    fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "build",
+            "The version of Silkroll that runs",
+            Info::new([("version", env!("CARGO_PKG_VERSION"))]),
+        );
+        registry.register(
+            "admissions",
+            "Answered admission requests",
+            self.admissions.clone(),
+        );
+        registry.register_with_unit(
+            "admission_duration",
+            "Time from an admission request's body to its answer",
+            Unit::Seconds,
+            self.admission_duration.clone(),
+        );
+        registry.register(
+            "dry_runs",
+            "Objects that the dry-run endpoint decided on",
+            self.dry_runs.clone(),
+        );
+        registry.register(
+            "requests_refused",
+            "Requests and connections refused before a decision",
+            self.refused.clone(),
+        );
+        registry.register(
+            "connections",
+            "Connections open now",
+            self.connections.clone(),
+        );
+        registry.register_with_unit(
+            "certificate_not_after_timestamp",
+            "Unix time at which the served certificate expires, 0 while there is none",
+            Unit::Seconds,
+            self.certificate_not_after.clone(),
+        );
+        registry.register(
+            "certificate_reloads",
+            "Certificates loaded from changed files, or refused",
+            self.certificate_reloads.clone(),
+        );
+        registry.register(
+            "namespaces",
+            "Namespaces in the snapshot",
+            self.namespaces.clone(),
+        );
+        registry.register(
+            "namespaces_opted_in",
+            "Namespaces that have opted in",
+            self.namespaces_opted_in.clone(),
+        );
+        registry.register(
+            "configmap_writes",
+            "Writes of the script's ConfigMap",
+            self.configmap_writes.clone(),
+        );
+    }
+
+    /// An admission request was answered; `outcome` and `reason` are the engine's codes.
+    pub fn admission(
+        &self,
+        operation: Operation,
+        kind: Kind,
+        outcome: &'static str,
+        reason: &'static str,
+        took: Duration,
+    ) {
+        self.admissions
+            .get_or_create(&Admission {
+                operation: operation.label(),
+                kind: kind.label(),
+                outcome,
+                reason,
+            })
+            .inc();
+        self.admission_duration.observe(took.as_secs_f64());
+    }
+
+    /// The dry-run endpoint decided on an object.
+    pub fn dry_run(&self, outcome: &'static str) {
+        self.dry_runs.get_or_create(&OutcomeLabel { outcome }).inc();
+    }
+
+    /// A request or connection was refused; `why` is a code such as `body-too-large`.
+    pub fn refused(&self, why: &'static str) {
+        self.refused.get_or_create(&Why { why }).inc();
+    }
+
+    /// A connection was accepted; it counts as open until the guard is dropped.
+    #[must_use]
+    pub fn connection(&self, listener: &'static str) -> OpenConnection {
+        let gauge = self.connections.get_or_create_owned(&Port { listener });
+        gauge.inc();
+        OpenConnection(gauge)
+    }
+
+    /// The certificate served from now on expires at this Unix time.
+    pub fn certificate_not_after(&self, unix_seconds: i64) {
+        self.certificate_not_after.set(unix_seconds);
+    }
+
+    /// Changed certificate files were loaded or refused.
+    pub fn certificate_reload(&self, outcome: Outcome) {
+        self.certificate_reloads
+            .get_or_create(&ResultLabel {
+                result: outcome.label(),
+            })
+            .inc();
+    }
+
+    /// How many namespaces the snapshot has, and how many of them have opted in.
+    pub fn namespaces(&self, known: usize, opted_in: usize) {
+        let gauge = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        self.namespaces.set(gauge(known));
+        self.namespaces_opted_in.set(gauge(opted_in));
+    }
+
+    /// The script's ConfigMap was written somewhere, or could not be.
+    pub fn configmap_write(&self, outcome: Outcome) {
+        self.configmap_writes
+            .get_or_create(&ResultLabel {
+                result: outcome.label(),
+            })
+            .inc();
+    }
+
+    /// All figures as `OpenMetrics` text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        let registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        if encode(&mut text, &registry).is_err() {
+            // A String takes every write; an encoder that fails all the same must not be silent.
+            tracing::error!("the metrics could not be written as text");
+        }
+        text
+    }
+}
+
+/// An open connection in the figures.
+#[derive(Debug)]
+pub struct OpenConnection(Gauge);
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_figure_is_in_the_text_with_its_value() {
+        let metrics = Metrics::new();
+        let took = Duration::from_micros(80);
+        metrics.admission(
+            Operation::of("CREATE"),
+            Kind::of("Deployment"),
+            "injected",
+            "ok",
+            took,
+        );
+        metrics.dry_run("rejected");
+        metrics.refused("panic");
+        metrics.certificate_not_after(1_900_000_000);
+        metrics.certificate_reload(Outcome::Ok);
+        metrics.namespaces(12, 3);
+        metrics.configmap_write(Outcome::Failed);
+        let open = metrics.connection("webhook");
+        let text = metrics.text();
+        for line in [
+            concat!(
+                "silkroll_build_info{version=\"",
+                env!("CARGO_PKG_VERSION"),
+                "\"} 1"
+            ),
+            "silkroll_admissions_total{operation=\"CREATE\",kind=\"Deployment\",outcome=\"injected\",reason=\"ok\"} 1",
+            "silkroll_admission_duration_seconds_bucket{le=\"0.00005\"} 0",
+            "silkroll_admission_duration_seconds_bucket{le=\"0.0001\"} 1",
+            "silkroll_admission_duration_seconds_bucket{le=\"+Inf\"} 1",
+            "silkroll_dry_runs_total{outcome=\"rejected\"} 1",
+            "silkroll_requests_refused_total{why=\"panic\"} 1",
+            "silkroll_connections{listener=\"webhook\"} 1",
+            "silkroll_certificate_not_after_timestamp_seconds 1900000000",
+            "silkroll_certificate_reloads_total{result=\"ok\"} 1",
+            "silkroll_certificate_reloads_total{result=\"failed\"} 0",
+            "silkroll_namespaces 12",
+            "silkroll_namespaces_opted_in 3",
+            "silkroll_configmap_writes_total{result=\"failed\"} 1",
+        ] {
+            assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
+        }
+        assert!(text.ends_with("# EOF\n"));
+        drop(open);
+        assert!(
+            metrics
+                .text()
+                .contains("silkroll_connections{listener=\"webhook\"} 0")
+        );
+    }
+
+    #[test]
+    fn what_a_request_claims_to_be_cannot_add_series() {
+        let metrics = Metrics::new();
+        for n in 0..100 {
+            let claimed = format!("made-up-{n}");
+            metrics.admission(
+                Operation::of(&claimed),
+                Kind::of(&claimed),
+                "skipped",
+                "foreign-kind",
+                Duration::ZERO,
+            );
+        }
+        let text = metrics.text();
+        let series = text
+            .lines()
+            .filter(|line| line.starts_with("silkroll_admissions_total"));
+        assert_eq!(series.count(), 1, "{text}");
+    }
+}

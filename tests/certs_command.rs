@@ -1,0 +1,242 @@
+//! `silkroll certs`: what it writes, prints and refuses.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a helper that fails is a test that fails"
+)]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use clap::Parser;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use silkroll::cli::certs::{Args, run};
+use silkroll::tls::Files;
+use silkroll::tls::check::check;
+
+#[derive(Parser)]
+struct Cli {
+    #[command(flatten)]
+    args: Args,
+}
+
+/// What went to standard output and to standard error.
+fn certs(args: &[&str]) -> anyhow::Result<(String, String)> {
+    let cli = Cli::try_parse_from([&["certs"], args].concat())?;
+    let (mut out, mut report) = (Vec::new(), Vec::new());
+    run(&cli.args, &mut out, &mut report)?;
+    Ok((String::from_utf8(out)?, String::from_utf8(report)?))
+}
+
+fn now() -> i64 {
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap();
+    i64::try_from(now.as_secs()).unwrap()
+}
+
+fn usable(cert: &[u8], key: &[u8], names: &[&str]) -> i64 {
+    let files = Files {
+        cert: "tls.crt".into(),
+        key: "tls.key".into(),
+    };
+    let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+    check(&files, cert, key, &names, now()).unwrap().not_after()
+}
+
+fn read(dir: &Path, name: &str) -> Vec<u8> {
+    fs::read(dir.join(name)).unwrap()
+}
+
+#[test]
+fn files_are_written_with_private_keys_private() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("deep/certs");
+    let (out, report) = certs(&["--dir", dir.to_str().unwrap()]).unwrap();
+    assert_eq!(out, "");
+    for (name, mode) in [
+        ("ca.crt", 0o644),
+        ("ca.key", 0o600),
+        ("tls.crt", 0o644),
+        ("tls.key", 0o600),
+    ] {
+        let mode_there = fs::metadata(dir.join(name)).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode_there & !mode, 0, "{name} is {mode_there:o}");
+        assert!(report.contains(name), "{report}");
+    }
+    assert_eq!(
+        fs::read_dir(&dir).unwrap().count(),
+        4,
+        "nothing else is left"
+    );
+    let names = [
+        "silkroll.silkroll-system.svc",
+        "silkroll.silkroll-system.svc.cluster.local",
+        "silkroll.silkroll-system",
+        "localhost",
+        "127.0.0.1",
+        "::1",
+    ];
+    let days = (usable(&read(&dir, "tls.crt"), &read(&dir, "tls.key"), &names) - now()) / 86_400;
+    assert!((364..=365).contains(&days), "{days} days");
+    assert!(report.contains("--tls-cert"), "{report}");
+    assert!(report.contains("good until 20"), "{report}");
+}
+
+#[test]
+fn names_and_days_can_be_chosen() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().to_str().unwrap();
+    certs(&[
+        "--dir",
+        dir,
+        "--service",
+        "hook",
+        "--namespace",
+        "infra",
+        "--dns",
+        "hook.example.org",
+        "--ip",
+        "192.0.2.7",
+        "--days",
+        "7",
+    ])
+    .unwrap();
+    let names = ["hook.infra.svc", "hook.example.org", "192.0.2.7"];
+    let cert = read(temp.path(), "tls.crt");
+    let end = usable(&cert, &read(temp.path(), "tls.key"), &names);
+    assert!((6..=7).contains(&((end - now()) / 86_400)));
+}
+
+#[test]
+fn files_that_are_there_are_kept_unless_forced() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().to_str().unwrap();
+    fs::write(temp.path().join("tls.key"), "mine").unwrap();
+    let error = certs(&["--dir", dir]).unwrap_err().to_string();
+    assert!(error.contains("tls.key is there already"), "{error}");
+    assert!(error.contains("--force"), "{error}");
+    assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 1);
+    assert_eq!(read(temp.path(), "tls.key"), b"mine");
+    certs(&["--dir", dir, "--force"]).unwrap();
+    usable(
+        &read(temp.path(), "tls.crt"),
+        &read(temp.path(), "tls.key"),
+        &[],
+    );
+}
+
+#[test]
+fn an_authority_can_be_reused() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().to_str().unwrap();
+    certs(&["--dir", dir]).unwrap();
+    let (ca, old) = (read(temp.path(), "ca.crt"), read(temp.path(), "tls.crt"));
+    certs(&["--dir", dir, "--reuse-ca"]).unwrap();
+    assert_eq!(read(temp.path(), "ca.crt"), ca);
+    let new = read(temp.path(), "tls.crt");
+    assert_ne!(new, old);
+    usable(&new, &read(temp.path(), "tls.key"), &["localhost"]);
+
+    let empty = tempfile::tempdir().unwrap();
+    let error = certs(&["--dir", empty.path().to_str().unwrap(), "--reuse-ca"]).unwrap_err();
+    assert!(
+        error.to_string().contains("ca.crt cannot be read"),
+        "{error}"
+    );
+}
+
+/// The value after `key:` in the manifests, decoded.
+fn value(yaml: &str, key: &str) -> Vec<u8> {
+    let line = yaml
+        .lines()
+        .find_map(|line| line.trim().strip_prefix(key)?.strip_prefix(": "))
+        .unwrap_or_else(|| panic!("{key} is not in {yaml}"));
+    STANDARD.decode(line).unwrap()
+}
+
+fn count(pem: &[u8]) -> usize {
+    CertificateDer::pem_slice_iter(pem)
+        .collect::<Result<Vec<_>, _>>()
+        .unwrap()
+        .len()
+}
+
+#[test]
+fn manifests_trust_the_authority_before_they_bring_the_pair() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().to_str().unwrap();
+    let (yaml, report) = certs(&["--output", "manifests", "--dir", dir]).unwrap();
+    assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 0);
+    usable(
+        &value(&yaml, "tls.crt"),
+        &value(&yaml, "tls.key"),
+        &["silkroll.silkroll-system.svc"],
+    );
+    assert_eq!(count(&value(&yaml, "caBundle")), 1);
+    let (configuration, secret) = yaml.split_once("---\n").unwrap();
+    for part in [
+        "kind: MutatingWebhookConfiguration",
+        "name: inject.silkroll.dev",
+    ] {
+        assert!(configuration.contains(part), "{configuration}");
+    }
+    for part in [
+        "kind: Secret",
+        "name: silkroll-tls",
+        "namespace: silkroll-system",
+        "type: kubernetes.io/tls",
+    ] {
+        assert!(secret.contains(part), "{secret}");
+    }
+    assert!(!report.contains("PRIVATE KEY"));
+    assert!(report.contains("kubectl apply --server-side"), "{report}");
+}
+
+#[test]
+fn an_old_authority_can_stay_trusted_and_keys_never_get_into_the_bundle() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().to_str().unwrap();
+    certs(&["--dir", dir]).unwrap();
+    let old = temp.path().join("ca.crt");
+    let trust = |path: &Path| certs(&["--output", "manifests", "--trust", path.to_str().unwrap()]);
+    let (yaml, _) = trust(&old).unwrap();
+    assert_eq!(count(&value(&yaml, "caBundle")), 2);
+
+    let both = temp.path().join("both.pem");
+    fs::write(
+        &both,
+        [read(temp.path(), "ca.crt"), read(temp.path(), "ca.key")].concat(),
+    )
+    .unwrap();
+    for path in [both, temp.path().join("ca.key")] {
+        let error = trust(&path).unwrap_err().to_string();
+        assert!(error.contains("certificates and nothing else"), "{error}");
+    }
+}
+
+#[test]
+fn arguments_of_no_use_are_refused_before_anything_is_made() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().to_str().unwrap();
+    for (args, part) in [
+        (["--service", "Big"], "lower-case"),
+        (["--namespace", "a\nb"], "lower-case"),
+        (["--namespace", ""], "lower-case"),
+        (["--days", "0"], "0 is not in"),
+        (["--days", "9999"], "9999 is not in"),
+        (["--ip", "localhost"], "invalid IP address"),
+        (["--dns", "größe"], "no DNS name"),
+        (["--trust", "ca.crt"], "--output manifests"),
+    ] {
+        let error = certs(&[&["--dir", dir], &args[..]].concat()).unwrap_err();
+        assert!(format!("{error:#}").contains(part), "{args:?}: {error:#}");
+    }
+    assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 0);
+}

@@ -1,1 +1,3 @@
 //! Silkroll makes Kubernetes rollouts lossless.
+pub mod cluster;
+pub mod snapshot;

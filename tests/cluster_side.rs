@@ -1,94 +1,17 @@
 //! The cluster side against a real control plane: the snapshot of namespaces and the script's ConfigMap.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests, outside of #[test]")]
+
 mod cluster;
 
-use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
+use cluster::side::{Side, namespace, script};
 use cluster::{ControlPlane, Options, eventually};
-use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde_json::Value;
-use silkroll::cluster::{Cluster, Observer, Script, Version, Write};
-use silkroll::snapshot::Namespaces;
-
-/// The cluster side as a process would run it. Stops when dropped.
-struct Side {
-    namespaces: Arc<Namespaces>,
-    seen: Arc<Seen>,
-    task: tokio::task::JoinHandle<silkroll::cluster::Error>,
-}
-
-#[derive(Default)]
-struct Seen {
-    writes: Mutex<Vec<Write>>,
-    version: Mutex<Option<Version>>,
-}
-
-impl Observer for Seen {
-    fn configmap(&self, write: Write) {
-        self.writes.lock().unwrap().push(write);
-    }
-    fn version(&self, version: Version) {
-        *self.version.lock().unwrap() = Some(version);
-    }
-}
-
-impl Side {
-    #[allow(clippy::unwrap_used, reason = "a test helper")]
-    async fn start(kubeconfig: &Path, script: &Script) -> Self {
-        let kubeconfig = Kubeconfig::read_from(kubeconfig).unwrap();
-        let options = KubeConfigOptions::default();
-        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options)
-            .await
-            .unwrap();
-        let cluster = Cluster::with_config(config).unwrap();
-        let namespaces = Arc::new(Namespaces::new());
-        let seen = Arc::new(Seen::default());
-        let run = cluster.run(
-            Arc::clone(&namespaces),
-            script.clone(),
-            Arc::clone(&seen) as _,
-        );
-        let task = tokio::spawn(async move {
-            match run.await {
-                Err(error) => error,
-            }
-        });
-        Self {
-            namespaces,
-            seen,
-            task,
-        }
-    }
-
-    fn writes(&self) -> Vec<Write> {
-        self.seen.writes.lock().unwrap().clone()
-    }
-
-    async fn stop(self) {
-        self.task.abort();
-        let _ = self.task.await;
-    }
-}
-
-/// Each test keeps a ConfigMap of its own name, so they do not meet on the shared control plane.
-fn script(name: &str) -> Script {
-    Script {
-        name: name.to_owned(),
-        data: BTreeMap::from([("silkroll.sh".to_owned(), "#!/bin/sh\nexit 0\n".to_owned())]),
-    }
-}
-
-fn namespace(plane: &ControlPlane, name: &str, inject: Option<&str>) {
-    let annotations = inject.map(|value| serde_json::json!({"silkroll.dev/inject": value}));
-    let namespace = serde_json::json!({
-        "apiVersion": "v1", "kind": "Namespace",
-        "metadata": {"name": name, "annotations": annotations},
-    });
-    plane.ok(&["create", "-f", "-"], &namespace.to_string());
-}
+use silkroll::cluster::{Version, Write};
 
 fn config_map(plane: &ControlPlane, namespace: &str, name: &str) -> Option<Value> {
     plane.get(&["configmap", "-n", namespace, name])
@@ -119,7 +42,7 @@ fn manifest(name: &str) -> String {
     .unwrap()
 }
 
-/// The ConfigMap's name that the install file's ClusterRole allows.
+/// The ConfigMap's name that the install file's `ClusterRole` allows.
 fn allowed_name(plane: &ControlPlane) -> String {
     let role = plane.get(&["clusterrole", "silkroll"]).unwrap();
     let mut names = role["rules"]
@@ -216,14 +139,29 @@ async fn a_restart_and_a_second_replica_write_nothing_that_is_there() {
     first.stop().await;
     let written = creations(plane, &script.name);
 
-    let second = Side::start(&plane.kubeconfig(), &script).await;
-    // By the time that this one is there, the second run has looked at all of them.
+    let replicas = [
+        Side::start(&plane.kubeconfig(), &script).await,
+        Side::start(&plane.kubeconfig(), &script).await,
+    ];
+    // By the time that each has dealt with this one, it has looked at all the others.
     namespace(plane, "restart-c", Some("enabled"));
     eventually("the third ConfigMap", || {
         config_map(plane, "restart-c", &script.name)
     });
-    eventually("its report", || (!second.writes().is_empty()).then_some(()));
-    second.stop().await;
+    for replica in replicas {
+        eventually("the opting in", || replica.namespaces.get("restart-c"));
+        eventually("its report", || {
+            creations(plane, &script.name)
+                .contains(&"restart-c".to_owned())
+                .then_some(())
+        });
+        assert!(
+            !replica.writes().contains(&Write::Failed),
+            "{:?}",
+            replica.writes()
+        );
+        replica.stop().await;
+    }
 
     let mut since = creations(plane, &script.name);
     for namespace in &written {
@@ -231,8 +169,68 @@ async fn a_restart_and_a_second_replica_write_nothing_that_is_there() {
     }
     // Other tests' namespaces opt in at the same time and get this ConfigMap too.
     since.retain(|namespace| namespace.starts_with("restart-"));
+    since.dedup();
     assert_eq!(since, ["restart-c"]);
     assert_eq!(versions(), before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_namespace_that_refuses_holds_up_no_other_and_is_tried_again() {
+    let plane = ControlPlane::shared();
+    let script = script("silkroll-refused");
+    namespace(plane, "shut", Some("enabled"));
+    // An account that may read everywhere, and create where a binding says so.
+    for args in [
+        &["create", "serviceaccount", "-n", "default", "partial"][..],
+        &[
+            "create",
+            "clusterrole",
+            "partial-reader",
+            "--verb=get,list,watch",
+            "--resource=namespaces,configmaps",
+        ],
+        &[
+            "create",
+            "clusterrole",
+            "partial-writer",
+            "--verb=create",
+            "--resource=configmaps",
+        ],
+        &[
+            "create",
+            "clusterrolebinding",
+            "partial",
+            "--clusterrole=partial-reader",
+            "--serviceaccount=default:partial",
+        ],
+    ] {
+        plane.ok(args, "");
+    }
+    let allow = |namespace: &str| {
+        let kind = ["create", "rolebinding", "partial", "-n", namespace];
+        let subject = [
+            "--clusterrole=partial-writer",
+            "--serviceaccount=default:partial",
+        ];
+        plane.ok(&[&kind[..], &subject[..]].concat(), "");
+    };
+    let account = plane.kubeconfig_for_service_account("default", "partial");
+    let side = Side::start(&account, &script).await;
+    eventually("a refusal", || {
+        side.writes().contains(&Write::Failed).then_some(())
+    });
+    namespace(plane, "roomy", Some("enabled"));
+    allow("roomy");
+    eventually("the other's ConfigMap", || {
+        config_map(plane, "roomy", &script.name)
+    });
+    assert_eq!(config_map(plane, "shut", &script.name), None);
+
+    allow("shut");
+    eventually("the ConfigMap once it is allowed", || {
+        config_map(plane, "shut", &script.name)
+    });
+    side.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -54,7 +54,7 @@ impl Recorder {
         }
     }
 
-    /// Every `request` of an AdmissionReview so far.
+    /// Every `request` of an `AdmissionReview` so far.
     pub(crate) fn requests(&self) -> Vec<Value> {
         self.requests.lock().unwrap().clone()
     }

@@ -1,0 +1,305 @@
+//! The script's ConfigMap, kept in every namespace that opted in.
+//!
+//! It is created and put back, never updated and never deleted: its name carries the hash of its
+//! content, and pods that run, or that a rollback brings back, may still mount an old one. Only
+//! ConfigMaps of that very name are watched, and of those only the metadata, so the account may
+//! be denied every other ConfigMap of the cluster.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::PostParams;
+use kube::core::{ObjectMeta, PartialObjectMeta};
+use kube::runtime::watcher::{self, Event};
+use kube::runtime::{WatchStreamExt, watcher as kube_watcher};
+use kube::{Api, Client};
+
+use super::client::WATCH_SECONDS;
+use super::ledger::Ledger;
+use super::{Error, Observer};
+use crate::snapshot::Namespaces;
+
+type Meta = PartialObjectMeta<ConfigMap>;
+
+/// The labels on every ConfigMap that Silkroll writes.
+pub const LABELS: [(&str, &str); 2] = [
+    ("app.kubernetes.io/managed-by", "silkroll"),
+    ("app.kubernetes.io/name", "silkroll"),
+];
+
+/// Who the API server names in `managedFields`.
+const FIELD_MANAGER: &str = "silkroll";
+/// One write, retries inside the client included. Longer than an API server under load takes.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// What every opted-in namespace holds for its pods to mount.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Script {
+    /// The ConfigMap's name, `silkroll-<hash of its content>`.
+    pub name: String,
+    /// Its files.
+    pub data: BTreeMap<String, String>,
+}
+
+impl Script {
+    /// The ConfigMap as it is written to `namespace`.
+    #[must_use]
+    pub fn config_map(&self, namespace: &str) -> ConfigMap {
+        ConfigMap {
+            metadata: ObjectMeta {
+                name: Some(self.name.clone()),
+                namespace: Some(namespace.to_owned()),
+                labels: Some(
+                    LABELS
+                        .iter()
+                        .map(|&(key, value)| (key.to_owned(), value.to_owned()))
+                        .collect(),
+                ),
+                ..ObjectMeta::default()
+            },
+            data: Some(self.data.clone()),
+            immutable: Some(true),
+            ..ConfigMap::default()
+        }
+    }
+}
+
+/// How a write of the ConfigMap ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// It was missing and is there now.
+    Created,
+    /// Somebody else, such as the other replica, was quicker.
+    Existed,
+    /// The namespace is gone or going.
+    Skipped,
+    /// It is tried again later.
+    Failed,
+}
+
+impl Write {
+    /// The word for metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Existed => "existed",
+            Self::Skipped => "skipped",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// Keeps `script` in the namespaces that opted in. Returns only if the watch ends, which it is not made to do.
+pub(super) async fn keep(
+    client: Client,
+    snapshot: Arc<Namespaces>,
+    script: Script,
+    observer: Arc<dyn Observer>,
+) -> Error {
+    let config = watcher::Config::default()
+        .timeout(WATCH_SECONDS)
+        // The API server reads this selector as the object's name, so RBAC can be `resourceNames`.
+        .fields(&format!("metadata.name={}", script.name));
+    let events = kube_watcher(Api::<Meta>::all(client.clone()), config).default_backoff();
+    let mut events = std::pin::pin!(events);
+    let mut changes = snapshot.changes();
+    let mut ledger = Ledger::default();
+    let mut writes = FuturesUnordered::new();
+    let mut failing = false;
+
+    snapshot.wait_synced().await;
+    loop {
+        let due = ledger.due(snapshot.opted_in(), Instant::now());
+        for namespace in due.write {
+            writes.push(write(&client, &script, namespace));
+        }
+        let wake = due.wake.unwrap_or_else(|| Instant::now() + FORESEEABLE);
+        tokio::select! {
+            event = events.next() => match event {
+                None => return Error::Stopped("the watch of ConfigMaps ended".to_owned()),
+                Some(Ok(event)) => {
+                    failing = false;
+                    note(event, &mut ledger);
+                }
+                Some(Err(error)) if failing => tracing::debug!(%error, "ConfigMaps still cannot be watched"),
+                Some(Err(error)) => {
+                    failing = true;
+                    tracing::warn!(
+                        %error,
+                        name = script.name,
+                        "cannot watch the script's ConfigMaps, trying again; where it is forbidden, \
+                         apply the install manifests of this very version: their ClusterRole names the ConfigMap"
+                    );
+                }
+            },
+            // The sender lives in the snapshot that we hold, so this cannot fail.
+            _ = changes.changed() => {}
+            Some((namespace, result)) = writes.next(), if !writes.is_empty() => {
+                let tries = ledger.written(&namespace, Instant::now());
+                observer.configmap(report(&namespace, &script.name, tries, &result));
+            }
+            () = tokio::time::sleep_until(wake.into()) => {}
+        }
+    }
+}
+
+/// With nothing due, look again after this long all the same.
+const FORESEEABLE: Duration = Duration::from_secs(3600);
+
+fn note(event: Event<Meta>, ledger: &mut Ledger) {
+    match event {
+        Event::Init => ledger.relist_begins(),
+        Event::InitDone => ledger.relist_done(),
+        Event::InitApply(found) => {
+            if let Some(namespace) = namespace_of(found) {
+                ledger.listed(namespace);
+            }
+        }
+        Event::Apply(found) => {
+            if let Some(namespace) = namespace_of(found) {
+                ledger.appeared(namespace);
+            }
+        }
+        Event::Delete(found) => {
+            if let Some(namespace) = namespace_of(found) {
+                ledger.vanished(&namespace);
+            }
+        }
+    }
+}
+
+fn namespace_of(found: Meta) -> Option<Box<str>> {
+    found.metadata.namespace.map(String::into_boxed_str)
+}
+
+async fn write(
+    client: &Client,
+    script: &Script,
+    namespace: String,
+) -> (String, Result<Write, String>) {
+    let api = Api::<ConfigMap>::namespaced(client.clone(), &namespace);
+    let params = PostParams {
+        field_manager: Some(FIELD_MANAGER.to_owned()),
+        ..PostParams::default()
+    };
+    let body = script.config_map(&namespace);
+    let result = match tokio::time::timeout(WRITE_TIMEOUT, api.create(&params, &body)).await {
+        Err(_) => Err(format!("no answer within {} s", WRITE_TIMEOUT.as_secs())),
+        Ok(Ok(_)) => Ok(Write::Created),
+        Ok(Err(error)) => judge(error),
+    };
+    (namespace, result)
+}
+
+fn judge(error: kube::Error) -> Result<Write, String> {
+    match error {
+        kube::Error::Api(status) if status.is_already_exists() => Ok(Write::Existed),
+        kube::Error::Api(status) if status.is_not_found() => Ok(Write::Skipped),
+        kube::Error::Api(status) if is_terminating(&status) => Ok(Write::Skipped),
+        kube::Error::Api(status) => Err(status.message),
+        other => Err(other.to_string()),
+    }
+}
+
+/// A namespace being deleted forbids creation, and says so by this cause
+/// (`NamespaceTerminatingCause` in `k8s.io/api/core/v1`).
+fn is_terminating(status: &kube::core::Status) -> bool {
+    status
+        .details
+        .iter()
+        .flat_map(|details| &details.causes)
+        .any(|cause| cause.reason == "NamespaceTerminating")
+}
+
+fn report(namespace: &str, name: &str, tries: u32, result: &Result<Write, String>) -> Write {
+    match result {
+        Ok(Write::Created) => {
+            tracing::info!(namespace, name, "ConfigMap created");
+            Write::Created
+        }
+        Ok(other) => {
+            tracing::debug!(
+                namespace,
+                name,
+                result = other.as_str(),
+                "ConfigMap not created"
+            );
+            *other
+        }
+        // Once per namespace: a quota that is full stays so for a while.
+        Err(error) if tries > 1 => {
+            tracing::debug!(namespace, name, error, tries, "ConfigMap still not created");
+            Write::Failed
+        }
+        Err(error) => {
+            tracing::warn!(
+                namespace,
+                name,
+                error,
+                "cannot create the ConfigMap, trying again; until it is there, new pods only sleep before they stop"
+            );
+            Write::Failed
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn refusal(code: u16, reason: &str, cause: &str) -> kube::Error {
+        let status = json!({
+            "status": "Failure", "code": code, "reason": reason, "message": "said no",
+            "details": {"causes": [{"reason": cause, "message": ""}]},
+        });
+        kube::Error::Api(Box::new(serde_json::from_value(status).unwrap()))
+    }
+
+    #[test]
+    fn refusals_are_told_apart() {
+        for (code, reason, cause, expected) in [
+            (409, "AlreadyExists", "", Ok(Write::Existed)),
+            (404, "NotFound", "", Ok(Write::Skipped)),
+            (403, "Forbidden", "NamespaceTerminating", Ok(Write::Skipped)),
+            (403, "Forbidden", "", Err("said no".to_owned())),
+            (500, "InternalError", "", Err("said no".to_owned())),
+        ] {
+            assert_eq!(
+                judge(refusal(code, reason, cause)),
+                expected,
+                "{code} {reason} {cause}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_config_map_is_immutable_labelled_and_whole() {
+        let script = Script {
+            name: "silkroll-abc".into(),
+            data: BTreeMap::from([("leave.sh".to_owned(), "#!/bin/sh\n".to_owned())]),
+        };
+        assert_eq!(
+            serde_json::to_value(script.config_map("shop")).unwrap(),
+            json!({
+                "apiVersion": "v1",
+                "kind": "ConfigMap",
+                "metadata": {
+                    "name": "silkroll-abc",
+                    "namespace": "shop",
+                    "labels": {
+                        "app.kubernetes.io/managed-by": "silkroll",
+                        "app.kubernetes.io/name": "silkroll",
+                    },
+                },
+                "data": {"leave.sh": "#!/bin/sh\n"},
+                "immutable": true,
+            })
+        );
+    }
+}

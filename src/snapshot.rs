@@ -1,0 +1,388 @@
+//! What is known about the cluster's namespaces, kept in memory.
+//!
+//! `cluster` fills it and `server` reads it; neither knows the other. An answer never waits for the
+//! API server: while that is away, the last known state stays.
+
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::sync::watch;
+
+/// What every annotation and label of Silkroll starts with.
+pub const PREFIX: &str = "silkroll.dev/";
+
+/// The annotation by which a namespace opts in.
+pub const INJECT: &str = "silkroll.dev/inject";
+
+/// Does this value of [`INJECT`] on a namespace ask for Silkroll, for all its workloads or for some?
+///
+/// `true` is an alias of `enabled`.
+#[must_use]
+pub fn opts_in(value: &str) -> bool {
+    matches!(value, "enabled" | "on-request" | "true")
+}
+
+/// One namespace, reduced to what the policy needs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NamespaceEntry {
+    /// Annotations under [`PREFIX`], full keys, sorted by key.
+    pub annotations: Vec<(String, String)>,
+    /// Labels under [`PREFIX`], full keys, sorted by key. They set nothing: a label in place of an
+    /// annotation is a mistake to warn about.
+    pub labels: Vec<(String, String)>,
+    /// The namespace is being deleted; nothing can be created in it any more.
+    pub terminating: bool,
+}
+
+/// Most namespaces say nothing to Silkroll: they all share this entry.
+static SILENT: LazyLock<Arc<NamespaceEntry>> = LazyLock::new(Arc::default);
+
+impl NamespaceEntry {
+    /// Keeps what is Silkroll's of a namespace's annotations and labels.
+    #[must_use]
+    pub fn new<K, V>(
+        annotations: impl IntoIterator<Item = (K, V)>,
+        labels: impl IntoIterator<Item = (K, V)>,
+        terminating: bool,
+    ) -> Self
+    where
+        K: AsRef<str> + Into<String>,
+        V: Into<String>,
+    {
+        Self {
+            annotations: ours(annotations),
+            labels: ours(labels),
+            terminating,
+        }
+    }
+
+    /// The value of an annotation, by its full key.
+    #[must_use]
+    pub fn annotation(&self, key: &str) -> Option<&str> {
+        self.annotations
+            .binary_search_by(|(k, _)| k.as_str().cmp(key))
+            .ok()
+            .map(|at| self.annotations[at].1.as_str())
+    }
+
+    /// Has the namespace opted in, for all its workloads or for those that ask?
+    #[must_use]
+    pub fn opted_in(&self) -> bool {
+        self.annotation(INJECT).is_some_and(opts_in)
+    }
+
+    fn shared(self) -> Arc<Self> {
+        if self == **SILENT {
+            Arc::clone(&SILENT)
+        } else {
+            Arc::new(self)
+        }
+    }
+}
+
+fn ours<K, V>(pairs: impl IntoIterator<Item = (K, V)>) -> Vec<(String, String)>
+where
+    K: AsRef<str> + Into<String>,
+    V: Into<String>,
+{
+    let mut kept: Vec<(String, String)> = pairs
+        .into_iter()
+        .filter(|(key, _)| key.as_ref().starts_with(PREFIX))
+        .map(|(key, value)| (key.into(), value.into()))
+        .collect();
+    kept.sort_unstable();
+    kept.shrink_to_fit();
+    kept
+}
+
+type Entries = HashMap<Box<str>, Arc<NamespaceEntry>>;
+
+/// Every namespace known, by name.
+#[derive(Debug)]
+pub struct Namespaces {
+    entries: RwLock<Entries>,
+    // What changed last is not in the channel: readers look at `entries`.
+    changed: watch::Sender<()>,
+    synced: watch::Sender<bool>,
+    fixed: bool,
+}
+
+impl Default for Namespaces {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Namespaces {
+    /// Knows nothing yet; [`Self::synced`] stays false until [`Self::replace_all`].
+    #[must_use]
+    pub fn new() -> Self {
+        Self::build(Entries::new(), false)
+    }
+
+    fn build(entries: Entries, fixed: bool) -> Self {
+        Self {
+            entries: RwLock::new(entries),
+            changed: watch::Sender::new(()),
+            synced: watch::Sender::new(fixed),
+            fixed,
+        }
+    }
+
+    /// A snapshot that never changes, from Namespace manifests as `kubectl get ns -o json` prints
+    /// them: Namespace objects, a `List` or a `NamespaceList`.
+    ///
+    /// # Errors
+    /// Names the first document that is no Namespace, lacks a name, comes twice, or has an
+    /// annotation that is not a string.
+    pub fn from_manifests(documents: &[Value]) -> Result<Self, Error> {
+        let mut entries = Entries::new();
+        for document in documents {
+            read_document(document, None, &mut entries)?;
+        }
+        Ok(Self::build(entries, true))
+    }
+
+    /// The namespace, if it is known.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<Arc<NamespaceEntry>> {
+        self.read().get(name).map(Arc::clone)
+    }
+
+    /// Like [`Self::get`], but where the name is unknown it waits until it appears, `timeout` at most.
+    ///
+    /// `kubectl apply` of a new namespace and a Deployment in it sends both within milliseconds, and
+    /// the admission request can overtake the watch event. A snapshot from manifests answers at once.
+    pub async fn wait_for(&self, name: &str, timeout: Duration) -> Option<Arc<NamespaceEntry>> {
+        // Subscribed before the first look: a change in between is then seen as one.
+        let mut changed = self.changed.subscribe();
+        if let Some(entry) = self.get(name) {
+            return Some(entry);
+        }
+        if self.fixed {
+            return None;
+        }
+        let appears = async {
+            loop {
+                // The sender lives in `self`, so this cannot fail while we are here.
+                changed.changed().await.ok()?;
+                if let Some(entry) = self.get(name) {
+                    return Some(entry);
+                }
+            }
+        };
+        tokio::time::timeout(timeout, appears).await.ok().flatten()
+    }
+
+    /// Adds a namespace or replaces what was known about it.
+    pub fn set(&self, name: &str, entry: NamespaceEntry) {
+        self.write().insert(name.into(), entry.shared());
+        self.changed.send_replace(());
+    }
+
+    /// Forgets a namespace.
+    pub fn remove(&self, name: &str) {
+        self.write().remove(name);
+        self.changed.send_replace(());
+    }
+
+    /// Puts a complete list in place of everything known, at once, and marks the snapshot as synced.
+    ///
+    /// Namespaces that are not in the list are gone: that is how deletions missed while the API
+    /// server was away are noticed.
+    pub fn replace_all<N: Into<Box<str>>>(
+        &self,
+        list: impl IntoIterator<Item = (N, NamespaceEntry)>,
+    ) {
+        let fresh: Entries = list
+            .into_iter()
+            .map(|(name, entry)| (name.into(), entry.shared()))
+            .collect();
+        // The old map is dropped after the lock is released: freeing 10,000 names takes a while.
+        let old = std::mem::replace(&mut *self.write(), fresh);
+        drop(old);
+        self.synced.send_replace(true);
+        self.changed.send_replace(());
+    }
+
+    /// Has a complete list been seen? True from then on, whatever happens to the API server.
+    #[must_use]
+    pub fn synced(&self) -> bool {
+        *self.synced.borrow()
+    }
+
+    /// Returns once [`Self::synced`] is true.
+    pub async fn wait_synced(&self) {
+        // Fails only when the sender is gone, and that lives in `self`.
+        let _ = self.synced.subscribe().wait_for(|synced| *synced).await;
+    }
+
+    /// Wakes after every change; many changes may wake it once.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    /// How many namespaces are known.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.read().len()
+    }
+
+    /// Is no namespace known?
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.read().is_empty()
+    }
+
+    /// The names of the namespaces that have opted in and are not being deleted, sorted.
+    #[must_use]
+    pub fn opted_in(&self) -> Vec<String> {
+        let mut names: Vec<String> = self
+            .read()
+            .iter()
+            .filter(|(_, entry)| entry.opted_in() && !entry.terminating)
+            .map(|(name, _)| name.to_string())
+            .collect();
+        names.sort_unstable();
+        names
+    }
+
+    // A thread that panicked while it held the lock leaves a whole map behind: every write is one
+    // call on it. So a poisoned lock is used on.
+    fn read(&self) -> RwLockReadGuard<'_, Entries> {
+        self.entries.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Entries> {
+        self.entries.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What can be wrong with Namespace manifests.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A document of another kind.
+    #[error(
+        "expected Namespace manifests but found kind {kind:?} (name {name:?}); give what `kubectl get namespaces -o yaml` prints, and nothing else"
+    )]
+    OtherKind {
+        /// The kind found, empty where there is none.
+        kind: String,
+        /// The object's name, empty where there is none.
+        name: String,
+    },
+    /// A Namespace without a name.
+    #[error("a Namespace has no metadata.name; add one")]
+    NoName,
+    /// The same name twice.
+    #[error("Namespace {0:?} is given twice; keep one of them")]
+    Twice(String),
+    /// An annotation or label that is not a string.
+    #[error(
+        "Namespace {namespace:?}: the value of {field}.{key} is {found}, not a string; put it in quotes"
+    )]
+    NotAString {
+        /// The namespace.
+        namespace: String,
+        /// `annotations` or `labels`.
+        field: &'static str,
+        /// The key under it.
+        key: String,
+        /// The value found, as JSON.
+        found: String,
+    },
+    /// `annotations` or `labels` is no mapping.
+    #[error(
+        "Namespace {namespace:?}: metadata.{field} must be a mapping of strings; see `kubectl explain namespace.metadata.{field}`"
+    )]
+    NotAMapping {
+        /// The namespace.
+        namespace: String,
+        /// `annotations` or `labels`.
+        field: &'static str,
+    },
+}
+
+fn read_document(
+    document: &Value,
+    kind_of_list: Option<&str>,
+    entries: &mut Entries,
+) -> Result<(), Error> {
+    let kind = document["kind"]
+        .as_str()
+        .or(kind_of_list)
+        .unwrap_or_default();
+    match kind {
+        "List" | "NamespaceList" => {
+            // Items of a typed list carry no kind in the API's own answers.
+            let implied = (kind == "NamespaceList").then_some("Namespace");
+            document["items"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .try_for_each(|item| read_document(item, implied, entries))
+        }
+        "Namespace" => read_namespace(document, entries),
+        other => Err(Error::OtherKind {
+            kind: other.to_owned(),
+            name: text(&document["metadata"]["name"]),
+        }),
+    }
+}
+
+fn read_namespace(document: &Value, entries: &mut Entries) -> Result<(), Error> {
+    let metadata = &document["metadata"];
+    let name = text(&metadata["name"]);
+    if name.is_empty() {
+        return Err(Error::NoName);
+    }
+    let terminating = !metadata["deletionTimestamp"].is_null()
+        || document["status"]["phase"].as_str() == Some("Terminating");
+    let entry = NamespaceEntry::new(
+        strings(&name, "annotations", &metadata["annotations"])?,
+        strings(&name, "labels", &metadata["labels"])?,
+        terminating,
+    );
+    match entries.insert(name.clone().into(), entry.shared()) {
+        None => Ok(()),
+        Some(_) => Err(Error::Twice(name)),
+    }
+}
+
+fn strings<'v>(
+    namespace: &str,
+    field: &'static str,
+    value: &'v Value,
+) -> Result<Vec<(&'v str, &'v str)>, Error> {
+    let namespace = || namespace.to_owned();
+    match value {
+        Value::Null => Ok(Vec::new()),
+        Value::Object(map) => map
+            .iter()
+            .map(|(key, value)| {
+                let value = value.as_str().ok_or_else(|| Error::NotAString {
+                    namespace: namespace(),
+                    field,
+                    key: key.clone(),
+                    found: value.to_string(),
+                })?;
+                Ok((key.as_str(), value))
+            })
+            .collect(),
+        _ => Err(Error::NotAMapping {
+            namespace: namespace(),
+            field,
+        }),
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+//! The cluster side of Silkroll, run as a process would run it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use silkroll::cluster::{Cluster, Observer, Script, Version, Write};
+use silkroll::snapshot::Namespaces;
+
+use super::ControlPlane;
+
+/// The cluster side as a process would run it. Stops when dropped.
+pub(crate) struct Side {
+    pub(crate) namespaces: Arc<Namespaces>,
+    pub(crate) seen: Arc<Seen>,
+    pub(crate) task: tokio::task::JoinHandle<silkroll::cluster::Error>,
+}
+
+#[derive(Default)]
+pub(crate) struct Seen {
+    writes: Mutex<Vec<Write>>,
+    pub(crate) version: Mutex<Option<Version>>,
+}
+
+impl Observer for Seen {
+    fn configmap(&self, write: Write) {
+        self.writes.lock().unwrap().push(write);
+    }
+    fn version(&self, version: Version) {
+        *self.version.lock().unwrap() = Some(version);
+    }
+}
+
+impl Side {
+    pub(crate) async fn start(kubeconfig: &Path, script: &Script) -> Self {
+        let kubeconfig = Kubeconfig::read_from(kubeconfig).unwrap();
+        let options = KubeConfigOptions::default();
+        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options)
+            .await
+            .unwrap();
+        let cluster = Cluster::with_config(config).unwrap();
+        let namespaces = Arc::new(Namespaces::new());
+        let seen = Arc::new(Seen::default());
+        let run = cluster.run(
+            Arc::clone(&namespaces),
+            script.clone(),
+            Arc::clone(&seen) as _,
+        );
+        let task = tokio::spawn(async move {
+            match run.await {
+                Err(error) => error,
+            }
+        });
+        Self {
+            namespaces,
+            seen,
+            task,
+        }
+    }
+
+    pub(crate) fn writes(&self) -> Vec<Write> {
+        self.seen.writes.lock().unwrap().clone()
+    }
+
+    pub(crate) async fn stop(self) {
+        self.task.abort();
+        let _ = self.task.await;
+    }
+}
+
+/// Each test keeps a ConfigMap of its own name, so they do not meet on the shared control plane.
+pub(crate) fn script(name: &str) -> Script {
+    Script {
+        name: name.to_owned(),
+        data: BTreeMap::from([("silkroll.sh".to_owned(), "#!/bin/sh\nexit 0\n".to_owned())]),
+    }
+}
+
+pub(crate) fn namespace(plane: &ControlPlane, name: &str, inject: Option<&str>) {
+    let annotations = inject.map(|value| serde_json::json!({"silkroll.dev/inject": value}));
+    let namespace = serde_json::json!({
+        "apiVersion": "v1", "kind": "Namespace",
+        "metadata": {"name": name, "annotations": annotations},
+    });
+    plane.ok(&["create", "-f", "-"], &namespace.to_string());
+}

@@ -1,0 +1,464 @@
+//! The cluster side against a real control plane: the snapshot of namespaces and the script's ConfigMap.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests, outside of #[test]")]
+
+mod cluster;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cluster::side::{Side, namespace, script};
+use cluster::{ControlPlane, Options, eventually};
+use serde_json::Value;
+use silkroll::cluster::{Version, Write};
+
+fn config_map(plane: &ControlPlane, namespace: &str, name: &str) -> Option<Value> {
+    plane.get(&["configmap", "-n", namespace, name])
+}
+
+/// Namespaces of the creations of this ConfigMap that reached the API server, successful or not.
+fn creations(plane: &ControlPlane, name: &str) -> Vec<String> {
+    plane
+        .audit()
+        .iter()
+        .filter(|event| event["verb"] == "create" && event["objectRef"]["resource"] == "configmaps")
+        .filter(|event| event["objectRef"]["name"] == name)
+        .map(|event| {
+            event["objectRef"]["namespace"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned()
+        })
+        .collect()
+}
+
+fn manifest(name: &str) -> String {
+    std::fs::read_to_string(
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("manifests")
+            .join(name),
+    )
+    .unwrap()
+}
+
+/// The ConfigMap's name that the install file's `ClusterRole` allows.
+fn allowed_name(plane: &ControlPlane) -> String {
+    let role = plane.get(&["clusterrole", "silkroll"]).unwrap();
+    let mut names = role["rules"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|rule| rule["resourceNames"].as_array().into_iter().flatten());
+    names.next().unwrap().as_str().unwrap().to_owned()
+}
+
+const HANG: Duration = Duration::from_secs(60);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_namespace_that_opts_in_gets_the_config_map_and_gets_it_back() {
+    let plane = ControlPlane::shared();
+    let script = script("silkroll-opt-in");
+    namespace(plane, "before", Some("enabled"));
+    namespace(plane, "later", None);
+    namespace(plane, "never", Some("disabled"));
+    let side = Side::start(&plane.kubeconfig(), &script).await;
+
+    let made = eventually("the ConfigMap", || {
+        config_map(plane, "before", &script.name)
+    });
+    assert_eq!(made["immutable"], true);
+    assert_eq!(made["data"]["silkroll.sh"], "#!/bin/sh\nexit 0\n");
+    assert_eq!(
+        made["metadata"]["labels"]["app.kubernetes.io/managed-by"],
+        "silkroll"
+    );
+    assert_eq!(
+        made["metadata"]["labels"]["app.kubernetes.io/name"],
+        "silkroll"
+    );
+    assert_eq!(
+        *side.seen.version.lock().unwrap(),
+        Some(Version {
+            major: 1,
+            minor: 36
+        })
+    );
+
+    plane.ok(
+        &[
+            "annotate",
+            "namespace",
+            "later",
+            "silkroll.dev/inject=on-request",
+        ],
+        "",
+    );
+    eventually("the ConfigMap after opting in", || {
+        config_map(plane, "later", &script.name)
+    });
+    assert_eq!(
+        side.namespaces
+            .get("later")
+            .unwrap()
+            .annotation("silkroll.dev/inject"),
+        Some("on-request")
+    );
+
+    plane.ok(&["delete", "configmap", "-n", "before", &script.name], "");
+    let back = eventually("the ConfigMap after its deletion", || {
+        config_map(plane, "before", &script.name)
+    });
+    assert_ne!(back["metadata"]["uid"], made["metadata"]["uid"]);
+
+    assert!(!creations(plane, &script.name).contains(&"never".to_owned()));
+    assert!(
+        side.writes().iter().all(|write| *write == Write::Created),
+        "{:?}",
+        side.writes()
+    );
+    side.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restart_and_a_second_replica_write_nothing_that_is_there() {
+    let plane = ControlPlane::shared();
+    let script = script("silkroll-restart");
+    namespace(plane, "restart-a", Some("enabled"));
+    namespace(plane, "restart-b", Some("true"));
+    let versions = || {
+        ["restart-a", "restart-b"].map(|namespace| {
+            config_map(plane, namespace, &script.name)
+                .map(|found| found["metadata"]["resourceVersion"].clone())
+        })
+    };
+    let first = Side::start(&plane.kubeconfig(), &script).await;
+    let before = eventually("both ConfigMaps", || {
+        versions().iter().all(Option::is_some).then(versions)
+    });
+    first.stop().await;
+    let written = creations(plane, &script.name);
+
+    let replicas = [
+        Side::start(&plane.kubeconfig(), &script).await,
+        Side::start(&plane.kubeconfig(), &script).await,
+    ];
+    // By the time that each has dealt with this one, it has looked at all the others.
+    namespace(plane, "restart-c", Some("enabled"));
+    eventually("the third ConfigMap", || {
+        config_map(plane, "restart-c", &script.name)
+    });
+    for replica in replicas {
+        eventually("the opting in", || replica.namespaces.get("restart-c"));
+        eventually("its report", || {
+            creations(plane, &script.name)
+                .contains(&"restart-c".to_owned())
+                .then_some(())
+        });
+        assert!(
+            !replica.writes().contains(&Write::Failed),
+            "{:?}",
+            replica.writes()
+        );
+        replica.stop().await;
+    }
+
+    let mut since = creations(plane, &script.name);
+    for namespace in &written {
+        since.remove(since.iter().position(|other| other == namespace).unwrap());
+    }
+    // Other tests' namespaces opt in at the same time and get this ConfigMap too.
+    since.retain(|namespace| namespace.starts_with("restart-"));
+    since.dedup();
+    assert_eq!(since, ["restart-c"]);
+    assert_eq!(versions(), before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_namespace_that_refuses_holds_up_no_other_and_is_tried_again() {
+    let plane = ControlPlane::shared();
+    let script = script("silkroll-refused");
+    namespace(plane, "shut", Some("enabled"));
+    // An account that may read everywhere, and create where a binding says so.
+    for args in [
+        &["create", "serviceaccount", "-n", "default", "partial"][..],
+        &[
+            "create",
+            "clusterrole",
+            "partial-reader",
+            "--verb=get,list,watch",
+            "--resource=namespaces,configmaps",
+        ],
+        &[
+            "create",
+            "clusterrole",
+            "partial-writer",
+            "--verb=create",
+            "--resource=configmaps",
+        ],
+        &[
+            "create",
+            "clusterrolebinding",
+            "partial",
+            "--clusterrole=partial-reader",
+            "--serviceaccount=default:partial",
+        ],
+    ] {
+        plane.ok(args, "");
+    }
+    let allow = |namespace: &str| {
+        let kind = ["create", "rolebinding", "partial", "-n", namespace];
+        let subject = [
+            "--clusterrole=partial-writer",
+            "--serviceaccount=default:partial",
+        ];
+        plane.ok(&[&kind[..], &subject[..]].concat(), "");
+    };
+    let account = plane.kubeconfig_for_service_account("default", "partial");
+    let side = Side::start(&account, &script).await;
+    eventually("a refusal", || {
+        side.writes().contains(&Write::Failed).then_some(())
+    });
+    namespace(plane, "roomy", Some("enabled"));
+    allow("roomy");
+    eventually("the other's ConfigMap", || {
+        config_map(plane, "roomy", &script.name)
+    });
+    assert_eq!(config_map(plane, "shut", &script.name), None);
+
+    allow("shut");
+    eventually("the ConfigMap once it is allowed", || {
+        config_map(plane, "shut", &script.name)
+    });
+    side.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn opting_out_keeps_it_and_a_terminating_namespace_is_left_alone() {
+    let plane = ControlPlane::shared();
+    let script = script("silkroll-leaving");
+    namespace(plane, "leaver", Some("enabled"));
+    // Nothing empties namespaces on this control plane: a deleted one stays Terminating.
+    namespace(plane, "going", Some("enabled"));
+    plane.ok(&["delete", "namespace", "going", "--wait=false"], "");
+    let side = Side::start(&plane.kubeconfig(), &script).await;
+
+    let made = eventually("the ConfigMap", || {
+        config_map(plane, "leaver", &script.name)
+    });
+    plane.ok(
+        &["annotate", "namespace", "leaver", "silkroll.dev/inject-"],
+        "",
+    );
+    eventually("the opting out", || {
+        (!side.namespaces.get("leaver")?.opted_in()).then_some(())
+    });
+    // The next one that opts in proves that the controller went on after that.
+    namespace(plane, "leaver-next", Some("enabled"));
+    eventually("the next ConfigMap", || {
+        config_map(plane, "leaver-next", &script.name)
+    });
+    assert_eq!(
+        config_map(plane, "leaver", &script.name),
+        Some(made),
+        "left exactly as it was"
+    );
+
+    plane.ok(&["delete", "namespace", "leaver-next", "--wait=false"], "");
+    eventually("the deletion", || {
+        side.namespaces
+            .get("leaver-next")?
+            .terminating
+            .then_some(())
+    });
+    plane.ok(
+        &["delete", "configmap", "-n", "leaver-next", &script.name],
+        "",
+    );
+    plane.ok(&["delete", "configmap", "-n", "leaver", &script.name], "");
+    namespace(plane, "leaver-last", Some("enabled"));
+    eventually("the last ConfigMap", || {
+        config_map(plane, "leaver-last", &script.name)
+    });
+    assert_eq!(
+        config_map(plane, "leaver", &script.name),
+        None,
+        "put back without being asked for"
+    );
+    let creations = creations(plane, &script.name);
+    assert!(!creations.contains(&"going".to_owned()), "{creations:?}");
+    assert_eq!(
+        creations
+            .iter()
+            .filter(|namespace| *namespace == "leaver-next")
+            .count(),
+        1
+    );
+    side.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_account_of_the_install_file_is_enough_and_reads_no_other_config_map() {
+    let plane = ControlPlane::shared();
+    plane.ok(&["apply", "-f", "-"], &manifest("install.yaml"));
+    let script = script(&allowed_name(plane));
+    let account = plane.kubeconfig_for_service_account("silkroll-system", "silkroll");
+    namespace(plane, "least", Some("enabled"));
+    plane.ok(
+        &[
+            "create",
+            "configmap",
+            "-n",
+            "least",
+            "foreign",
+            "--from-literal=password=x",
+        ],
+        "",
+    );
+
+    let side = Side::start(&account, &script).await;
+    eventually("the ConfigMap", || config_map(plane, "least", &script.name));
+    plane.ok(&["delete", "configmap", "-n", "least", &script.name], "");
+    eventually("the ConfigMap after its deletion", || {
+        config_map(plane, "least", &script.name)
+    });
+    eventually("the version", || *side.seen.version.lock().unwrap());
+
+    let user = "system:serviceaccount:silkroll-system:silkroll";
+    let denied: Vec<Value> = plane
+        .audit()
+        .into_iter()
+        .filter(|event| event["user"]["username"] == user)
+        .filter(|event| event["annotations"]["authorization.k8s.io/decision"] != "allow")
+        .collect();
+    assert_eq!(
+        denied,
+        Vec::<Value>::new(),
+        "Silkroll asked for something that it may not"
+    );
+    side.stop().await;
+
+    let name = script.name.as_str();
+    let selector = format!("--field-selector=metadata.name={name}");
+    for (args, allowed) in [
+        (&["get", "configmap", "-n", "least", name][..], true),
+        (&["get", "configmap", "-A", &selector], true),
+        (&["get", "namespace", "least"], true),
+        (&["get", "configmap", "-A"], false),
+        (&["get", "configmap", "-n", "least"], false),
+        (&["get", "configmap", "-n", "least", "foreign"], false),
+        (
+            &[
+                "get",
+                "configmap",
+                "-A",
+                "--field-selector=metadata.name=foreign",
+            ],
+            false,
+        ),
+        (
+            &[
+                "get",
+                "configmap",
+                "-A",
+                "-l",
+                "app.kubernetes.io/managed-by=silkroll",
+            ],
+            false,
+        ),
+        (&["delete", "configmap", "-n", "least", name], false),
+        (&["label", "configmap", "-n", "least", name, "a=b"], false),
+        (&["get", "secret", "-A"], false),
+        (&["get", "pod", "-A"], false),
+        (&["get", "deployment", "-A"], false),
+        (&["annotate", "namespace", "least", "a=b"], false),
+    ] {
+        let output = plane.kubectl_as(&account, args, "");
+        assert_eq!(
+            output.success, allowed,
+            "kubectl {args:?}: {}{}",
+            output.stdout, output.stderr
+        );
+        assert_eq!(
+            output.stderr.contains("Forbidden"),
+            !allowed,
+            "kubectl {args:?}: {}",
+            output.stderr
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_api_server_that_is_away_leaves_the_snapshot_and_is_caught_up_with_later() {
+    let plane = ControlPlane::start(Options::default());
+    let script = script("silkroll-away");
+    namespace(&plane, "shop", Some("enabled"));
+    namespace(&plane, "plain", None);
+    let side = Side::start(&plane.kubeconfig(), &script).await;
+    eventually("the ConfigMap", || config_map(&plane, "shop", &script.name));
+
+    plane.stop_api_server();
+    assert!(side.namespaces.synced());
+    assert!(side.namespaces.get("shop").unwrap().opted_in());
+    assert!(
+        !side
+            .namespaces
+            .wait_for("plain", HANG)
+            .await
+            .unwrap()
+            .opted_in()
+    );
+
+    plane.start_api_server();
+    namespace(&plane, "new", Some("enabled"));
+    assert!(
+        side.namespaces
+            .wait_for("new", HANG)
+            .await
+            .unwrap()
+            .opted_in()
+    );
+    eventually("the ConfigMap after the outage", || {
+        config_map(&plane, "new", &script.name)
+    });
+    assert!(!side.task.is_finished());
+    side.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_namespace_and_its_deployment_in_one_apply_find_each_other() {
+    let plane = ControlPlane::shared();
+    let side = Side::start(&plane.kubeconfig(), &script("silkroll-wait")).await;
+    side.namespaces.wait_synced().await;
+    let waiting = {
+        let namespaces = Arc::clone(&side.namespaces);
+        tokio::spawn(async move { namespaces.wait_for("just-made", HANG).await })
+    };
+    namespace(plane, "just-made", Some("enabled"));
+    assert!(waiting.await.unwrap().unwrap().opted_in());
+    side.stop().await;
+}
+
+#[test]
+fn nothing_outlives_a_control_plane() {
+    let plane = ControlPlane::start(Options::default());
+    let dir = plane.dir().to_owned();
+    let pids: Vec<String> = ["etcd", "kube-apiserver"]
+        .iter()
+        .map(|name| {
+            std::fs::read_to_string(dir.join(format!("{name}.pid")))
+                .unwrap()
+                .trim()
+                .to_owned()
+        })
+        .collect();
+    let alive = || {
+        pids.iter()
+            .filter(|pid| Path::new("/proc").join(pid).exists())
+            .count()
+    };
+    assert_eq!(alive(), 2);
+    drop(plane);
+    assert_eq!(alive(), 0);
+    assert!(!dir.exists());
+}

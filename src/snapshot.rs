@@ -3,6 +3,7 @@
 //! `cluster` fills it and `server` reads it; neither knows the other. An answer never waits for the
 //! API server: while that is away, the last known state stays.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
@@ -24,14 +25,17 @@ pub fn opts_in(value: &str) -> bool {
     matches!(value, "enabled" | "on-request" | "true")
 }
 
+/// Full keys and values, as the policy reads them.
+pub type Pairs = Vec<(Cow<'static, str>, Cow<'static, str>)>;
+
 /// One namespace, reduced to what the policy needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NamespaceEntry {
     /// Annotations under [`PREFIX`], full keys, sorted by key.
-    pub annotations: Vec<(String, String)>,
+    pub annotations: Pairs,
     /// Labels under [`PREFIX`], full keys, sorted by key. They set nothing: a label in place of an
     /// annotation is a mistake to warn about.
-    pub labels: Vec<(String, String)>,
+    pub labels: Pairs,
     /// The namespace is being deleted; nothing can be created in it any more.
     pub terminating: bool,
 }
@@ -62,9 +66,9 @@ impl NamespaceEntry {
     #[must_use]
     pub fn annotation(&self, key: &str) -> Option<&str> {
         self.annotations
-            .binary_search_by(|(k, _)| k.as_str().cmp(key))
+            .binary_search_by(|(k, _)| k.as_ref().cmp(key))
             .ok()
-            .map(|at| self.annotations[at].1.as_str())
+            .map(|at| self.annotations[at].1.as_ref())
     }
 
     /// Has the namespace opted in, for all its workloads or for those that ask?
@@ -82,15 +86,15 @@ impl NamespaceEntry {
     }
 }
 
-fn ours<K, V>(pairs: impl IntoIterator<Item = (K, V)>) -> Vec<(String, String)>
+fn ours<K, V>(pairs: impl IntoIterator<Item = (K, V)>) -> Pairs
 where
     K: AsRef<str> + Into<String>,
     V: Into<String>,
 {
-    let mut kept: Vec<(String, String)> = pairs
+    let mut kept: Pairs = pairs
         .into_iter()
         .filter(|(key, _)| key.as_ref().starts_with(PREFIX))
-        .map(|(key, value)| (key.into(), value.into()))
+        .map(|(key, value)| (Cow::Owned(key.into()), Cow::Owned(value.into())))
         .collect();
     kept.sort_unstable();
     kept.shrink_to_fit();

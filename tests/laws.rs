@@ -27,8 +27,10 @@ fn hook() -> impl Strategy<Value = Value> {
         Just(json!({"exec": {"command": ["/bin/sh", "-c", "echo `id` $(id) \"x\""]}})),
         Just(json!({"exec": {"command": ["/app/stop"]}})),
         Just(json!({"exec": {}})),
-        Just(json!({"httpGet": {"path": "/stop", "port": 8080, "scheme": "HTTP",
-                                "httpHeaders": [{"name": "X-A", "value": "b"}]}})),
+        Just(
+            json!({"httpGet": {"path": "/stop", "port": 8080, "scheme": "HTTP",
+                                "httpHeaders": [{"name": "X-A", "value": "b"}]}})
+        ),
         Just(json!({"httpGet": {"port": "web"}})),
         Just(json!({"httpGet": {"port": "nowhere"}})),
         Just(json!({"sleep": {"seconds": 7}})),
@@ -55,10 +57,14 @@ fn env() -> impl Strategy<Value = Value> {
     let entry = prop_oneof![
         Just(json!({"name": "A", "value": "$(podip)"})),
         Just(json!({"name": "podip", "value": "192.0.2.1"})),
-        Just(json!({"name": "podip", "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "status.podIP"}}})),
+        Just(
+            json!({"name": "podip", "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "status.podIP"}}})
+        ),
         Just(json!({"name": "podip", "valueFrom": {"fieldRef": {"fieldPath": "status.hostIP"}}})),
         Just(json!({"name": "SILKROLL_DRAIN_SECONDS", "value": "1"})),
-        Just(json!({"name": "B", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}, "future": 1})),
+        Just(
+            json!({"name": "B", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}, "future": 1})
+        ),
     ];
     prop_oneof![
         1 => Just(json!(null)),
@@ -67,7 +73,9 @@ fn env() -> impl Strategy<Value = Value> {
 }
 
 fn object<const N: usize>(members: [(&str, Option<Value>); N]) -> Value {
-    let members = members.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));
+    let members = members
+        .into_iter()
+        .filter_map(|(key, value)| Some((key.to_owned(), value?)));
     Value::Object(members.collect::<Map<_, _>>())
 }
 
@@ -77,8 +85,12 @@ fn container(name: &'static str) -> impl Strategy<Value = Value> {
         Just(json!(null)),
         Just(json!([{"containerPort": 8080, "protocol": "TCP"}])),
         Just(json!([{"name": "web", "containerPort": 8080}])),
-        Just(json!([{"name": "web", "containerPort": 8080}, {"name": "admin", "containerPort": 8081}])),
-        Just(json!([{"containerPort": 70000}, {"containerPort": 0}, {"containerPort": 53, "protocol": "UDP"}])),
+        Just(
+            json!([{"name": "web", "containerPort": 8080}, {"name": "admin", "containerPort": 8081}])
+        ),
+        Just(
+            json!([{"containerPort": 70000}, {"containerPort": 0}, {"containerPort": 53, "protocol": "UDP"}])
+        ),
     ];
     let mounts = prop_oneof![
         Just(json!([])),
@@ -167,13 +179,19 @@ fn template() -> impl Strategy<Value = Value> {
 
 fn workload() -> impl Strategy<Value = Value> {
     let strategy = prop_oneof![
-        Just(json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"}})),
+        Just(
+            json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"}})
+        ),
         Just(json!({"rollingUpdate": {"maxSurge": 0, "future": 1}})),
         Just(json!({"type": "Recreate"})),
         Just(json!({})),
     ];
-    (template(), maybe(strategy), maybe((0..9i64).prop_map(Value::from))).prop_map(
-        |(template, strategy, min_ready)| {
+    (
+        template(),
+        maybe(strategy),
+        maybe((0..9i64).prop_map(Value::from)),
+    )
+        .prop_map(|(template, strategy, min_ready)| {
             json!({
                 "apiVersion": "apps/v1", "kind": "Deployment",
                 "metadata": {"name": "web", "namespace": "shop"},
@@ -184,15 +202,18 @@ fn workload() -> impl Strategy<Value = Value> {
                     ("minReadySeconds", min_ready),
                 ])
             })
-        },
-    )
+        })
 }
 
 /// Settings of a namespace that has opted in.
 fn namespace() -> impl Strategy<Value = Pairs> {
     let method = prop_oneof![
         Just(vec![]),
-        Just(vec![("deregister", "nacos"), ("nacos-server", "http://nacos:8848"), ("nacos-port", "8080")]),
+        Just(vec![
+            ("deregister", "nacos"),
+            ("nacos-server", "http://nacos:8848"),
+            ("nacos-port", "8080")
+        ]),
         Just(vec![
             ("deregister", "http"),
             ("http-url", "http://cms/off?ip={podip}"),
@@ -238,7 +259,9 @@ fn remove(object: &Value, settings: &Settings) -> Decision {
 
 /// What the record says: a forged one that came with the manifest is not given back.
 fn without_forged_record(mut object: Value) -> Value {
-    if let Some(Value::Object(annotations)) = object.pointer_mut("/spec/template/metadata/annotations") {
+    if let Some(Value::Object(annotations)) =
+        object.pointer_mut("/spec/template/metadata/annotations")
+    {
         annotations.shift_remove("silkroll.dev/status");
     }
     object

@@ -44,8 +44,36 @@ struct Op {
 
 fn text() -> impl Strategy<Value = String> {
     let odd = [
-        "yes", "0644", "1e3", "null", "", " x", "a: b", "a #b", "- a", "*x", "l1\nl2\n", "l1\n\n  l3", "\n", "é ü", "x\t", "2001-01-01", "{a}",
-        "http://x/y?z", "\u{1F600}", "\u{2028}", "---", "#!/bin/sh\nexit 0\n", "190:20:30", "a\\b\"c", "...", "\u{7}", "0x1F", "[x", "a,b", "-1",
+        "yes",
+        "0644",
+        "1e3",
+        "null",
+        "",
+        " x",
+        "a: b",
+        "a #b",
+        "- a",
+        "*x",
+        "l1\nl2\n",
+        "l1\n\n  l3",
+        "\n",
+        "é ü",
+        "x\t",
+        "2001-01-01",
+        "{a}",
+        "http://x/y?z",
+        "\u{1F600}",
+        "\u{2028}",
+        "---",
+        "#!/bin/sh\nexit 0\n",
+        "190:20:30",
+        "a\\b\"c",
+        "...",
+        "\u{7}",
+        "0x1F",
+        "[x",
+        "a,b",
+        "-1",
     ];
     prop_oneof![2 => "[a-z][a-zA-Z0-9./-]{0,8}", 1 => prop::sample::select(&odd[..]).prop_map(str::to_owned)]
 }
@@ -63,7 +91,8 @@ fn value() -> impl Strategy<Value = Value> {
     scalar().prop_recursive(3, 12, 3, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..3).prop_map(Value::Array),
-            prop::collection::vec((text(), inner), 0..3).prop_map(|members| Value::Object(members.into_iter().collect())),
+            prop::collection::vec((text(), inner), 0..3)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
         ]
     })
 }
@@ -79,9 +108,21 @@ fn named(members: Vec<(String, Node)>) -> Kind {
 }
 
 fn dressed(kind: impl Strategy<Value = Kind>) -> impl Strategy<Value = Node> {
-    let comments = (prop::bool::weighted(0.2), prop::bool::weighted(0.2), prop::bool::weighted(0.1));
-    (kind, prop::bool::weighted(0.1), any::<u8>(), comments)
-        .prop_map(|(kind, flow, spelling, (above, behind, blank))| Node { kind, flow, spelling, above, behind, blank })
+    let comments = (
+        prop::bool::weighted(0.2),
+        prop::bool::weighted(0.2),
+        prop::bool::weighted(0.1),
+    );
+    (kind, prop::bool::weighted(0.1), any::<u8>(), comments).prop_map(
+        |(kind, flow, spelling, (above, behind, blank))| Node {
+            kind,
+            flow,
+            spelling,
+            above,
+            behind,
+            blank,
+        },
+    )
 }
 
 fn node() -> impl Strategy<Value = Node> {
@@ -95,13 +136,28 @@ fn node() -> impl Strategy<Value = Node> {
 
 fn document() -> impl Strategy<Value = (Node, Style)> {
     let root = dressed(prop::collection::vec((text(), node()), 1..5).prop_map(named));
-    let style = (prop_oneof![3 => Just(2), 1 => Just(4)], any::<bool>(), prop::bool::weighted(0.2), prop::bool::weighted(0.9), any::<bool>())
-        .prop_map(|(step, indented_dashes, crlf, final_newline, separator)| Style { step, indented_dashes, crlf, final_newline, separator });
+    let style = (
+        prop_oneof![3 => Just(2), 1 => Just(4)],
+        any::<bool>(),
+        prop::bool::weighted(0.2),
+        prop::bool::weighted(0.9),
+        any::<bool>(),
+    )
+        .prop_map(
+            |(step, indented_dashes, crlf, final_newline, separator)| Style {
+                step,
+                indented_dashes,
+                crlf,
+                final_newline,
+                separator,
+            },
+        );
     (root, style)
 }
 
 fn ops() -> impl Strategy<Value = Vec<Op>> {
-    let op = (any::<u32>(), 0..5_u8, value()).prop_map(|(place, what, value)| Op { place, what, value });
+    let op =
+        (any::<u32>(), 0..5_u8, value()).prop_map(|(place, what, value)| Op { place, what, value });
     prop::collection::vec(op, 1..6)
 }
 
@@ -109,7 +165,11 @@ impl Node {
     fn value(&self) -> Value {
         match &self.kind {
             Kind::Scalar(value) => value.clone(),
-            Kind::Map(members) => members.iter().map(|(key, node)| (key.clone(), node.value())).collect::<Map<_, _>>().into(),
+            Kind::Map(members) => members
+                .iter()
+                .map(|(key, node)| (key.clone(), node.value()))
+                .collect::<Map<_, _>>()
+                .into(),
             Kind::Seq(items) => items.iter().map(Node::value).collect(),
         }
     }
@@ -141,7 +201,10 @@ impl Writer<'_> {
     /// The lines of a collection in column `indent`; `started` where the first line already stands open.
     fn block(&mut self, node: &Node, path: &[String], indent: usize, mut started: bool) {
         let members: Vec<(Option<&str>, &Node)> = match &node.kind {
-            Kind::Map(members) => members.iter().map(|(key, node)| (Some(key.as_str()), node)).collect(),
+            Kind::Map(members) => members
+                .iter()
+                .map(|(key, node)| (Some(key.as_str()), node))
+                .collect(),
             Kind::Seq(items) => items.iter().map(|node| (None, node)).collect(),
             Kind::Scalar(_) => unreachable!("only collections have lines"),
         };
@@ -159,7 +222,10 @@ impl Writer<'_> {
                 self.out.push_str(&" ".repeat(indent));
             }
             match key {
-                Some(key) => self.out.push_str(&format!("{}:", spelled(&json!(key), child.spelling / 16, false))),
+                Some(key) => self.out.push_str(&format!(
+                    "{}:",
+                    spelled(&json!(key), child.spelling / 16, false)
+                )),
                 None => self.out.push('-'),
             }
             self.behind_lead(child, &own, indent, key.is_none());
@@ -170,7 +236,8 @@ impl Writer<'_> {
         let in_line = match &node.kind {
             Kind::Scalar(value) => {
                 let step = if dash { 2 } else { self.style.step };
-                literal(value, node.spelling, indent + step).unwrap_or_else(|| spelled(value, node.spelling, false))
+                literal(value, node.spelling, indent + step)
+                    .unwrap_or_else(|| spelled(value, node.spelling, false))
             }
             _ if node.in_brackets() => brackets(node, indent + 1),
             Kind::Map(_) | Kind::Seq(_) if dash && !node.behind && node.spelling % 4 != 0 => {
@@ -205,15 +272,30 @@ fn brackets(node: &Node, indent: usize) -> String {
     let (open, close, inner): (_, _, Vec<String>) = match &node.kind {
         Kind::Scalar(value) => return spelled(value, node.spelling, true),
         Kind::Map(members) => {
-            let member = |(key, node): &(String, Node)| format!("{}: {}", spelled(&json!(key), 1, true), brackets(node, indent));
+            let member = |(key, node): &(String, Node)| {
+                format!(
+                    "{}: {}",
+                    spelled(&json!(key), 1, true),
+                    brackets(node, indent)
+                )
+            };
             ('{', '}', members.iter().map(member).collect())
         }
-        Kind::Seq(items) => ('[', ']', items.iter().map(|node| brackets(node, indent)).collect()),
+        Kind::Seq(items) => (
+            '[',
+            ']',
+            items.iter().map(|node| brackets(node, indent)).collect(),
+        ),
     };
     match node.spelling % 4 {
         _ if inner.is_empty() => format!("{open}{close}"),
         0 => format!("{open} {}, {close}", inner.join(", ")),
-        1 => format!("{open}\n{:indent$}{}\n{:indent$}{close}", "", inner.join(&format!(",\n{:indent$}", "")), ""),
+        1 => format!(
+            "{open}\n{:indent$}{}\n{:indent$}{close}",
+            "",
+            inner.join(&format!(",\n{:indent$}", "")),
+            ""
+        ),
         _ => format!("{open}{}{close}", inner.join(", ")),
     }
 }
@@ -224,11 +306,15 @@ fn spelled(value: &Value, spelling: u8, flow: bool) -> String {
         Value::Null if flow => "~".to_owned(),
         Value::Null => ["", "~", "null"][usize::from(spelling % 3)].to_owned(),
         Value::Bool(true) => ["true", "yes", "On"][usize::from(spelling % 3)].to_owned(),
-        Value::Number(number) if number.as_i64().is_some_and(|int| int >= 0) && spelling % 4 == 0 => {
+        Value::Number(number)
+            if number.as_i64().is_some_and(|int| int >= 0) && spelling % 4 == 0 =>
+        {
             format!("0x{:x}", number.as_i64().unwrap())
         }
         Value::String(text) => {
-            let word = text.starts_with(|c: char| c.is_ascii_lowercase()) && text.len() > 3 && text.bytes().all(|c| c.is_ascii_alphanumeric());
+            let word = text.starts_with(|c: char| c.is_ascii_lowercase())
+                && text.len() > 3
+                && text.bytes().all(|c| c.is_ascii_alphanumeric());
             let simple = !text.chars().any(|c| c.is_control() || c == '\u{2028}');
             if spelling % 3 == 0 && word && !["null", "true", "false"].contains(&text.as_str()) {
                 text.clone()
@@ -247,29 +333,55 @@ fn literal(value: &Value, spelling: u8, indent: usize) -> Option<String> {
     let text = value.as_str()?;
     let simple = spelling % 2 == 0 && text.contains('\n') && !text.starts_with(['\n', ' ']);
     let header = if text.ends_with('\n') { "|" } else { "|-" };
-    let line = |line: &str| if line.is_empty() { "\n".to_owned() } else { format!("\n{:indent$}{line}", "") };
+    let line = |line: &str| {
+        if line.is_empty() {
+            "\n".to_owned()
+        } else {
+            format!("\n{:indent$}{line}", "")
+        }
+    };
     simple.then(|| format!("{header}{}", text.lines().map(line).collect::<String>()))
 }
 
 fn written(root: &Node, style: &Style) -> (String, Vec<(Vec<String>, String)>) {
-    let mut writer = Writer { style, out: String::new(), comments: Vec::new() };
+    let mut writer = Writer {
+        style,
+        out: String::new(),
+        comments: Vec::new(),
+    };
     if style.separator {
         writer.out.push_str("---\n");
     }
-    let Kind::Map(_) = &root.kind else { unreachable!("documents are mappings") };
+    let Kind::Map(_) = &root.kind else {
+        unreachable!("documents are mappings")
+    };
     writer.block(root, &[], 0, false);
     let mut out = writer.out;
     if !style.final_newline {
         out.pop();
     }
-    (if style.crlf { out.replace('\n', "\r\n") } else { out }, writer.comments)
+    (
+        if style.crlf {
+            out.replace('\n', "\r\n")
+        } else {
+            out
+        },
+        writer.comments,
+    )
 }
 
 /// Every path of a value but the root's.
 fn paths(value: &Value, at: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
     let children: Vec<(String, &Value)> = match value {
-        Value::Object(map) => map.iter().map(|(key, value)| (key.clone(), value)).collect(),
-        Value::Array(items) => items.iter().enumerate().map(|(at, value)| (at.to_string(), value)).collect(),
+        Value::Object(map) => map
+            .iter()
+            .map(|(key, value)| (key.clone(), value))
+            .collect(),
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .map(|(at, value)| (at.to_string(), value))
+            .collect(),
         _ => return,
     };
     for (name, child) in children {
@@ -281,11 +393,17 @@ fn paths(value: &Value, at: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
 }
 
 fn pointer(path: &[String]) -> String {
-    path.iter().map(|name| format!("/{}", name.replace('~', "~0").replace('/', "~1"))).collect()
+    path.iter()
+        .map(|name| format!("/{}", name.replace('~', "~0").replace('/', "~1")))
+        .collect()
 }
 
 /// Turns the choices into a patch that applies; comments whose owners go are taken off the list.
-fn patch(value: &Value, ops: &[Op], comments: &mut Vec<(Vec<String>, String)>) -> (json_patch::Patch, Value) {
+fn patch(
+    value: &Value,
+    ops: &[Op],
+    comments: &mut Vec<(Vec<String>, String)>,
+) -> (json_patch::Patch, Value) {
     let mut value = value.clone();
     let mut patch = Vec::new();
     for op in ops {
@@ -298,7 +416,10 @@ fn patch(value: &Value, ops: &[Op], comments: &mut Vec<(Vec<String>, String)>) -
         let list = value.pointer(&pointer(parent)).unwrap().is_array();
         let shift = |comments: &mut Vec<(Vec<String>, String)>, by: isize| {
             let from: usize = name[0].parse().unwrap();
-            for (owner, _) in comments.iter_mut().filter(|(owner, _)| owner.starts_with(parent) && owner.len() > parent.len()) {
+            for (owner, _) in comments
+                .iter_mut()
+                .filter(|(owner, _)| owner.starts_with(parent) && owner.len() > parent.len())
+            {
                 let index: usize = owner[parent.len()].parse().unwrap();
                 if index >= from {
                     owner[parent.len()] = index.checked_add_signed(by).unwrap().to_string();
@@ -322,7 +443,9 @@ fn patch(value: &Value, ops: &[Op], comments: &mut Vec<(Vec<String>, String)>) -
                 comments.retain(|(owner, _)| !owner.starts_with(&new));
                 json!({"op": "add", "path": pointer(&new), "value": op.value})
             }
-            3 if list => json!({"op": "add", "path": format!("{}/-", pointer(parent)), "value": op.value}),
+            3 if list => {
+                json!({"op": "add", "path": format!("{}/-", pointer(parent)), "value": op.value})
+            }
             _ => {
                 comments.retain(|(owner, _)| !owner.starts_with(path));
                 json!({"op": "replace", "path": pointer(path), "value": op.value})
@@ -336,9 +459,12 @@ fn patch(value: &Value, ops: &[Op], comments: &mut Vec<(Vec<String>, String)>) -
 }
 
 fn read(text: &str) -> Result<Document<'_>, TestCaseError> {
-    let mut documents = manifest::read(text.as_bytes(), &Limits::default()).map_err(|error| TestCaseError::fail(error.to_string()))?;
+    let mut documents = manifest::read(text.as_bytes(), &Limits::default())
+        .map_err(|error| TestCaseError::fail(error.to_string()))?;
     prop_assert_eq!(documents.len(), 1, "{}", text);
-    documents.remove(0).map_err(|error| TestCaseError::fail(format!("{error}\n{text}")))
+    documents
+        .remove(0)
+        .map_err(|error| TestCaseError::fail(format!("{error}\n{text}")))
 }
 
 /// Edits one generated document and checks what must hold. Returns whether it was written anew.
@@ -347,19 +473,42 @@ fn follows(root: &Node, style: &Style, ops: &[Op]) -> Result<bool, TestCaseError
     let document = read(&text)?;
     prop_assert_eq!(document.text(), &text);
     prop_assert_eq!(document.value(), &root.value(), "{}", text);
-    prop_assert_eq!(&document.edit(&json_patch::Patch(vec![])).unwrap().text, &text);
+    prop_assert_eq!(
+        &document.edit(&json_patch::Patch(vec![])).unwrap().text,
+        &text
+    );
 
     let (patch, wanted) = patch(document.value(), ops, &mut comments);
     let edited = document.edit(&patch).unwrap();
-    let shown = format!("--- before\n{text}\n--- patch\n{patch}\n--- after\n{}", edited.text);
+    let shown = format!(
+        "--- before\n{text}\n--- patch\n{patch}\n--- after\n{}",
+        edited.text
+    );
     prop_assert_eq!(&edited.value, &wanted, "{}", shown);
     prop_assert_eq!(read(&edited.text)?.value(), &wanted, "{}", shown);
     if !edited.rewritten {
         for (_, comment) in &comments {
-            prop_assert!(edited.text.contains(comment.as_str()), "{} is gone\n{}", comment, shown);
+            prop_assert!(
+                edited.text.contains(comment.as_str()),
+                "{} is gone\n{}",
+                comment,
+                shown
+            );
         }
-        prop_assert_eq!(edited.text.contains('\r'), style.crlf && edited.text.contains('\n'), "{}", shown);
-        prop_assert!(!edited.text.replace("\r\n", "").contains(if style.crlf { '\n' } else { '\r' }), "{}", shown);
+        prop_assert_eq!(
+            edited.text.contains('\r'),
+            style.crlf && edited.text.contains('\n'),
+            "{}",
+            shown
+        );
+        prop_assert!(
+            !edited
+                .text
+                .replace("\r\n", "")
+                .contains(if style.crlf { '\n' } else { '\r' }),
+            "{}",
+            shown
+        );
     }
     Ok(edited.rewritten)
 }
@@ -412,8 +561,13 @@ proptest! {
 #[test]
 fn few_documents_are_written_anew() {
     const CASES: u32 = 2_000;
-    let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
-    let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]));
+    let config = Config {
+        cases: CASES,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let mut runner =
+        TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]));
     let anew = Cell::new(0);
     let result = runner.run(&(document(), ops()), |((root, style), ops)| {
         anew.set(anew.get() + u32::from(follows(&root, &style, &ops)?));
@@ -422,5 +576,9 @@ fn few_documents_are_written_anew() {
     if let Err(TestError::Fail(reason, _)) = result {
         panic!("{reason}");
     }
-    assert!(anew.get() * 100 <= CASES, "{} of {CASES} documents were written anew", anew.get());
+    assert!(
+        anew.get() * 100 <= CASES,
+        "{} of {CASES} documents were written anew",
+        anew.get()
+    );
 }

@@ -2,6 +2,9 @@
 //! is written by hand, with the patch as base64 (a list of numbers, as serde would write bytes, is
 //! twice as long).
 
+pub mod manifests;
+pub mod report;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;

@@ -39,6 +39,7 @@ Examples:
 /// configuration. This makes such an authority and a certificate signed by it (ECDSA P-256), for
 /// SERVICE.NAMESPACE.svc and its longer and shorter names, localhost, 127.0.0.1 and `::1`.
 #[derive(Debug, clap::Args)]
+#[group(id = "certs")]
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {
     /// Write files, or print manifests for kubectl

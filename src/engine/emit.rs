@@ -162,7 +162,7 @@ fn settle_list(
         .items
         .iter()
         .enumerate()
-        .filter(|(at, _)| !ours.contains(at))
+        .filter(|(at, _)| ours.binary_search(&at).is_err())
         .map(|(_, item)| item.get())
         .collect();
     // At the end, order does not matter: what is there stays where a merge has put it.

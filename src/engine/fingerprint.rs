@@ -69,7 +69,7 @@ impl Hash {
 
     fn list(&mut self, list: &List<'_>, ours: &[usize]) {
         for (at, item) in list.items.iter().enumerate() {
-            if !ours.contains(&at) {
+            if ours.binary_search(&at).is_err() {
                 self.text(item.get());
             }
         }

@@ -269,7 +269,7 @@ impl<'a> Injection<'a> {
             .items
             .iter()
             .enumerate()
-            .filter(|(at, _)| !base.our_env.contains(at))
+            .filter(|(at, _)| base.our_env.binary_search(&at).is_err())
             .map(|(_, item)| view::name_of(item))
             .collect();
         for entry in entries {
@@ -351,7 +351,9 @@ impl<'a> Injection<'a> {
             .items
             .iter()
             .enumerate()
-            .any(|(at, volume)| !base.our_volumes.contains(&at) && view::name_of(volume) == VOLUME);
+            .any(|(at, volume)| {
+                base.our_volumes.binary_search(&at).is_err() && view::name_of(volume) == VOLUME
+            });
         if taken {
             return Err(Stop::skip(
                 Reason::NameTaken,
@@ -623,7 +625,7 @@ fn check_mounts(container: &Container<'_>, base: &BaseContainer<'_>) -> Result<(
             let path =
                 view::member(&view::members(mount), "mountPath").map(|raw| raw.get().to_owned());
             let path = path.and_then(|text| serde_json::from_str::<String>(&text).ok());
-            !base.our_mounts.contains(&at)
+            base.our_mounts.binary_search(&at).is_err()
                 && path.is_some_and(|path| path.trim_end_matches('/') == MOUNT_PATH)
         });
     if taken {

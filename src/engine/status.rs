@@ -15,6 +15,9 @@ const FORMAT: u32 = 1;
 /// `TotalAnnotationSizeLimitB`); a real record has a few hundred bytes.
 const LONGEST: usize = 64 * 1024;
 
+/// Containers and their variables, together: keeps the comparison with a template's parts short.
+const MOST_PARTS: usize = 1024;
+
 /// What was injected, over what.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -126,6 +129,17 @@ impl<'a> Status<'a> {
             ));
         }
         let status: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let parts = status.containers.len()
+            + status
+                .containers
+                .values()
+                .map(|container| container.env.len())
+                .sum::<usize>();
+        if parts > MOST_PARTS {
+            return Err(format!(
+                "it names {parts} parts, at most {MOST_PARTS} are possible"
+            ));
+        }
         if status.format == FORMAT {
             Ok(status)
         } else {

@@ -39,7 +39,10 @@ impl Editor<'_, '_> {
             }
         }
         let usual = Style::default();
-        Style { step: step.unwrap_or(usual.step), dash: dash.unwrap_or(usual.dash) }
+        Style {
+            step: step.unwrap_or(usual.step),
+            dash: dash.unwrap_or(usual.dash),
+        }
     }
 
     fn column(&self, at: usize) -> usize {
@@ -58,7 +61,11 @@ impl Editor<'_, '_> {
             .enumerate()
             .map(|(at, (key, value))| {
                 let kept = plan.changed.get(&at).is_none_or(Option::is_some);
-                Element { lead: self.spots[*key].start, end: self.spots[*value].end, kept }
+                Element {
+                    lead: self.spots[*key].start,
+                    end: self.spots[*value].end,
+                    kept,
+                }
             })
             .collect();
         let column = self.column(elements.first().ok_or(Odd)?.lead);
@@ -67,8 +74,11 @@ impl Editor<'_, '_> {
                 self.node(old[*at].1, plan, Holder::Key(column))?;
             }
         }
-        let added: Vec<String> =
-            plan.added.iter().map(|(key, value)| write::member(key, value, column, self.style)).collect();
+        let added: Vec<String> = plan
+            .added
+            .iter()
+            .map(|(key, value)| write::member(key, value, column, self.style))
+            .collect();
         self.remove(id, &elements, &added, "{}", holder)?;
         if elements.iter().any(|element| element.kept) {
             self.append(&elements, &added, column);
@@ -85,7 +95,11 @@ impl Editor<'_, '_> {
     ) -> Result<(), Odd> {
         let mut elements: Vec<Element> = old
             .iter()
-            .map(|item| Element { lead: self.spots[*item].dash, end: self.spots[*item].end, kept: false })
+            .map(|item| Element {
+                lead: self.spots[*item].dash,
+                end: self.spots[*item].end,
+                kept: false,
+            })
             .collect();
         let column = self.column(elements.first().ok_or(Odd)?.lead);
         let mut waiting = Vec::new();
@@ -139,17 +153,31 @@ impl Editor<'_, '_> {
             rest = &elements[run.len()..];
         } else if next_kept.is_none() && added.is_empty() {
             match holder {
-                Holder::Root => self.splice(line_start(self.text, first.lead), line_start(self.text, first.lead), &format!("{empty}\n")),
+                Holder::Root => self.splice(
+                    line_start(self.text, first.lead),
+                    line_start(self.text, first.lead),
+                    &format!("{empty}\n"),
+                ),
                 // Behind the key, where its comment stays.
-                _ if spot.start == spot.body => self.splice(spot.from, spot.from, &format!(" {empty}")),
+                _ if spot.start == spot.body => {
+                    self.splice(spot.from, spot.from, &format!(" {empty}"))
+                }
                 _ => return Err(Odd),
             }
         } else if next_kept.is_none() {
             let start = line_start(self.text, first.lead);
-            self.splice(start, start, &format!("{:column$}{}\n", "", joined(added, column)));
+            self.splice(
+                start,
+                start,
+                &format!("{:column$}{}\n", "", joined(added, column)),
+            );
         }
         for element in rest.iter().filter(|element| !element.kept) {
-            self.splice(line_start(self.text, element.lead), line_after(self.text, element.end), "");
+            self.splice(
+                line_start(self.text, element.lead),
+                line_after(self.text, element.end),
+                "",
+            );
         }
         Ok(())
     }
@@ -169,7 +197,11 @@ impl Editor<'_, '_> {
     fn append(&mut self, elements: &[Element], added: &[String], column: usize) {
         if let (Some(last), false) = (elements.last(), added.is_empty()) {
             let at = line_after(self.text, last.end);
-            self.splice(at, at, &format!("{:column$}{}\n", "", joined(added, column)));
+            self.splice(
+                at,
+                at,
+                &format!("{:column$}{}\n", "", joined(added, column)),
+            );
         }
     }
 
@@ -180,7 +212,11 @@ impl Editor<'_, '_> {
         let lead = elements[at].lead;
         let first = elements[..at].iter().all(|element| !element.kept);
         if first && !first_in_line(self.text, elements[0].lead) {
-            return self.splice(lead, lead, &format!("{}\n{:column$}", joined(items, column), ""));
+            return self.splice(
+                lead,
+                lead,
+                &format!("{}\n{:column$}", joined(items, column), ""),
+            );
         }
         // A comment above an item belongs to it.
         let mut start = line_start(self.text, lead);
@@ -193,7 +229,11 @@ impl Editor<'_, '_> {
             }
             start = above;
         }
-        self.splice(start, start, &format!("{:column$}{}\n", "", joined(items, column)));
+        self.splice(
+            start,
+            start,
+            &format!("{:column$}{}\n", "", joined(items, column)),
+        );
     }
 
     /// Puts a value in the place of what follows a key or a dash.
@@ -222,21 +262,42 @@ impl Editor<'_, '_> {
         let empty = spot.end <= spot.from;
         // Several lines that leave no comment behind; a scalar without a header may have one behind its last line.
         let bare = match &self.tree.nodes[id].kind {
-            Kind::Scalar { style, .. } => !matches!(style, ScalarStyle::Literal | ScalarStyle::Folded),
+            Kind::Scalar { style, .. } => {
+                !matches!(style, ScalarStyle::Literal | ScalarStyle::Folded)
+            }
             Kind::Alias(_) => true,
             _ => spot.flow,
         };
         let multi = spot.end > lead_line_end && !bare;
-        let lead_line_end = if bare { line_end(text, spot.end.max(spot.from)) } else { lead_line_end };
-        let end = if multi { line_end(text, spot.end) } else { spot.end };
-        let start = if one_line && !empty { spot.start.min(skip(text, spot.from)) } else { spot.from };
+        let lead_line_end = if bare {
+            line_end(text, spot.end.max(spot.from))
+        } else {
+            lead_line_end
+        };
+        let end = if multi {
+            line_end(text, spot.end)
+        } else {
+            spot.end
+        };
+        let start = if one_line && !empty {
+            spot.start.min(skip(text, spot.from))
+        } else {
+            spot.from
+        };
         if one_line {
             // The blanks before the old value stay.
-            let new = if empty { behind.as_str() } else { behind.trim_start() };
+            let new = if empty {
+                behind.as_str()
+            } else {
+                behind.trim_start()
+            };
             self.splice(start, if multi { end } else { spot.end.max(start) }, new);
             return Ok(());
         }
-        let comment = !multi && !text[spot.end.max(spot.from)..lead_line_end].trim().is_empty();
+        let comment = !multi
+            && !text[spot.end.max(spot.from)..lead_line_end]
+                .trim()
+                .is_empty();
         match behind.strip_prefix('\n') {
             Some(lines) if comment => {
                 self.splice(spot.from, spot.end.max(spot.from), "");
@@ -258,7 +319,11 @@ impl Editor<'_, '_> {
         let (inner, from) = (column + 2, spot.end.max(spot.from));
         self.splice(spot.from, from, "");
         let below = line_after(self.text, from);
-        self.splice(below, below, &format!("{:inner$}{}\n", "", write::block(value, inner, self.style)));
+        self.splice(
+            below,
+            below,
+            &format!("{:inner$}{}\n", "", write::block(value, inner, self.style)),
+        );
         Ok(())
     }
 }

@@ -32,7 +32,11 @@ impl Document<'_> {
         let mut wanted = self.value.clone();
         json_patch::patch(&mut wanted, patch)?;
         if same(&wanted, &self.value) {
-            return Ok(Edited { text: self.piece.text.to_owned(), value: self.value.clone(), rewritten: false });
+            return Ok(Edited {
+                text: self.piece.text.to_owned(),
+                value: self.value.clone(),
+                rewritten: false,
+            });
         }
         let (head, body) = self.piece.text.split_at(self.piece.body);
         let (body, value, rewritten) = match self.in_place(body, patch, &wanted) {
@@ -42,7 +46,11 @@ impl Document<'_> {
                 (self.anew(body, &value), value, true)
             }
         };
-        Ok(Edited { text: format!("{head}{body}"), value, rewritten })
+        Ok(Edited {
+            text: format!("{head}{body}"),
+            value,
+            rewritten,
+        })
     }
 
     fn in_place(&self, body: &str, patch: &Patch, wanted: &Value) -> Result<(String, Value), Odd> {
@@ -69,16 +77,29 @@ impl Document<'_> {
     /// Reads what was written; anything but the wanted value is no result.
     fn checked(&self, body: String, wanted: &Value) -> Result<(String, Value), Odd> {
         // The patch may lead over a limit, and the document stays readable all the same.
-        let limits = Limits { document_bytes: usize::MAX, nodes: usize::MAX, ..self.limits };
-        let (format, value) = super::parse_body(&body, self.piece.kind, &limits).map_err(|_| Odd)?;
+        let limits = Limits {
+            document_bytes: usize::MAX,
+            nodes: usize::MAX,
+            ..self.limits
+        };
+        let (format, value) =
+            super::parse_body(&body, self.piece.kind, &limits).map_err(|_| Odd)?;
         // A separator would end the document early.
         let cut = body.lines().any(|line| line.starts_with("---"));
-        if format == self.format && !cut && same(&value, wanted) { Ok((body, value)) } else { Err(Odd) }
+        if format == self.format && !cut && same(&value, wanted) {
+            Ok((body, value))
+        } else {
+            Err(Odd)
+        }
     }
 
     fn anew(&self, body: &str, value: &Value) -> String {
         let content = layout::line_start(body, layout::skip(body, 0));
-        let lead = if self.format == Format::Yaml { &body[..content] } else { "" };
+        let lead = if self.format == Format::Yaml {
+            &body[..content]
+        } else {
+            ""
+        };
         let end = super::line_end(body);
         if self.format == Format::Yaml {
             let text = format!("{lead}{}", write::to_yaml(value).replace('\n', end));
@@ -88,7 +109,11 @@ impl Document<'_> {
         }
         // JSON is YAML too: the way out where block style has no form (a key over 1,024 characters, say).
         let json = format!("{value:#}\n").replace('\n', end);
-        if self.piece.kind == PieceKind::Yaml { format!("{lead}{json}") } else { json }
+        if self.piece.kind == PieceKind::Yaml {
+            format!("{lead}{json}")
+        } else {
+            json
+        }
     }
 }
 
@@ -103,7 +128,9 @@ pub(crate) fn same(one: &Value, other: &Value) -> bool {
         }
         (Value::Object(one), Value::Object(other)) => {
             one.len() == other.len()
-                && one.iter().all(|(key, one)| other.get(key).is_some_and(|other| same(one, other)))
+                && one
+                    .iter()
+                    .all(|(key, one)| other.get(key).is_some_and(|other| same(one, other)))
         }
         _ => one == other,
     }
@@ -124,7 +151,12 @@ fn ordered_as(old: &Value, new: Value) -> Value {
         }
         (Value::Array(old), Value::Array(new)) => {
             let before = old.iter().chain(std::iter::repeat(&Value::Null));
-            Value::Array(new.into_iter().zip(before).map(|(new, old)| ordered_as(old, new)).collect())
+            Value::Array(
+                new.into_iter()
+                    .zip(before)
+                    .map(|(new, old)| ordered_as(old, new))
+                    .collect(),
+            )
         }
         (_, new) => new,
     }
@@ -169,8 +201,15 @@ impl<'t, 'a> Editor<'t, 'a> {
         if text.replace("\r\n", "\n").contains('\r') {
             return Err(Odd);
         }
-        let mut editor =
-            Self { text, tree, spots, format, style: Style::default(), line_end, splices: Vec::new() };
+        let mut editor = Self {
+            text,
+            tree,
+            spots,
+            format,
+            style: Style::default(),
+            line_end,
+            splices: Vec::new(),
+        };
         editor.style = editor.block_style();
         Ok(editor)
     }
@@ -218,12 +257,17 @@ impl<'t, 'a> Editor<'t, 'a> {
 
     /// Puts `text` in place of `start..end`; its line ends become the document's.
     pub(crate) fn splice(&mut self, start: usize, end: usize, text: &str) {
-        self.splices.push(Splice { start, end, text: text.replace('\n', self.line_end) });
+        self.splices.push(Splice {
+            start,
+            end,
+            text: text.replace('\n', self.line_end),
+        });
     }
 
     fn spliced(mut self) -> String {
         // Stable: what was inserted first at a place stays first there.
-        self.splices.sort_by_key(|splice| (splice.start, splice.end));
+        self.splices
+            .sort_by_key(|splice| (splice.start, splice.end));
         let mut edited = String::with_capacity(self.text.len() + 1024);
         let mut at = 0;
         for splice in &self.splices {

@@ -37,6 +37,9 @@ pub struct Method {
     pub default_drain: u32,
 }
 
+/// More notes on one object than anybody reads.
+const MOST_NOTES: usize = 10;
+
 /// What `silkroll.dev/inject` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Inject {
@@ -173,6 +176,7 @@ pub struct Resolved<'a> {
 pub fn resolve<'a>(layers: &Layers<'a>, methods: &'static [Method]) -> Resolved<'a> {
     let mut problems = Vec::new();
     let mut notes = Vec::new();
+    let mut more = 0;
     for (layer, pairs) in layers.each() {
         for (full, value) in pairs.iter() {
             let Some(name) = full.strip_prefix(PREFIX) else {
@@ -200,11 +204,16 @@ pub fn resolve<'a>(layers: &Layers<'a>, methods: &'static [Method]) -> Resolved<
                         ));
                     }
                 }
+                // Each costs a comparison with every known key, and nobody reads more.
+                None if notes.len() >= MOST_NOTES => more += 1,
                 None => notes.push(unknown(name, layer, layers.subject, methods)),
             }
         }
     }
-    notes.extend(layers.labels().map(|(layer, name)| {
+    if more > 0 {
+        notes.push(format!("{more} more unknown annotations under {PREFIX}"));
+    }
+    notes.extend(layers.labels().take(MOST_NOTES).map(|(layer, name)| {
         format!(
             "{PREFIX}{} is a label on {}: Silkroll reads annotations, make it one",
             quoted(name, 40),

@@ -1,8 +1,10 @@
-//! Ports, limits, shutdown, and the plain routes beside the webhook.
+//! Ports, limits, shutdown, the webhook's routes and the plain routes beside it.
 
 pub mod admin;
 pub mod limits;
 pub mod listener;
+pub mod routes;
 
 mod activity;
 mod connection;
+mod dry_run;

@@ -25,9 +25,8 @@ fn only_our_annotations_and_labels_are_kept_and_they_are_sorted() {
         [("team", "shop"), ("silkroll.dev/inject", "enabled")],
         false,
     );
-    let pairs = |list: &[(String, String)]| -> Vec<String> {
-        list.iter().map(|(k, v)| format!("{k}={v}")).collect()
-    };
+    let pairs =
+        |list: &Pairs| -> Vec<String> { list.iter().map(|(k, v)| format!("{k}={v}")).collect() };
     assert_eq!(
         pairs(&entry.annotations),
         [

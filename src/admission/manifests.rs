@@ -1,0 +1,186 @@
+//! Manifests through the engine: the same decisions as the webhook's, for the dry-run endpoint and
+//! the command line.
+
+use std::sync::Arc;
+
+use json_patch::Patch;
+use serde_json::Value;
+
+use crate::engine::{Ask, Decision, Kind, NamespaceView, Object, Reason, Settings, decide};
+use crate::policy::cut;
+use crate::snapshot::{NamespaceEntry, Namespaces};
+
+/// Where the answers about namespaces come from.
+#[derive(Debug, Clone)]
+pub enum Known {
+    /// Every namespace counts as opted in.
+    All,
+    /// Only what is in the snapshot.
+    Snapshot(Arc<Namespaces>),
+}
+
+/// What holds for all documents of a run.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// The engine's settings.
+    pub settings: Arc<Settings>,
+    /// What is known of namespaces.
+    pub known: Known,
+    /// The namespace of documents that name none.
+    pub namespace: String,
+    /// Take the injection out instead of bringing it in.
+    pub remove: bool,
+}
+
+/// One object of a document, and what came of it.
+#[derive(Debug)]
+pub struct Item {
+    /// `apiVersion`, empty where it has none.
+    pub api_version: String,
+    /// `kind`, empty where it has none.
+    pub kind: String,
+    /// Its namespace, or the one that it goes to.
+    pub namespace: String,
+    /// Its name or `generateName`.
+    pub name: String,
+    /// Where it stands in the document: empty, or `/items/3` in a List.
+    pub path: String,
+    /// What came of it.
+    pub decision: Decision,
+}
+
+impl Item {
+    /// `Deployment shop/web`.
+    #[must_use]
+    pub fn title(&self) -> String {
+        format!(
+            "{} {}/{}",
+            if self.kind.is_empty() {
+                "object"
+            } else {
+                &self.kind
+            },
+            self.namespace,
+            if self.name.is_empty() {
+                "(no name)"
+            } else {
+                &self.name
+            }
+        )
+    }
+
+    /// Whether Silkroll has anything to do with it.
+    #[must_use]
+    pub fn is_workload(&self) -> bool {
+        self.decision.reason != Reason::OtherKind
+    }
+
+    /// The patch, with its paths in the document that the object stands in.
+    ///
+    /// # Errors
+    /// Never for a patch of the engine; it is read back from its text.
+    pub fn patch_in_document(&self) -> Result<Patch, serde_json::Error> {
+        let Some(text) = &self.decision.patch else {
+            return Ok(Patch(Vec::new()));
+        };
+        if self.path.is_empty() {
+            return serde_json::from_str(text);
+        }
+        let mut operations: Value = serde_json::from_str(text)?;
+        for operation in operations.as_array_mut().into_iter().flatten() {
+            if let Some(path) = operation["path"].as_str() {
+                operation["path"] = format!("{}{path}", self.path).into();
+            }
+        }
+        serde_json::from_value(operations)
+    }
+}
+
+impl Run {
+    /// Decides on every object of a document; Lists are opened.
+    #[must_use]
+    pub fn decide(&self, document: &Value) -> Vec<Item> {
+        let mut items = Vec::new();
+        self.collect(document, String::new(), &mut items);
+        items
+    }
+
+    fn collect(&self, value: &Value, path: String, items: &mut Vec<Item>) {
+        if value.is_null() {
+            return;
+        }
+        let text = |name: &str| value[name].as_str().unwrap_or_default();
+        let list = text("kind").ends_with("List") && value["items"].is_array();
+        if list {
+            for (at, item) in value["items"].as_array().into_iter().flatten().enumerate() {
+                self.collect(item, format!("{path}/items/{at}"), items);
+            }
+            return;
+        }
+        let metadata = &value["metadata"];
+        let named = |name: &str| metadata[name].as_str().filter(|text| !text.is_empty());
+        let namespace = named("namespace").unwrap_or(&self.namespace);
+        items.push(Item {
+            api_version: text("apiVersion").to_owned(),
+            kind: text("kind").to_owned(),
+            namespace: namespace.to_owned(),
+            name: named("name")
+                .or(named("generateName"))
+                .unwrap_or_default()
+                .to_owned(),
+            path,
+            decision: match Kind::of(text("apiVersion"), text("kind")) {
+                Some(kind) => self.workload(kind, namespace, value),
+                None => Decision::skipped(Reason::OtherKind),
+            },
+        });
+    }
+
+    fn workload(&self, kind: Kind, namespace: &str, value: &Value) -> Decision {
+        let text = value.to_string();
+        let object: Object<'_> = match serde_json::from_str(&text) {
+            Ok(object) => object,
+            Err(error) => {
+                return Decision::skipped(Reason::Malformed).warn(&format!(
+                    "the {} was left alone, it cannot be read: {}",
+                    kind.name(),
+                    cut(&error.to_string(), 120)
+                ));
+            }
+        };
+        let entry = match &self.known {
+            Known::All => None,
+            Known::Snapshot(namespaces) => namespaces.get(namespace),
+        };
+        decide(&Ask {
+            settings: &self.settings,
+            kind,
+            namespace,
+            view: self.known.view(entry.as_deref()),
+            object: &object,
+            old: None,
+            remove: self.remove,
+        })
+    }
+}
+
+impl Known {
+    /// What the engine gets to see of a namespace.
+    #[must_use]
+    pub fn view<'a>(&self, entry: Option<&'a NamespaceEntry>) -> NamespaceView<'a> {
+        match (self, entry) {
+            (Self::All, _) => NamespaceView::Assumed,
+            (Self::Snapshot(_), Some(entry)) => view_of(entry),
+            (Self::Snapshot(_), None) => NamespaceView::Unknown,
+        }
+    }
+}
+
+/// What the engine gets to see of a namespace that is known.
+#[must_use]
+pub fn view_of(entry: &NamespaceEntry) -> NamespaceView<'_> {
+    NamespaceView::Known {
+        annotations: &entry.annotations,
+        labels: &entry.labels,
+    }
+}

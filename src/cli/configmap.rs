@@ -1,0 +1,37 @@
+//! `silkroll configmap`
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use crate::manifest;
+
+/// Print the ConfigMap with the script, for GitOps and for clusters without the webhook.
+#[derive(Debug, clap::Args)]
+#[group(id = "configmap")]
+#[command(
+    after_help = "The webhook keeps this ConfigMap in every namespace that has opted in; where only \
+`silkroll inject` is used, apply it once:\n\n    silkroll configmap -n shop | kubectl apply -f -"
+)]
+pub struct Args {
+    /// The namespace that it is for
+    #[arg(short, long, value_name = "NAME", value_parser = namespace)]
+    namespace: String,
+}
+
+pub(super) fn namespace(text: &str) -> Result<String, String> {
+    if crate::policy::dns_label(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("a namespace has 1 to 63 lower-case letters, digits and -".to_owned())
+    }
+}
+
+/// Prints the ConfigMap as YAML.
+///
+/// # Errors
+/// Standard output is closed.
+pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    let map = super::engine::script().config_map(&args.namespace);
+    out.write_all(manifest::to_yaml(&serde_json::to_value(map)?).as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,134 @@
+//! The settings that `serve` and `inject` share: given alike, both make the same patch.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use clap::ValueEnum;
+
+use crate::cluster;
+use crate::engine::{Kind, Settings};
+use crate::leave::{METHODS, SCRIPT_KEY, Script};
+use crate::manifest::{self, Limits};
+use crate::policy::check_default;
+use crate::snapshot::Namespaces;
+
+/// What to do with an annotation that cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Invalid {
+    /// Deny the request of its author
+    Deny,
+    /// Warn, and inject nothing
+    Warn,
+}
+
+/// A kind of workload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Workload {
+    /// Deployments
+    Deployment,
+    /// StatefulSets
+    Statefulset,
+    /// DaemonSets
+    Daemonset,
+}
+
+/// Settings of the engine.
+#[derive(Debug, Clone, clap::Args)]
+#[group(id = "engine")]
+pub struct Args {
+    /// A default for the whole cluster, e.g. drain-seconds=20; weaker than every annotation.
+    /// May be given several times
+    #[arg(long = "default", value_name = "ANNOTATION=VALUE")]
+    pub defaults: Vec<String>,
+
+    /// What to do with an annotation on a workload that cannot be used
+    #[arg(long, value_enum, default_value = "deny")]
+    pub invalid: Invalid,
+
+    /// The kinds of workload to inject into; the webhook's rules must ask for them, too
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "deployment")]
+    pub workloads: Vec<Workload>,
+
+    /// The cluster's version, e.g. 1.29: before 1.30 there is no native sleep action and the script
+    /// sleeps instead [default: asked from the cluster; without one, a current version]
+    #[arg(long, value_name = "MAJOR.MINOR", value_parser = version)]
+    pub kubernetes_version: Option<(u32, u32)>,
+}
+
+fn version(text: &str) -> Result<(u32, u32), String> {
+    let parse = || {
+        let (major, rest) = text.trim_start_matches('v').split_once('.')?;
+        let minor = rest.split('.').next()?;
+        Some((major.parse().ok()?, minor.parse().ok()?))
+    };
+    parse().ok_or_else(|| "a version looks like 1.36".to_owned())
+}
+
+impl Args {
+    /// The engine's settings.
+    ///
+    /// # Errors
+    /// A default that cannot be used.
+    pub fn settings(&self) -> anyhow::Result<Settings> {
+        let mut settings = Settings {
+            deny_invalid: self.invalid == Invalid::Deny,
+            native_sleep: self
+                .kubernetes_version
+                .is_none_or(|version| version >= (1, 30)),
+            kinds: self
+                .workloads
+                .iter()
+                .map(|workload| match workload {
+                    Workload::Deployment => Kind::Deployment,
+                    Workload::Statefulset => Kind::StatefulSet,
+                    Workload::Daemonset => Kind::DaemonSet,
+                })
+                .collect(),
+            ..Settings::default()
+        };
+        for given in &self.defaults {
+            let Some((key, value)) = given.split_once('=') else {
+                bail!("--default {given}: expected is ANNOTATION=VALUE, e.g. drain-seconds=20");
+            };
+            let key = check_default(key, value, METHODS)
+                .map_err(|message| anyhow::anyhow!("--default {given}: {message}"))?;
+            settings
+                .defaults
+                .push((Cow::Owned(key), Cow::Owned(value.to_owned())));
+        }
+        Ok(settings)
+    }
+}
+
+/// The script of this build as the ConfigMap that pods mount.
+#[must_use]
+pub fn script() -> cluster::Script {
+    let script = Script::current();
+    cluster::Script {
+        name: script.config_map,
+        data: BTreeMap::from([(SCRIPT_KEY.to_owned(), script.text.to_owned())]),
+    }
+}
+
+/// Reads Namespace manifests, as `kubectl get namespaces -o yaml` prints them.
+///
+/// # Errors
+/// The file cannot be read, or holds something else.
+pub fn namespaces(path: &Path) -> anyhow::Result<Namespaces> {
+    let shown = path.display();
+    let bytes = std::fs::read(path).with_context(|| {
+        format!("--namespaces {shown} cannot be read; it takes what `kubectl get namespaces -o yaml` prints")
+    })?;
+    let documents = manifest::read(&bytes, &Limits::default())
+        .with_context(|| format!("--namespaces {shown}"))?;
+    let mut values = Vec::new();
+    for document in documents {
+        let document = document.with_context(|| format!("--namespaces {shown}"))?;
+        if !document.value().is_null() {
+            values.push(document.value().clone());
+        }
+    }
+    Namespaces::from_manifests(&values).with_context(|| format!("--namespaces {shown}"))
+}

@@ -1,0 +1,295 @@
+//! `silkroll inject`
+
+use std::io::{Read as _, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use clap::ValueEnum;
+use serde_json::Value;
+
+use super::engine;
+use crate::admission::manifests::{Item, Known, Run};
+use crate::admission::report::words;
+use crate::engine::{Outcome, Reason};
+use crate::manifest::{self, Limits, unified_diff};
+
+/// Inject into manifests at hand, as the webhook would.
+///
+/// The manifests go to standard output, the report to standard error. Documents that need no change
+/// come out byte for byte; in those that do, comments and order stay.
+#[derive(Debug, clap::Args)]
+#[group(id = "inject")]
+#[command(after_help = "Examples:
+    silkroll inject -f deployment.yaml --diff --explain      what would change, and why
+    silkroll inject -f manifests/ | kubectl apply -f -       without the webhook
+    kubectl get deploy web -o yaml | silkroll inject -f - --remove
+
+Exit code: 0 all went well, 1 something was rejected (then no manifest is printed),
+2 something could not be read.")]
+pub struct Args {
+    /// A file, a folder (its .yaml, .yml and .json files), or - for standard input.
+    /// May be given several times
+    #[arg(short, long = "filename", value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+
+    /// Folders with their subfolders
+    #[arg(short = 'R', long)]
+    recursive: bool,
+
+    /// Show what would change as a diff, instead of the manifests
+    #[arg(long, conflicts_with = "output")]
+    diff: bool,
+
+    /// What goes to standard output: manifests as YAML, where they are, or as JSON, or one JSON
+    /// patch a line for each workload
+    #[arg(short, long, value_enum, default_value = "yaml")]
+    output: Output,
+
+    /// Say what was decided and why, and how the pods will stop, second by second
+    #[arg(long)]
+    explain: bool,
+
+    /// Take Silkroll's parts out and give back what was there before
+    #[arg(long)]
+    remove: bool,
+
+    /// Namespace manifests (kubectl get namespaces -o yaml) that say who has opted in. Without it,
+    /// every namespace counts as opted in: a file at hand was meant
+    #[arg(long, value_name = "FILE")]
+    namespaces: Option<PathBuf>,
+
+    /// The namespace of documents that name none
+    #[arg(short, long, value_name = "NAME", default_value = "default", value_parser = super::configmap::namespace)]
+    namespace: String,
+
+    #[command(flatten)]
+    engine: engine::Args,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    Yaml,
+    Json,
+    Patch,
+}
+
+/// What has come of all inputs so far.
+#[derive(Default)]
+struct Result {
+    out: String,
+    rejected: usize,
+    unreadable: usize,
+}
+
+/// Injects, prints and reports.
+///
+/// # Errors
+/// A file or setting that cannot be used at all.
+pub fn run(args: &Args, out: &mut dyn Write, report: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    let run = Run {
+        settings: Arc::new(args.engine.settings()?),
+        known: match &args.namespaces {
+            Some(path) => Known::Snapshot(Arc::new(engine::namespaces(path)?)),
+            None => Known::All,
+        },
+        namespace: args.namespace.clone(),
+        remove: args.remove,
+    };
+    let mut result = Result::default();
+    for path in &args.files {
+        for (name, bytes) in inputs(path, args.recursive)? {
+            one(args, &run, &name, &bytes, &mut result, report)?;
+        }
+    }
+    if result.unreadable > 0 {
+        writeln!(
+            report,
+            "silkroll: {} could not be read, no manifest was printed",
+            count(result.unreadable, "document")
+        )?;
+        return Ok(ExitCode::from(2));
+    }
+    if result.rejected > 0 {
+        writeln!(
+            report,
+            "silkroll: {} rejected, no manifest was printed",
+            count(result.rejected, "object")
+        )?;
+        return Ok(ExitCode::from(1));
+    }
+    out.write_all(result.out.as_bytes())?;
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn count(number: usize, what: &str) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{s}")
+}
+
+fn one(
+    args: &Args,
+    run: &Run,
+    name: &str,
+    bytes: &[u8],
+    result: &mut Result,
+    report: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let documents = match manifest::read(bytes, &Limits::default()) {
+        Ok(documents) => documents,
+        Err(error) => {
+            writeln!(report, "{name}: {error}")?;
+            result.unreadable += 1;
+            return Ok(());
+        }
+    };
+    let (mut before, mut after) = (String::new(), String::new());
+    let mut json = Vec::new();
+    for document in documents {
+        let document = match document {
+            Ok(document) => document,
+            Err(error) => {
+                writeln!(report, "{name}: {error}")?;
+                result.unreadable += 1;
+                continue;
+            }
+        };
+        let items = run.decide(document.value());
+        let mut operations = Vec::new();
+        for item in &items {
+            tell(args, item, report)?;
+            result.rejected += usize::from(item.decision.outcome == Outcome::Rejected);
+            operations.extend(item.patch_in_document()?.0);
+            if args.output == Output::Patch && item.is_workload() {
+                result
+                    .out
+                    .push_str(item.decision.patch.as_deref().unwrap_or("[]"));
+                result.out.push('\n');
+            }
+        }
+        before.push_str(document.text());
+        if operations.is_empty() {
+            after.push_str(document.text());
+            json.push(document.value().clone());
+            continue;
+        }
+        let edited = document
+            .edit(&json_patch::Patch(operations))
+            .with_context(|| format!("{name}: document {}", document.number()))?;
+        if edited.rewritten {
+            writeln!(
+                report,
+                "{name}: document {} had to be written anew, its comments are lost (anchors or aliases stand where it changes)",
+                document.number()
+            )?;
+        }
+        after.push_str(&edited.text);
+        json.push(edited.value);
+    }
+    if args.diff {
+        if before != after {
+            result.out.push_str(&unified_diff(name, &before, &after));
+        }
+        return Ok(());
+    }
+    match args.output {
+        Output::Yaml => append(&mut result.out, &after),
+        Output::Json => {
+            for value in json.iter().filter(|value| !value.is_null()) {
+                append_json(&mut result.out, value)?;
+            }
+        }
+        Output::Patch => {}
+    }
+    Ok(())
+}
+
+fn append_json(out: &mut String, value: &Value) -> anyhow::Result<()> {
+    out.push_str(&serde_json::to_string_pretty(value)?);
+    out.push('\n');
+    Ok(())
+}
+
+/// Files become one stream: between two of them stands a separator.
+fn append(out: &mut String, text: &str) {
+    if !out.is_empty() && !text.is_empty() {
+        if !out.ends_with('\n') {
+            out.push('\n');
+        }
+        if !text.starts_with("---") {
+            out.push_str("---\n");
+        }
+    }
+    out.push_str(text);
+}
+
+fn tell(args: &Args, item: &Item, report: &mut dyn Write) -> anyhow::Result<()> {
+    if item.decision.reason == Reason::OtherKind {
+        return Ok(());
+    }
+    report.write_all(words(&item.title(), &item.decision, args.explain).as_bytes())?;
+    Ok(())
+}
+
+/// The inputs under a path, with the names that the report gives them; in the order of their names.
+fn inputs(path: &Path, recursive: bool) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
+    if path == Path::new("-") {
+        let mut bytes = Vec::new();
+        std::io::stdin()
+            .lock()
+            .read_to_end(&mut bytes)
+            .context("standard input cannot be read")?;
+        return Ok(vec![("standard input".to_owned(), bytes)]);
+    }
+    let mut files = Vec::new();
+    if path.is_dir() {
+        list(path, recursive, &mut files)?;
+        if files.is_empty() {
+            bail!(
+                "{} holds no .yaml, .yml or .json files{}",
+                path.display(),
+                if recursive {
+                    ""
+                } else {
+                    "; -R looks into subfolders, too"
+                }
+            );
+        }
+    } else {
+        files.push(path.to_owned());
+    }
+    files
+        .into_iter()
+        .map(|file| {
+            let name = file.display().to_string();
+            let bytes = std::fs::read(&file).with_context(|| format!("{name} cannot be read"))?;
+            Ok((name, bytes))
+        })
+        .collect()
+}
+
+fn list(folder: &Path, recursive: bool, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+    let context = || format!("{} cannot be listed", folder.display());
+    let mut entries: Vec<PathBuf> = std::fs::read_dir(folder)
+        .with_context(context)?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<std::io::Result<_>>()
+        .with_context(context)?;
+    entries.sort();
+    for entry in entries {
+        // A link to a folder could lead in circles.
+        if entry.is_dir() && !entry.is_symlink() {
+            if recursive {
+                list(&entry, recursive, files)?;
+            }
+        } else if entry
+            .extension()
+            .is_some_and(|ending| ["yaml", "yml", "json"].iter().any(|known| ending == *known))
+        {
+            files.push(entry);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,232 @@
+//! The HTTPS port: `/mutate` for the API server, `/dry-run` for people and pipelines.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use axum::Router;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::admission::manifests::{Known, view_of};
+use crate::admission::{MAX_BODY, Operation, Review, answer};
+use crate::engine::{Decision, NamespaceView, Settings};
+use crate::observe::{self, Metrics};
+use crate::snapshot::Namespaces;
+
+/// How long a request waits for a namespace that the snapshot does not have: the watch event of a
+/// namespace made in the same `kubectl apply` is milliseconds behind. Far below the 3 s after which
+/// the API server goes on without us.
+const NAMESPACE_WAIT: Duration = Duration::from_millis(700);
+
+/// Bytes of bodies held at once for `/mutate`, in KiB: more wait for their turn. Eight of the largest.
+const MUTATE_KIB: usize = 8 * MAX_BODY / 1024;
+/// The same for `/dry-run`, of its own so that its load cannot starve `/mutate`.
+const DRY_RUN_KIB: usize = 2 * MAX_BODY / 1024;
+
+/// What the routes need.
+#[derive(Debug)]
+pub struct App {
+    /// The engine's settings; swapped when the cluster's version becomes known.
+    pub settings: ArcSwap<Settings>,
+    /// What is known of namespaces.
+    pub namespaces: Arc<Namespaces>,
+    /// Where requests are counted.
+    pub metrics: Arc<Metrics>,
+    mutate_bytes: Semaphore,
+    dry_run_bytes: Semaphore,
+    pub(super) dry_runs: Arc<Semaphore>,
+}
+
+impl App {
+    /// What the routes need, and their budgets.
+    #[must_use]
+    pub fn new(settings: Settings, namespaces: Arc<Namespaces>, metrics: Arc<Metrics>) -> Self {
+        // One core is left to `/mutate`, where there are two.
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self {
+            settings: ArcSwap::from_pointee(settings),
+            namespaces,
+            metrics,
+            mutate_bytes: Semaphore::new(MUTATE_KIB),
+            dry_run_bytes: Semaphore::new(DRY_RUN_KIB),
+            dry_runs: Arc::new(Semaphore::new(cores.saturating_sub(1).max(1))),
+        }
+    }
+
+    pub(super) fn known(&self) -> Known {
+        Known::Snapshot(Arc::clone(&self.namespaces))
+    }
+}
+
+/// The routes of the HTTPS port.
+pub fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/mutate", post(mutate))
+        .route("/dry-run", post(super::dry_run::dry_run))
+        .fallback(|| async {
+            (
+                StatusCode::NOT_FOUND,
+                "not found; there are POST /mutate and POST /dry-run here\n",
+            )
+        })
+        .method_not_allowed_fallback(|| async {
+            (
+                StatusCode::METHOD_NOT_ALLOWED,
+                "only POST is allowed here\n",
+            )
+        })
+        .with_state(app)
+}
+
+/// A request that is not answered: why as a code for the metric, and as a sentence.
+pub(super) struct Refused {
+    pub(super) status: StatusCode,
+    pub(super) why: &'static str,
+    pub(super) message: String,
+}
+
+impl Refused {
+    pub(super) fn respond(self, app: &App) -> Response {
+        app.metrics.refused(self.why);
+        tracing::warn!(
+            why = self.why,
+            status = self.status.as_u16(),
+            "request refused: {}",
+            self.message
+        );
+        (self.status, format!("{}\n", self.message)).into_response()
+    }
+}
+
+async fn mutate(State(app): State<Arc<App>>, request: Request) -> Response {
+    let started = Instant::now();
+    let (parts, body) = request.into_parts();
+    if let Err(refused) = json_only(&parts.headers) {
+        return refused.respond(&app);
+    }
+    let (body, _held) = match read(&parts.headers, body, &app.mutate_bytes).await {
+        Ok(read) => read,
+        Err(refused) => return refused.respond(&app),
+    };
+    let review = match Review::read(&body) {
+        Ok(review) => review,
+        Err(refusal) => {
+            let refused = Refused {
+                status: StatusCode::BAD_REQUEST,
+                why: "not-a-review",
+                message: refusal.message,
+            };
+            return refused.respond(&app);
+        }
+    };
+    let entry = match review.namespace_needed() {
+        Some(name) => app.namespaces.wait_for(name, NAMESPACE_WAIT).await,
+        None => None,
+    };
+    let view = entry.as_deref().map_or(NamespaceView::Unknown, view_of);
+    let decision = review.decide(&app.settings.load(), view);
+    log(&review, &decision);
+    app.metrics.admission(
+        match review.operation {
+            Operation::Create => observe::labels::Operation::Create,
+            Operation::Update => observe::labels::Operation::Update,
+            Operation::Other => observe::labels::Operation::Other,
+        },
+        observe::labels::Kind::of(review.kind.map_or("", crate::engine::Kind::name)),
+        decision.outcome.code(),
+        decision.reason.code(),
+        started.elapsed(),
+    );
+    let answer = answer(&review.uid.0, &decision);
+    ([(CONTENT_TYPE, "application/json")], answer).into_response()
+}
+
+fn log(review: &Review<'_>, decision: &Decision) {
+    tracing::info!(
+        uid = %review.uid.0,
+        namespace = review.namespace(),
+        name = review.name(),
+        kind = review.kind.map_or("other", crate::engine::Kind::name),
+        operation = review.operation.code(),
+        dry_run = review.dry_run,
+        outcome = decision.outcome.code(),
+        reason = decision.reason.code(),
+        warnings = decision.warnings.len(),
+        denial = decision.denial.as_deref().unwrap_or_default(),
+        "decided"
+    );
+}
+
+fn json_only(headers: &HeaderMap) -> Result<(), Refused> {
+    let given = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let kind = given.split(';').next().unwrap_or_default().trim();
+    if kind.eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    Err(Refused {
+        status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        why: "content-type",
+        message: format!(
+            "the content type is {}; expected is application/json",
+            crate::policy::quoted(given, 60)
+        ),
+    })
+}
+
+/// Reads a body within the limits; the permit stands for its bytes until it is dropped.
+pub(super) async fn read<'a>(
+    headers: &HeaderMap,
+    body: Body,
+    budget: &'a Semaphore,
+) -> Result<(Bytes, SemaphorePermit<'a>), Refused> {
+    let too_large = || Refused {
+        status: StatusCode::PAYLOAD_TOO_LARGE,
+        why: "body-too-large",
+        message: format!("the body is larger than {MAX_BODY} bytes"),
+    };
+    let announced = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|bytes| bytes > MAX_BODY) {
+        return Err(too_large());
+    }
+    let kib = announced.unwrap_or(MAX_BODY).div_ceil(1024).max(1);
+    let gone = |message: String| Refused {
+        status: StatusCode::BAD_REQUEST,
+        why: "body-unreadable",
+        message,
+    };
+    let permit = budget
+        .acquire_many(u32::try_from(kib).unwrap_or(u32::MAX))
+        .await
+        .map_err(|error| gone(error.to_string()))?;
+    match to_bytes(body, MAX_BODY).await {
+        Ok(bytes) => Ok((bytes, permit)),
+        Err(error) => {
+            use std::error::Error as _;
+            let limit = error
+                .source()
+                .is_some_and(|source| source.is::<http_body_util::LengthLimitError>());
+            Err(if limit {
+                too_large()
+            } else {
+                gone(format!("the body could not be read to its end: {error}"))
+            })
+        }
+    }
+}
+
+impl App {
+    pub(super) fn dry_run_bytes(&self) -> &Semaphore {
+        &self.dry_run_bytes
+    }
+}

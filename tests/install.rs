@@ -288,7 +288,8 @@ async fn installed_recorder(plane: &ControlPlane) -> Recorder {
     plane.ok(&["apply", "-f", &path("install.yaml")], "");
     let recorder = Recorder::start("silkroll.silkroll-system.svc").await;
     plane.route_service_to_loopback("silkroll-system", "silkroll", recorder.port);
-    plane.point_webhook_at("silkroll", recorder.port, &recorder.ca);
+    plane.point_webhook_at("silkroll", recorder.port);
+    plane.trust_webhook_ca("silkroll", &recorder.ca);
     let patch = path("all-workloads.patch.yaml");
     let target = ["mutatingwebhookconfiguration", "silkroll"];
     plane.ok(

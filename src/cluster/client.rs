@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use hyper::header::{HeaderValue, USER_AGENT};
 use kube::config::KubeConfigOptions;
 use kube::{Client, Config};
 
@@ -17,6 +18,10 @@ pub(super) const WATCH_SECONDS: u32 = 60;
 const READ_TIMEOUT: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 10);
 /// A node in the same cluster answers in milliseconds; one that does not is worth another try.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How audit logs and the API server's metrics name us.
+const AGENT: HeaderValue =
+    HeaderValue::from_static(concat!("silkroll/", env!("CARGO_PKG_VERSION")));
 
 /// A connection to one cluster.
 #[derive(Clone)]
@@ -52,6 +57,7 @@ impl Cluster {
         config.read_timeout = Some(READ_TIMEOUT);
         // Else the time a pooled connection sat idle would count as waiting for its next answer.
         config.reset_reader_on_write = true;
+        config.headers.push((USER_AGENT, AGENT));
         let url = config.cluster_url.to_string();
         match Client::try_from(config) {
             Ok(client) => Ok(Self { client, url }),

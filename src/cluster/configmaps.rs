@@ -118,7 +118,7 @@ pub(super) async fn keep(
         for namespace in due.write {
             writes.push(write(&client, &script, namespace));
         }
-        let wake = due.wake.unwrap_or_else(|| Instant::now() + FORESEEABLE);
+        let wake = due.wake.unwrap_or_else(Instant::now);
         tokio::select! {
             event = events.next() => match event {
                 None => return Error::Stopped("the watch of ConfigMaps ended".to_owned()),
@@ -143,13 +143,10 @@ pub(super) async fn keep(
                 let tries = ledger.written(&namespace, Instant::now());
                 observer.configmap(report(&namespace, &script.name, tries, &result));
             }
-            () = tokio::time::sleep_until(wake.into()) => {}
+            () = tokio::time::sleep_until(wake.into()), if due.wake.is_some() => {}
         }
     }
 }
-
-/// With nothing due, look again after this long all the same.
-const FORESEEABLE: Duration = Duration::from_secs(3600);
 
 fn note(event: Event<Meta>, ledger: &mut Ledger) {
     match event {

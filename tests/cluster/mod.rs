@@ -259,23 +259,24 @@ impl ControlPlane {
         self.ok(&["create", "-f", "-"], &service.to_string());
     }
 
-    /// Points the installed webhook configuration at `port` of its Service, with this CA.
-    pub(crate) fn point_webhook_at(&self, configuration: &str, port: u16, ca_pem: &str) {
+    /// Points the installed webhook configuration at `port` of its Service.
+    pub(crate) fn point_webhook_at(&self, configuration: &str, port: u16) {
+        self.patch_client_config(configuration, "service/port", &port.into());
+    }
+
+    /// Makes the API server trust this CA when it calls the webhook.
+    pub(crate) fn trust_webhook_ca(&self, configuration: &str, ca_pem: &str) {
         use base64::Engine as _;
         let bundle = base64::engine::general_purpose::STANDARD.encode(ca_pem);
-        let patch = json!([
-            {"op": "add", "path": "/webhooks/0/clientConfig/service/port", "value": port},
-            {"op": "add", "path": "/webhooks/0/clientConfig/caBundle", "value": bundle},
-        ]);
+        self.patch_client_config(configuration, "caBundle", &bundle.into());
+    }
+
+    fn patch_client_config(&self, configuration: &str, field: &str, value: &Value) {
+        let field = format!("/webhooks/0/clientConfig/{field}");
+        let patch = json!([{"op": "add", "path": field, "value": value}]).to_string();
+        let kind = "mutatingwebhookconfiguration";
         self.ok(
-            &[
-                "patch",
-                "mutatingwebhookconfiguration",
-                configuration,
-                "--type=json",
-                "-p",
-                &patch.to_string(),
-            ],
+            &["patch", kind, configuration, "--type=json", "-p", &patch],
             "",
         );
     }

@@ -2,6 +2,13 @@
 //!
 //! `kubectl annotate --local` reads a manifest of any kind, asks no server and prints it as JSON.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "what fails here fails a test"
+)]
+
 use serde_json::Value;
 use silkroll::manifest::{self, Limits};
 use std::fmt::Write as _;
@@ -11,6 +18,7 @@ use std::process::{Command, Output};
 const HEAD: &str = "apiVersion: example.com/v1\nkind: Sample\nmetadata:\n  name: sample\n";
 
 /// Plain scalars, and scalars with tags, as they stand behind `- `.
+#[rustfmt::skip]
 const SCALARS: &[&str] = &[
     // Booleans and what resembles them.
     "y", "Y", "yes", "Yes", "YES", "yEs", "n", "N", "no", "No", "NO", "nO", "on", "On", "ON", "off", "Off", "OFF", "oFF",
@@ -54,6 +62,7 @@ const SCALARS: &[&str] = &[
 ];
 
 /// What kubectl refuses as we do.
+#[rustfmt::skip]
 const REFUSED: &[&str] = &[
     ".inf", "-.inf", ".nan", "!!int 1.5", "!!int x", "!!bool 1", "!!null x", "!!float x", "!!timestamp x", "!!binary '#'",
     "{~: 1}", "{[a]: 1}", "{{a: 1}: 1}", "{18446744073709551615: 1}", "&x [*x]", "*nothing", "{<<: 1}", "{<<: [1]}", "a: b: c",
@@ -85,7 +94,14 @@ fn kubectl(manifest: &str) -> Output {
     let file = tempfile::Builder::new().suffix(".yaml").tempfile().unwrap();
     std::fs::write(file.path(), manifest).unwrap();
     Command::new(PathBuf::from(folder).join("kubectl"))
-        .args(["annotate", "--local", "--output", "json", "seen=yes", "--filename"])
+        .args([
+            "annotate",
+            "--local",
+            "--output",
+            "json",
+            "seen=yes",
+            "--filename",
+        ])
         .arg(file.path())
         .env("KUBECONFIG", "/dev/null")
         .output()
@@ -104,7 +120,10 @@ fn as_kubectl(manifest: &str) -> Result<Vec<Value>, String> {
 
 fn without_mark(mut value: Value) -> Value {
     let metadata = value["metadata"].as_object_mut().unwrap();
-    if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
+    if let Some(annotations) = metadata
+        .get_mut("annotations")
+        .and_then(Value::as_object_mut)
+    {
         annotations.remove("seen");
     }
     metadata.retain(|_, value| value.as_object().is_none_or(|map| !map.is_empty()));
@@ -112,22 +131,39 @@ fn without_mark(mut value: Value) -> Value {
 }
 
 fn as_we(manifest: &str) -> Result<Vec<Value>, String> {
-    let documents = manifest::read(manifest.as_bytes(), &Limits::default()).map_err(|error| error.to_string())?;
-    let values = documents.into_iter().map(|document| document.map(|document| document.value().clone()));
-    values.filter(|value| value != &Ok(Value::Null)).collect::<Result<_, _>>().map_err(|error| error.to_string())
+    let documents = manifest::read(manifest.as_bytes(), &Limits::default())
+        .map_err(|error| error.to_string())?;
+    let values = documents
+        .into_iter()
+        .map(|document| document.map(|document| document.value().clone()));
+    values
+        .filter(|value| value != &Ok(Value::Null))
+        .collect::<Result<_, _>>()
+        .map_err(|error| error.to_string())
 }
 
 #[test]
 fn scalars_keys_tags_and_styles_mean_what_kubectl_means() {
     // Documents of their own, for anchors are the document's; one kubectl reads them all.
-    let text: String = SCALARS.iter().map(|scalar| format!("{}---\n", manifest(&[scalar]))).collect();
+    let text: String = SCALARS
+        .iter()
+        .map(|scalar| manifest(&[scalar]) + "---\n")
+        .collect();
     let (theirs, ours) = (as_kubectl(&text), as_we(&text));
     if theirs.is_ok() && theirs == ours {
         return;
     }
     // One by one, to name the input.
-    let pairs = SCALARS.iter().map(|scalar| (scalar, as_kubectl(&manifest(&[scalar])), as_we(&manifest(&[scalar]))));
-    let different: Vec<_> = pairs.filter(|(_, theirs, ours)| theirs.is_err() || theirs != ours).collect();
+    let pairs = SCALARS.iter().map(|scalar| {
+        (
+            scalar,
+            as_kubectl(&manifest(&[scalar])),
+            as_we(&manifest(&[scalar])),
+        )
+    });
+    let different: Vec<_> = pairs
+        .filter(|(_, theirs, ours)| theirs.is_err() || theirs != ours)
+        .collect();
     panic!("(input, kubectl, silkroll): {different:#?}");
 }
 
@@ -143,8 +179,16 @@ fn integers_over_63_bits_stay_exact_where_kubectl_rounds_them() {
 
 #[test]
 fn what_kubectl_refuses_is_refused() {
-    let answers = REFUSED.iter().map(|scalar| (scalar, as_kubectl(&manifest(&[scalar])), as_we(&manifest(&[scalar]))));
-    let read: Vec<_> = answers.filter(|(_, theirs, ours)| theirs.is_ok() || ours.is_ok()).collect();
+    let answers = REFUSED.iter().map(|scalar| {
+        (
+            scalar,
+            as_kubectl(&manifest(&[scalar])),
+            as_we(&manifest(&[scalar])),
+        )
+    });
+    let read: Vec<_> = answers
+        .filter(|(_, theirs, ours)| theirs.is_ok() || ours.is_ok())
+        .collect();
     assert!(read.is_empty(), "(input, kubectl, silkroll): {read:#?}");
 }
 
@@ -154,15 +198,22 @@ fn what_kubectl_reads_with_loss_is_refused() {
         let text = manifest(&[scalar]);
         let (theirs, ours) = (as_kubectl(&text), as_we(&text));
         assert!(theirs.is_ok(), "kubectl refuses {scalar:?}: {theirs:?}");
-        assert!(ours.as_ref().is_err_and(|error| error.contains(message)), "{scalar:?}: {ours:?}");
+        assert!(
+            ours.as_ref().is_err_and(|error| error.contains(message)),
+            "{scalar:?}: {ours:?}"
+        );
     }
 }
 
 #[test]
 fn documents_are_cut_where_kubectl_cuts_them() {
-    let named = |name: &str| format!("apiVersion: example.com/v1\nkind: Sample\nmetadata:\n  name: {name}\n");
+    let named = |name: &str| {
+        format!("apiVersion: example.com/v1\nkind: Sample\nmetadata:\n  name: {name}\n")
+    };
     let json = |name: &str| {
-        format!("{{\"apiVersion\": \"example.com/v1\", \"kind\": \"Sample\", \"metadata\": {{\"name\": \"{name}\"}}}}")
+        format!(
+            "{{\"apiVersion\": \"example.com/v1\", \"kind\": \"Sample\", \"metadata\": {{\"name\": \"{name}\"}}}}"
+        )
     };
     let (a, b) = (named("a"), named("b"));
     let (ja, jb, jc) = (json("a"), json("b"), json("c"));
@@ -200,7 +251,10 @@ fn inputs_that_kubectl_cannot_cut_have_an_error() {
         format!("{{\"a\": 1}}{{\"a\": 1}}\n---\n{HEAD}"),
     ];
     for input in inputs {
-        assert!(as_kubectl(&input).is_err() && as_we(&input).is_err(), "{input:?}: {:?}", as_we(&input));
+        assert!(
+            as_kubectl(&input).is_err() && as_we(&input).is_err(),
+            "{input:?}: {:?}",
+            as_we(&input)
+        );
     }
 }
-

@@ -39,7 +39,10 @@ impl Editor<'_, '_> {
             }
         }
         let usual = Style::default();
-        Style { step: step.unwrap_or(usual.step), dash: dash.unwrap_or(usual.dash) }
+        Style {
+            step: step.unwrap_or(usual.step),
+            dash: dash.unwrap_or(usual.dash),
+        }
     }
 
     fn column(&self, at: usize) -> usize {
@@ -58,7 +61,11 @@ impl Editor<'_, '_> {
             .enumerate()
             .map(|(at, (key, value))| {
                 let kept = plan.changed.get(&at).is_none_or(Option::is_some);
-                Element { lead: self.spots[*key].start, end: self.spots[*value].end, kept }
+                Element {
+                    lead: self.spots[*key].start,
+                    end: self.spots[*value].end,
+                    kept,
+                }
             })
             .collect();
         let column = self.column(elements.first().ok_or(Odd)?.lead);
@@ -67,8 +74,11 @@ impl Editor<'_, '_> {
                 self.node(old[*at].1, plan, Holder::Key(column))?;
             }
         }
-        let added: Vec<String> =
-            plan.added.iter().map(|(key, value)| write::member(key, value, column, self.style)).collect();
+        let added: Vec<String> = plan
+            .added
+            .iter()
+            .map(|(key, value)| write::member(key, value, column, self.style))
+            .collect();
         self.remove(id, &elements, &added, "{}", holder)?;
         if elements.iter().any(|element| element.kept) {
             self.append(&elements, &added, column);
@@ -85,7 +95,11 @@ impl Editor<'_, '_> {
     ) -> Result<(), Odd> {
         let mut elements: Vec<Element> = old
             .iter()
-            .map(|item| Element { lead: self.spots[*item].dash, end: self.spots[*item].end, kept: false })
+            .map(|item| Element {
+                lead: self.spots[*item].dash,
+                end: self.spots[*item].end,
+                kept: false,
+            })
             .collect();
         let column = self.column(elements.first().ok_or(Odd)?.lead);
         let mut waiting = Vec::new();
@@ -129,9 +143,11 @@ impl Editor<'_, '_> {
         let mut rest = elements;
         if compact && !first.kept {
             let run = &elements[..next_kept.unwrap_or(elements.len())];
-            self.no_comment_between(run, next_kept.map(|at| elements[at].lead))?;
+            let comments = self.comments_between(run, next_kept.map(|at| elements[at].lead));
             let (end, text) = match next_kept {
-                Some(at) => (elements[at].lead, String::new()),
+                // Comments that stand alone stay, now behind the dash or the key.
+                Some(at) => (elements[at].lead, below_each(&comments, column)),
+                None if !comments.is_empty() => return Err(Odd),
                 None if added.is_empty() => (last.end, empty.to_owned()),
                 None => (line_end(self.text, last.end), joined(added, column)),
             };
@@ -139,37 +155,56 @@ impl Editor<'_, '_> {
             rest = &elements[run.len()..];
         } else if next_kept.is_none() && added.is_empty() {
             match holder {
-                Holder::Root => self.splice(line_start(self.text, first.lead), line_start(self.text, first.lead), &format!("{empty}\n")),
+                Holder::Root => self.splice(
+                    line_start(self.text, first.lead),
+                    line_start(self.text, first.lead),
+                    &format!("{empty}\n"),
+                ),
                 // Behind the key, where its comment stays.
-                _ if spot.start == spot.body => self.splice(spot.from, spot.from, &format!(" {empty}")),
+                _ if spot.start == spot.body => {
+                    self.splice(spot.from, spot.from, &format!(" {empty}"));
+                }
                 _ => return Err(Odd),
             }
         } else if next_kept.is_none() {
             let start = line_start(self.text, first.lead);
-            self.splice(start, start, &format!("{:column$}{}\n", "", joined(added, column)));
+            self.splice(
+                start,
+                start,
+                &format!("{:column$}{}\n", "", joined(added, column)),
+            );
         }
         for element in rest.iter().filter(|element| !element.kept) {
-            self.splice(line_start(self.text, element.lead), line_after(self.text, element.end), "");
+            self.splice(
+                line_start(self.text, element.lead),
+                line_after(self.text, element.end),
+                "",
+            );
         }
         Ok(())
     }
 
-    /// Elements that go together with the text between them must not take a comment along that stands alone.
-    fn no_comment_between(&self, run: &[Element], next: Option<usize>) -> Result<(), Odd> {
+    /// The comments in lines of their own between elements, and before `next`.
+    fn comments_between(&self, run: &[Element], next: Option<usize>) -> Vec<&'_ str> {
         let leads = run.iter().skip(1).map(|element| element.lead).chain(next);
-        for (element, lead) in run.iter().zip(leads) {
-            let from = line_after(self.text, element.end);
-            if self.text[from.min(lead)..lead].contains('#') {
-                return Err(Odd);
-            }
-        }
-        Ok(())
+        let gaps = run.iter().zip(leads).map(|(element, lead)| {
+            let from = line_after(self.text, element.end).min(lead);
+            &self.text[from..lead]
+        });
+        gaps.flat_map(str::lines)
+            .map(str::trim)
+            .filter(|line| !line.is_empty())
+            .collect()
     }
 
     fn append(&mut self, elements: &[Element], added: &[String], column: usize) {
         if let (Some(last), false) = (elements.last(), added.is_empty()) {
             let at = line_after(self.text, last.end);
-            self.splice(at, at, &format!("{:column$}{}\n", "", joined(added, column)));
+            self.splice(
+                at,
+                at,
+                &format!("{:column$}{}\n", "", joined(added, column)),
+            );
         }
     }
 
@@ -180,7 +215,11 @@ impl Editor<'_, '_> {
         let lead = elements[at].lead;
         let first = elements[..at].iter().all(|element| !element.kept);
         if first && !first_in_line(self.text, elements[0].lead) {
-            return self.splice(lead, lead, &format!("{}\n{:column$}", joined(items, column), ""));
+            return self.splice(
+                lead,
+                lead,
+                &format!("{}\n{:column$}", joined(items, column), ""),
+            );
         }
         // A comment above an item belongs to it.
         let mut start = line_start(self.text, lead);
@@ -193,7 +232,11 @@ impl Editor<'_, '_> {
             }
             start = above;
         }
-        self.splice(start, start, &format!("{:column$}{}\n", "", joined(items, column)));
+        self.splice(
+            start,
+            start,
+            &format!("{:column$}{}\n", "", joined(items, column)),
+        );
     }
 
     /// Puts a value in the place of what follows a key or a dash.
@@ -214,6 +257,12 @@ impl Editor<'_, '_> {
                 self.splice(start, end, "");
             } else if let Some(lines) = behind.strip_prefix('\n') {
                 self.splice(start, end, &format!("{lines}\n"));
+            } else if let Holder::Dash(column) = holder
+                && !value.is_string()
+            {
+                let inner = column + 2;
+                let lines = write::block(value, inner, self.style);
+                self.splice(start, end, &format!("{:inner$}{lines}\n", ""));
             } else {
                 return Err(Odd);
             }
@@ -222,21 +271,42 @@ impl Editor<'_, '_> {
         let empty = spot.end <= spot.from;
         // Several lines that leave no comment behind; a scalar without a header may have one behind its last line.
         let bare = match &self.tree.nodes[id].kind {
-            Kind::Scalar { style, .. } => !matches!(style, ScalarStyle::Literal | ScalarStyle::Folded),
+            Kind::Scalar { style, .. } => {
+                !matches!(style, ScalarStyle::Literal | ScalarStyle::Folded)
+            }
             Kind::Alias(_) => true,
             _ => spot.flow,
         };
         let multi = spot.end > lead_line_end && !bare;
-        let lead_line_end = if bare { line_end(text, spot.end.max(spot.from)) } else { lead_line_end };
-        let end = if multi { line_end(text, spot.end) } else { spot.end };
-        let start = if one_line && !empty { spot.start.min(skip(text, spot.from)) } else { spot.from };
+        let lead_line_end = if bare {
+            line_end(text, spot.end.max(spot.from))
+        } else {
+            lead_line_end
+        };
+        let end = if multi {
+            line_end(text, spot.end)
+        } else {
+            spot.end
+        };
+        let start = if one_line && !empty {
+            spot.start.min(skip(text, spot.from))
+        } else {
+            spot.from
+        };
         if one_line {
             // The blanks before the old value stay.
-            let new = if empty { behind.as_str() } else { behind.trim_start() };
+            let new = if empty {
+                behind.as_str()
+            } else {
+                behind.trim_start()
+            };
             self.splice(start, if multi { end } else { spot.end.max(start) }, new);
             return Ok(());
         }
-        let comment = !multi && !text[spot.end.max(spot.from)..lead_line_end].trim().is_empty();
+        let comment = !multi
+            && !text[spot.end.max(spot.from)..lead_line_end]
+                .trim()
+                .is_empty();
         match behind.strip_prefix('\n') {
             Some(lines) if comment => {
                 self.splice(spot.from, spot.end.max(spot.from), "");
@@ -258,9 +328,24 @@ impl Editor<'_, '_> {
         let (inner, from) = (column + 2, spot.end.max(spot.from));
         self.splice(spot.from, from, "");
         let below = line_after(self.text, from);
-        self.splice(below, below, &format!("{:inner$}{}\n", "", write::block(value, inner, self.style)));
+        self.splice(
+            below,
+            below,
+            &format!("{:inner$}{}\n", "", write::block(value, inner, self.style)),
+        );
         Ok(())
     }
+}
+
+/// The lines with their ends, and the indentation that the next one needs.
+fn below_each(lines: &[&str], column: usize) -> String {
+    let mut text = String::new();
+    for line in lines {
+        text.push_str(line);
+        text.push('\n');
+        text.push_str(&" ".repeat(column));
+    }
+    text
 }
 
 fn joined(added: &[String], column: usize) -> String {

@@ -32,17 +32,25 @@ impl Document<'_> {
         let mut wanted = self.value.clone();
         json_patch::patch(&mut wanted, patch)?;
         if same(&wanted, &self.value) {
-            return Ok(Edited { text: self.piece.text.to_owned(), value: self.value.clone(), rewritten: false });
+            return Ok(Edited {
+                text: self.piece.text.to_owned(),
+                value: self.value.clone(),
+                rewritten: false,
+            });
         }
         let (head, body) = self.piece.text.split_at(self.piece.body);
-        let (body, value, rewritten) = match self.in_place(body, patch, &wanted) {
-            Ok((body, value)) => (body, value, false),
-            Err(Odd) => {
+        let (body, value, rewritten) =
+            if let Ok((body, value)) = self.in_place(body, patch, &wanted) {
+                (body, value, false)
+            } else {
                 let value = ordered_as(&self.value, wanted);
                 (self.anew(body, &value), value, true)
-            }
-        };
-        Ok(Edited { text: format!("{head}{body}"), value, rewritten })
+            };
+        Ok(Edited {
+            text: format!("{head}{body}"),
+            value,
+            rewritten,
+        })
     }
 
     fn in_place(&self, body: &str, patch: &Patch, wanted: &Value) -> Result<(String, Value), Odd> {
@@ -55,8 +63,8 @@ impl Document<'_> {
             Format::Yaml => super::parse_yaml(&text, &self.limits),
         };
         let tree = tree.map_err(|_| Odd)?;
-        let plan = plan::of(&tree, patch)?;
-        let mut editor = Editor::new(&text, &tree, self.format)?;
+        let plan = plan::of(&tree, &patch.0)?;
+        let mut editor = Editor::new(&text, &tree, self.format, super::line_end(self.piece.text))?;
         editor.node(0, &plan, Holder::Root)?;
         let mut edited = editor.spliced();
         if self.format == Format::Yaml && !body.ends_with('\n') {
@@ -69,17 +77,31 @@ impl Document<'_> {
     /// Reads what was written; anything but the wanted value is no result.
     fn checked(&self, body: String, wanted: &Value) -> Result<(String, Value), Odd> {
         // The patch may lead over a limit, and the document stays readable all the same.
-        let limits = Limits { document_bytes: usize::MAX, nodes: usize::MAX, ..self.limits };
-        let (format, value) = super::parse_body(&body, self.piece.kind, &limits).map_err(|_| Odd)?;
+        let limits = Limits {
+            document_bytes: usize::MAX,
+            nodes: usize::MAX,
+            ..self.limits
+        };
+        let (format, value) =
+            super::parse_body(&body, self.piece.kind, &limits).map_err(|_| Odd)?;
         // A separator would end the document early.
         let cut = body.lines().any(|line| line.starts_with("---"));
-        if format == self.format && !cut && same(&value, wanted) { Ok((body, value)) } else { Err(Odd) }
+        let fits = format == self.format || self.format == Format::Yaml;
+        if fits && !cut && same(&value, wanted) {
+            Ok((body, value))
+        } else {
+            Err(Odd)
+        }
     }
 
     fn anew(&self, body: &str, value: &Value) -> String {
         let content = layout::line_start(body, layout::skip(body, 0));
-        let lead = if self.format == Format::Yaml { &body[..content] } else { "" };
-        let end = super::line_end(body);
+        let lead = if self.format == Format::Yaml {
+            &body[..content]
+        } else {
+            ""
+        };
+        let end = super::line_end(self.piece.text);
         if self.format == Format::Yaml {
             let text = format!("{lead}{}", write::to_yaml(value).replace('\n', end));
             if let Ok((text, _)) = self.checked(text, value) {
@@ -88,7 +110,11 @@ impl Document<'_> {
         }
         // JSON is YAML too: the way out where block style has no form (a key over 1,024 characters, say).
         let json = format!("{value:#}\n").replace('\n', end);
-        if self.piece.kind == PieceKind::Yaml { format!("{lead}{json}") } else { json }
+        if self.piece.kind == PieceKind::Yaml {
+            format!("{lead}{json}")
+        } else {
+            json
+        }
     }
 }
 
@@ -103,7 +129,9 @@ pub(crate) fn same(one: &Value, other: &Value) -> bool {
         }
         (Value::Object(one), Value::Object(other)) => {
             one.len() == other.len()
-                && one.iter().all(|(key, one)| other.get(key).is_some_and(|other| same(one, other)))
+                && one
+                    .iter()
+                    .all(|(key, one)| other.get(key).is_some_and(|other| same(one, other)))
         }
         _ => one == other,
     }
@@ -124,7 +152,12 @@ fn ordered_as(old: &Value, new: Value) -> Value {
         }
         (Value::Array(old), Value::Array(new)) => {
             let before = old.iter().chain(std::iter::repeat(&Value::Null));
-            Value::Array(new.into_iter().zip(before).map(|(new, old)| ordered_as(old, new)).collect())
+            Value::Array(
+                new.into_iter()
+                    .zip(before)
+                    .map(|(new, old)| ordered_as(old, new))
+                    .collect(),
+            )
         }
         (_, new) => new,
     }
@@ -162,15 +195,26 @@ pub(crate) struct Editor<'t, 'a> {
 }
 
 impl<'t, 'a> Editor<'t, 'a> {
-    fn new(text: &'t str, tree: &'t Tree<'a>, format: Format) -> Result<Self, Odd> {
+    fn new(
+        text: &'t str,
+        tree: &'t Tree<'a>,
+        format: Format,
+        line_end: &'static str,
+    ) -> Result<Self, Odd> {
         let spots = layout::of(text, tree)?;
-        let line_end = super::line_end(text);
         // Line ends of old Macs: the line-wise editing would not see them.
         if text.replace("\r\n", "\n").contains('\r') {
             return Err(Odd);
         }
-        let mut editor =
-            Self { text, tree, spots, format, style: Style::default(), line_end, splices: Vec::new() };
+        let mut editor = Self {
+            text,
+            tree,
+            spots,
+            format,
+            style: Style::default(),
+            line_end,
+            splices: Vec::new(),
+        };
         editor.style = editor.block_style();
         Ok(editor)
     }
@@ -211,19 +255,27 @@ impl<'t, 'a> Editor<'t, 'a> {
     fn replace(&mut self, id: Id, value: &Value, holder: Holder) -> Result<(), Odd> {
         match holder {
             Holder::Root => Err(Odd),
-            Holder::Flow => self.flow_value(id, value),
+            Holder::Flow => {
+                self.flow_value(id, value);
+                Ok(())
+            }
             Holder::Key(_) | Holder::Dash(_) => self.block_value(id, value, holder),
         }
     }
 
     /// Puts `text` in place of `start..end`; its line ends become the document's.
     pub(crate) fn splice(&mut self, start: usize, end: usize, text: &str) {
-        self.splices.push(Splice { start, end, text: text.replace('\n', self.line_end) });
+        self.splices.push(Splice {
+            start,
+            end,
+            text: text.replace('\n', self.line_end),
+        });
     }
 
     fn spliced(mut self) -> String {
         // Stable: what was inserted first at a place stays first there.
-        self.splices.sort_by_key(|splice| (splice.start, splice.end));
+        self.splices
+            .sort_by_key(|splice| (splice.start, splice.end));
         let mut edited = String::with_capacity(self.text.len() + 1024);
         let mut at = 0;
         for splice in &self.splices {

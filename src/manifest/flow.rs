@@ -20,7 +20,12 @@ struct Element {
 type New = Vec<(Option<usize>, String)>;
 
 impl Editor<'_, '_> {
-    pub(crate) fn flow_mapping(&mut self, id: Id, old: &[(Id, Id)], plan: &Members) -> Result<(), Odd> {
+    pub(crate) fn flow_mapping(
+        &mut self,
+        id: Id,
+        old: &[(Id, Id)],
+        plan: &Members,
+    ) -> Result<(), Odd> {
         let mut elements = Vec::with_capacity(old.len());
         for (at, (key, value)) in old.iter().enumerate() {
             let fate = plan.changed.get(&at);
@@ -28,32 +33,47 @@ impl Editor<'_, '_> {
                 self.node(*value, plan, Holder::Flow)?;
             }
             let kept = fate.is_none_or(Option::is_some);
-            elements.push(Element { start: self.spots[*key].start, end: self.spots[*value].end, kept });
+            elements.push(Element {
+                start: self.spots[*key].start,
+                end: self.spots[*value].end,
+                kept,
+            });
         }
         let indent = self.element_indent(id, &elements);
-        let new = plan.added.iter().map(|(key, value)| (None, self.flow_member_text(key, value, &indent)));
+        let indent = indent.as_deref();
+        let new = plan
+            .added
+            .iter()
+            .map(|(key, value)| (None, self.flow_member_text(key, value, indent)));
         let new = new.collect();
-        self.flow_elements(id, &elements, new, &indent)
+        self.flow_elements(id, &elements, new, indent)
     }
 
     pub(crate) fn flow_sequence(&mut self, id: Id, old: &[Id], plan: &[Item]) -> Result<(), Odd> {
         let mut elements: Vec<Element> = old
             .iter()
-            .map(|item| Element { start: self.spots[*item].start, end: self.spots[*item].end, kept: false })
+            .map(|item| Element {
+                start: self.spots[*item].start,
+                end: self.spots[*item].end,
+                kept: false,
+            })
             .collect();
         let indent = self.element_indent(id, &elements);
+        let indent = indent.as_deref();
         let mut new = New::new();
         for item in plan {
             match item {
-                Item::New(value) => new.push((None, self.flow_text(value, &indent))),
+                Item::New(value) => new.push((None, self.flow_text(value, indent))),
                 Item::Old(at, plan) => {
                     elements[*at].kept = true;
                     self.node(old[*at], plan, Holder::Flow)?;
-                    new.iter_mut().filter(|(before, _)| before.is_none()).for_each(|(before, _)| *before = Some(*at));
+                    new.iter_mut()
+                        .filter(|(before, _)| before.is_none())
+                        .for_each(|(before, _)| *before = Some(*at));
                 }
             }
         }
-        self.flow_elements(id, &elements, new, &indent)
+        self.flow_elements(id, &elements, new, indent)
     }
 
     /// The indentation of elements that stand in lines of their own; `None` where they share one.
@@ -66,7 +86,9 @@ impl Editor<'_, '_> {
         match elements.last() {
             Some(last) => first_in_line(text, last.start).then(|| indent_of(last.start)),
             // Empty brackets of a JSON document open as its others do.
-            None => self.json_unit().map(|unit| indent_of(self.spots[id].start) + unit),
+            None => self
+                .json_unit()
+                .map(|unit| indent_of(self.spots[id].start) + unit),
         }
     }
 
@@ -82,14 +104,19 @@ impl Editor<'_, '_> {
         (lines && line_start(self.text, self.spots[0].start) == self.spots[0].start).then_some(unit)
     }
 
-    fn flow_member_text(&self, key: &str, value: &Value, indent: &Option<String>) -> String {
+    fn flow_member_text(&self, key: &str, value: &Value, indent: Option<&str>) -> String {
         if self.format == Format::Yaml {
             return write::flow_member(key, value);
         }
-        format!("{}:{}{}", Value::from(key), self.colon_space(), self.flow_text(value, indent))
+        format!(
+            "{}:{}{}",
+            Value::from(key),
+            self.colon_space(),
+            self.flow_text(value, indent)
+        )
     }
 
-    fn flow_text(&self, value: &Value, indent: &Option<String>) -> String {
+    fn flow_text(&self, value: &Value, indent: Option<&str>) -> String {
         if self.format == Format::Yaml {
             return write::flow_item(value);
         }
@@ -106,7 +133,9 @@ impl Editor<'_, '_> {
         let Some(Kind::Mapping(members)) = self.tree.root().map(|root| &root.kind) else {
             return " ";
         };
-        let tight = members.first().is_some_and(|(_, value)| self.spots[*value].start == self.spots[*value].from);
+        let tight = members
+            .first()
+            .is_some_and(|(_, value)| self.spots[*value].start == self.spots[*value].from);
         if tight { "" } else { " " }
     }
 
@@ -115,24 +144,38 @@ impl Editor<'_, '_> {
         id: Id,
         elements: &[Element],
         new: New,
-        indent: &Option<String>,
+        indent: Option<&str>,
     ) -> Result<(), Odd> {
         let (text, spot) = (self.text, self.spots[id]);
-        let separator = indent.as_ref().map_or_else(
-            || if self.format == Format::Json && self.colon_space().is_empty() { String::new() } else { " ".to_owned() },
+        let separator = indent.map_or_else(
+            || {
+                if self.format == Format::Json && self.colon_space().is_empty() {
+                    String::new()
+                } else {
+                    " ".to_owned()
+                }
+            },
             |indent| format!("\n{indent}"),
         );
         let Some(last) = elements.iter().rposition(|element| element.kept) else {
-            return self.refill(id, elements, &new, indent.as_deref());
+            return self.refill(id, elements, &new, indent);
         };
-        for (at, element) in elements.iter().enumerate().filter(|(_, element)| !element.kept) {
+        for (at, element) in elements
+            .iter()
+            .enumerate()
+            .filter(|(_, element)| !element.kept)
+        {
             // With the comma behind it; at the end, with the one before it.
             let (start, end) = if at < last {
                 (element.start, elements[at + 1].start)
             } else {
                 (elements[at - 1].end, element.end)
             };
-            let outside = format!("{} {}", &text[start..element.start], &text[element.end..end]);
+            let outside = format!(
+                "{} {}",
+                &text[start..element.start],
+                &text[element.end..end]
+            );
             if outside.contains('#') {
                 return Err(Odd);
             }
@@ -150,16 +193,13 @@ impl Editor<'_, '_> {
         };
         let mut tail = String::new();
         for (before, new) in new {
-            match before {
-                Some(at) => {
-                    let start = elements[at].start;
-                    self.splice(start, start, &format!("{new},{separator}"));
-                }
-                None => {
-                    tail.push_str(if tail.is_empty() { "" } else { "," });
-                    tail.push_str(&separator);
-                    tail.push_str(&new);
-                }
+            if let Some(at) = before {
+                let start = elements[at].start;
+                self.splice(start, start, &format!("{new},{separator}"));
+            } else {
+                tail.push_str(if tail.is_empty() { "" } else { "," });
+                tail.push_str(&separator);
+                tail.push_str(&new);
             }
         }
         if !tail.is_empty() {
@@ -174,7 +214,13 @@ impl Editor<'_, '_> {
     }
 
     /// Brackets of which nothing stays.
-    fn refill(&mut self, id: Id, elements: &[Element], new: &New, indent: Option<&str>) -> Result<(), Odd> {
+    fn refill(
+        &mut self,
+        id: Id,
+        elements: &[Element],
+        new: &New,
+        indent: Option<&str>,
+    ) -> Result<(), Odd> {
         let spot = self.spots[id];
         let (start, end) = (spot.body + 1, spot.end - 1);
         let mut outside = start;
@@ -190,7 +236,13 @@ impl Editor<'_, '_> {
         let new: Vec<&str> = new.iter().map(|(_, text)| text.as_str()).collect();
         let inside = match indent {
             Some(indent) if !new.is_empty() => {
-                let line = &self.text[line_start(self.text, spot.start)..];
+                // The closing bracket stays in its column where it has a line of its own.
+                let place = if first_in_line(self.text, end) {
+                    end
+                } else {
+                    spot.start
+                };
+                let line = &self.text[line_start(self.text, place)..];
                 let outer = &line[..line.len() - line.trim_start_matches([' ', '\t']).len()];
                 format!("\n{indent}{}\n{outer}", new.join(&format!(",\n{indent}")))
             }
@@ -202,14 +254,13 @@ impl Editor<'_, '_> {
     }
 
     /// Puts a value in the place of another inside brackets.
-    pub(crate) fn flow_value(&mut self, id: Id, value: &Value) -> Result<(), Odd> {
+    pub(crate) fn flow_value(&mut self, id: Id, value: &Value) {
         let spot = self.spots[id];
         let line = &self.text[line_start(self.text, spot.start)..];
         let indent = line[..line.len() - line.trim_start_matches([' ', '\t']).len()].to_owned();
-        let new = self.flow_text(value, &Some(indent));
+        let new = self.flow_text(value, Some(&indent));
         let space = if spot.start == spot.end { " " } else { "" };
         self.splice(spot.start, spot.end, &format!("{space}{new}"));
-        Ok(())
     }
 }
 
@@ -217,9 +268,16 @@ impl Editor<'_, '_> {
 fn json(out: &mut String, value: &Value, lines: Option<(&str, &str)>, colon_space: &str) {
     let inner = lines.map(|(indent, unit)| format!("{indent}{unit}"));
     let inner_lines = inner.as_deref().zip(lines.map(|(_, unit)| unit));
-    let separator = inner.as_ref().map_or_else(|| format!(",{colon_space}"), |inner| format!(",\n{inner}"));
-    let open = inner.as_ref().map(|inner| format!("\n{inner}")).unwrap_or_default();
-    let close = lines.map(|(indent, _)| format!("\n{indent}")).unwrap_or_default();
+    let separator = inner
+        .as_ref()
+        .map_or_else(|| format!(",{colon_space}"), |inner| format!(",\n{inner}"));
+    let open = inner
+        .as_ref()
+        .map(|inner| format!("\n{inner}"))
+        .unwrap_or_default();
+    let close = lines
+        .map(|(indent, _)| format!("\n{indent}"))
+        .unwrap_or_default();
     match value {
         Value::Object(map) if !map.is_empty() => {
             out.push('{');

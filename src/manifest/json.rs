@@ -6,9 +6,16 @@ use saphyr_parser::ScalarStyle;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-/// Reads a text that serde_json has found to be JSON. Checks what serde_json does not: depth, size and double keys.
+/// Reads a text that `serde_json` has found to be JSON. Checks what that does not: depth, size and double keys.
 pub(crate) fn parse(text: &str, depth: usize, nodes: usize) -> At<Tree<'_>> {
-    let mut reader = Reader { text, at: 0, line: 1, tree: Tree::default(), depth, nodes };
+    let mut reader = Reader {
+        text,
+        at: 0,
+        line: 1,
+        tree: Tree::default(),
+        depth,
+        nodes,
+    };
     reader.value(0)?;
     Ok(reader.tree)
 }
@@ -37,7 +44,9 @@ impl<'a> Reader<'a> {
             Some(b'"') => self.string(),
             _ => {
                 let rest = &self.text[self.at..];
-                let end = rest.find([',', ']', '}', ' ', '\t', '\r', '\n']).unwrap_or(rest.len());
+                let end = rest
+                    .find([',', ']', '}', ' ', '\t', '\r', '\n'])
+                    .unwrap_or(rest.len());
                 let text = &rest[..end];
                 Ok(self.scalar(Cow::Borrowed(text), ScalarStyle::Plain, end))
             }
@@ -50,7 +59,10 @@ impl<'a> Reader<'a> {
         while bytes.get(end).is_some_and(|byte| *byte != b'"') {
             end += if bytes[end] == b'\\' { 2 } else { 1 };
         }
-        let raw = self.text.get(self.at..=end).ok_or_else(|| self.unexpected())?;
+        let raw = self
+            .text
+            .get(self.at..=end)
+            .ok_or_else(|| self.unexpected())?;
         let text: String = serde_json::from_str(raw).map_err(|_| self.unexpected())?;
         Ok(self.scalar(Cow::Owned(text), ScalarStyle::DoubleQuoted, raw.len()))
     }
@@ -71,7 +83,13 @@ impl<'a> Reader<'a> {
             if let Kind::Scalar { text, .. } = &self.tree.nodes[key].kind
                 && let Some(first) = lines.insert(text.clone(), self.line)
             {
-                return Err((self.line, Fault::DuplicateKey { key: text.to_string(), first }));
+                return Err((
+                    self.line,
+                    Fault::DuplicateKey {
+                        key: text.to_string(),
+                        first,
+                    },
+                ));
             }
             self.space();
             self.expect(b':')?;
@@ -96,7 +114,13 @@ impl<'a> Reader<'a> {
     }
 
     fn node(&mut self, kind: Kind<'a>, end: usize) -> Id {
-        self.tree.add(Node { kind, tag: None, anchor: false, end, line: self.line })
+        self.tree.add(Node {
+            kind,
+            tag: None,
+            anchor: false,
+            end,
+            line: self.line,
+        })
     }
 
     fn close(&mut self, id: Id, kind: Kind<'a>) {

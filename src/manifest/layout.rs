@@ -31,7 +31,11 @@ pub(crate) struct Spot {
 
 /// The place of every node of a tree, under its id.
 pub(crate) fn of(text: &str, tree: &Tree<'_>) -> Result<Vec<Spot>, Odd> {
-    let mut walk = Walk { text, tree, spots: vec![Spot::default(); tree.nodes.len()] };
+    let mut walk = Walk {
+        text,
+        tree,
+        spots: vec![Spot::default(); tree.nodes.len()],
+    };
     if tree.root().is_some() {
         walk.node(0, 0, false)?;
     }
@@ -53,8 +57,14 @@ pub(crate) fn skip(text: &str, mut at: usize) -> usize {
 
 /// Where the line's text ends that `at` is in, before `\n` or `\r\n`.
 pub(crate) fn line_end(text: &str, at: usize) -> usize {
-    let end = text[at..].find('\n').map_or(text.len(), |newline| at + newline);
-    if end > at && text.as_bytes()[end - 1] == b'\r' { end - 1 } else { end }
+    let end = text[at..]
+        .find('\n')
+        .map_or(text.len(), |newline| at + newline);
+    if end > at && text.as_bytes()[end - 1] == b'\r' {
+        end - 1
+    } else {
+        end
+    }
 }
 
 /// Where the line begins that `at` is in.
@@ -64,12 +74,16 @@ pub(crate) fn line_start(text: &str, at: usize) -> usize {
 
 /// Where the line after the one begins that `at` is in.
 pub(crate) fn line_after(text: &str, at: usize) -> usize {
-    text[at..].find('\n').map_or(text.len(), |newline| at + newline + 1)
+    text[at..]
+        .find('\n')
+        .map_or(text.len(), |newline| at + newline + 1)
 }
 
 /// Whether only spaces stand before `at` in its line.
 pub(crate) fn first_in_line(text: &str, at: usize) -> bool {
-    text[line_start(text, at)..at].bytes().all(|byte| matches!(byte, b' ' | b'\t'))
+    text[line_start(text, at)..at]
+        .bytes()
+        .all(|byte| matches!(byte, b' ' | b'\t'))
 }
 
 struct Walk<'t, 'a> {
@@ -84,9 +98,17 @@ impl Walk<'_, '_> {
         let node = &self.tree.nodes[id];
         let start = skip(self.text, from);
         let (bare, body) = self.properties(id, start, in_flow);
-        let mut spot = Spot { from, start, body, ..Spot::default() };
+        let mut spot = Spot {
+            from,
+            start,
+            body,
+            ..Spot::default()
+        };
         spot.end = match &node.kind {
-            Kind::Scalar { text, style: ScalarStyle::Plain } if text.is_empty() => {
+            Kind::Scalar {
+                text,
+                style: ScalarStyle::Plain,
+            } if text.is_empty() => {
                 if bare == start {
                     spot.start = from;
                     bare.min(from)
@@ -94,7 +116,14 @@ impl Walk<'_, '_> {
                     bare
                 }
             }
-            Kind::Scalar { style: ScalarStyle::Literal | ScalarStyle::Folded, .. } => self.block_scalar(body, node.end)?,
+            Kind::Scalar {
+                style: ScalarStyle::Literal | ScalarStyle::Folded,
+                ..
+            } => self.block_scalar(body, node.end)?,
+            Kind::Scalar {
+                style: ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted,
+                ..
+            } => self.quoted(body)?,
             Kind::Scalar { .. } | Kind::Alias(_) => node.end,
             Kind::Sequence(items) if self.byte(body) == Some(b'[') => {
                 spot.flow = true;
@@ -108,7 +137,10 @@ impl Walk<'_, '_> {
             Kind::Sequence(items) => self.sequence(items, body)?,
             Kind::Mapping(members) => self.mapping(members, body)?,
         };
-        if spot.end < spot.start || spot.end > self.text.len() || !self.text.is_char_boundary(spot.end) {
+        if spot.end < spot.start
+            || spot.end > self.text.len()
+            || !self.text.is_char_boundary(spot.end)
+        {
             return Err(Odd);
         }
         self.spots[id] = spot;
@@ -124,11 +156,29 @@ impl Walk<'_, '_> {
                 break;
             }
             let rest = &self.text[body..];
-            let ends = |c: char| c.is_ascii_whitespace() || (in_flow && matches!(c, ',' | ']' | '}'));
+            let ends =
+                |c: char| c.is_ascii_whitespace() || (in_flow && matches!(c, ',' | ']' | '}'));
             bare = body + rest.find(ends).unwrap_or(rest.len());
             body = skip(self.text, bare);
         }
         (bare, body)
+    }
+
+    /// Behind the closing quote; the parser counts what follows it.
+    fn quoted(&self, open: usize) -> Result<usize, Odd> {
+        let quote = self
+            .byte(open)
+            .filter(|byte| matches!(byte, b'\'' | b'"'))
+            .ok_or(Odd)?;
+        let mut at = open + 1;
+        loop {
+            at += match (self.byte(at).ok_or(Odd)?, self.byte(at + 1)) {
+                (b'\\', _) if quote == b'"' => 2,
+                (b'\'', Some(b'\'')) if quote == b'\'' => 2,
+                (byte, _) if byte == quote => return Ok(at + 1),
+                _ => 1,
+            };
+        }
     }
 
     fn block_scalar(&self, header: usize, scanned: usize) -> Result<usize, Odd> {
@@ -136,7 +186,10 @@ impl Walk<'_, '_> {
             return Err(Odd);
         }
         let rest = &self.text[header..];
-        let least = header + rest.find(|c: char| c.is_ascii_whitespace()).unwrap_or(rest.len());
+        let least = header
+            + rest
+                .find(|c: char| c.is_ascii_whitespace())
+                .unwrap_or(rest.len());
         let content = self.text.get(..scanned).ok_or(Odd)?;
         let content = if self.text[header..least].contains('+') {
             let content = content.trim_end_matches(' ');
@@ -162,18 +215,31 @@ impl Walk<'_, '_> {
         for &(key, value) in members {
             let start = skip(self.text, at);
             // `? key` spreads a member over two places.
-            if self.byte(start) == Some(b'?') && self.byte(start + 1).is_none_or(|byte| byte.is_ascii_whitespace()) {
+            if self.byte(start) == Some(b'?')
+                && self
+                    .byte(start + 1)
+                    .is_none_or(|byte| byte.is_ascii_whitespace())
+            {
                 return Err(Odd);
             }
             let end = self.node(key, start, true)?;
-            let colon = end + self.text[end..].bytes().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+            let colon = end
+                + self.text[end..]
+                    .bytes()
+                    .take_while(|byte| matches!(byte, b' ' | b'\t'))
+                    .count();
             self.expect(colon, b':')?;
             at = self.node(value, colon + 1, false)?;
         }
         Ok(at)
     }
 
-    fn flow_sequence(&mut self, items: &[Id], open: usize, comma: &mut Option<usize>) -> Result<usize, Odd> {
+    fn flow_sequence(
+        &mut self,
+        items: &[Id],
+        open: usize,
+        comma: &mut Option<usize>,
+    ) -> Result<usize, Odd> {
         let mut at = open + 1;
         for (index, &item) in items.iter().enumerate() {
             let start = self.next_element(at, index)?;
@@ -206,7 +272,11 @@ impl Walk<'_, '_> {
             start = skip(self.text, start + 1);
         }
         // An explicit key, or an empty one.
-        if matches!(self.byte(start), Some(b'?' | b':')) { Err(Odd) } else { Ok(start) }
+        if matches!(self.byte(start), Some(b'?' | b':')) {
+            Err(Odd)
+        } else {
+            Ok(start)
+        }
     }
 
     fn close(&self, at: usize, bracket: u8, comma: &mut Option<usize>) -> Result<usize, Odd> {
@@ -224,6 +294,10 @@ impl Walk<'_, '_> {
     }
 
     fn expect(&self, at: usize, byte: u8) -> Result<(), Odd> {
-        if self.byte(at) == Some(byte) { Ok(()) } else { Err(Odd) }
+        if self.byte(at) == Some(byte) {
+            Ok(())
+        } else {
+            Err(Odd)
+        }
     }
 }

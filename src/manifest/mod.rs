@@ -52,7 +52,7 @@ pub struct Limits {
     pub depth: usize,
 }
 
-/// Kubernetes' own schemas for workloads end at about 15 levels; serde_json refuses 128.
+/// Kubernetes' own schemas for workloads end at about 15 levels; `serde_json` refuses 128.
 const DEPTH: usize = 100;
 
 impl Default for Limits {
@@ -97,11 +97,20 @@ pub fn read<'a>(
     bytes: &'a [u8],
     limits: &Limits,
 ) -> Result<Vec<Result<Document<'a>, DocumentError>>, Error> {
-    let limits = Limits { depth: limits.depth.min(DEPTH), ..*limits };
+    let limits = Limits {
+        depth: limits.depth.min(DEPTH),
+        ..*limits
+    };
     let pieces = split::pieces(split::text(bytes)?, limits.documents)?;
     let documents = pieces.into_iter().zip(1..).map(|(piece, number)| {
-        read_piece(piece, number, limits)
-            .map_err(|(line, fault)| DocumentError { document: number, line: piece.line + line - 1, fault })
+        read_piece(piece, number, limits).map_err(|(line, fault)| {
+            let above = piece.line - 1;
+            DocumentError {
+                document: number,
+                line: above + line,
+                fault: fault.below(above),
+            }
+        })
     });
     Ok(documents.collect())
 }
@@ -110,14 +119,26 @@ pub fn read<'a>(
 fn read_piece(piece: Piece<'_>, number: usize, limits: Limits) -> At<Document<'_>> {
     let bytes = piece.text.len();
     if bytes > limits.document_bytes {
-        return Err((1, Fault::TooLarge { bytes, limit: limits.document_bytes }));
+        return Err((
+            1,
+            Fault::TooLarge {
+                bytes,
+                limit: limits.document_bytes,
+            },
+        ));
     }
     split::separator(&piece).map_err(|fault| (1, fault))?;
     let body = &piece.text[piece.body..];
     let first_line = piece.text[..piece.body].matches('\n').count();
-    let (format, value) =
-        parse_body(body, piece.kind, &limits).map_err(|(line, fault)| (first_line + line, fault))?;
-    Ok(Document { piece, number, format, value, limits })
+    let (format, value) = parse_body(body, piece.kind, &limits)
+        .map_err(|(line, fault)| (first_line + line, fault.below(first_line)))?;
+    Ok(Document {
+        piece,
+        number,
+        format,
+        value,
+        limits,
+    })
 }
 
 fn parse_body(body: &str, kind: PieceKind, limits: &Limits) -> At<(Format, Value)> {
@@ -127,7 +148,9 @@ fn parse_body(body: &str, kind: PieceKind, limits: &Limits) -> At<(Format, Value
                 json::parse(body, limits.depth, limits.nodes)?;
                 return Ok((Format::Json, value));
             }
-            Err(error) if kind != PieceKind::Yaml => return Err((error.line().max(1), Fault::Json(error.to_string()))),
+            Err(error) if kind != PieceKind::Yaml => {
+                return Err((error.line().max(1), Fault::Json(error.to_string())));
+            }
             // Flow style; or broken JSON, which YAML's parser explains as well.
             Err(_) => {}
         }
@@ -150,13 +173,20 @@ fn complete(body: &str) -> std::borrow::Cow<'_, str> {
 
 /// The line end that a text uses.
 fn line_end(text: &str) -> &'static str {
-    if text.find('\n').is_some_and(|at| text[..at].ends_with('\r')) { "\r\n" } else { "\n" }
+    if text.find('\n').is_some_and(|at| text[..at].ends_with('\r')) {
+        "\r\n"
+    } else {
+        "\n"
+    }
 }
 
 fn parse_yaml<'a>(text: &'a str, limits: &Limits) -> At<Tree<'a>> {
     if let Some(at) = text.lines().position(|line| line.starts_with('%')) {
         // Only before the content it is a directive.
-        let before = text.lines().take(at).all(|line| line.trim().is_empty() || line.starts_with('#'));
+        let before = text
+            .lines()
+            .take(at)
+            .all(|line| line.trim().is_empty() || line.starts_with('#'));
         if before {
             let line = text.lines().nth(at).unwrap_or_default();
             return Err((at + 1, Fault::Directive(line.trim_end().to_owned())));
@@ -172,7 +202,10 @@ fn check_characters(text: &str) -> At<()> {
             | '\u{FEFF}' | '\u{FFFE}' | '\u{FFFF}')
     };
     match text.char_indices().find(|(_, c)| wrong(*c)) {
-        Some((at, c)) => Err((1 + text[..at].matches('\n').count(), Fault::Character(c.into()))),
+        Some((at, c)) => Err((
+            1 + text[..at].matches('\n').count(),
+            Fault::Character(c.into()),
+        )),
         None => Ok(()),
     }
 }

@@ -34,19 +34,24 @@ pub(crate) enum Item {
 }
 
 /// Replays a patch. Only operations that the text can follow; the others are [`Odd`].
-pub(crate) fn of(tree: &Tree<'_>, patch: &json_patch::Patch) -> Result<Plan, Odd> {
+pub(crate) fn of(tree: &Tree<'_>, operations: &[PatchOperation]) -> Result<Plan, Odd> {
     let mut plan = Plan::Keep;
     let planner = Planner { tree };
-    for operation in &patch.0 {
+    for operation in operations {
         let (path, change) = match operation {
             PatchOperation::Add(AddOperation { path, value }) => (path, Change::Add(value)),
-            PatchOperation::Replace(ReplaceOperation { path, value }) => (path, Change::Replace(value)),
+            PatchOperation::Replace(ReplaceOperation { path, value }) => {
+                (path, Change::Replace(value))
+            }
             PatchOperation::Remove(RemoveOperation { path }) => (path, Change::Remove),
             // Whether it holds was found out on the value.
             PatchOperation::Test(_) => continue,
             _ => return Err(Odd),
         };
-        let path: Vec<String> = path.tokens().map(|token| token.decoded().into_owned()).collect();
+        let path: Vec<String> = path
+            .tokens()
+            .map(|token| token.decoded().into_owned())
+            .collect();
         planner.apply(&mut plan, 0, &path, change)?;
     }
     Ok(plan)
@@ -73,7 +78,13 @@ struct Planner<'t, 'a> {
 }
 
 impl Planner<'_, '_> {
-    fn apply(&self, plan: &mut Plan, id: Id, path: &[String], change: Change<'_>) -> Result<(), Odd> {
+    fn apply(
+        &self,
+        plan: &mut Plan,
+        id: Id,
+        path: &[String],
+        change: Change<'_>,
+    ) -> Result<(), Odd> {
         let Some((name, rest)) = path.split_first() else {
             *plan = self.difference(id, change.value()?)?;
             return Ok(());
@@ -96,7 +107,11 @@ impl Planner<'_, '_> {
         }
         match &self.tree.nodes[id].kind {
             Kind::Mapping(_) => Ok(Plan::Mapping(Members::default())),
-            Kind::Sequence(items) => Ok(Plan::Sequence((0..items.len()).map(|at| Item::Old(at, Plan::Keep)).collect())),
+            Kind::Sequence(items) => Ok(Plan::Sequence(
+                (0..items.len())
+                    .map(|at| Item::Old(at, Plan::Keep))
+                    .collect(),
+            )),
             Kind::Scalar { .. } | Kind::Alias(_) => Err(Odd),
         }
     }
@@ -124,7 +139,10 @@ impl Planner<'_, '_> {
             };
         }
         let members = self.members(id);
-        let named = |key: Id| !value::is_merge(&self.tree.nodes[key]) && value::key(self.tree, key).is_ok_and(|key| key == name);
+        let named = |key: Id| {
+            !value::is_merge(&self.tree.nodes[key])
+                && value::key(self.tree, key).is_ok_and(|key| key == name)
+        };
         let Some(at) = members.iter().position(|(key, _)| named(*key)) else {
             if rest.is_empty() && matches!(change, Change::Add(_)) {
                 plan.added.insert(name.to_owned(), change.value()?);
@@ -137,7 +155,9 @@ impl Planner<'_, '_> {
         match (member, rest, change) {
             (member, [], Change::Remove) => *member = None,
             (Some(plan), rest, change) => self.apply(plan, members[at].1, rest, change)?,
-            (member @ None, [], change) => *member = Some(self.difference(members[at].1, change.value()?)?),
+            (member @ None, [], change) => {
+                *member = Some(self.difference(members[at].1, change.value()?)?);
+            }
             (None, ..) => return Err(Odd),
         }
         Ok(())
@@ -151,9 +171,15 @@ impl Planner<'_, '_> {
         rest: &[String],
         change: Change<'_>,
     ) -> Result<(), Odd> {
-        let at = if name == "-" { items.len() } else { name.parse().map_err(|_| Odd)? };
+        let at = if name == "-" {
+            items.len()
+        } else {
+            name.parse().map_err(|_| Odd)?
+        };
         match (rest, change) {
-            ([], Change::Add(value)) if at <= items.len() => items.insert(at, Item::New(value.clone())),
+            ([], Change::Add(value)) if at <= items.len() => {
+                items.insert(at, Item::New(value.clone()));
+            }
             ([], Change::Remove) if at < items.len() => {
                 items.remove(at);
             }
@@ -185,7 +211,9 @@ impl Planner<'_, '_> {
             return Plan::New(new);
         }
         match (&self.tree.nodes[id].kind, old, new) {
-            (Kind::Mapping(members), Value::Object(old), Value::Object(new)) if self.plain(members) && !new.is_empty() => {
+            (Kind::Mapping(members), Value::Object(old), Value::Object(new))
+                if self.plain(members) && !new.is_empty() =>
+            {
                 self.between_maps(members, old, new)
             }
             (Kind::Sequence(items), Value::Array(old), Value::Array(new)) if !new.is_empty() => {
@@ -196,10 +224,17 @@ impl Planner<'_, '_> {
     }
 
     fn plain(&self, members: &[(Id, Id)]) -> bool {
-        !members.iter().any(|(key, _)| value::is_merge(&self.tree.nodes[*key]))
+        !members
+            .iter()
+            .any(|(key, _)| value::is_merge(&self.tree.nodes[*key]))
     }
 
-    fn between_maps(&self, members: &[(Id, Id)], old: &Map<String, Value>, mut new: Map<String, Value>) -> Plan {
+    fn between_maps(
+        &self,
+        members: &[(Id, Id)],
+        old: &Map<String, Value>,
+        mut new: Map<String, Value>,
+    ) -> Plan {
         let mut plan = Members::default();
         for (at, (key, id)) in members.iter().enumerate() {
             let name = value::key(self.tree, *key).unwrap_or_default();
@@ -217,8 +252,17 @@ impl Planner<'_, '_> {
 
     /// What is the same at both ends stays; between, items pair up one by one.
     fn between_lists(&self, nodes: &[Id], old: &[Value], new: Vec<Value>) -> Plan {
-        let head = old.iter().zip(&new).take_while(|(old, new)| old == new).count();
-        let tail = old[head..].iter().rev().zip(new[head..].iter().rev()).take_while(|(old, new)| old == new).count();
+        let head = old
+            .iter()
+            .zip(&new)
+            .take_while(|(old, new)| old == new)
+            .count();
+        let tail = old[head..]
+            .iter()
+            .rev()
+            .zip(new[head..].iter().rev())
+            .take_while(|(old, new)| old == new)
+            .count();
         let (middle, last) = (old.len() - tail, new.len() - tail);
         let mut items = Vec::with_capacity(new.len());
         for (at, value) in new.into_iter().enumerate() {
@@ -240,8 +284,14 @@ impl Planner<'_, '_> {
 fn on_value(value: &mut Value, path: &[String], change: Change<'_>) -> Result<(), Odd> {
     let path = jsonptr(path);
     let operation = match change {
-        Change::Add(value) => PatchOperation::Add(AddOperation { path, value: value.clone() }),
-        Change::Replace(value) => PatchOperation::Replace(ReplaceOperation { path, value: value.clone() }),
+        Change::Add(value) => PatchOperation::Add(AddOperation {
+            path,
+            value: value.clone(),
+        }),
+        Change::Replace(value) => PatchOperation::Replace(ReplaceOperation {
+            path,
+            value: value.clone(),
+        }),
         Change::Remove => PatchOperation::Remove(RemoveOperation { path }),
     };
     json_patch::patch(value, &[operation]).map_err(|_| Odd)

@@ -43,13 +43,19 @@ pub(crate) fn meaning(text: &str, plain: bool, tag: Option<&str>) -> Result<Mean
         // A tag that go-yaml does not know, `!` included.
         return Ok(Meaning::Text);
     };
-    let wrong = || Fault::Tag { value: text.to_owned(), tag: format!("!!{short}") };
+    let wrong = || Fault::Tag {
+        value: text.to_owned(),
+        tag: format!("!!{short}"),
+    };
     match (short, resolve(text)) {
         ("null", Meaning::Null) => Ok(Meaning::Null),
-        ("bool", found @ Meaning::Bool(_)) => Ok(found),
-        ("int", found @ (Meaning::Int(_) | Meaning::Unsigned(_))) => Ok(found),
-        ("float", found @ Meaning::Float(_)) => Ok(found),
-        #[allow(clippy::cast_precision_loss, reason = "the tag asks for a float, as in go-yaml")]
+        ("bool", found @ Meaning::Bool(_))
+        | ("int", found @ (Meaning::Int(_) | Meaning::Unsigned(_)))
+        | ("float", found @ Meaning::Float(_)) => Ok(found),
+        #[allow(
+            clippy::cast_precision_loss,
+            reason = "the tag asks for a float, as in go-yaml"
+        )]
         ("float", Meaning::Int(int)) => Ok(Meaning::Float(int as f64)),
         ("binary", _) => decode(text).map(Meaning::Decoded).ok_or_else(wrong),
         // A rough check where go-yaml parses the date: either way it stays text.
@@ -69,8 +75,12 @@ fn decode(text: &str) -> Option<String> {
 pub(crate) fn resolve(text: &str) -> Meaning {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => Meaning::Null,
-        "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => Meaning::Bool(true),
-        "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => Meaning::Bool(false),
+        "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => {
+            Meaning::Bool(true)
+        }
+        "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => {
+            Meaning::Bool(false)
+        }
         ".nan" | ".NaN" | ".NAN" => Meaning::Float(f64::NAN),
         ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => Meaning::Float(f64::INFINITY),
         "-.inf" | "-.Inf" | "-.INF" => Meaning::Float(f64::NEG_INFINITY),
@@ -121,7 +131,9 @@ fn go_int(text: &str) -> Option<Meaning> {
     if !sign.is_empty() {
         return None;
     }
-    u64::from_str_radix(digits, radix).ok().map(Meaning::Unsigned)
+    u64::from_str_radix(digits, radix)
+        .ok()
+        .map(Meaning::Unsigned)
 }
 
 /// `[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?`
@@ -163,7 +175,9 @@ pub(crate) fn value(text: &str, meaning: Meaning) -> Result<Value, Fault> {
         Meaning::Bool(bool) => Value::Bool(bool),
         Meaning::Int(int) => Value::Number(int.into()),
         Meaning::Unsigned(int) => Value::Number(int.into()),
-        Meaning::Float(float) => Value::Number(json_number(float).ok_or_else(|| Fault::NoJson(text.to_owned()))?),
+        Meaning::Float(float) => {
+            Value::Number(json_number(float).ok_or_else(|| Fault::NoJson(text.to_owned()))?)
+        }
         Meaning::Text => Value::String(text.to_owned()),
         Meaning::Decoded(text) => Value::String(text),
     })
@@ -174,7 +188,10 @@ fn json_number(float: f64) -> Option<Number> {
     // 2^63 is exact as a float, i64::MAX is not.
     const END: f64 = 9_223_372_036_854_775_808.0;
     if float.fract() == 0.0 && (-END..END).contains(&float) {
-        #[allow(clippy::cast_possible_truncation, reason = "whole and in range, as just tested")]
+        #[allow(
+            clippy::cast_possible_truncation,
+            reason = "whole and in range, as just tested"
+        )]
         return Some((float as i64).into());
     }
     Number::from_f64(float)
@@ -195,7 +212,10 @@ pub(crate) fn key(text: &str, meaning: Meaning) -> Result<String, Fault> {
 
 /// Go's `strconv.FormatFloat(float, 'g', -1, 32)`, in go-yaml's spelling of the infinities.
 fn go_float32(float: f64) -> String {
-    #[allow(clippy::cast_possible_truncation, reason = "sigs.k8s.io/yaml prints float keys with 32 bits")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "sigs.k8s.io/yaml prints float keys with 32 bits"
+    )]
     let float = float as f32;
     if float.is_nan() {
         return ".nan".to_owned();
@@ -208,6 +228,10 @@ fn go_float32(float: f64) -> String {
     match exponent.parse::<i32>().unwrap_or(0) {
         // Go takes %e under -4 and from the precision on, which counts as 6 for the shortest form.
         -4..=5 => format!("{float}"),
-        exponent => format!("{digits}e{}{:02}", if exponent < 0 { '-' } else { '+' }, exponent.abs()),
+        exponent => format!(
+            "{digits}e{}{:02}",
+            if exponent < 0 { '-' } else { '+' },
+            exponent.abs()
+        ),
     }
 }

@@ -32,20 +32,31 @@ pub(crate) fn text(bytes: &[u8]) -> Result<&str, Error> {
     let zeros: Vec<bool> = bytes.iter().take(4).map(|byte| *byte == 0).collect();
     match (bytes, zeros.as_slice()) {
         ([0, 0, 0xFE, 0xFF, ..] | [0xFF, 0xFE, 0, 0, ..], _)
-        | (_, [true, true, true, false] | [false, true, true, true]) => return Err(Error::Encoding("UTF-32")),
+        | (_, [true, true, true, false] | [false, true, true, true]) => {
+            return Err(Error::Encoding("UTF-32"));
+        }
         ([0xFE, 0xFF, ..] | [0xFF, 0xFE, ..], _)
-        | (_, [true, false] | [false, true] | [true, false, true, false] | [false, true, false, true]) => {
+        | (
+            _,
+            [true, false] | [false, true] | [true, false, true, false] | [false, true, false, true],
+        ) => {
             return Err(Error::Encoding("UTF-16"));
         }
         _ => {}
     }
-    let line = |offset: usize| 1 + bytes[..offset].iter().filter(|byte| **byte == b'\n').count();
+    let line = |offset: usize| bytes[..offset].split(|byte| *byte == b'\n').count();
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let offset = error.valid_up_to();
-        Error::Utf8 { offset, line: line(offset) }
+        Error::Utf8 {
+            offset,
+            line: line(offset),
+        }
     })?;
     match bytes.iter().position(|byte| *byte == 0) {
-        Some(offset) => Err(Error::Nul { offset, line: line(offset) }),
+        Some(offset) => Err(Error::Nul {
+            offset,
+            line: line(offset),
+        }),
         None => Ok(text),
     }
 }
@@ -85,7 +96,16 @@ fn json<'a>(text: &'a str, limit: usize, found: &mut Vec<Piece<'a>>) -> Result<(
             // The line's end belongs to the value before it.
             end += rest[..gap].find('\n').map_or(0, |newline| newline + 1);
         }
-        push(found, limit, Piece { text: &text[start..end], line, body: 0, kind })?;
+        push(
+            found,
+            limit,
+            Piece {
+                text: &text[start..end],
+                line,
+                body: 0,
+                kind,
+            },
+        )?;
         line += newlines(&text[start..end]);
         start = end;
         if kind == PieceKind::Broken || end == text.len() {
@@ -95,11 +115,20 @@ fn json<'a>(text: &'a str, limit: usize, found: &mut Vec<Piece<'a>>) -> Result<(
     Ok(())
 }
 
-fn yaml<'a>(text: &'a str, mut line: usize, limit: usize, found: &mut Vec<Piece<'a>>) -> Result<(), Error> {
+fn yaml<'a>(
+    text: &'a str,
+    mut line: usize,
+    limit: usize,
+    found: &mut Vec<Piece<'a>>,
+) -> Result<(), Error> {
     let mut start = 0;
     while start < text.len() {
         let rest = &text[start..];
-        let mut body = if rest.starts_with('\u{FEFF}') { '\u{FEFF}'.len_utf8() } else { 0 };
+        let mut body = if rest.starts_with('\u{FEFF}') {
+            '\u{FEFF}'.len_utf8()
+        } else {
+            0
+        };
         if rest[body..].starts_with("---") {
             body += line_length(&rest[body..]);
         }
@@ -107,7 +136,16 @@ fn yaml<'a>(text: &'a str, mut line: usize, limit: usize, found: &mut Vec<Piece<
         while end < rest.len() && !rest[end..].starts_with("---") {
             end += line_length(&rest[end..]);
         }
-        push(found, limit, Piece { text: &rest[..end], line, body, kind: PieceKind::Yaml })?;
+        push(
+            found,
+            limit,
+            Piece {
+                text: &rest[..end],
+                line,
+                body,
+                kind: PieceKind::Yaml,
+            },
+        )?;
         line += newlines(&rest[..end]);
         start += end;
     }
@@ -129,7 +167,11 @@ pub(crate) fn separator(piece: &Piece<'_>) -> Result<(), Fault> {
         return Ok(());
     };
     let rest = rest.trim();
-    if rest.is_empty() || rest.starts_with('#') { Ok(()) } else { Err(Fault::Separator(rest.to_owned())) }
+    if rest.is_empty() || rest.starts_with('#') {
+        Ok(())
+    } else {
+        Err(Fault::Separator(rest.to_owned()))
+    }
 }
 
 fn line_length(text: &str) -> usize {

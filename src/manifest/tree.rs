@@ -30,7 +30,10 @@ pub(crate) struct Node<'a> {
 
 #[derive(Debug)]
 pub(crate) enum Kind<'a> {
-    Scalar { text: Cow<'a, str>, style: ScalarStyle },
+    Scalar {
+        text: Cow<'a, str>,
+        style: ScalarStyle,
+    },
     Sequence(Vec<Id>),
     Mapping(Vec<(Id, Id)>),
     Alias(Id),
@@ -54,11 +57,19 @@ pub(crate) type At<T> = Result<T, (usize, Fault)>;
 /// Parses one YAML document. `depth` and `nodes` bound what comes back.
 pub(crate) fn parse(text: &str, depth: usize, nodes: usize) -> At<Tree<'_>> {
     let offsets = Offsets::of(text);
-    let mut builder = Builder { tree: Tree::default(), open: Vec::new(), anchors: HashMap::new(), documents: 0 };
+    let mut builder = Builder {
+        tree: Tree::default(),
+        open: Vec::new(),
+        anchors: HashMap::new(),
+        documents: 0,
+    };
     for event in Parser::new_from_str(text) {
-        let (event, span) = event.map_err(|error| syntax(&error, text))?;
+        let (event, span) = event.map_err(|error| syntax(&error, text, depth))?;
         let line = span.start.line();
-        let place = Place { end: offsets.byte(span.end), line };
+        let place = Place {
+            end: offsets.byte(span.end),
+            line,
+        };
         builder.take(event, place).map_err(|fault| (line, fault))?;
         if builder.open.len() > depth {
             return Err((line, Fault::TooDeep(depth)));
@@ -70,19 +81,25 @@ pub(crate) fn parse(text: &str, depth: usize, nodes: usize) -> At<Tree<'_>> {
     Ok(builder.tree)
 }
 
-fn syntax(error: &ScanError, text: &str) -> (usize, Fault) {
+fn syntax(error: &ScanError, text: &str, depth: usize) -> (usize, Fault) {
     let line = error.marker().line().max(1);
-    // The scanner may notice one line late.
-    for number in [line, line.saturating_sub(1)] {
-        let indent = text.lines().nth(number.wrapping_sub(1)).map(|line| line.trim_start_matches(' '));
+    let info = error.info();
+    // The scanner may notice one line late, or name the line before.
+    let last = line + usize::from(info.contains("tab"));
+    for number in (line.saturating_sub(1)..=last).rev() {
+        let indent = text
+            .lines()
+            .nth(number.wrapping_sub(1))
+            .map(|line| line.trim_start_matches(' '));
         if indent.is_some_and(|rest| rest.starts_with('\t')) {
             return (number, Fault::Tab);
         }
     }
-    if error.info().ends_with("must be followed by a valid YAML whitespace") {
-        return (line, Fault::Tab);
+    match info {
+        _ if info.ends_with("must be followed by a valid YAML whitespace") => (line, Fault::Tab),
+        "recursion limit exceeded" => (line, Fault::TooDeep(depth)),
+        _ => (line, Fault::Syntax(info.to_owned())),
     }
-    (line, Fault::Syntax(error.info().to_owned()))
 }
 
 /// Turns the parser's places, counted in characters, into bytes.
@@ -90,7 +107,11 @@ struct Offsets(Option<Vec<u32>>, usize);
 
 impl Offsets {
     fn of(text: &str) -> Self {
-        let table = || text.char_indices().map(|(at, _)| u32::try_from(at).unwrap_or(u32::MAX)).collect();
+        let table = || {
+            text.char_indices()
+                .map(|(at, _)| u32::try_from(at).unwrap_or(u32::MAX))
+                .collect()
+        };
         Self((!text.is_ascii()).then(table), text.len())
     }
 
@@ -128,8 +149,12 @@ impl<'a> Builder<'a> {
             Event::Scalar(text, style, anchor, tag) => {
                 self.node(Kind::Scalar { text, style }, anchor, tag, place)?;
             }
-            Event::SequenceStart(anchor, tag) => self.open(Kind::Sequence(Vec::new()), anchor, tag, place)?,
-            Event::MappingStart(anchor, tag) => self.open(Kind::Mapping(Vec::new()), anchor, tag, place)?,
+            Event::SequenceStart(anchor, tag) => {
+                self.open(Kind::Sequence(Vec::new()), anchor, tag, place)?;
+            }
+            Event::MappingStart(anchor, tag) => {
+                self.open(Kind::Mapping(Vec::new()), anchor, tag, place)?;
+            }
             Event::SequenceEnd | Event::MappingEnd => {
                 if let Some(open) = self.open.pop() {
                     self.tree.nodes[open.id].end = place.end;
@@ -178,7 +203,13 @@ impl<'a> Builder<'a> {
         let tag = tag.map(|tag| format!("{}{}", tag.handle, tag.suffix));
         let Place { end, line } = place;
         let composite = matches!(kind, Kind::Sequence(_) | Kind::Mapping(_));
-        let id = self.tree.add(Node { kind, tag, anchor: anchor > 0, end, line });
+        let id = self.tree.add(Node {
+            kind,
+            tag,
+            anchor: anchor > 0,
+            end,
+            line,
+        });
         if anchor > 0 {
             self.anchors.insert(anchor, id);
         }

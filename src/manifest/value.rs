@@ -9,8 +9,17 @@ use std::collections::HashMap;
 
 /// The value of a whole document: null where it is empty.
 pub(crate) fn of(tree: &Tree<'_>, depth: usize, nodes: usize) -> At<Value> {
-    let mut reader = Reader { tree, nodes, left: nodes, depth };
-    if tree.root().is_some() { reader.read(0, 0) } else { Ok(Value::Null) }
+    let mut reader = Reader {
+        tree,
+        nodes,
+        left: nodes,
+        depth,
+    };
+    if tree.root().is_some() {
+        reader.read(0, 0)
+    } else {
+        Ok(Value::Null)
+    }
 }
 
 /// The JSON key of a node that stands for one.
@@ -75,12 +84,20 @@ impl<'t, 'a> Reader<'t, 'a> {
         if depth > self.depth {
             return Err((node.line, Fault::TooDeep(self.depth)));
         }
-        self.left = self.left.checked_sub(1).ok_or((node.line, Fault::TooManyNodes(self.nodes)))?;
+        self.left = self
+            .left
+            .checked_sub(1)
+            .ok_or((node.line, Fault::TooManyNodes(self.nodes)))?;
         Ok(node)
     }
 
     /// Members in their order. As in go-yaml v2, what `<<` brings replaces members that stand before it.
-    fn members(&mut self, members: &[(Id, Id)], depth: usize, map: &mut Map<String, Value>) -> At<()> {
+    fn members(
+        &mut self,
+        members: &[(Id, Id)],
+        depth: usize,
+        map: &mut Map<String, Value>,
+    ) -> At<()> {
         let mut lines = HashMap::with_capacity(members.len());
         for &(key, value) in members {
             let node = &self.tree.nodes[key];
@@ -126,5 +143,11 @@ impl<'t, 'a> Reader<'t, 'a> {
 
 /// The value of one node of a tree that [`of`] has read before.
 pub(crate) fn at(tree: &Tree<'_>, id: Id) -> At<Value> {
-    Reader { tree, nodes: usize::MAX, left: usize::MAX, depth: usize::MAX }.read(id, 0)
+    Reader {
+        tree,
+        nodes: usize::MAX,
+        left: usize::MAX,
+        depth: usize::MAX,
+    }
+    .read(id, 0)
 }

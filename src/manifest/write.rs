@@ -76,7 +76,12 @@ pub(crate) fn behind_key(value: &Value, indent: usize, style: Style) -> String {
     if let Some(text) = inline(value) {
         return format!(" {text}");
     }
-    let inner = indent + if value.is_array() { style.dash } else { style.step };
+    let inner = indent
+        + if value.is_array() {
+            style.dash
+        } else {
+            style.step
+        };
     if value.is_string() {
         return format!(" {}", block(value, inner, style));
     }
@@ -86,7 +91,10 @@ pub(crate) fn behind_key(value: &Value, indent: usize, style: Style) -> String {
 /// An item of a sequence whose dashes are in column `indent`.
 pub(crate) fn item(value: &Value, indent: usize, style: Style) -> String {
     let inner = indent + 2;
-    format!("- {}", inline(value).unwrap_or_else(|| block(value, inner, style)))
+    format!(
+        "- {}",
+        inline(value).unwrap_or_else(|| block(value, inner, style))
+    )
 }
 
 /// A text of several lines, its lines in column `indent`.
@@ -106,10 +114,16 @@ fn literal(value: &Value, indent: usize) -> Option<String> {
 fn literal_header(text: &str) -> Option<&'static str> {
     let lines = text.strip_suffix('\n').unwrap_or(text);
     // One line reads better in quotes; blanks and line ends at either edge depend on the text around.
-    let fits = lines.contains('\n') && !lines.starts_with(char::is_whitespace) && !lines.ends_with(char::is_whitespace);
+    let fits = lines.contains('\n')
+        && !lines.starts_with(char::is_whitespace)
+        && !lines.ends_with(char::is_whitespace);
     let plain = text.chars().all(|c| c == '\n' || printable(c));
     let blank = |line: &str| !line.is_empty() && line.trim().is_empty();
-    (fits && plain && !text.lines().any(blank)).then_some(if text.ends_with('\n') { "|" } else { "|-" })
+    (fits && plain && !text.lines().any(blank)).then_some(if text.ends_with('\n') {
+        "|"
+    } else {
+        "|-"
+    })
 }
 
 /// A value in one line, collections in brackets.
@@ -154,15 +168,24 @@ fn key(name: &str) -> String {
 
 /// A text as a plain scalar where that is safe, else in double quotes.
 fn scalar(text: &str, in_flow: bool) -> String {
-    if plain(text, in_flow) { text.to_owned() } else { quoted(text) }
+    if plain(text, in_flow) {
+        text.to_owned()
+    } else {
+        quoted(text)
+    }
 }
 
 fn plain(text: &str, in_flow: bool) -> bool {
     let first = text.chars().next().unwrap_or(' ');
-    let indicator = "?:,[]{}#&*!|>'\"%@`=<".contains(first) || (first == '-' && text[1..].starts_with([' ', '-']));
+    let indicator = "?:,[]{}#&*!|>'\"%@`=<".contains(first)
+        || (first == '-' && text[1..].starts_with([' ', '-']));
     let flow = in_flow && (text.contains([',', '[', ']', '{', '}', ':', '?']) || first == '-');
-    let stops = text.starts_with("...") || text.ends_with(':') || text.contains(": ") || text.contains(" #");
-    let blank = text.trim() != text || text == "-" || !text.chars().all(|c| c != '\t' && printable(c));
+    let stops = text.starts_with("...")
+        || text.ends_with(':')
+        || text.contains(": ")
+        || text.contains(" #");
+    let blank =
+        text.trim() != text || text == "-" || !text.chars().all(|c| c != '\t' && printable(c));
     !(text.is_empty() || indicator || flow || stops || blank || ambiguous(text))
 }
 
@@ -172,11 +195,19 @@ fn ambiguous(text: &str) -> bool {
         return true;
     }
     let bytes = text.as_bytes();
-    let numeric = text.strip_prefix(['+', '-']).unwrap_or(text).starts_with(|c: char| c.is_ascii_digit() || c == '.');
+    let numeric = text
+        .strip_prefix(['+', '-'])
+        .unwrap_or(text)
+        .starts_with(|c: char| c.is_ascii_digit() || c == '.');
     // Numbers out of range, YAML 1.1's base 60 (`190:20:30`), and dates.
-    let base60 = text.contains(':') && bytes.iter().all(|byte| byte.is_ascii_digit() || b":._+-".contains(byte));
+    let base60 = text.contains(':')
+        && bytes
+            .iter()
+            .all(|byte| byte.is_ascii_digit() || b":._+-".contains(byte));
     let date = bytes.len() > 7 && bytes[..4].iter().all(u8::is_ascii_digit) && bytes[4] == b'-';
-    let prefix = ["0x", "0o", "0b", "0X", "0O", "0B"].iter().any(|prefix| text.contains(prefix));
+    let prefix = ["0x", "0o", "0b", "0X", "0O", "0B"]
+        .iter()
+        .any(|prefix| text.contains(prefix));
     numeric && (base60 || date || prefix || text.replace('_', "").parse::<f64>().is_ok())
 }
 
@@ -198,4 +229,53 @@ fn quoted(text: &str) -> String {
 fn printable(c: char) -> bool {
     matches!(c, '\t' | ' '..='~' | '\u{A0}'..='\u{2027}' | '\u{202A}'..='\u{D7FF}' | '\u{E000}'..='\u{FEFE}'
         | '\u{FF00}'..='\u{FFFD}' | '\u{10000}'..)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::to_yaml;
+    use serde_json::json;
+
+    #[test]
+    fn yaml_quotes_what_some_reader_would_misread() {
+        let cases = [
+            ("yes", "\"yes\""),
+            ("No", "\"No\""),
+            ("on", "\"on\""),
+            ("y", "\"y\""),
+            ("~", "\"~\""),
+            ("null", "\"null\""),
+            ("", "\"\""),
+            ("0644", "\"0644\""),
+            ("0o7", "\"0o7\""),
+            ("1e3", "\"1e3\""),
+            ("1_000", "\"1_000\""),
+            ("12:30:45", "\"12:30:45\""),
+            ("2001-01-01", "\"2001-01-01\""),
+            (".5", "\".5\""),
+            ("1e400", "\"1e400\""),
+            ("- a", "\"- a\""),
+            ("a: b", "\"a: b\""),
+            ("a #b", "\"a #b\""),
+            ("*a", "\"*a\""),
+            ("a\tb", "\"a\\tb\""),
+            ("=", "\"=\""),
+            ("<<", "\"<<\""),
+            ("\u{85}", "\"\\u0085\""),
+            ("a\u{2028}", "\"a\\u2028\""),
+            ("plain", "plain"),
+            ("1.2.3", "1.2.3"),
+            ("http://x:80/y", "http://x:80/y"),
+            ("-flag", "-flag"),
+            ("a, [b]", "a, [b]"),
+            ("x=y", "x=y"),
+            ("é", "é"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(to_yaml(&json!(text)), format!("{expected}\n"));
+        }
+        let value = json!({"yes": [1, {"a": [[], {}], "b": [["x"]]}], "t": "l1\n  l2\n", "u": "l1\nl2", "f": 1.5});
+        let yaml = "\"yes\":\n- 1\n- a:\n  - []\n  - {}\n  b:\n  - - x\nt: |\n  l1\n    l2\nu: |-\n  l1\n  l2\nf: 1.5\n";
+        assert_eq!(to_yaml(&value), yaml);
+    }
 }

@@ -143,9 +143,11 @@ impl Editor<'_, '_> {
         let mut rest = elements;
         if compact && !first.kept {
             let run = &elements[..next_kept.unwrap_or(elements.len())];
-            self.no_comment_between(run, next_kept.map(|at| elements[at].lead))?;
+            let comments = self.comments_between(run, next_kept.map(|at| elements[at].lead));
             let (end, text) = match next_kept {
-                Some(at) => (elements[at].lead, String::new()),
+                // Comments that stand alone stay, now behind the dash or the key.
+                Some(at) => (elements[at].lead, below_each(&comments, column)),
+                None if !comments.is_empty() => return Err(Odd),
                 None if added.is_empty() => (last.end, empty.to_owned()),
                 None => (line_end(self.text, last.end), joined(added, column)),
             };
@@ -160,7 +162,7 @@ impl Editor<'_, '_> {
                 ),
                 // Behind the key, where its comment stays.
                 _ if spot.start == spot.body => {
-                    self.splice(spot.from, spot.from, &format!(" {empty}"))
+                    self.splice(spot.from, spot.from, &format!(" {empty}"));
                 }
                 _ => return Err(Odd),
             }
@@ -182,16 +184,17 @@ impl Editor<'_, '_> {
         Ok(())
     }
 
-    /// Elements that go together with the text between them must not take a comment along that stands alone.
-    fn no_comment_between(&self, run: &[Element], next: Option<usize>) -> Result<(), Odd> {
+    /// The comments in lines of their own between elements, and before `next`.
+    fn comments_between(&self, run: &[Element], next: Option<usize>) -> Vec<&'_ str> {
         let leads = run.iter().skip(1).map(|element| element.lead).chain(next);
-        for (element, lead) in run.iter().zip(leads) {
-            let from = line_after(self.text, element.end);
-            if self.text[from.min(lead)..lead].contains('#') {
-                return Err(Odd);
-            }
-        }
-        Ok(())
+        let gaps = run.iter().zip(leads).map(|(element, lead)| {
+            let from = line_after(self.text, element.end).min(lead);
+            &self.text[from..lead]
+        });
+        gaps.flat_map(str::lines)
+            .map(str::trim)
+            .filter(|line| !line.is_empty())
+            .collect()
     }
 
     fn append(&mut self, elements: &[Element], added: &[String], column: usize) {
@@ -254,6 +257,12 @@ impl Editor<'_, '_> {
                 self.splice(start, end, "");
             } else if let Some(lines) = behind.strip_prefix('\n') {
                 self.splice(start, end, &format!("{lines}\n"));
+            } else if let Holder::Dash(column) = holder
+                && !value.is_string()
+            {
+                let inner = column + 2;
+                let lines = write::block(value, inner, self.style);
+                self.splice(start, end, &format!("{:inner$}{lines}\n", ""));
             } else {
                 return Err(Odd);
             }
@@ -326,6 +335,17 @@ impl Editor<'_, '_> {
         );
         Ok(())
     }
+}
+
+/// The lines with their ends, and the indentation that the next one needs.
+fn below_each(lines: &[&str], column: usize) -> String {
+    let mut text = String::new();
+    for line in lines {
+        text.push_str(line);
+        text.push('\n');
+        text.push_str(&" ".repeat(column));
+    }
+    text
 }
 
 fn joined(added: &[String], column: usize) -> String {

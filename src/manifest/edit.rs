@@ -39,13 +39,13 @@ impl Document<'_> {
             });
         }
         let (head, body) = self.piece.text.split_at(self.piece.body);
-        let (body, value, rewritten) = match self.in_place(body, patch, &wanted) {
-            Ok((body, value)) => (body, value, false),
-            Err(Odd) => {
+        let (body, value, rewritten) =
+            if let Ok((body, value)) = self.in_place(body, patch, &wanted) {
+                (body, value, false)
+            } else {
                 let value = ordered_as(&self.value, wanted);
                 (self.anew(body, &value), value, true)
-            }
-        };
+            };
         Ok(Edited {
             text: format!("{head}{body}"),
             value,
@@ -63,8 +63,8 @@ impl Document<'_> {
             Format::Yaml => super::parse_yaml(&text, &self.limits),
         };
         let tree = tree.map_err(|_| Odd)?;
-        let plan = plan::of(&tree, patch)?;
-        let mut editor = Editor::new(&text, &tree, self.format)?;
+        let plan = plan::of(&tree, &patch.0)?;
+        let mut editor = Editor::new(&text, &tree, self.format, super::line_end(self.piece.text))?;
         editor.node(0, &plan, Holder::Root)?;
         let mut edited = editor.spliced();
         if self.format == Format::Yaml && !body.ends_with('\n') {
@@ -86,7 +86,8 @@ impl Document<'_> {
             super::parse_body(&body, self.piece.kind, &limits).map_err(|_| Odd)?;
         // A separator would end the document early.
         let cut = body.lines().any(|line| line.starts_with("---"));
-        if format == self.format && !cut && same(&value, wanted) {
+        let fits = format == self.format || self.format == Format::Yaml;
+        if fits && !cut && same(&value, wanted) {
             Ok((body, value))
         } else {
             Err(Odd)
@@ -100,7 +101,7 @@ impl Document<'_> {
         } else {
             ""
         };
-        let end = super::line_end(body);
+        let end = super::line_end(self.piece.text);
         if self.format == Format::Yaml {
             let text = format!("{lead}{}", write::to_yaml(value).replace('\n', end));
             if let Ok((text, _)) = self.checked(text, value) {
@@ -194,9 +195,13 @@ pub(crate) struct Editor<'t, 'a> {
 }
 
 impl<'t, 'a> Editor<'t, 'a> {
-    fn new(text: &'t str, tree: &'t Tree<'a>, format: Format) -> Result<Self, Odd> {
+    fn new(
+        text: &'t str,
+        tree: &'t Tree<'a>,
+        format: Format,
+        line_end: &'static str,
+    ) -> Result<Self, Odd> {
         let spots = layout::of(text, tree)?;
-        let line_end = super::line_end(text);
         // Line ends of old Macs: the line-wise editing would not see them.
         if text.replace("\r\n", "\n").contains('\r') {
             return Err(Odd);
@@ -250,7 +255,10 @@ impl<'t, 'a> Editor<'t, 'a> {
     fn replace(&mut self, id: Id, value: &Value, holder: Holder) -> Result<(), Odd> {
         match holder {
             Holder::Root => Err(Odd),
-            Holder::Flow => self.flow_value(id, value),
+            Holder::Flow => {
+                self.flow_value(id, value);
+                Ok(())
+            }
             Holder::Key(_) | Holder::Dash(_) => self.block_value(id, value, holder),
         }
     }

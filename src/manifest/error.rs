@@ -122,6 +122,19 @@ pub enum Fault {
     },
 }
 
+impl Fault {
+    /// The same fault, `lines` further down.
+    pub(crate) fn below(self, lines: usize) -> Self {
+        match self {
+            Self::DuplicateKey { key, first } => Self::DuplicateKey {
+                key,
+                first: first + lines,
+            },
+            other => other,
+        }
+    }
+}
+
 /// Why an edit was not possible.
 #[derive(Debug, Error)]
 #[non_exhaustive]

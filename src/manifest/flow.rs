@@ -40,12 +40,13 @@ impl Editor<'_, '_> {
             });
         }
         let indent = self.element_indent(id, &elements);
+        let indent = indent.as_deref();
         let new = plan
             .added
             .iter()
-            .map(|(key, value)| (None, self.flow_member_text(key, value, &indent)));
+            .map(|(key, value)| (None, self.flow_member_text(key, value, indent)));
         let new = new.collect();
-        self.flow_elements(id, &elements, new, &indent)
+        self.flow_elements(id, &elements, new, indent)
     }
 
     pub(crate) fn flow_sequence(&mut self, id: Id, old: &[Id], plan: &[Item]) -> Result<(), Odd> {
@@ -58,10 +59,11 @@ impl Editor<'_, '_> {
             })
             .collect();
         let indent = self.element_indent(id, &elements);
+        let indent = indent.as_deref();
         let mut new = New::new();
         for item in plan {
             match item {
-                Item::New(value) => new.push((None, self.flow_text(value, &indent))),
+                Item::New(value) => new.push((None, self.flow_text(value, indent))),
                 Item::Old(at, plan) => {
                     elements[*at].kept = true;
                     self.node(old[*at], plan, Holder::Flow)?;
@@ -71,7 +73,7 @@ impl Editor<'_, '_> {
                 }
             }
         }
-        self.flow_elements(id, &elements, new, &indent)
+        self.flow_elements(id, &elements, new, indent)
     }
 
     /// The indentation of elements that stand in lines of their own; `None` where they share one.
@@ -102,7 +104,7 @@ impl Editor<'_, '_> {
         (lines && line_start(self.text, self.spots[0].start) == self.spots[0].start).then_some(unit)
     }
 
-    fn flow_member_text(&self, key: &str, value: &Value, indent: &Option<String>) -> String {
+    fn flow_member_text(&self, key: &str, value: &Value, indent: Option<&str>) -> String {
         if self.format == Format::Yaml {
             return write::flow_member(key, value);
         }
@@ -114,7 +116,7 @@ impl Editor<'_, '_> {
         )
     }
 
-    fn flow_text(&self, value: &Value, indent: &Option<String>) -> String {
+    fn flow_text(&self, value: &Value, indent: Option<&str>) -> String {
         if self.format == Format::Yaml {
             return write::flow_item(value);
         }
@@ -142,10 +144,10 @@ impl Editor<'_, '_> {
         id: Id,
         elements: &[Element],
         new: New,
-        indent: &Option<String>,
+        indent: Option<&str>,
     ) -> Result<(), Odd> {
         let (text, spot) = (self.text, self.spots[id]);
-        let separator = indent.as_ref().map_or_else(
+        let separator = indent.map_or_else(
             || {
                 if self.format == Format::Json && self.colon_space().is_empty() {
                     String::new()
@@ -156,7 +158,7 @@ impl Editor<'_, '_> {
             |indent| format!("\n{indent}"),
         );
         let Some(last) = elements.iter().rposition(|element| element.kept) else {
-            return self.refill(id, elements, &new, indent.as_deref());
+            return self.refill(id, elements, &new, indent);
         };
         for (at, element) in elements
             .iter()
@@ -191,16 +193,13 @@ impl Editor<'_, '_> {
         };
         let mut tail = String::new();
         for (before, new) in new {
-            match before {
-                Some(at) => {
-                    let start = elements[at].start;
-                    self.splice(start, start, &format!("{new},{separator}"));
-                }
-                None => {
-                    tail.push_str(if tail.is_empty() { "" } else { "," });
-                    tail.push_str(&separator);
-                    tail.push_str(&new);
-                }
+            if let Some(at) = before {
+                let start = elements[at].start;
+                self.splice(start, start, &format!("{new},{separator}"));
+            } else {
+                tail.push_str(if tail.is_empty() { "" } else { "," });
+                tail.push_str(&separator);
+                tail.push_str(&new);
             }
         }
         if !tail.is_empty() {
@@ -237,7 +236,13 @@ impl Editor<'_, '_> {
         let new: Vec<&str> = new.iter().map(|(_, text)| text.as_str()).collect();
         let inside = match indent {
             Some(indent) if !new.is_empty() => {
-                let line = &self.text[line_start(self.text, spot.start)..];
+                // The closing bracket stays in its column where it has a line of its own.
+                let place = if first_in_line(self.text, end) {
+                    end
+                } else {
+                    spot.start
+                };
+                let line = &self.text[line_start(self.text, place)..];
                 let outer = &line[..line.len() - line.trim_start_matches([' ', '\t']).len()];
                 format!("\n{indent}{}\n{outer}", new.join(&format!(",\n{indent}")))
             }
@@ -249,14 +254,13 @@ impl Editor<'_, '_> {
     }
 
     /// Puts a value in the place of another inside brackets.
-    pub(crate) fn flow_value(&mut self, id: Id, value: &Value) -> Result<(), Odd> {
+    pub(crate) fn flow_value(&mut self, id: Id, value: &Value) {
         let spot = self.spots[id];
         let line = &self.text[line_start(self.text, spot.start)..];
         let indent = line[..line.len() - line.trim_start_matches([' ', '\t']).len()].to_owned();
-        let new = self.flow_text(value, &Some(indent));
+        let new = self.flow_text(value, Some(&indent));
         let space = if spot.start == spot.end { " " } else { "" };
         self.splice(spot.start, spot.end, &format!("{space}{new}"));
-        Ok(())
     }
 }
 

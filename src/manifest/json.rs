@@ -6,7 +6,7 @@ use saphyr_parser::ScalarStyle;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-/// Reads a text that serde_json has found to be JSON. Checks what serde_json does not: depth, size and double keys.
+/// Reads a text that `serde_json` has found to be JSON. Checks what that does not: depth, size and double keys.
 pub(crate) fn parse(text: &str, depth: usize, nodes: usize) -> At<Tree<'_>> {
     let mut reader = Reader {
         text,

@@ -120,6 +120,10 @@ impl Walk<'_, '_> {
                 style: ScalarStyle::Literal | ScalarStyle::Folded,
                 ..
             } => self.block_scalar(body, node.end)?,
+            Kind::Scalar {
+                style: ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted,
+                ..
+            } => self.quoted(body)?,
             Kind::Scalar { .. } | Kind::Alias(_) => node.end,
             Kind::Sequence(items) if self.byte(body) == Some(b'[') => {
                 spot.flow = true;
@@ -158,6 +162,23 @@ impl Walk<'_, '_> {
             body = skip(self.text, bare);
         }
         (bare, body)
+    }
+
+    /// Behind the closing quote; the parser counts what follows it.
+    fn quoted(&self, open: usize) -> Result<usize, Odd> {
+        let quote = self
+            .byte(open)
+            .filter(|byte| matches!(byte, b'\'' | b'"'))
+            .ok_or(Odd)?;
+        let mut at = open + 1;
+        loop {
+            at += match (self.byte(at).ok_or(Odd)?, self.byte(at + 1)) {
+                (b'\\', _) if quote == b'"' => 2,
+                (b'\'', Some(b'\'')) if quote == b'\'' => 2,
+                (byte, _) if byte == quote => return Ok(at + 1),
+                _ => 1,
+            };
+        }
     }
 
     fn block_scalar(&self, header: usize, scanned: usize) -> Result<usize, Odd> {

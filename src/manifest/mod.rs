@@ -52,7 +52,7 @@ pub struct Limits {
     pub depth: usize,
 }
 
-/// Kubernetes' own schemas for workloads end at about 15 levels; serde_json refuses 128.
+/// Kubernetes' own schemas for workloads end at about 15 levels; `serde_json` refuses 128.
 const DEPTH: usize = 100;
 
 impl Default for Limits {
@@ -103,10 +103,13 @@ pub fn read<'a>(
     };
     let pieces = split::pieces(split::text(bytes)?, limits.documents)?;
     let documents = pieces.into_iter().zip(1..).map(|(piece, number)| {
-        read_piece(piece, number, limits).map_err(|(line, fault)| DocumentError {
-            document: number,
-            line: piece.line + line - 1,
-            fault,
+        read_piece(piece, number, limits).map_err(|(line, fault)| {
+            let above = piece.line - 1;
+            DocumentError {
+                document: number,
+                line: above + line,
+                fault: fault.below(above),
+            }
         })
     });
     Ok(documents.collect())
@@ -128,7 +131,7 @@ fn read_piece(piece: Piece<'_>, number: usize, limits: Limits) -> At<Document<'_
     let body = &piece.text[piece.body..];
     let first_line = piece.text[..piece.body].matches('\n').count();
     let (format, value) = parse_body(body, piece.kind, &limits)
-        .map_err(|(line, fault)| (first_line + line, fault))?;
+        .map_err(|(line, fault)| (first_line + line, fault.below(first_line)))?;
     Ok(Document {
         piece,
         number,

@@ -34,10 +34,10 @@ pub(crate) enum Item {
 }
 
 /// Replays a patch. Only operations that the text can follow; the others are [`Odd`].
-pub(crate) fn of(tree: &Tree<'_>, patch: &json_patch::Patch) -> Result<Plan, Odd> {
+pub(crate) fn of(tree: &Tree<'_>, operations: &[PatchOperation]) -> Result<Plan, Odd> {
     let mut plan = Plan::Keep;
     let planner = Planner { tree };
-    for operation in &patch.0 {
+    for operation in operations {
         let (path, change) = match operation {
             PatchOperation::Add(AddOperation { path, value }) => (path, Change::Add(value)),
             PatchOperation::Replace(ReplaceOperation { path, value }) => {
@@ -156,7 +156,7 @@ impl Planner<'_, '_> {
             (member, [], Change::Remove) => *member = None,
             (Some(plan), rest, change) => self.apply(plan, members[at].1, rest, change)?,
             (member @ None, [], change) => {
-                *member = Some(self.difference(members[at].1, change.value()?)?)
+                *member = Some(self.difference(members[at].1, change.value()?)?);
             }
             (None, ..) => return Err(Odd),
         }
@@ -178,7 +178,7 @@ impl Planner<'_, '_> {
         };
         match (rest, change) {
             ([], Change::Add(value)) if at <= items.len() => {
-                items.insert(at, Item::New(value.clone()))
+                items.insert(at, Item::New(value.clone()));
             }
             ([], Change::Remove) if at < items.len() => {
                 items.remove(at);

@@ -49,9 +49,9 @@ pub(crate) fn meaning(text: &str, plain: bool, tag: Option<&str>) -> Result<Mean
     };
     match (short, resolve(text)) {
         ("null", Meaning::Null) => Ok(Meaning::Null),
-        ("bool", found @ Meaning::Bool(_)) => Ok(found),
-        ("int", found @ (Meaning::Int(_) | Meaning::Unsigned(_))) => Ok(found),
-        ("float", found @ Meaning::Float(_)) => Ok(found),
+        ("bool", found @ Meaning::Bool(_))
+        | ("int", found @ (Meaning::Int(_) | Meaning::Unsigned(_)))
+        | ("float", found @ Meaning::Float(_)) => Ok(found),
         #[allow(
             clippy::cast_precision_loss,
             reason = "the tag asks for a float, as in go-yaml"

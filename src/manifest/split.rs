@@ -44,12 +44,7 @@ pub(crate) fn text(bytes: &[u8]) -> Result<&str, Error> {
         }
         _ => {}
     }
-    let line = |offset: usize| {
-        1 + bytes[..offset]
-            .iter()
-            .filter(|byte| **byte == b'\n')
-            .count()
-    };
+    let line = |offset: usize| bytes[..offset].split(|byte| *byte == b'\n').count();
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let offset = error.valid_up_to();
         Error::Utf8 {

@@ -64,7 +64,7 @@ pub(crate) fn parse(text: &str, depth: usize, nodes: usize) -> At<Tree<'_>> {
         documents: 0,
     };
     for event in Parser::new_from_str(text) {
-        let (event, span) = event.map_err(|error| syntax(&error, text))?;
+        let (event, span) = event.map_err(|error| syntax(&error, text, depth))?;
         let line = span.start.line();
         let place = Place {
             end: offsets.byte(span.end),
@@ -81,10 +81,12 @@ pub(crate) fn parse(text: &str, depth: usize, nodes: usize) -> At<Tree<'_>> {
     Ok(builder.tree)
 }
 
-fn syntax(error: &ScanError, text: &str) -> (usize, Fault) {
+fn syntax(error: &ScanError, text: &str, depth: usize) -> (usize, Fault) {
     let line = error.marker().line().max(1);
-    // The scanner may notice one line late.
-    for number in [line, line.saturating_sub(1)] {
+    let info = error.info();
+    // The scanner may notice one line late, or name the line before.
+    let last = line + usize::from(info.contains("tab"));
+    for number in (line.saturating_sub(1)..=last).rev() {
         let indent = text
             .lines()
             .nth(number.wrapping_sub(1))
@@ -93,13 +95,11 @@ fn syntax(error: &ScanError, text: &str) -> (usize, Fault) {
             return (number, Fault::Tab);
         }
     }
-    if error
-        .info()
-        .ends_with("must be followed by a valid YAML whitespace")
-    {
-        return (line, Fault::Tab);
+    match info {
+        _ if info.ends_with("must be followed by a valid YAML whitespace") => (line, Fault::Tab),
+        "recursion limit exceeded" => (line, Fault::TooDeep(depth)),
+        _ => (line, Fault::Syntax(info.to_owned())),
     }
-    (line, Fault::Syntax(error.info().to_owned()))
 }
 
 /// Turns the parser's places, counted in characters, into bytes.
@@ -150,10 +150,10 @@ impl<'a> Builder<'a> {
                 self.node(Kind::Scalar { text, style }, anchor, tag, place)?;
             }
             Event::SequenceStart(anchor, tag) => {
-                self.open(Kind::Sequence(Vec::new()), anchor, tag, place)?
+                self.open(Kind::Sequence(Vec::new()), anchor, tag, place)?;
             }
             Event::MappingStart(anchor, tag) => {
-                self.open(Kind::Mapping(Vec::new()), anchor, tag, place)?
+                self.open(Kind::Mapping(Vec::new()), anchor, tag, place)?;
             }
             Event::SequenceEnd | Event::MappingEnd => {
                 if let Some(open) = self.open.pop() {

@@ -230,3 +230,52 @@ fn printable(c: char) -> bool {
     matches!(c, '\t' | ' '..='~' | '\u{A0}'..='\u{2027}' | '\u{202A}'..='\u{D7FF}' | '\u{E000}'..='\u{FEFE}'
         | '\u{FF00}'..='\u{FFFD}' | '\u{10000}'..)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::to_yaml;
+    use serde_json::json;
+
+    #[test]
+    fn yaml_quotes_what_some_reader_would_misread() {
+        let cases = [
+            ("yes", "\"yes\""),
+            ("No", "\"No\""),
+            ("on", "\"on\""),
+            ("y", "\"y\""),
+            ("~", "\"~\""),
+            ("null", "\"null\""),
+            ("", "\"\""),
+            ("0644", "\"0644\""),
+            ("0o7", "\"0o7\""),
+            ("1e3", "\"1e3\""),
+            ("1_000", "\"1_000\""),
+            ("12:30:45", "\"12:30:45\""),
+            ("2001-01-01", "\"2001-01-01\""),
+            (".5", "\".5\""),
+            ("1e400", "\"1e400\""),
+            ("- a", "\"- a\""),
+            ("a: b", "\"a: b\""),
+            ("a #b", "\"a #b\""),
+            ("*a", "\"*a\""),
+            ("a\tb", "\"a\\tb\""),
+            ("=", "\"=\""),
+            ("<<", "\"<<\""),
+            ("\u{85}", "\"\\u0085\""),
+            ("a\u{2028}", "\"a\\u2028\""),
+            ("plain", "plain"),
+            ("1.2.3", "1.2.3"),
+            ("http://x:80/y", "http://x:80/y"),
+            ("-flag", "-flag"),
+            ("a, [b]", "a, [b]"),
+            ("x=y", "x=y"),
+            ("é", "é"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(to_yaml(&json!(text)), format!("{expected}\n"));
+        }
+        let value = json!({"yes": [1, {"a": [[], {}], "b": [["x"]]}], "t": "l1\n  l2\n", "u": "l1\nl2", "f": 1.5});
+        let yaml = "\"yes\":\n- 1\n- a:\n  - []\n  - {}\n  b:\n  - - x\nt: |\n  l1\n    l2\nu: |-\n  l1\n  l2\nf: 1.5\n";
+        assert_eq!(to_yaml(&value), yaml);
+    }
+}

@@ -1,0 +1,343 @@
+//! What comes in: documents cut and read, and one stated answer to each kind of bad input.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "what fails here fails a test"
+)]
+
+use serde_json::{Value, json};
+use silkroll::manifest::{self, Document, Error, Fault, Format, Limits};
+
+fn read(text: &str) -> Vec<Document<'_>> {
+    let documents = manifest::read(text.as_bytes(), &Limits::default()).unwrap();
+    documents
+        .into_iter()
+        .map(|document| document.unwrap_or_else(|error| panic!("{error}: {text:?}")))
+        .collect()
+}
+
+fn fault(text: &str) -> (usize, usize, Fault) {
+    let documents = manifest::read(text.as_bytes(), &Limits::default()).unwrap();
+    let error = documents
+        .into_iter()
+        .find_map(Result::err)
+        .unwrap_or_else(|| panic!("no error: {text:?}"));
+    (error.document, error.line, error.fault)
+}
+
+fn lines(range: std::ops::Range<u32>, line: impl Fn(u32) -> String) -> String {
+    range.map(|at| line(at) + "\n").collect()
+}
+
+#[test]
+fn documents_together_are_the_input() {
+    let inputs = [
+        "",
+        "\n",
+        "a: 1",
+        "a: 1\n---\nb: 2\n",
+        "---\na: 1\n---\n---\n# only a comment\n--- # x\nb: 2",
+        "\u{FEFF}---\r\na: 1\r\n---\r\nb: 2\r\n",
+        "{\"a\": 1}\n\n{\"b\": 2} {}\n",
+        "  {\"a\": 1}\n---\nb: 2\n",
+        "{a: 1}\n---\n{\"b\": 2}\n",
+        "a: |\n  x\n...\n# after\n---\nb: 2\n...\n",
+    ];
+    for input in inputs {
+        let text: String = read(input).iter().map(Document::text).collect();
+        assert_eq!(text, input);
+    }
+}
+
+#[test]
+fn a_document_knows_its_place_its_format_and_its_value() {
+    let documents = read("# head\n---\na: yes\n---\n{\"b\": 2}\n---\n# nothing\n");
+    let facts: Vec<(usize, usize, Format, &Value)> = documents
+        .iter()
+        .map(|document| {
+            (
+                document.number(),
+                document.line(),
+                document.format(),
+                document.value(),
+            )
+        })
+        .collect();
+    let expected = [
+        (1, 1, Format::Yaml, &Value::Null),
+        (2, 2, Format::Yaml, &json!({"a": true})),
+        (3, 4, Format::Json, &json!({"b": 2})),
+        (4, 6, Format::Yaml, &Value::Null),
+    ];
+    assert_eq!(facts, expected);
+}
+
+#[test]
+fn a_broken_document_names_its_place_and_leaves_the_others_readable() {
+    let text = "a: 1\n---\nb: 2\n---\n# third\nc: [1\nd: 2\n---\ne: 5\n";
+    let documents = manifest::read(text.as_bytes(), &Limits::default()).unwrap();
+    let values: Vec<_> = documents
+        .iter()
+        .map(|document| {
+            document
+                .as_ref()
+                .ok()
+                .map(|document| document.value().clone())
+        })
+        .collect();
+    assert_eq!(
+        values,
+        [
+            Some(json!({"a": 1})),
+            Some(json!({"b": 2})),
+            None,
+            Some(json!({"e": 5}))
+        ]
+    );
+    let error = documents[2].as_ref().unwrap_err();
+    assert_eq!((error.document, error.line), (3, 7));
+    assert!(
+        error
+            .to_string()
+            .starts_with("document 3, line 7: this is not YAML: "),
+        "{error}"
+    );
+}
+
+#[test]
+fn input_that_is_no_text_says_so() {
+    let utf16 = |text: &str, big: bool| -> Vec<u8> {
+        text.encode_utf16()
+            .flat_map(|unit| {
+                if big {
+                    unit.to_be_bytes()
+                } else {
+                    unit.to_le_bytes()
+                }
+            })
+            .collect()
+    };
+    let utf32: Vec<u8> = "kind: X"
+        .chars()
+        .flat_map(|c| u32::from(c).to_le_bytes())
+        .collect();
+    let cases: [(Vec<u8>, Error); 9] = [
+        (utf16("\u{FEFF}kind: X", false), Error::Encoding("UTF-16")),
+        (utf16("\u{FEFF}kind: X", true), Error::Encoding("UTF-16")),
+        (utf16("kind: X", false), Error::Encoding("UTF-16")),
+        (utf16("kind: X", true), Error::Encoding("UTF-16")),
+        (
+            [&[0xFF, 0xFE, 0, 0], utf32.as_slice()].concat(),
+            Error::Encoding("UTF-32"),
+        ),
+        (utf32, Error::Encoding("UTF-32")),
+        (
+            b"a: 1\nb: \xFF\n".to_vec(),
+            Error::Utf8 { offset: 8, line: 2 },
+        ),
+        (
+            b"a: 1\nb: \xC3".to_vec(),
+            Error::Utf8 { offset: 8, line: 2 },
+        ),
+        (
+            b"a: 1\nb: x\0\n".to_vec(),
+            Error::Nul { offset: 9, line: 2 },
+        ),
+    ];
+    for (bytes, expected) in cases {
+        assert_eq!(
+            manifest::read(&bytes, &Limits::default()).unwrap_err(),
+            expected
+        );
+    }
+}
+
+#[test]
+fn bad_documents_have_one_answer_each() {
+    let key = |key: &str, first| Fault::DuplicateKey {
+        key: key.to_owned(),
+        first,
+    };
+    let cases = [
+        ("a: &a [*a]", 1, Fault::SelfReference),
+        ("a: &a\n  b: {c: *a}", 2, Fault::SelfReference),
+        ("---\na: 1\nb: 2\na: 3\n", 4, key("a", 2)),
+        ("a:\n- b: 1\n  c: 2\n  'b': 3\n", 4, key("b", 2)),
+        ("on: 1\ntrue: 2", 2, key("true", 1)),
+        ("{\"a\": {\"b\": 1,\n\"b\": 2}}", 2, key("b", 1)),
+        ("a:\n\tb: 1\n", 2, Fault::Tab),
+        ("a:\n  b: 1\n\tc: 1\n", 3, Fault::Tab),
+        ("? [a]\n: b", 1, Fault::Key("a mapping or a list")),
+        ("{a: b}: c", 1, Fault::Key("a mapping or a list")),
+        ("x: &k [a]\n*k : c", 2, Fault::Key("a mapping or a list")),
+        ("null: c", 1, Fault::Key("null (or nothing)")),
+        ("a: .inf", 1, Fault::NoJson(".inf".to_owned())),
+        (
+            "a: !!int x",
+            1,
+            Fault::Tag {
+                value: "x".to_owned(),
+                tag: "!!int".to_owned(),
+            },
+        ),
+        ("a: 1\n<<: 2", 2, Fault::Merge),
+        (
+            "%YAML 1.2\n---\na: 1\n",
+            1,
+            Fault::Directive("%YAML 1.2".to_owned()),
+        ),
+        ("a: 1\n...\nb: 2\n", 3, Fault::AfterEnd),
+        ("--- {a: 1}\n", 1, Fault::Separator("{a: 1}".to_owned())),
+        ("a: 1\n----\nb: 1\n", 2, Fault::Separator("-".to_owned())),
+        ("a: 1\nb: \u{7}", 2, Fault::Character(7)),
+        ("a: 1\nb: x\u{2028}y", 2, Fault::Character(0x2028)),
+    ];
+    for (text, line, expected) in cases {
+        let (_, found, fault) = fault(text);
+        assert_eq!((found, fault), (line, expected), "{text:?}");
+    }
+}
+
+#[test]
+fn the_first_line_of_a_double_key_is_counted_in_the_input() {
+    let (document, line, fault) = fault("x: 1\n---\n\na: 1\na: 2\n");
+    assert_eq!((document, line), (2, 5));
+    assert_eq!(
+        fault,
+        Fault::DuplicateKey {
+            key: "a".to_owned(),
+            first: 4
+        }
+    );
+}
+
+#[test]
+fn nesting_is_bounded() {
+    let nested = |depth: usize| {
+        [
+            format!("a: {}1{}", "[".repeat(depth), "]".repeat(depth)),
+            format!("{{\"a\": {}1{}}}", "[".repeat(depth), "]".repeat(depth)),
+        ]
+    };
+    for text in nested(90) {
+        assert_eq!(read(&text).len(), 1);
+    }
+    for text in nested(101).into_iter().chain([
+        format!("a: {}", "[".repeat(100_000)),
+        format!("a:\n{}", "- ".repeat(100_000)),
+    ]) {
+        assert_eq!(fault(&text).2, Fault::TooDeep(100));
+    }
+    // Aliases that nest deeper than anything that is written.
+    let aliases = lines(1..120, |at| format!("a{at}: &x{at} [*x{}]", at - 1));
+    assert_eq!(
+        fault(&format!("a0: &x0 1\n{aliases}")).2,
+        Fault::TooDeep(100)
+    );
+    // Far more JSON than the stack would bear.
+    let json = format!("{{\"a\": {}", "[".repeat(200_000));
+    assert!(manifest::read(json.as_bytes(), &Limits::default()).unwrap()[0].is_err());
+}
+
+#[test]
+fn alias_bombs_are_refused() {
+    let tenfold = lines(1..10, |at| {
+        format!("a{at}: &x{at} [{}]", format!("*x{},", at - 1).repeat(10))
+    });
+    assert_eq!(
+        fault(&format!("a0: &x0 [lol]\n{tenfold}")).2,
+        Fault::TooManyNodes(1_000_000)
+    );
+    let merged = lines(1..40, |at| {
+        format!("a{at}: &x{at} {{<<: [*x{0}, *x{0}]}}", at - 1)
+    });
+    assert!(matches!(
+        fault(&format!("a0: &x0 {{a: 1}}\n{merged}")).2,
+        Fault::TooManyNodes(_) | Fault::TooDeep(_)
+    ));
+}
+
+#[test]
+fn limits_are_kept() {
+    let limits = |documents, document_bytes, nodes| Limits {
+        documents,
+        document_bytes,
+        nodes,
+        ..Limits::default()
+    };
+    let read = |text: &str, limits: &Limits| {
+        manifest::read(text.as_bytes(), limits).map(|documents| {
+            documents
+                .into_iter()
+                .find_map(Result::err)
+                .map(|error| error.fault)
+        })
+    };
+    assert_eq!(read("a: 1\n---\nb: 1\n", &limits(2, 100, 10)), Ok(None));
+    assert_eq!(
+        read("a: 1\n---\nb: 1\n---\nc: 1\n", &limits(2, 100, 10)),
+        Err(Error::TooManyDocuments { limit: 2 })
+    );
+    assert_eq!(
+        read("{}{}{}", &limits(2, 100, 10)),
+        Err(Error::TooManyDocuments { limit: 2 })
+    );
+    assert_eq!(
+        read("a: 12345678\n", &limits(2, 10, 10)),
+        Ok(Some(Fault::TooLarge {
+            bytes: 12,
+            limit: 10
+        }))
+    );
+    assert_eq!(
+        read("a: [1, 2, 3, 4]\n", &limits(2, 100, 5)),
+        Ok(Some(Fault::TooManyNodes(5)))
+    );
+    assert_eq!(
+        read("{\"a\": [1, 2, 3, 4]}\n", &limits(2, 100, 5)),
+        Ok(Some(Fault::TooManyNodes(5)))
+    );
+}
+
+#[test]
+fn a_hundred_thousand_documents_are_read() {
+    let text = "---\na: 1\n".repeat(100_000);
+    let documents = read(&text);
+    assert_eq!(documents.len(), 100_000);
+    assert_eq!(
+        (documents[99_999].number(), documents[99_999].line()),
+        (100_000, 199_999)
+    );
+    assert_eq!(read(&"{\"a\":1}".repeat(100_000)).len(), 100_000);
+}
+
+#[test]
+fn several_json_values_end_where_one_is_broken() {
+    let documents = manifest::read(
+        b"{\"a\": 1}\n{\"b\": 2}\n{\"c\": }\n{\"d\": 4}\n",
+        &Limits::default(),
+    )
+    .unwrap();
+    assert_eq!(documents.len(), 3);
+    let error = documents[2].as_ref().unwrap_err();
+    assert_eq!((error.document, error.line), (3, 3));
+    assert!(matches!(error.fault, Fault::Json(_)), "{error}");
+}
+
+#[test]
+fn line_ends_and_the_missing_last_one_do_not_change_values() {
+    for (text, value) in [
+        (
+            "a: |\r\n  x\r\n  y\r\nb: 'p\r\n  q'\r\n",
+            json!({"a": "x\ny\n", "b": "p q"}),
+        ),
+        ("a: |\n  x", json!({"a": "x\n"})),
+        ("a: |\r\n  x", json!({"a": "x\n"})),
+        ("a: >+\n  x\n\n", json!({"a": "x\n\n"})),
+        ("a:", json!({"a": null})),
+        ("a: b # c", json!({"a": "b"})),
+    ] {
+        assert_eq!(read(text)[0].value(), &value, "{text:?}");
+    }
+}

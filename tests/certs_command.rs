@@ -152,7 +152,7 @@ fn an_authority_can_be_reused() {
     );
 }
 
-/// The value after `key:` in the manifests, decoded.
+/// The value after `key:` in a manifest, decoded.
 fn value(yaml: &str, key: &str) -> Vec<u8> {
     let line = yaml
         .lines()
@@ -169,34 +169,54 @@ fn count(pem: &[u8]) -> usize {
 }
 
 #[test]
-fn manifests_trust_the_authority_before_they_bring_the_pair() {
+fn what_is_in_the_folder_is_printed_for_a_cluster() {
     let temp = tempfile::tempdir().unwrap();
     let dir = temp.path().to_str().unwrap();
-    let (yaml, report) = certs(&["--output", "manifests", "--dir", dir]).unwrap();
-    assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 0);
-    usable(
-        &value(&yaml, "tls.crt"),
-        &value(&yaml, "tls.key"),
-        &["silkroll.silkroll-system.svc"],
-    );
-    assert_eq!(count(&value(&yaml, "caBundle")), 1);
-    let (configuration, secret) = yaml.split_once("---\n").unwrap();
+    certs(&["--dir", dir]).unwrap();
+    let (patch, _) = certs(&["--dir", dir, "--output", "patch"]).unwrap();
+    assert!(patch.starts_with("webhooks:\n- name: inject.silkroll.dev\n"));
+    assert_eq!(value(&patch, "caBundle"), read(temp.path(), "ca.crt"));
+
+    let (secret, report) = certs(&["--dir", dir, "--output", "secret"]).unwrap();
     for part in [
-        "kind: MutatingWebhookConfiguration",
-        "name: inject.silkroll.dev",
-    ] {
-        assert!(configuration.contains(part), "{configuration}");
-    }
-    for part in [
-        "kind: Secret",
-        "name: silkroll-tls",
-        "namespace: silkroll-system",
-        "type: kubernetes.io/tls",
+        "kind: Secret\n",
+        "  name: silkroll-tls\n",
+        "  namespace: silkroll-system\n",
+        "type: kubernetes.io/tls\n",
     ] {
         assert!(secret.contains(part), "{secret}");
     }
+    assert_eq!(value(&secret, "tls.crt"), read(temp.path(), "tls.crt"));
+    assert_eq!(value(&secret, "tls.key"), read(temp.path(), "tls.key"));
+    assert!(report.contains("good until 20"), "{report}");
     assert!(!report.contains("PRIVATE KEY"));
-    assert!(report.contains("kubectl apply --server-side"), "{report}");
+    assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 4);
+}
+
+#[test]
+fn a_pair_that_the_cluster_could_not_use_is_not_printed() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().to_str().unwrap();
+    let print = |args: &[&str]| {
+        let error = certs(&[&["--dir", dir, "--output"], args].concat()).unwrap_err();
+        error.to_string()
+    };
+    for output in ["patch", "secret"] {
+        let error = print(&[output]);
+        assert!(
+            error.contains("cannot be read: `silkroll certs`"),
+            "{error}"
+        );
+    }
+    certs(&["--dir", dir]).unwrap();
+    let error = print(&["secret", "--namespace", "elsewhere"]);
+    assert!(
+        error.contains("does not cover silkroll.elsewhere.svc"),
+        "{error}"
+    );
+    fs::copy(temp.path().join("ca.key"), temp.path().join("tls.key")).unwrap();
+    let error = print(&["secret"]);
+    assert!(error.contains("does not belong"), "{error}");
 }
 
 #[test]
@@ -204,10 +224,15 @@ fn an_old_authority_can_stay_trusted_and_keys_never_get_into_the_bundle() {
     let temp = tempfile::tempdir().unwrap();
     let dir = temp.path().to_str().unwrap();
     certs(&["--dir", dir]).unwrap();
-    let old = temp.path().join("ca.crt");
-    let trust = |path: &Path| certs(&["--output", "manifests", "--trust", path.to_str().unwrap()]);
-    let (yaml, _) = trust(&old).unwrap();
-    assert_eq!(count(&value(&yaml, "caBundle")), 2);
+    let old = temp.path().join("old.crt");
+    fs::rename(temp.path().join("ca.crt"), &old).unwrap();
+    certs(&["--dir", dir, "--force"]).unwrap();
+    let trust = |path: &Path| {
+        let path = path.to_str().unwrap();
+        certs(&["--dir", dir, "--output", "patch", "--trust", path])
+    };
+    let (patch, _) = trust(&old).unwrap();
+    assert_eq!(count(&value(&patch, "caBundle")), 2);
 
     let both = temp.path().join("both.pem");
     fs::write(
@@ -233,7 +258,7 @@ fn arguments_of_no_use_are_refused_before_anything_is_made() {
         (["--days", "9999"], "9999 is not in"),
         (["--ip", "localhost"], "invalid IP address"),
         (["--dns", "größe"], "no DNS name"),
-        (["--trust", "ca.crt"], "--output manifests"),
+        (["--trust", "ca.crt"], "--output patch"),
     ] {
         let error = certs(&[&["--dir", dir], &args[..]].concat()).unwrap_err();
         assert!(format!("{error:#}").contains(part), "{args:?}: {error:#}");

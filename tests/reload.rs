@@ -228,27 +228,49 @@ fn a_pair_from_the_future_is_taken_when_its_time_comes() {
 }
 
 #[test]
-fn the_last_two_weeks_warn_once_a_day() {
-    let (mounted, slot, ca) = (Mounted::new(), Slot::empty(), authority());
-    let (mut reloader, told) = mounted.reloader(&slot, &[]);
-    mounted.issued(&leaf(&ca, "a.svc", 100));
-    reloader.poll(NOW);
-    let not_after = told.loaded_until();
-    for (seconds_before, told_days) in [
-        (14 * DAY, None),
-        (14 * DAY - 1, Some(13)),
-        (13 * DAY, None),
-        (13 * DAY - 1, Some(12)),
-        (1, Some(0)),
-        (0, None),
-        (-1, Some(-1)),
+fn an_end_that_is_near_is_told_once_a_day() {
+    let ca = authority();
+    let hours = 3600;
+    for (lifetime_days, polls) in [
+        (
+            300,
+            [
+                (14 * DAY, None),
+                (14 * DAY - 1, Some(13)),
+                (13 * DAY, None),
+                (13 * DAY - 1, Some(12)),
+                (1, Some(0)),
+                (0, None),
+                (-1, Some(-1)),
+            ],
+        ),
+        // A short-lived one is near its end in its last tenth only.
+        (
+            1,
+            [
+                (24 * hours, None),
+                (12 * hours, None),
+                (3 * hours, None),
+                (2 * hours, Some(0)),
+                (1, None),
+                (0, None),
+                (-1, Some(-1)),
+            ],
+        ),
     ] {
-        reloader.poll(not_after - seconds_before);
-        let expected: Vec<_> = told_days
-            .map(|days| Event::Expiring { not_after, days })
-            .into_iter()
-            .collect();
-        assert_eq!(told.take(), expected, "{seconds_before} s before");
+        let (mounted, slot) = (Mounted::new(), Slot::empty());
+        let (mut reloader, told) = mounted.reloader(&slot, &[]);
+        mounted.issued(&leaf(&ca, "a.svc", lifetime_days));
+        reloader.poll(NOW);
+        let not_after = told.loaded_until();
+        for (seconds_before, told_days) in polls {
+            reloader.poll(not_after - seconds_before);
+            let expected: Vec<_> = told_days
+                .map(|days| Event::Expiring { not_after, days })
+                .into_iter()
+                .collect();
+            assert_eq!(told.take(), expected, "{seconds_before} s before");
+        }
     }
 }
 

@@ -1,6 +1,5 @@
-//! `silkroll certs`: a certificate authority and a serving certificate, as files or as manifests.
+//! `silkroll certs`: a certificate authority and a serving certificate, as files and for a cluster.
 
-use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -15,34 +14,42 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use crate::tls::Files;
+use crate::tls::check::check;
 use crate::tls::date;
 use crate::tls::issue::{Authority, CA_DAYS, Issued, LEAF_DAYS};
 
 const EXAMPLES: &str = "\
-Examples:
-  For a server on this machine:
-    silkroll certs
-    silkroll serve --standalone --tls-cert certs/tls.crt --tls-key certs/tls.key
+For a server on this machine:
+  silkroll certs
+  silkroll serve --standalone --tls-cert certs/tls.crt --tls-key certs/tls.key
 
-  For a cluster, after `kubectl apply -f manifests/install.yaml`:
-    silkroll certs --output manifests | kubectl apply --server-side -f -
+For a cluster, after the install manifest was applied; first the trust, then what is trusted:
+  silkroll certs
+  silkroll certs --output patch |
+    kubectl patch mutatingwebhookconfiguration silkroll --patch-file /dev/stdin
+  silkroll certs --output secret | kubectl apply --server-side -f -
 
-  To renew in a cluster without one failed call, trust the old CA beside the new one until every
-  replica has the new certificate:
-    kubectl get mutatingwebhookconfiguration silkroll \\
-      -o jsonpath='{.webhooks[0].clientConfig.caBundle}' | base64 -d > old-ca.crt
-    silkroll certs --output manifests --trust old-ca.crt | kubectl apply --server-side -f -";
+To renew it before it expires, under the same authority, so that no call fails meanwhile:
+  silkroll certs --reuse-ca
+  silkroll certs --output secret | kubectl apply --server-side -f -
+
+Keep certs/ca.key for that, away from the cluster. Where it is lost, make a new authority and let
+callers trust both until every replica has the new certificate (two minutes):
+  kubectl get mutatingwebhookconfiguration silkroll \\
+    -o jsonpath='{.webhooks[0].clientConfig.caBundle}' | base64 -d > old-ca.crt
+  silkroll certs --force
+  silkroll certs --output patch --trust old-ca.crt | kubectl patch ... (as above, then the Secret)";
 
 /// Make a certificate authority and a serving certificate
 ///
 /// API servers call the webhook over HTTPS and trust only the authority in the webhook's
 /// configuration. This makes such an authority and a certificate signed by it (ECDSA P-256), for
-/// SERVICE.NAMESPACE.svc and its longer and shorter names, localhost, 127.0.0.1 and `::1`.
+/// SERVICE.NAMESPACE.svc, its longer and shorter names, localhost and the loopback addresses.
 #[derive(Debug, clap::Args)]
 #[group(id = "certs")]
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {
-    /// Write files, or print manifests for kubectl
+    /// Make the files, or print what is in them for kubectl
     #[arg(long, value_enum, default_value_t)]
     pub output: Output,
 
@@ -80,8 +87,7 @@ pub struct Args {
     #[arg(long, conflicts_with = "force")]
     pub reuse_ca: bool,
 
-    /// With `--output manifests`: a file of certificates that callers go on trusting beside the
-    /// new authority
+    /// With `--output patch`: a file of certificates that callers go on trusting beside ca.crt
     #[arg(long, value_name = "FILE")]
     pub trust: Vec<PathBuf>,
 }
@@ -92,27 +98,33 @@ pub enum Output {
     /// Four files in the folder; the keys readable by their owner only
     #[default]
     Files,
-    /// YAML on standard output: the Secret with the pair, and the authority for the webhook's
-    /// configuration. The authority's own key is thrown away, nothing is written to disk
-    Manifests,
+    /// Nothing is made: the folder's ca.crt as a patch of the webhook's configuration
+    Patch,
+    /// Nothing is made: the folder's tls.crt and tls.key as a Secret
+    Secret,
 }
 
-/// Makes the certificates. Manifests go to `out`, the report for people to `report`.
+/// Makes the certificates, or prints those that are there to `out`. The report for people goes to
+/// `report`.
 ///
 /// # Errors
-/// Files are there already or cannot be written, a name is no DNS name, or an authority to be
-/// reused or trusted is of no use. The message says what to do.
+/// Files are there already, are missing or cannot be written, a name is no DNS name, or a
+/// certificate is of no use. The message says what to do.
 pub fn run(args: &Args, out: &mut dyn Write, report: &mut dyn Write) -> Result<()> {
+    if args.output != Output::Patch && !args.trust.is_empty() {
+        bail!("--trust is for --output patch: nothing else says whom callers trust");
+    }
+    if args.output != Output::Files && (args.force || args.reuse_ca) {
+        bail!("--force and --reuse-ca make files: run without --output first, then print them");
+    }
     match args.output {
         Output::Files => files(args, report),
-        Output::Manifests => manifests(args, out, report),
+        Output::Patch => patch(args, out),
+        Output::Secret => secret(args, out, report),
     }
 }
 
 fn files(args: &Args, report: &mut dyn Write) -> Result<()> {
-    if !args.trust.is_empty() {
-        bail!("--trust is for --output manifests: files are trusted by whoever is given ca.crt");
-    }
     let at = |name: &str| args.dir.join(name);
     let now = date::now();
     let authority = if args.reuse_ca {
@@ -160,7 +172,7 @@ fn files(args: &Args, report: &mut dyn Write) -> Result<()> {
         })?;
     }
 
-    writeln!(report, "{}", summary(args, &leaf))?;
+    writeln!(report, "{}", summary(args, leaf.not_after))?;
     let written: Vec<_> = to_write
         .iter()
         .map(|(path, ..)| path.display().to_string())
@@ -168,41 +180,75 @@ fn files(args: &Args, report: &mut dyn Write) -> Result<()> {
     writeln!(report, "Written: {}", written.join(", "))?;
     writeln!(
         report,
-        "Serve with it:\n  silkroll serve --standalone --tls-cert {} --tls-key {}",
+        "Serve with it on this machine:\n  silkroll serve --standalone --tls-cert {} --tls-key {}\n\
+         Or bring it into a cluster: silkroll certs --help shows the commands.",
         at("tls.crt").display(),
         at("tls.key").display()
-    )?;
-    writeln!(
-        report,
-        "Callers have to trust {}, e.g. curl --cacert",
-        at("ca.crt").display()
     )?;
     Ok(())
 }
 
-fn manifests(args: &Args, out: &mut dyn Write, report: &mut dyn Write) -> Result<()> {
-    if args.reuse_ca || args.force {
-        bail!("--reuse-ca and --force are for files: --output manifests writes none");
-    }
-    let now = date::now();
-    let authority = Authority::new(now, CA_DAYS)?;
-    let leaf = leaf(args, &authority, now)?;
-    let mut bundle = authority.issued.cert_pem.clone();
+/// A strategic merge patch. Not a manifest for `kubectl apply --server-side`: on an object that was
+/// applied client-side before, kubectl moves all its fields to the new manager, and the next such
+/// apply takes away whatever the partial manifest does not have.
+fn patch(args: &Args, out: &mut dyn Write) -> Result<()> {
+    let mut bundle = certificates(&args.dir.join("ca.crt"))?;
     for path in &args.trust {
         bundle.push_str(&certificates(path)?);
     }
-    out.write_all(stream(&args.namespace, &bundle, &leaf).as_bytes())?;
+    write!(
+        out,
+        "webhooks:
+- name: inject.silkroll.dev
+  clientConfig:
+    caBundle: {}
+",
+        STANDARD.encode(bundle)
+    )?;
     out.flush()?;
+    Ok(())
+}
 
-    let namespace = &args.namespace;
-    writeln!(report, "{}", summary(args, &leaf))?;
+fn secret(args: &Args, out: &mut dyn Write, report: &mut dyn Write) -> Result<()> {
+    let (cert, key) = (args.dir.join("tls.crt"), args.dir.join("tls.key"));
+    let (cert_pem, key_pem) = (read(&cert)?, read(&key)?);
+    let files = Files {
+        cert: cert.display().to_string(),
+        key: key.display().to_string(),
+    };
+    let expected = [format!("{}.{}.svc", args.service, args.namespace)];
+    let pair = check(
+        &files,
+        cert_pem.as_bytes(),
+        key_pem.as_bytes(),
+        &expected,
+        date::now(),
+    )?;
+    // The namespace is a checked label and the rest is base64, so nothing needs quoting.
+    write!(
+        out,
+        "apiVersion: v1
+kind: Secret
+metadata:
+  name: silkroll-tls
+  namespace: {}
+  labels:
+    app.kubernetes.io/name: silkroll
+type: kubernetes.io/tls
+data:
+  tls.crt: {}
+  tls.key: {}
+",
+        args.namespace,
+        STANDARD.encode(cert_pem),
+        STANDARD.encode(key_pem),
+    )?;
+    out.flush()?;
     writeln!(
         report,
-        "Pipe these manifests, which hold a private key, into kubectl:\n  \
-         silkroll certs --output manifests | kubectl apply --server-side -f -\n\
-         The install manifest has to be applied before. Then wait for the replicas:\n  \
-         kubectl --namespace {namespace} rollout status deployment/silkroll\n\
-         To renew before that date, run it again with --trust (see silkroll certs --help)."
+        "{} The cluster has it once this is applied; running replicas take it up by themselves \
+         within two minutes.",
+        summary(args, pair.not_after())
     )?;
     Ok(())
 }
@@ -225,47 +271,13 @@ fn dns_names(args: &Args) -> Vec<String> {
     names
 }
 
-fn summary(args: &Args, leaf: &Issued) -> String {
+fn summary(args: &Args, not_after: i64) -> String {
     format!(
-        "A certificate for {}.{}.svc and localhost, good until {}.",
+        "A certificate for {}.{}.svc, good until {}.",
         args.service,
         args.namespace,
-        date::utc(leaf.not_after)
+        date::utc(not_after)
     )
-}
-
-/// The authority comes first: a replica may serve the new certificate only once it is trusted.
-fn stream(namespace: &str, bundle: &str, leaf: &Issued) -> String {
-    let mut yaml = String::new();
-    // Names are checked labels and the rest is base64, so nothing needs quoting.
-    let _ = write!(
-        yaml,
-        "apiVersion: admissionregistration.k8s.io/v1
-kind: MutatingWebhookConfiguration
-metadata:
-  name: silkroll
-webhooks:
-- name: inject.silkroll.dev
-  clientConfig:
-    caBundle: {bundle}
----
-apiVersion: v1
-kind: Secret
-metadata:
-  name: silkroll-tls
-  namespace: {namespace}
-  labels:
-    app.kubernetes.io/name: silkroll
-type: kubernetes.io/tls
-data:
-  tls.crt: {cert}
-  tls.key: {key}
-",
-        bundle = STANDARD.encode(bundle),
-        cert = STANDARD.encode(&leaf.cert_pem),
-        key = STANDARD.encode(&leaf.key_pem),
-    );
-    yaml
 }
 
 /// A file of certificates, checked to be nothing else: it goes into a public place.
@@ -285,7 +297,12 @@ fn certificates(path: &Path) -> Result<String> {
 }
 
 fn read(path: &Path) -> Result<String> {
-    fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))
+    fs::read_to_string(path).with_context(|| {
+        format!(
+            "{} cannot be read: `silkroll certs` makes it, --dir names another folder",
+            path.display()
+        )
+    })
 }
 
 /// Writes a file so that nobody ever sees half of it.

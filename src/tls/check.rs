@@ -26,6 +26,7 @@ pub struct Files {
 #[derive(Clone, Debug)]
 pub struct Pair {
     certified: Arc<CertifiedKey>,
+    not_before: i64,
     not_after: i64,
     names: Vec<String>,
     is_ca: bool,
@@ -36,6 +37,11 @@ impl Pair {
     #[must_use]
     pub fn not_after(&self) -> i64 {
         self.not_after
+    }
+
+    /// How long the leaf lasts from its first to its last second.
+    pub(crate) fn lifetime(&self) -> i64 {
+        self.not_after - self.not_before
     }
 
     /// The DNS names and addresses that the leaf is for.
@@ -153,6 +159,7 @@ fn pair(
     }
     Ok(Pair {
         certified: Arc::new(certified),
+        not_before,
         not_after,
         names: names(leaf).map_err(unreadable(&files.cert))?,
         is_ca: leaf.is_ca(),

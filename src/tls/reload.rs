@@ -25,8 +25,11 @@ pub const POLL: Duration = Duration::from_secs(10);
 /// Far beyond any chain; a file that is longer was named by mistake.
 const LARGEST_FILE: u64 = 1024 * 1024;
 const DAY: i64 = 24 * 60 * 60;
-/// From here on every day brings a warning: what renews certificates does it earlier than this.
-const WARN_DAYS: i64 = 14;
+/// When every day brings a warning: two weeks before the end, or within the last tenth of a
+/// certificate that lives shorter. What renews certificates does it earlier (cert-manager: after
+/// two thirds).
+const WARN_BEFORE: i64 = 14 * DAY;
+const WARN_TENTH: i64 = 10;
 
 /// The certificate served right now. Handshakes read it without a lock and without parsing.
 #[derive(Default)]
@@ -35,6 +38,7 @@ pub struct Slot(ArcSwapOption<Serving>);
 struct Serving {
     key: Arc<CertifiedKey>,
     not_after: i64,
+    warn_from: i64,
 }
 
 impl Slot {
@@ -49,6 +53,7 @@ impl Slot {
         self.0.store(Some(Arc::new(Serving {
             key: pair.certified(),
             not_after: pair.not_after(),
+            warn_from: pair.not_after() - WARN_BEFORE.min(pair.lifetime() / WARN_TENTH),
         })));
     }
 
@@ -61,7 +66,15 @@ impl Slot {
     /// When the served certificate expires, in Unix seconds.
     #[must_use]
     pub fn not_after(&self) -> Option<i64> {
-        self.0.load().as_ref().map(|serving| serving.not_after)
+        self.expiry().map(|(not_after, _)| not_after)
+    }
+
+    /// When the served certificate expires, and from when on that is worth a warning.
+    fn expiry(&self) -> Option<(i64, i64)> {
+        let serving = self.0.load();
+        serving
+            .as_ref()
+            .map(|serving| (serving.not_after, serving.warn_from))
     }
 }
 
@@ -269,11 +282,11 @@ impl Reloader {
     }
 
     fn warn_of_expiry(&mut self, now: i64) {
-        let Some(not_after) = self.slot.not_after() else {
+        let Some((not_after, warn_from)) = self.slot.expiry() else {
             return;
         };
         let days = (not_after - now).div_euclid(DAY);
-        if days < WARN_DAYS && self.warned_days != Some(days) {
+        if now > warn_from && self.warned_days != Some(days) {
             self.warned_days = Some(days);
             (self.report)(Event::Expiring { not_after, days });
         }

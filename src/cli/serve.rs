@@ -11,7 +11,7 @@ use anyhow::{Context as _, bail};
 use clap::ValueEnum;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use super::engine;
@@ -166,11 +166,6 @@ async fn serve(args: &Args) -> anyhow::Result<()> {
         standalone = args.standalone,
         "serving"
     );
-    let (stop, stopping) = watch::channel(false);
-    let wait = |mut stopping: watch::Receiver<bool>| async move {
-        // An error means that the sender is gone, and so are we.
-        let _ = stopping.wait_for(|stop| *stop).await;
-    };
     let drain = Duration::from_secs(args.drain_seconds);
     let webhook = Listener {
         name: "webhook",
@@ -189,19 +184,29 @@ async fn serve(args: &Args) -> anyhow::Result<()> {
         tls: None,
         app: admin::router(readiness, Arc::clone(&metrics)),
         limits: Limits {
-            drain,
+            drain: Duration::ZERO,
             ..Limits::admin()
         },
         metrics,
     };
-    let webhook = tokio::spawn(webhook.run(wait(stopping.clone())));
-    let admin = tokio::spawn(admin.run(wait(stopping)));
+    let (stop, stopping) = oneshot::channel();
+    let (stop_admin, stopping_admin) = oneshot::channel();
+    let webhook = tokio::spawn(webhook.run(told_to_stop(stopping)));
+    let admin = tokio::spawn(admin.run(told_to_stop(stopping_admin)));
     let result = until_told(&mut tasks).await;
-    stop.send_replace(true);
-    let (webhook, admin) = tokio::join!(webhook, admin);
-    webhook.context("the webhook's listener failed")?;
-    admin.context("the admin listener failed")?;
+    drop(stop);
+    webhook.await.context("the webhook's listener failed")?;
+    // Last, so that the kubelet's probes are answered while the webhook drains.
+    drop(stop_admin);
+    admin.await.context("the admin listener failed")?;
     result
+}
+
+/// Nothing is ever sent: the sender being dropped is the signal.
+async fn told_to_stop(stop: oneshot::Receiver<Infallible>) {
+    if let Ok(never) = stop.await {
+        match never {}
+    }
 }
 
 /// Until a signal comes (fine) or a part that never ends has ended (not fine).

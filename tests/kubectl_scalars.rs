@@ -76,6 +76,7 @@ const REFUSED_BY_US: &[(&str, &str)] = &[
     ("{1: a, '1': b}", "\"1\" is already there"),
     ("!!binary /w==", "is no !!binary"),
     ("a:\tb", "use spaces"),
+    ("a\u{FEFF}b", "U+FEFF"),
 ];
 
 /// The values that kubectl makes of `- ` and each of the scalars, under `spec`.

@@ -192,6 +192,7 @@ fn bad_documents_have_one_answer_each() {
         ("a: 1\n----\nb: 1\n", 2, Fault::Separator("-".to_owned())),
         ("a: 1\nb: \u{7}", 2, Fault::Character(7)),
         ("a: 1\nb: x\u{2028}y", 2, Fault::Character(0x2028)),
+        ("a: 1\n---\n\u{FEFF}b: 1", 3, Fault::Character(0xFEFF)),
     ];
     for (text, line, expected) in cases {
         let (_, found, fault) = fault(text);

@@ -3,9 +3,10 @@
 use super::error::EditError;
 use super::layout::{self, Odd, Spot};
 use super::plan::{self, Plan};
+use super::split::{self, PieceKind};
 use super::tree::{Id, Kind, Tree};
 use super::write::{self, Style};
-use super::{Document, Format, Limits, json, split::PieceKind};
+use super::{Document, Format, Limits, json};
 use json_patch::Patch;
 use serde_json::Value;
 
@@ -56,7 +57,7 @@ impl Document<'_> {
     fn in_place(&self, body: &str, patch: &Patch, wanted: &Value) -> Result<(String, Value), Odd> {
         let text = match self.format {
             Format::Json => body.into(),
-            Format::Yaml => super::complete(body),
+            Format::Yaml => super::complete(body, super::line_end(self.piece.text)),
         };
         let tree = match self.format {
             Format::Json => json::parse(&text, self.limits.depth, self.limits.nodes),
@@ -84,10 +85,12 @@ impl Document<'_> {
         };
         let (format, value) =
             super::parse_body(&body, self.piece.kind, &limits).map_err(|_| Odd)?;
-        // A separator would end the document early.
-        let cut = body.lines().any(|line| line.starts_with("---"));
+        // It must also still be one document: `{}` before a comment would be JSON before YAML.
+        let head = &self.piece.text[..self.piece.body];
+        let whole = format!("{head}{body}");
+        let one = split::pieces(&whole, 2).is_ok_and(|pieces| pieces.len() == 1);
         let fits = format == self.format || self.format == Format::Yaml;
-        if fits && !cut && same(&value, wanted) {
+        if fits && one && same(&value, wanted) {
             Ok((body, value))
         } else {
             Err(Odd)

@@ -156,18 +156,18 @@ fn parse_body(body: &str, kind: PieceKind, limits: &Limits) -> At<(Format, Value
         }
     }
     check_characters(body)?;
-    let complete = complete(body);
+    let complete = complete(body, line_end(body));
     let tree = parse_yaml(&complete, limits)?;
     let value = value::of(&tree, limits.depth, limits.nodes)?;
     Ok((Format::Yaml, value))
 }
 
 /// kubectl ends every line, the last one too, which shows in block scalars.
-fn complete(body: &str) -> std::borrow::Cow<'_, str> {
+fn complete<'a>(body: &'a str, end: &str) -> std::borrow::Cow<'a, str> {
     if body.is_empty() || body.ends_with('\n') {
         body.into()
     } else {
-        format!("{body}{}", line_end(body)).into()
+        format!("{body}{end}").into()
     }
 }
 
@@ -195,11 +195,19 @@ fn parse_yaml<'a>(text: &'a str, limits: &Limits) -> At<Tree<'a>> {
     tree::parse(text, limits.depth, limits.nodes)
 }
 
-/// go-yaml refuses control characters, and takes three characters for line breaks that YAML 1.2 does not.
+/// go-yaml refuses control characters, and takes three characters for line breaks that YAML 1.2 does not; byte order
+/// marks past the first it skips or keeps, which is never meant.
 fn check_characters(text: &str) -> At<()> {
-    let wrong = |c: char| {
-        matches!(c, '\0'..='\x08' | '\x0B' | '\x0C' | '\x0E'..='\x1F' | '\x7F'..='\u{9F}' | '\u{2028}' | '\u{2029}'
-            | '\u{FEFF}' | '\u{FFFE}' | '\u{FFFF}')
+    let wrong = |c: char| match c {
+        '\t' | '\n' | '\r' => false,
+        '\0'..='\x1F'
+        | '\x7F'..='\u{9F}'
+        | '\u{2028}'
+        | '\u{2029}'
+        | '\u{FEFF}'
+        | '\u{FFFE}'
+        | '\u{FFFF}' => true,
+        _ => false,
     };
     match text.char_indices().find(|(_, c)| wrong(*c)) {
         Some((at, c)) => Err((

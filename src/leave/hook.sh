@@ -51,6 +51,12 @@ time_left() {
   [ "$left" -gt 0 ]
 }
 
+# Would there be time for anything after a pause? Giving up just before the watchdog leaves time to say why.
+time_to_pause() {
+  clock
+  [ "$sr_now" -eq 0 ] || [ $((deadline - sr_now)) -gt 150 ]
+}
+
 # A count of seconds from variable $1, or $2 where it holds none; leading zeros would mean octal.
 seconds() {
   eval "sr_n=\${$1-}"
@@ -89,21 +95,21 @@ pause() { sleep "$1" >/dev/null 3>&-; }
 
 # ---- text
 
-# Percent-encodes into `enc` every byte of $1 that is not a letter, digit or in the bracket expression $2. Needs LC_ALL=C.
+# Percent-encodes into `enc` every byte of $1 that is not a letter, digit, - or one of $2 (] comes first there). Needs LC_ALL=C.
 encode() {
   enc='' todo=$1
   while [ -n "$todo" ]; do
     # shellcheck disable=SC2295 # a pattern
-    safe=${todo%%[!A-Za-z0-9$2]*}
+    safe=${todo%%[!$2A-Za-z0-9-]*}
     enc=$enc$safe todo=${todo#"$safe"}
     [ -n "$todo" ] || break
     enc=$enc$(printf '%%%02X' $(($(printf '%d' "'$todo") & 255)))
     todo=${todo#?}
   done
 }
-component() { encode "$1" '._~-'; }
+component() { encode "$1" '._~'; }
 # For a URL as written: what a URL may hold stays, everything else (and `#`, for a fragment is never sent) is encoded.
-url_text() { encode "$1" '._~:/?@!$&()*+,;=%[]-'; }
+url_text() { encode "$1" ']._~:/?@!$&()*+,;=%['; }
 
 # Escapes $1 into `enc` for the inside of a JSON string.
 json_text() {
@@ -218,7 +224,8 @@ run_curl() {
 
 feed_wget() { :; }
 run_wget() {
-  set -- wget --no-config -q -t 1 -T "$left" --no-proxy --max-redirect=0 --content-on-error --save-headers -O - "--method=$verb" ${insecure:+--no-check-certificate}
+  # Without --no-iri it decodes what is encoded, %2541 to %41.
+  set -- wget --no-config --no-iri -q -t 1 -T "$left" --no-proxy --max-redirect=0 --content-on-error --save-headers -O - "--method=$verb" ${insecure:+--no-check-certificate}
   with_headers "$@"
 }
 feed_bbwget() { :; }
@@ -270,8 +277,7 @@ while True:
     if not x: break
     sys.stdout.buffer.write(x); sys.stdout.buffer.flush()' "$host" "$port" "$scheme" "${insecure-}"
 }
-# Some nc end the connection with their stdin, and proxies take that for a client that has gone: hold it for a moment.
-feed_nc() { raw_request; sleep 2; }
+feed_nc() { raw_request; }
 # shellcheck disable=SC2086 # may be two words
 run_nc() { exec $nc "$host" "$port"; }
 
@@ -444,7 +450,7 @@ nacos_server() {
       false:false | false:gone) what="left as $who ($server, $api)"; return 0 ;;
     esac
     what="$server answered 200 and still has enabled=$state for $who"
-    time_left && [ "$left" -gt 1 ] || return 1
+    time_to_pause || return 1
     pause 1
   done
 }
@@ -540,7 +546,7 @@ keep_trying() {
       [ -z "$what" ] || say "$sr_method: $what$took"
       return 0
     fi
-    if [ "$rc" -eq 2 ] || [ -n "${once-}" ] || ! time_left || [ "$left" -le 1 ]; then break; fi
+    if [ "$rc" -eq 2 ] || [ -n "${once-}" ] || ! time_to_pause; then break; fi
     pause "${between:-1}"
   done
   [ -n "${once-}" ] || say "$sr_method: not done: $what$took"

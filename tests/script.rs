@@ -1,5 +1,10 @@
 //! The hook itself, `src/leave/hook.sh`, in real shells, with one HTTP client at a time, against servers that
 //! record and misbehave.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests: what cannot go on has to fail the test"
+)]
 
 #[path = "script/nacos.rs"]
 mod nacos;

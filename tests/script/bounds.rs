@@ -1,6 +1,6 @@
 //! Leaving ends in its bound and the hook goes on, whatever the server does.
 
-use crate::run::{Place, CLIENTS, SHELLS};
+use crate::run::{CLIENTS, Place, SHELLS};
 use crate::server::{Reply, Server};
 use std::thread;
 use std::time::Duration;
@@ -43,10 +43,26 @@ fn ends_in_time(shell: &str, client: &str, fault: &str, url: &str) {
             &["stop", "exec", "sh", "-c", "echo then the own hook"],
         );
         assert_eq!(outcome.status, Some(0), "{case}: {}", outcome.output);
-        assert!(outcome.took < Duration::from_secs(LEAVE + SPARE), "{case}: {:?}", outcome.took);
-        assert!(outcome.output.contains(": not done"), "{case}: {}", outcome.output);
-        assert!(outcome.output.ends_with("then the own hook\n"), "{case}: {}", outcome.output);
-        assert!(!outcome.output.contains("topsecret"), "{case}: {}", outcome.output);
+        assert!(
+            outcome.took < Duration::from_secs(LEAVE + SPARE),
+            "{case}: {:?}",
+            outcome.took
+        );
+        assert!(
+            outcome.output.contains(": not done"),
+            "{case}: {}",
+            outcome.output
+        );
+        assert!(
+            outcome.output.ends_with("then the own hook\n"),
+            "{case}: {}",
+            outcome.output
+        );
+        assert!(
+            !outcome.output.contains("topsecret"),
+            "{case}: {}",
+            outcome.output
+        );
     }
 }
 
@@ -59,13 +75,21 @@ fn every_client_is_bounded_whatever_the_server_does() {
                     let server = Server::start(move |_| reply.clone());
                     ends_in_time("dash", client, fault, &server.url());
                     assert!(
-                        server.requests().iter().all(|request| request.path() != "/elsewhere")
+                        server
+                            .requests()
+                            .iter()
+                            .all(|request| request.path() != "/elsewhere")
                             || client == "busybox wget",
                         "{client} followed a redirect"
                     );
                 }
                 ends_in_time("dash", client, "refuses", "http://127.0.0.1:9");
-                ends_in_time("dash", client, "has no address", "http://registry.invalid:8848");
+                ends_in_time(
+                    "dash",
+                    client,
+                    "has no address",
+                    "http://registry.invalid:8848",
+                );
                 // TEST-NET-1: packets go nowhere, so that connecting hangs.
                 ends_in_time("dash", client, "is out of reach", "http://192.0.2.1:8848");
                 ends_in_time("dash", client, "has no usable URL", "ftp://127.0.0.1/");
@@ -91,17 +115,25 @@ fn every_shell_is_bounded() {
 #[test]
 fn a_server_that_comes_to_itself_within_the_bound_is_reached() {
     let count = std::sync::atomic::AtomicU32::new(0);
-    let server = Server::start(move |_| {
-        match count.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
-            0 => Reply::Answer(503, String::new()),
-            1 => Reply::Close,
-            _ => Reply::Answer(200, String::new()),
-        }
-    });
+    let server =
+        Server::start(
+            move |_| match count.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
+                0 => Reply::Answer(503, String::new()),
+                1 => Reply::Close,
+                _ => Reply::Answer(200, String::new()),
+            },
+        );
     let outcome = Place::new("dash", &["curl"]).hook(
-        &[("SILKROLL_METHOD", "http"), ("SILKROLL_HTTP_URL", &server.url())],
+        &[
+            ("SILKROLL_METHOD", "http"),
+            ("SILKROLL_HTTP_URL", &server.url()),
+        ],
         &["stop"],
     );
-    assert!(outcome.output.contains("answered 200"), "{}", outcome.output);
+    assert!(
+        outcome.output.contains("answered 200"),
+        "{}",
+        outcome.output
+    );
     assert_eq!(server.requests().len(), 3);
 }

@@ -53,27 +53,42 @@ fn every_shell_and_client_disables_the_instance_and_keeps_its_weight() {
             scope.spawn(move || {
                 for (shell, _) in SHELLS {
                     for (client, ..) in CLIENTS {
-                        let registry = Registry::new(State { lag: 2, ..State::new(generation) });
-                        let outcome = stop(&Place::new(shell, &[client]), &registry.server.url(), &[]);
+                        let registry = Registry::new(State {
+                            lag: 2,
+                            ..State::new(generation)
+                        });
+                        let outcome =
+                            stop(&Place::new(shell, &[client]), &registry.server.url(), &[]);
                         let case = format!("{generation:?} {shell} {client}: {}", outcome.output);
                         assert_eq!(outcome.status, Some(0), "{case}");
                         let state = registry.state.lock().unwrap().clone();
                         if client == "busybox wget" {
-                            assert!(outcome.output.contains("no tool in this image can send PUT"), "{case}");
+                            assert!(
+                                outcome
+                                    .output
+                                    .contains("no tool in this image can send PUT"),
+                                "{case}"
+                            );
                             assert!(state.enabled, "{case}");
                             continue;
                         }
                         assert!(!state.enabled, "{case}");
                         assert_eq!(state.weight, "2.5", "{case}");
                         assert!(
-                            outcome.output.contains("silkroll: nacos: left as 10.1.2.3:9810 of customer"),
+                            outcome
+                                .output
+                                .contains("silkroll: nacos: left as 10.1.2.3:9810 of customer"),
                             "{case}"
                         );
                         let changes = registry.changes();
                         assert_eq!(changes.len(), 1, "{case}");
                         assert_eq!(changes[0].query("enabled"), Some("false"), "{case}");
                         assert_eq!(changes[0].query("clusterName"), Some("DEFAULT"), "{case}");
-                        assert_eq!(changes[0].query("groupName"), Some("DEFAULT_GROUP"), "{case}");
+                        assert_eq!(
+                            changes[0].query("groupName"),
+                            Some("DEFAULT_GROUP"),
+                            "{case}"
+                        );
                     }
                 }
             });
@@ -91,14 +106,30 @@ fn what_is_not_there_is_left_without_a_change() {
         ];
         for (case, registered, setting) in cases {
             let enabled = setting.0 != "DISABLED";
-            let registry = Registry::new(State { registered, enabled, ..State::new(generation) });
+            let registry = Registry::new(State {
+                registered,
+                enabled,
+                ..State::new(generation)
+            });
             // The stand-in of 3.x has one instance's page, whatever the address.
             if generation == Generation::Three && case == "unknown address" {
                 continue;
             }
-            let outcome = stop(&Place::new("dash", &["curl"]), &registry.server.url(), &[setting]);
-            assert!(registry.changes().is_empty(), "{generation:?} {case}: {}", outcome.output);
-            assert!(!outcome.output.contains("not done"), "{generation:?} {case}: {}", outcome.output);
+            let outcome = stop(
+                &Place::new("dash", &["curl"]),
+                &registry.server.url(),
+                &[setting],
+            );
+            assert!(
+                registry.changes().is_empty(),
+                "{generation:?} {case}: {}",
+                outcome.output
+            );
+            assert!(
+                !outcome.output.contains("not done"),
+                "{generation:?} {case}: {}",
+                outcome.output
+            );
         }
         let registry = Registry::new(State::new(generation));
         let outcome = stop(
@@ -124,16 +155,28 @@ fn it_logs_in_where_there_are_credentials_and_tells_nobody() {
                 let outcome = stop(
                     &Place::new("dash", &[client]),
                     &registry.server.url(),
-                    &[("SILKROLL_NACOS_USERNAME", "na&me"), ("SILKROLL_NACOS_PASSWORD", password)],
+                    &[
+                        ("SILKROLL_NACOS_USERNAME", "na&me"),
+                        ("SILKROLL_NACOS_PASSWORD", password),
+                    ],
                 );
                 let enabled = registry.state.lock().unwrap().enabled;
-                assert_eq!(enabled, !works, "{generation:?} {client}: {}", outcome.output);
+                assert_eq!(
+                    enabled, !works,
+                    "{generation:?} {client}: {}",
+                    outcome.output
+                );
                 assert!(
                     !outcome.output.contains("tok.en-1") && !outcome.output.contains(password),
                     "{}",
                     outcome.output
                 );
-                assert_eq!(outcome.output.contains("answered 403"), !works, "{}", outcome.output);
+                assert_eq!(
+                    outcome.output.contains("answered 403"),
+                    !works,
+                    "{}",
+                    outcome.output
+                );
             }
         }
     }
@@ -144,27 +187,45 @@ fn the_next_server_is_asked_when_one_fails() {
     for (fault, reply) in [
         ("hangs", Reply::Hang),
         ("500", Reply::Answer(500, String::new())),
-        ("another web server", Reply::Answer(404, "<html>".to_owned())),
+        (
+            "another web server",
+            Reply::Answer(404, "<html>".to_owned()),
+        ),
         ("a redirect", Reply::Redirect("/login".to_owned())),
     ] {
         let bad = Server::start(move |_| reply.clone());
         let registry = Registry::new(State::new(Generation::Two));
-        let servers = format!("http://127.0.0.1:9, {}/,,{}/nacos", bad.url(), registry.server.url());
+        let servers = format!(
+            "http://127.0.0.1:9, {}/,,{}/nacos",
+            bad.url(),
+            registry.server.url()
+        );
         let outcome = stop(&Place::new("dash", &["curl"]), &servers, &[]);
-        assert!(!registry.state.lock().unwrap().enabled, "{fault}: {}", outcome.output);
+        assert!(
+            !registry.state.lock().unwrap().enabled,
+            "{fault}: {}",
+            outcome.output
+        );
     }
 }
 
 #[test]
 fn an_ok_without_effect_is_not_believed() {
-    let registry = Registry::new(State { deaf: true, ..State::new(Generation::Two) });
+    let registry = Registry::new(State {
+        deaf: true,
+        ..State::new(Generation::Two)
+    });
     let outcome = stop(
         &Place::new("dash", &["curl"]),
         &registry.server.url(),
         &[("SILKROLL_LEAVE_SECONDS", "3")],
     );
     assert!(outcome.output.contains("not done"), "{}", outcome.output);
-    assert!(outcome.output.contains("enabled=true"), "{}", outcome.output);
+    assert!(
+        outcome.output.contains("enabled=true"),
+        "{}",
+        outcome.output
+    );
 }
 
 #[test]
@@ -194,7 +255,11 @@ fn hostile_settings_arrive_encoded() {
                 "{shell} {client}: {}",
                 outcome.output
             );
-            assert_eq!(std::fs::read_dir(place.work()).unwrap().count(), 0, "a canary");
+            assert_eq!(
+                std::fs::read_dir(place.work()).unwrap().count(),
+                0,
+                "a canary"
+            );
         }
     }
 }
@@ -204,20 +269,53 @@ fn settings_that_cannot_be_used_are_named_and_cost_nothing() {
     let registry = Registry::new(State::new(Generation::Two));
     for (name, value, says) in [
         ("podip", "", "podip is not set"),
-        ("SILKROLL_NACOS_SERVICE", "", "SILKROLL_NACOS_SERVICE or SILKROLL_NACOS_PORT"),
-        ("SILKROLL_NACOS_PORT", "80x", "SILKROLL_NACOS_SERVICE or SILKROLL_NACOS_PORT"),
+        (
+            "SILKROLL_NACOS_SERVICE",
+            "",
+            "SILKROLL_NACOS_SERVICE or SILKROLL_NACOS_PORT",
+        ),
+        (
+            "SILKROLL_NACOS_PORT",
+            "80x",
+            "SILKROLL_NACOS_SERVICE or SILKROLL_NACOS_PORT",
+        ),
         ("SILKROLL_NACOS_SERVER", " ,", "names no server"),
         ("SILKROLL_METHOD", "nosuch", "knows no such way"),
         ("SILKROLL_METHOD", "no$(x)", "not the name of a way"),
-        ("SILKROLL_IF_ENV", "UNSET_HERE", "UNSET_HERE is not set here"),
+        (
+            "SILKROLL_IF_ENV",
+            "UNSET_HERE",
+            "UNSET_HERE is not set here",
+        ),
         ("SILKROLL_IF_ENV", "A;touch CANARY", "not a variable's name"),
     ] {
         let place = Place::new("dash", &["curl"]);
-        let outcome = stop(&place, &registry.server.url(), &[(name, value), ("SILKROLL_DRAIN_SECONDS", "1")]);
-        assert_eq!(outcome.status, Some(0), "{name}={value}: {}", outcome.output);
-        assert!(outcome.output.contains(says), "{name}={value}: {}", outcome.output);
-        assert!(outcome.output.contains("drain: 1 s"), "{name}={value}: {}", outcome.output);
-        assert_eq!(std::fs::read_dir(place.work()).unwrap().count(), 0, "a canary");
+        let outcome = stop(
+            &place,
+            &registry.server.url(),
+            &[(name, value), ("SILKROLL_DRAIN_SECONDS", "1")],
+        );
+        assert_eq!(
+            outcome.status,
+            Some(0),
+            "{name}={value}: {}",
+            outcome.output
+        );
+        assert!(
+            outcome.output.contains(says),
+            "{name}={value}: {}",
+            outcome.output
+        );
+        assert!(
+            outcome.output.contains("drain: 1 s"),
+            "{name}={value}: {}",
+            outcome.output
+        );
+        assert_eq!(
+            std::fs::read_dir(place.work()).unwrap().count(),
+            0,
+            "a canary"
+        );
     }
     assert!(registry.server.requests().is_empty());
 }

@@ -41,7 +41,8 @@ impl State {
     }
 }
 
-const ABSENT: &str = r#"{"code":20004,"message":"resource not found","data":"no matched ip found!"}"#;
+const ABSENT: &str =
+    r#"{"code":20004,"message":"resource not found","data":"no matched ip found!"}"#;
 
 pub(crate) fn answer(state: &Arc<Mutex<State>>, request: &Request) -> Reply {
     let mut state = state.lock().unwrap();
@@ -54,7 +55,10 @@ pub(crate) fn answer(state: &Arc<Mutex<State>>, request: &Request) -> Reply {
         return match (path.as_str(), three) {
             ("/nacos/v1/auth/login", true) => gone(),
             ("/nacos/v1/auth/login", false) | ("/nacos/v3/auth/user/login", true) if right => {
-                Reply::Answer(200, r#"{"accessToken":"tok.en-1","tokenTtl":18000}"#.to_owned())
+                Reply::Answer(
+                    200,
+                    r#"{"accessToken":"tok.en-1","tokenTtl":18000}"#.to_owned(),
+                )
             }
             ("/nacos/v1/auth/login", false) | ("/nacos/v3/auth/user/login", true) => {
                 Reply::Answer(403, "unknown user!".to_owned())
@@ -79,7 +83,10 @@ pub(crate) fn answer(state: &Arc<Mutex<State>>, request: &Request) -> Reply {
     }
     if request.method == "PUT" {
         if request.query("ip") == Some("10.1.2.3") && !state.deaf {
-            state.weight = request.query("weight").unwrap_or("1.0").to_owned();
+            request
+                .query("weight")
+                .unwrap_or("1.0")
+                .clone_into(&mut state.weight);
             state.pending = Some(request.query("enabled") == Some("true"));
         }
         return Reply::Answer(200, "ok".to_owned());
@@ -98,6 +105,8 @@ pub(crate) fn answer(state: &Arc<Mutex<State>>, request: &Request) -> Reply {
         (true, false) => Reply::Answer(404, ABSENT.to_owned()),
         (true, true) => Reply::Chunks(200, format!(r#"{{"code":0,"data":{instance}}}"#)),
         (false, false) => Reply::Chunks(200, format!(r#"{{"list":[{other}],"count":1}}"#)),
-        (false, true) => Reply::Chunks(200, format!(r#"{{"list":[{other},{instance}],"count":2}}"#)),
+        (false, true) => {
+            Reply::Chunks(200, format!(r#"{{"list":[{other},{instance}],"count":2}}"#))
+        }
     }
 }

@@ -111,7 +111,10 @@ fn link(program: &str, at: &Path) {
 pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !holds() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "never came: {what}");
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "never came: {what}"
+        );
         std::thread::park_timeout(Duration::from_millis(50));
     }
 }

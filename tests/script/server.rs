@@ -127,11 +127,10 @@ fn serve(
             body.len()
         ),
         Reply::Chunks(status, body) => {
-            let chunks: String = body
-                .as_bytes()
-                .chunks(7)
-                .map(|part| format!("{:x}\r\n{}\r\n", part.len(), String::from_utf8_lossy(part)))
-                .collect();
+            let mut chunks = String::new();
+            for part in body.as_bytes().chunks(7) {
+                chunks += &format!("{:x}\r\n{}\r\n", part.len(), String::from_utf8_lossy(part));
+            }
             format!(
                 "HTTP/1.1 {status} Word\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n{chunks}0\r\n\r\n"
             )
@@ -147,7 +146,10 @@ fn serve(
             return;
         }
         Reply::Drip => {
-            for byte in b"HTTP/1.1 200 OK\r\nX-Slow: ".iter().chain(b"x".iter().cycle()) {
+            for byte in b"HTTP/1.1 200 OK\r\nX-Slow: "
+                .iter()
+                .chain(b"x".iter().cycle())
+            {
                 if stopped.load(Ordering::SeqCst) || stream.write_all(&[*byte]).is_err() {
                     return;
                 }

@@ -1,5 +1,6 @@
 //! An HTTP server on 127.0.0.1 that records what it is asked and can misbehave.
 
+use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -129,7 +130,12 @@ fn serve(
         Reply::Chunks(status, body) => {
             let mut chunks = String::new();
             for part in body.as_bytes().chunks(7) {
-                chunks += &format!("{:x}\r\n{}\r\n", part.len(), String::from_utf8_lossy(part));
+                let _ = write!(
+                    chunks,
+                    "{:x}\r\n{}\r\n",
+                    part.len(),
+                    String::from_utf8_lossy(part)
+                );
             }
             format!(
                 "HTTP/1.1 {status} Word\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n{chunks}0\r\n\r\n"

@@ -254,6 +254,7 @@ fn remove(object: &Value, settings: &Settings) -> Decision {
         object: &parsed,
         old: None,
         remove: true,
+        explain: false,
     })
 }
 

@@ -160,6 +160,7 @@ impl Run {
             object: &object,
             old: None,
             remove: self.remove,
+            explain: true,
         })
     }
 }

@@ -232,9 +232,10 @@ impl<'a> Review<'a> {
         self.object.as_ref()
     }
 
-    /// Asks the engine, or says why there is nothing to ask.
+    /// Asks the engine, or says why there is nothing to ask. With `explain` the decisions are told one
+    /// by one.
     #[must_use]
-    pub fn decide(&self, settings: &Settings, view: NamespaceView<'_>) -> Decision {
+    pub fn decide(&self, settings: &Settings, view: NamespaceView<'_>, explain: bool) -> Decision {
         let Some(kind) = self.kind else {
             return Decision::skipped(Reason::OtherKind);
         };
@@ -265,6 +266,7 @@ impl<'a> Review<'a> {
                 .as_ref()
                 .filter(|_| self.operation == Operation::Update),
             remove: false,
+            explain,
         })
     }
 }

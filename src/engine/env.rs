@@ -37,16 +37,15 @@ pub(super) fn script(policy: &Policy<'_>, leave: &Leave, own_seconds: u32) -> Ve
             &policy.leave_timeout.to_string(),
         ));
         entries.extend(policy.if_env.map(|name| value("SILKROLL_IF_ENV", name)));
+        // By these a stop hook finds what the start hook of the same pod still tries, and ends it.
+        entries.push(field("SILKROLL_POD_NAME", "metadata.name"));
+        entries.push(field("SILKROLL_POD_NAMESPACE", "metadata.namespace"));
     }
     if own_seconds > 0 {
         entries.push(value("SILKROLL_OWN_SECONDS", &own_seconds.to_string()));
     }
     entries.extend(leave.vars.iter().map(|var| match &var.value {
         VarValue::Text(text) => value(var.name, text),
-        VarValue::Field(path) => entry(
-            var.name,
-            &format!(r#""valueFrom":{{"fieldRef":{{"apiVersion":"v1","fieldPath":"{path}"}}}}"#),
-        ),
         VarValue::Secret { name, key } => entry(
             var.name,
             &format!(
@@ -66,6 +65,13 @@ fn value(name: &'static str, text: &str) -> Entry {
         string(text)
     };
     entry(name, &format!("\"value\":{text}"))
+}
+
+fn field(name: &'static str, path: &str) -> Entry {
+    entry(
+        name,
+        &format!(r#""valueFrom":{{"fieldRef":{{"apiVersion":"v1","fieldPath":"{path}"}}}}"#),
+    )
 }
 
 fn entry(name: &'static str, rest: &str) -> Entry {

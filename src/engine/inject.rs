@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use super::base::{Base, BaseContainer, POD_IP, VARIABLES, integer};
+use super::base::{self, Base, BaseContainer, POD_IP, VARIABLES, integer};
 use super::emit::{Wanted, WantedContainer};
 use super::env::{self, Entry};
 use super::hook::{self, PreStop};
@@ -33,6 +33,7 @@ pub(super) struct Injection<'a> {
     pub(super) status: Status<'a>,
     pub(super) warnings: Vec<String>,
     pub(super) steps: Vec<Step>,
+    explain: bool,
     pub(super) timeline: Option<Timeline>,
 }
 
@@ -60,6 +61,7 @@ pub(super) fn plan<'a>(
         status: Status::new(inputs),
         warnings: Vec::new(),
         steps: Vec::new(),
+        explain: ask.explain,
         timeline: None,
     };
     let mut budget = Budget::default();
@@ -68,7 +70,7 @@ pub(super) fn plan<'a>(
             plan.wanted.containers.push(WantedContainer::default());
             continue;
         }
-        plan.step("container", container, how.to_owned());
+        plan.step("container", container, || how.to_owned());
         let ports = target::tcp_ports(container.ports);
         let place = Place {
             workload: ask.workload_name(),
@@ -103,20 +105,30 @@ struct Budget {
 }
 
 impl<'a> Injection<'a> {
-    fn step(&mut self, part: &'static str, container: &Container<'_>, text: String) {
-        self.steps.push(Step {
-            part,
-            container: container.name.clone().into_owned(),
-            text,
-        });
+    /// The text is made only where somebody reads it.
+    fn step(
+        &mut self,
+        part: &'static str,
+        container: &Container<'_>,
+        text: impl FnOnce() -> String,
+    ) {
+        if self.explain {
+            self.steps.push(Step {
+                part,
+                container: container.name.clone().into_owned(),
+                text: text(),
+            });
+        }
     }
 
-    fn pod_step(&mut self, part: &'static str, text: String) {
-        self.steps.push(Step {
-            part,
-            container: String::new(),
-            text,
-        });
+    fn pod_step(&mut self, part: &'static str, text: impl FnOnce() -> String) {
+        if self.explain {
+            self.steps.push(Step {
+                part,
+                container: String::new(),
+                text: text(),
+            });
+        }
     }
 
     #[expect(
@@ -141,7 +153,7 @@ impl<'a> Injection<'a> {
         let mut own = 0;
         match hook::pre_stop(policy, leave, user, place, ask.settings.native_sleep) {
             PreStop::Set(hook) => {
-                self.step("pre-stop", container, hook.line);
+                self.step("pre-stop", container, || hook.line);
                 own = hook.own;
                 budget.hooks = true;
                 budget.drain = i64::from(policy.drain);
@@ -155,9 +167,9 @@ impl<'a> Injection<'a> {
                 });
                 wanted.pre_stop = Some(hook.text);
             }
-            PreStop::Keep(why) => self.step("pre-stop", container, why.to_owned()),
+            PreStop::Keep(why) => self.step("pre-stop", container, || why.to_owned()),
             PreStop::Unchainable(why) => {
-                self.step("pre-stop", container, format!("kept: {why}"));
+                self.step("pre-stop", container, || format!("kept: {why}"));
                 self.warnings.push(format!(
                     "container {name}: no preStop hook was injected, the one there cannot be chained: {why}"
                 ));
@@ -230,7 +242,7 @@ impl<'a> Injection<'a> {
     ) {
         match hook::post_start(base.post_start.user.as_deref(), place) {
             Ok(hook) => {
-                self.step("post-start", container, hook.line);
+                self.step("post-start", container, || hook.line);
                 let new = !base.post_start.ours;
                 if new && !hook::shows_shell(&shell_evidence(container)) {
                     self.warnings.push(format!(
@@ -246,7 +258,7 @@ impl<'a> Injection<'a> {
                 wanted.post_start = Some(hook.text);
             }
             Err(why) => {
-                self.step("post-start", container, format!("none: {why}"));
+                self.step("post-start", container, || format!("none: {why}"));
                 self.warnings.push(format!(
                     "container {}: no start hook, the postStart there cannot be chained: {why}; \
                      a restarted container may stay out of its registry",
@@ -274,24 +286,16 @@ impl<'a> Injection<'a> {
             .collect();
         for entry in entries {
             if users.iter().any(|name| name == entry.name) {
-                let text = format!("{} stays as the container has it", entry.name);
-                self.step("env", container, text);
+                self.step("env", container, || {
+                    format!("{} stays as the container has it", entry.name)
+                });
                 continue;
             }
             record.env.push(Cow::Borrowed(entry.name));
             wanted.env.push(entry);
         }
         if !wanted.env.is_empty() {
-            let variables = wanted.env.iter().filter(|e| e.name.starts_with(VARIABLES));
-            let count = variables.count();
-            let mut text = Vec::new();
-            if wanted.env.iter().any(|entry| entry.name == POD_IP) {
-                text.push("podip from status.podIP".to_owned());
-            }
-            if count > 0 {
-                text.push(format!("{count} settings of the script"));
-            }
-            self.step("env", container, text.join(" and "));
+            self.step("env", container, || env_line(&wanted.env));
         }
     }
 
@@ -306,22 +310,20 @@ impl<'a> Injection<'a> {
     ) -> Result<(), Stop> {
         let plan = probe::plan(policy, place).map_err(Stop::Problem)?;
         if base.readiness.is_some() {
-            self.step(
-                "readiness",
-                container,
-                "the container has a probe, it stays".to_owned(),
-            );
+            self.step("readiness", container, || {
+                "the container has a probe, it stays".to_owned()
+            });
             return Ok(());
         }
         match plan {
             Probe::Add(text, line) => {
-                self.step("readiness", container, line);
+                self.step("readiness", container, || line);
                 record.readiness = RawValue::from_string(text.clone()).ok().map(Cow::Owned);
                 wanted.readiness = Some(text);
             }
-            Probe::NotWanted => self.step("readiness", container, "none, as asked".to_owned()),
+            Probe::NotWanted => self.step("readiness", container, || "none, as asked".to_owned()),
             Probe::NoPort(why) => {
-                self.step("readiness", container, format!("none: {why}"));
+                self.step("readiness", container, || format!("none: {why}"));
                 self.warnings.push(format!(
                     "container {}: no readiness probe was added, {why}; set silkroll.dev/readiness",
                     container.name
@@ -368,10 +370,9 @@ impl<'a> Injection<'a> {
         self.wanted.volume = Some(format!(
             r#"{{"name":"{VOLUME}","configMap":{{"name":"{name}","defaultMode":365,"optional":true}}}}"#
         ));
-        self.pod_step(
-            "volume",
-            format!("the script from ConfigMap {name}, mounted at {MOUNT_PATH}"),
-        );
+        self.pod_step("volume", || {
+            format!("the script from ConfigMap {name}, mounted at {MOUNT_PATH}")
+        });
         Ok(())
     }
 
@@ -423,9 +424,7 @@ impl<'a> Injection<'a> {
                 after: grace,
             });
         }
-        self.pod_step(
-            "grace",
-            format!(
+        self.pod_step("grace", || format!(
                 "{grace} s: leave {} + drain {} + own hook {own} + shutdown {shutdown} + {MARGIN}, never less than {had}",
                 budget.leave, budget.drain
             ),
@@ -450,10 +449,9 @@ impl<'a> Injection<'a> {
         if policy.surge {
             match rollout::surge(ask.kind, users.strategy.as_deref()) {
                 rollout::Surge::Set(text) => {
-                    self.pod_step(
-                        "rollout",
-                        "maxUnavailable 0, maxSurge at least 1".to_owned(),
-                    );
+                    self.pod_step("rollout", || {
+                        "maxUnavailable 0, maxSurge at least 1".to_owned()
+                    });
                     self.rollout.strategy = RawValue::from_string(text).ok().map(|after| Swap {
                         before: users
                             .strategy
@@ -463,20 +461,20 @@ impl<'a> Injection<'a> {
                     });
                 }
                 rollout::Surge::Already => {
-                    self.pod_step("rollout", "surges already".to_owned());
+                    self.pod_step("rollout", || "surges already".to_owned());
                 }
                 rollout::Surge::Cannot(why) => self.warnings.push(why.to_owned()),
             }
         }
         if let Some(seconds) = policy.min_ready {
             if users.min_ready.unwrap_or(0) == 0 && seconds > 0 {
-                self.pod_step("min-ready", format!("minReadySeconds {seconds}"));
+                self.pod_step("min-ready", || format!("minReadySeconds {seconds}"));
                 self.rollout.min_ready = Some(Change {
                     before: users.min_ready,
                     after: i64::from(seconds),
                 });
             } else {
-                self.pod_step("min-ready", "stays as the object has it".to_owned());
+                self.pod_step("min-ready", || "stays as the object has it".to_owned());
             }
         }
         self.status.strategy = self.rollout.strategy.clone();
@@ -568,6 +566,19 @@ impl<'a> Injection<'a> {
                 record.was = was;
             }
         }
+    }
+}
+
+fn env_line(entries: &[Entry]) -> String {
+    let settings = entries
+        .iter()
+        .filter(|entry| entry.name.starts_with(VARIABLES))
+        .count();
+    let address = entries.iter().any(|entry| entry.name == POD_IP);
+    match (address, settings) {
+        (true, 0) => "podip from status.podIP".to_owned(),
+        (true, _) => format!("podip from status.podIP and {settings} settings of the script"),
+        (false, _) => format!("{settings} settings of the script"),
     }
 }
 

@@ -26,6 +26,7 @@ mod weigh;
 
 use std::borrow::Cow;
 
+use memchr::memmem;
 use serde_json::value::RawValue;
 
 pub use cover::NamespaceView;
@@ -114,6 +115,8 @@ pub struct Ask<'a> {
     pub old: Option<&'a Object<'a>>,
     /// Take the injection out instead of bringing it in.
     pub remove: bool,
+    /// Tell the decisions one by one.
+    pub explain: bool,
 }
 
 impl Ask<'_> {
@@ -167,6 +170,9 @@ pub fn decide(ask: &Ask<'_>) -> Decision {
     let Some(raw) = ask.object.template() else {
         return malformed(ask, "spec.template is missing");
     };
+    if let Some(decision) = weigh::nobodys(ask, raw) {
+        return decision;
+    }
     let template = match Template::read(raw) {
         Ok(template) => template,
         Err(error) => return malformed(ask, &format!("spec.template: {error}")),
@@ -174,7 +180,7 @@ pub fn decide(ask: &Ask<'_>) -> Decision {
     let old_template = ask
         .old
         .and_then(Object::template)
-        .filter(|raw| raw.get().contains(policy::STATUS))
+        .filter(|raw| memmem::find(raw.get().as_bytes(), policy::STATUS.as_bytes()).is_some())
         .and_then(|raw| Template::read(raw).ok());
     weigh::weigh(ask, &template, old_template.as_ref())
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use memchr::memmem;
 use serde_json::value::RawValue;
 
 use super::base::{self, Base};
@@ -11,8 +12,39 @@ use super::report::{Decision, Outcome, Reason};
 use super::status::{self, Status};
 use super::view::Template;
 use super::{Ask, Object, Stop, emit, fingerprint, inject, rollout};
-use crate::leave::METHODS;
+use crate::leave::{METHODS, MOUNT_PATH};
 use crate::policy::{self, Layers};
+
+/// Most templates of namespaces that have not opted in: nothing in them is of Silkroll, so they need
+/// not be read to be left alone.
+pub(super) fn nobodys(ask: &Ask<'_>, template: &RawValue) -> Option<Decision> {
+    let text = template.get().as_bytes();
+    let ours = memmem::find(text, policy::PREFIX.as_bytes()).is_some()
+        || memmem::find(text, MOUNT_PATH.as_bytes()).is_some();
+    // An escape could hide what was looked for.
+    if ask.remove
+        || ours
+        || memmem::find(text, b"\\u").is_some()
+        || memmem::find(text, b"\\/").is_some()
+    {
+        return None;
+    }
+    let meta = ask.object.metadata.as_ref();
+    let layers = Layers {
+        subject: ask.subject(),
+        workload: meta.map_or(&[], |meta| &meta.annotations),
+        template: &[],
+        namespace: ask.view.annotations(),
+        defaults: &[],
+        workload_labels: &[],
+        namespace_labels: ask.view.labels(),
+    };
+    match cover::cover(&layers, ask.view, ask.settings.deny_invalid) {
+        Cover::Namespace(reason, None) => Some(Decision::skipped(reason)),
+        Cover::Namespace(reason, Some(warning)) => Some(Decision::skipped(reason).warn(&warning)),
+        _ => None,
+    }
+}
 
 /// Decides on a workload whose template has been read; `old` is the stored template, where it has a
 /// record of ours.

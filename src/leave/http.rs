@@ -107,21 +107,6 @@ pub(super) fn plan(policy: &Policy<'_>, place: &Place<'_>) -> Result<Leave, Prob
             },
         });
     }
-    for (placeholder, variable, field) in [
-        ("{podname}", "SILKROLL_POD_NAME", "metadata.name"),
-        (
-            "{namespace}",
-            "SILKROLL_POD_NAMESPACE",
-            "metadata.namespace",
-        ),
-    ] {
-        if uses(placeholder) {
-            vars.push(Var {
-                name: variable,
-                value: VarValue::Field(field),
-            });
-        }
-    }
     Ok(Leave {
         calls: true,
         comes_back: value("start-url").is_some(),

@@ -58,8 +58,6 @@ pub struct Var {
 pub enum VarValue {
     /// The text itself.
     Text(String),
-    /// A field of the pod, e.g. `metadata.name`.
-    Field(&'static str),
     /// A key of a Secret; optional, for a missing Secret must not keep a pod from starting.
     Secret {
         /// The Secret's name.

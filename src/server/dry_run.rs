@@ -285,7 +285,7 @@ fn review(run: &Run, decided: &mut Decided) -> Result<(), String> {
         }
         crate::admission::manifests::Known::All => None,
     };
-    let decision = review.decide(&run.settings, run.known.view(entry.as_deref()));
+    let decision = review.decide(&run.settings, run.known.view(entry.as_deref()), true);
     let request = &decided.value["request"];
     let (namespace, name) = (review.namespace().to_owned(), review.name().to_owned());
     let mut object = request["object"].clone();

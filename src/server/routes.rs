@@ -130,7 +130,7 @@ async fn mutate(State(app): State<Arc<App>>, request: Request) -> Response {
         None => None,
     };
     let view = entry.as_deref().map_or(NamespaceView::Unknown, view_of);
-    let decision = review.decide(&app.settings.load(), view);
+    let decision = review.decide(&app.settings.load(), view, false);
     log(&review, &decision);
     app.metrics.admission(
         match review.operation {

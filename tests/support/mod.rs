@@ -58,6 +58,7 @@ pub(crate) fn decide(body: &[u8], namespace: &Pairs, settings: &Settings) -> Dec
             annotations: namespace,
             labels: &[],
         },
+        true,
     )
 }
 

@@ -1,0 +1,27 @@
+//! The hook itself, `src/leave/hook.sh`, in real shells, with one HTTP client at a time, against servers that
+//! record and misbehave.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests: what cannot go on has to fail the test"
+)]
+
+#[path = "script/nacos.rs"]
+mod nacos;
+#[path = "script/run.rs"]
+mod run;
+#[path = "script/server.rs"]
+mod server;
+
+#[path = "script/back.rs"]
+mod back;
+#[path = "script/bounds.rs"]
+mod bounds;
+#[path = "script/chain.rs"]
+mod chain;
+#[path = "script/leave_http.rs"]
+mod leave_http;
+#[path = "script/leave_nacos.rs"]
+mod leave_nacos;
+#[path = "script/places.rs"]
+mod places;

@@ -1,0 +1,133 @@
+//! The way back: what leaving switched off is on again, and a later stop has the last word.
+
+use crate::leave_nacos::{Registry, settings};
+use crate::nacos::{Generation, State};
+use crate::run::{CLIENTS, Place, SHELLS, eventually};
+use crate::server::{Reply, Server};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+#[test]
+fn a_disabled_instance_is_enabled_with_its_weight() {
+    for generation in [Generation::Two, Generation::Three] {
+        for (client, ..) in CLIENTS.iter().filter(|(name, ..)| *name != "busybox wget") {
+            let registry = Registry::new(State {
+                enabled: false,
+                ..State::new(generation)
+            });
+            let outcome =
+                Place::new("dash", &[client]).hook(&settings(&registry.server.url()), &["start"]);
+            let state = registry.state.lock().unwrap().clone();
+            assert_eq!(outcome.status, Some(0), "{client}: {}", outcome.output);
+            assert!(state.enabled, "{generation:?} {client}: {}", outcome.output);
+            assert_eq!(state.weight, "2.5", "{generation:?} {client}");
+        }
+    }
+}
+
+#[test]
+fn an_instance_that_registers_late_and_disabled_is_enabled_then() {
+    for (shell, _) in SHELLS {
+        let registry = Registry::new(State {
+            registered: false,
+            enabled: false,
+            ..State::new(Generation::Two)
+        });
+        let url = registry.server.url();
+        let mut env = settings(&url);
+        // A name of its own: the stops of other tests end the way back of the pod that they share.
+        env.push(("SILKROLL_POD_NAME", "late"));
+        let place = Place::new(shell, &["curl"]);
+        let outcome = place.hook(&env, &["start"]);
+        assert_eq!(outcome.status, Some(0), "{shell}: {}", outcome.output);
+        assert!(
+            registry.changes().is_empty(),
+            "{shell}: a change of an absent instance sets its weight"
+        );
+        registry.state.lock().unwrap().registered = true;
+        eventually(&format!("enabled, in {shell}"), || {
+            registry.state.lock().unwrap().enabled
+        });
+        assert_eq!(
+            registry.changes()[0].query("weight"),
+            Some("2.5"),
+            "{shell}"
+        );
+    }
+}
+
+#[test]
+fn a_registry_that_is_down_at_start_is_tried_until_a_stop_ends_it() {
+    for (shell, _) in SHELLS {
+        let up = Arc::new(AtomicBool::new(false));
+        let seen = up.clone();
+        let server = Server::start(move |request| {
+            if request.path() == "/off" || seen.load(Ordering::SeqCst) {
+                Reply::Answer(200, String::new())
+            } else {
+                Reply::Hang
+            }
+        });
+        let (on, off) = (
+            format!("{}/on", server.url()),
+            format!("{}/off", server.url()),
+        );
+        let env = [
+            ("SILKROLL_METHOD", "http"),
+            ("SILKROLL_HTTP_URL", off.as_str()),
+            ("SILKROLL_HTTP_START_URL", on.as_str()),
+            ("SILKROLL_POD_NAME", shell),
+        ];
+        let place = Place::new(shell, &["curl"]);
+        let ons = || {
+            server
+                .requests()
+                .iter()
+                .filter(|request| request.path() == "/on")
+                .count()
+        };
+
+        let outcome = place.hook(&env, &["start"]);
+        assert_eq!(outcome.status, Some(0), "{shell}: {}", outcome.output);
+        assert!(outcome.took.as_secs() < 6, "{shell}: {:?}", outcome.took);
+        eventually("a second try", || ons() >= 2);
+
+        let outcome = place.hook(&env, &["stop"]);
+        assert!(
+            outcome.output.contains("/off answered 200"),
+            "{shell}: {}",
+            outcome.output
+        );
+        let tried = ons();
+        up.store(true, Ordering::SeqCst);
+        // A way back that were still alive would try again within its pause of 2 s and bound of 3 s.
+        let mark = format!("silkroll-back=%2F{}%2F", shell.replace(' ', "%20"));
+        let alive = std::fs::read_dir("/proc")
+            .unwrap()
+            .flatten()
+            .any(|process| {
+                std::fs::read(process.path().join("environ"))
+                    .is_ok_and(|text| String::from_utf8_lossy(&text).contains(&mark))
+            });
+        assert!(
+            !alive,
+            "{shell}: a process of the way back outlived the stop"
+        );
+        assert_eq!(ons(), tried, "{shell}");
+        assert_eq!(server.requests().last().unwrap().path(), "/off", "{shell}");
+    }
+}
+
+#[test]
+fn a_start_without_a_way_back_calls_nothing() {
+    let server = Server::start(|_| Reply::Answer(200, String::new()));
+    let outcome = Place::new("dash", &["curl"]).hook(
+        &[
+            ("SILKROLL_METHOD", "http"),
+            ("SILKROLL_HTTP_URL", &server.url()),
+        ],
+        &["start"],
+    );
+    assert_eq!((outcome.status, outcome.output.as_str()), (Some(0), ""));
+    assert!(server.requests().is_empty());
+}

@@ -1,0 +1,192 @@
+//! Leave, drain, then the user's own hook; and both launchers with the script there, missing and unreadable.
+
+use crate::run::{CLIENTS, HOOK, Outcome, Place, SHELLS, finish};
+use crate::server::{Reply, Server};
+use std::os::unix::fs::PermissionsExt;
+
+const LAUNCHERS: [(&str, &str); 2] = [
+    ("stop", silkroll::leave::LAUNCH_STOP),
+    ("start", silkroll::leave::LAUNCH_START),
+];
+
+#[test]
+fn steps_come_in_order_and_the_own_status_is_kept() {
+    let server = Server::start(|_| Reply::Answer(200, String::new()));
+    for (shell, _) in SHELLS {
+        for own_seconds in ["0", "9"] {
+            let place = Place::new(shell, &["curl"]);
+            let outcome = place.hook(
+                &[
+                    ("SILKROLL_METHOD", "http"),
+                    ("SILKROLL_HTTP_URL", &server.url()),
+                    ("SILKROLL_DRAIN_SECONDS", "01"),
+                    ("SILKROLL_OWN_SECONDS", own_seconds),
+                    ("method", "theirs"),
+                    ("LC_ALL", "C.UTF-8"),
+                ],
+                &[
+                    "stop",
+                    "exec",
+                    "sh",
+                    "-c",
+                    "echo own \"$0|$1|$method|$LC_ALL\"; exit 7",
+                    "$(touch CANARY)",
+                    "a  b",
+                ],
+            );
+            assert_eq!(outcome.status, Some(7), "{shell}: {}", outcome.output);
+            let lines: Vec<&str> = outcome.output.lines().collect();
+            assert!(lines[0].contains("http: POST"), "{shell}: {lines:?}");
+            assert!(lines[1].contains("drain: 1 s"), "{shell}: {lines:?}");
+            assert_eq!(
+                lines[2..],
+                ["own $(touch CANARY)|a  b|theirs|C.UTF-8"],
+                "{shell}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_chained_sleep_is_added_to_the_drain() {
+    let outcome = Place::new("dash", &[]).hook(
+        &[("SILKROLL_METHOD", "none"), ("SILKROLL_DRAIN_SECONDS", "1")],
+        &["stop", "sleep", "1"],
+    );
+    assert_eq!(
+        outcome.output,
+        "silkroll: drain: 2 s for callers to forget this pod\n"
+    );
+}
+
+#[test]
+fn the_own_hook_is_bounded_where_a_bound_is_given() {
+    for (shell, _) in SHELLS {
+        let outcome = Place::new(shell, &[]).hook(
+            &[("SILKROLL_METHOD", "none"), ("SILKROLL_OWN_SECONDS", "1")],
+            &["stop", "exec", "sleep", "60"],
+        );
+        assert_eq!(outcome.status, Some(137), "{shell}");
+        assert!(
+            outcome.output.contains("own hook: not ended within 1 s"),
+            "{shell}: {}",
+            outcome.output
+        );
+        assert!(outcome.took.as_secs() < 20, "{shell}");
+    }
+}
+
+#[test]
+fn an_own_http_hook_is_called_as_the_kubelet_does() {
+    let server = Server::start(|_| Reply::Answer(503, String::new()));
+    let port = server.address.port().to_string();
+    for (client, ..) in CLIENTS {
+        let outcome = Place::new("dash", &[client]).hook(
+            &[("SILKROLL_METHOD", "none"), ("podip", "127.0.0.1")],
+            &[
+                "stop",
+                "http",
+                "HTTP",
+                "",
+                &port,
+                "/stop?now=1",
+                "X-Own: a b",
+                "Bad\nX: y",
+            ],
+        );
+        // Any status will do: the kubelet looks at none.
+        assert_eq!(outcome.status, Some(0), "{client}: {}", outcome.output);
+        let request = server.requests().pop().unwrap_or_default();
+        assert_eq!(request.method, "GET", "{client}");
+        assert_eq!(request.target, "/stop?now=1", "{client}");
+        assert_eq!(request.header("x-own"), Some("a b"), "{client}");
+    }
+    let place = Place::new("dash", &["curl"]);
+    let refused = place.hook(&[], &["own", "http", "HTTP", "127.0.0.1", "9", "/"]);
+    assert_eq!(refused.status, Some(1), "{}", refused.output);
+    let no_tool =
+        Place::new("dash", &[]).hook(&[], &["own", "http", "HTTP", "127.0.0.1", "9", "/"]);
+    assert_eq!(no_tool.status, Some(0), "{}", no_tool.output);
+}
+
+/// The launcher as a container runs it, with the script at another place.
+fn launch(
+    launcher: &str,
+    script: &str,
+    place: &Place,
+    unprivileged: bool,
+    chain: &[&str],
+) -> Outcome {
+    let text = launcher.replace("/silkroll/hook.sh", script);
+    let mut command =
+        place.command(&[("SILKROLL_METHOD", "none"), ("SILKROLL_DRAIN_SECONDS", "1")]);
+    if unprivileged {
+        let mut other = std::process::Command::new("setpriv");
+        other.args([
+            "--reuid",
+            "65532",
+            "--regid",
+            "65532",
+            "--clear-groups",
+            "/bin/sh",
+        ]);
+        other
+            .env("SILKROLL_METHOD", "none")
+            .env("SILKROLL_LOG", "-")
+            .env("SILKROLL_DRAIN_SECONDS", "1");
+        command = other;
+    }
+    command.args(["-c", &text, "silkroll"]).args(chain);
+    finish(command)
+}
+
+#[test]
+fn launchers_keep_the_own_status_with_the_script_there_missing_or_unreadable() {
+    let root = std::fs::metadata("/proc/self")
+        .is_ok_and(|it| std::os::unix::fs::MetadataExt::uid(&it) == 0);
+    for (name, launcher) in LAUNCHERS {
+        for (shell, _) in SHELLS {
+            let place = Place::new(shell, &[]);
+            let unreadable = place.dir.path().join("hook.sh");
+            std::fs::copy(HOOK, &unreadable).unwrap();
+            std::fs::set_permissions(&unreadable, PermissionsExt::from_mode(0o000)).unwrap();
+            std::fs::set_permissions(place.dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
+            for (state, script, unprivileged) in [
+                ("present", HOOK, false),
+                ("missing", "/nowhere/hook.sh", false),
+                ("unreadable", unreadable.to_str().unwrap(), root),
+            ] {
+                let case = format!("{name} in {shell}, script {state}");
+                for (chain, status, says) in [
+                    (&[][..], 0, ""),
+                    (
+                        &["exec", "sh", "-c", "echo own $1; exit 5", "x", "a b"][..],
+                        5,
+                        "own a b\n",
+                    ),
+                    (&["exec", "/nonexistent"][..], 127, ""),
+                    (&["sleep", "1"][..], 0, ""),
+                ] {
+                    let outcome = launch(launcher, script, &place, unprivileged, chain);
+                    assert_eq!(
+                        outcome.status,
+                        Some(status),
+                        "{case} {chain:?}: {}",
+                        outcome.output
+                    );
+                    assert!(
+                        outcome.output.contains(says),
+                        "{case} {chain:?}: {}",
+                        outcome.output
+                    );
+                    if name == "stop" {
+                        assert!(
+                            outcome.took.as_millis() >= 1000,
+                            "{case} {chain:?}: no drain"
+                        );
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! The `http` method: what arrives, from every shell with every client.
+
+use crate::run::{CLIENTS, Place, SHELLS};
+use crate::server::{Reply, Server};
+
+const HOSTILE: &str =
+    "$(touch CANARY)`touch CANARY`;'\"\\ -x&a=b%41#{podip}\ttab\nline\u{fc}\u{4e2d}\n";
+const ENCODED: &str = "%24%28touch%20CANARY%29%60touch%20CANARY%60%3B%27%22%5C%20-x%26a%3Db%2541%23%7Bpodip%7D%09tab%0Aline%C3%BC%E4%B8%AD%0A";
+const IN_JSON: &str = r#"$(touch CANARY)`touch CANARY`;'\"\\ -x&a=b%41#{podip}\u0009tab\u000aline"#;
+
+#[test]
+fn hostile_values_arrive_encoded_from_every_shell_and_client() {
+    let server = Server::start(|_| Reply::Answer(200, "done".to_owned()));
+    for (shell, _) in SHELLS {
+        for (client, ..) in CLIENTS {
+            let case = format!("{shell} with {client}");
+            let place = Place::new(shell, &[client]);
+            let url = format!(
+                "{}/off line?ip={{podip}}&v={{env:HOSTILE}}&p={{port}}",
+                server.url()
+            );
+            let outcome = place.hook(
+                &[
+                    ("podip", "fd00::7"),
+                    ("HOSTILE", HOSTILE),
+                    ("SILKROLL_METHOD", "http"),
+                    ("SILKROLL_HTTP_URL", &url),
+                    ("SILKROLL_HTTP_PORT", "20880"),
+                    (
+                        "SILKROLL_HTTP_BODY",
+                        "host={podip}&v={env:HOSTILE}&n={podname}&{else}",
+                    ),
+                    (
+                        "SILKROLL_HTTP_HEADERS",
+                        "X-Key: s3cret \"$(touch CANARY)\"\r\nno header\nX-Two: 2\n",
+                    ),
+                    ("SILKROLL_POD_NAME", "-pod"),
+                ],
+                &["stop"],
+            );
+            assert_eq!(outcome.status, Some(0), "{case}: {}", outcome.output);
+            let request = server.requests().pop().unwrap_or_default();
+            assert_eq!(
+                request.target,
+                format!("/off%20line?ip=fd00%3A%3A7&v={ENCODED}&p=20880"),
+                "{case}: {}",
+                outcome.output
+            );
+            assert_eq!(
+                String::from_utf8_lossy(&request.body),
+                format!("host=fd00%3A%3A7&v={ENCODED}&n=-pod&{{else}}"),
+                "{case}"
+            );
+            assert_eq!(request.method, "POST", "{case}");
+            assert_eq!(
+                request.header("x-key"),
+                Some("s3cret \"$(touch CANARY)\""),
+                "{case}"
+            );
+            assert_eq!(request.header("x-two"), Some("2"), "{case}");
+            assert_eq!(
+                request.header("content-type"),
+                Some("application/x-www-form-urlencoded"),
+                "{case}"
+            );
+            assert!(
+                outcome.output.contains("/off%20line answered 200"),
+                "{case}: {}",
+                outcome.output
+            );
+            assert!(
+                !outcome.output.contains("s3cret"),
+                "{case}: {}",
+                outcome.output
+            );
+            let left_behind = std::fs::read_dir(place.work()).unwrap().count();
+            assert_eq!(left_behind, 0, "{case}: a canary or a temporary file");
+        }
+    }
+    assert_eq!(server.requests().len(), SHELLS.len() * CLIENTS.len());
+}
+
+#[test]
+fn a_json_body_gets_string_escapes() {
+    let server = Server::start(|_| Reply::Answer(204, String::new()));
+    for (shell, _) in SHELLS {
+        for (client, ..) in CLIENTS {
+            let outcome = Place::new(shell, &[client]).hook(
+                &[
+                    ("podip", "10.0.0.1"),
+                    ("HOSTILE", HOSTILE),
+                    ("SILKROLL_METHOD", "http"),
+                    ("SILKROLL_HTTP_URL", &server.url()),
+                    ("SILKROLL_HTTP_CONTENT_TYPE", "application/json"),
+                    (
+                        "SILKROLL_HTTP_BODY",
+                        r#"{"v":"{env:HOSTILE}","ip":"{podip}","n":{}}"#,
+                    ),
+                ],
+                &["stop"],
+            );
+            let request = server.requests().pop().unwrap_or_default();
+            assert_eq!(
+                String::from_utf8_lossy(&request.body),
+                format!(
+                    "{{\"v\":\"{IN_JSON}\u{fc}\u{4e2d}\\u000a\",\"ip\":\"10.0.0.1\",\"n\":{{}}}}"
+                ),
+                "{shell} with {client}: {}",
+                outcome.output
+            );
+        }
+    }
+}
+
+#[test]
+fn any_verb_goes_where_the_client_can_send_it_and_is_named_where_not() {
+    let server = Server::start(|_| Reply::Answer(200, String::new()));
+    for (client, ..) in CLIENTS {
+        for verb in ["GET", "PUT", "DELETE", "PATCH"] {
+            let before = server.requests().len();
+            let outcome = Place::new("dash", &[client]).hook(
+                &[
+                    ("SILKROLL_METHOD", "http"),
+                    ("SILKROLL_HTTP_URL", &server.url()),
+                    ("SILKROLL_HTTP_METHOD", verb),
+                ],
+                &["stop"],
+            );
+            let came = server.requests()[before..]
+                .iter()
+                .map(|request| request.method.clone())
+                .collect::<Vec<_>>();
+            if client == "busybox wget" && verb != "GET" {
+                assert!(came.is_empty());
+                assert!(
+                    outcome
+                        .output
+                        .contains(&format!("no tool in this image can send {verb}")),
+                    "{}",
+                    outcome.output
+                );
+            } else {
+                assert_eq!(came, [verb], "{client}: {}", outcome.output);
+            }
+        }
+    }
+}
+
+#[test]
+fn ipv6_addresses_get_brackets_in_the_host_part_only() {
+    let Ok(_) = std::net::TcpListener::bind("[::1]:0") else {
+        panic!(
+            "this machine has no IPv6 loopback; enable it (sysctl net.ipv6.conf.lo.disable_ipv6=0)"
+        );
+    };
+    let server = Server::start_at("[::1]:0", |_| Reply::Answer(200, String::new()));
+    let url = format!("http://{{podip}}:{}/x?h={{podip}}", server.address.port());
+    for (client, ..) in CLIENTS {
+        let outcome = Place::new("dash", &[client]).hook(
+            &[
+                ("podip", "::1"),
+                ("SILKROLL_METHOD", "http"),
+                ("SILKROLL_HTTP_URL", &url),
+            ],
+            &["stop"],
+        );
+        let request = server.requests().pop().unwrap_or_default();
+        assert_eq!(
+            request.target, "/x?h=%3A%3A1",
+            "{client}: {}",
+            outcome.output
+        );
+    }
+}
+
+#[test]
+fn secrets_are_in_no_argument_list() {
+    let server = Server::start(|_| Reply::Hang);
+    for client in ["curl", "bash", "perl", "python3", "nc", "busybox nc"] {
+        let place = Place::new("dash", &[client]);
+        let before = server.requests().len();
+        let mut child = place
+            .command(&[
+                ("SILKROLL_METHOD", "http"),
+                ("SILKROLL_HTTP_URL", &server.url()),
+                ("SILKROLL_HTTP_HEADERS", "X-Key: hidden-in-argv-7431"),
+                ("SILKROLL_LEAVE_SECONDS", "2"),
+            ])
+            .args([crate::run::HOOK, "stop"])
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        crate::run::eventually("the request", || server.requests().len() > before);
+        for process in std::fs::read_dir("/proc").unwrap().flatten() {
+            let Ok(line) = std::fs::read(process.path().join("cmdline")) else {
+                continue;
+            };
+            let line = String::from_utf8_lossy(&line).into_owned();
+            assert!(!line.contains("hidden-in-argv-7431"), "{client}: {line}");
+        }
+        child.wait().unwrap();
+    }
+}

@@ -1,0 +1,112 @@
+//! A stand-in for Nacos that answers as the real 2.3.1 and 3.1.0 were seen to: status codes, bodies, and the
+//! update that takes effect a moment after its "ok". tests/registries/prove.sh has the real ones.
+
+use crate::server::{Reply, Request};
+use std::sync::{Arc, Mutex};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Generation {
+    Two,
+    Three,
+}
+
+/// What the registry holds of the one instance it knows, 10.1.2.3:9810 of `customer`.
+#[derive(Clone, Debug)]
+pub(crate) struct State {
+    pub(crate) generation: Generation,
+    pub(crate) registered: bool,
+    pub(crate) enabled: bool,
+    pub(crate) weight: String,
+    /// Reads after a change that still show the old state.
+    pub(crate) lag: u32,
+    pub(crate) pending: Option<bool>,
+    /// Login wanted: the form that is right.
+    pub(crate) login: Option<String>,
+    /// Says ok to a change and does nothing.
+    pub(crate) deaf: bool,
+}
+
+impl State {
+    pub(crate) fn new(generation: Generation) -> Self {
+        Self {
+            generation,
+            registered: true,
+            enabled: true,
+            weight: "2.5".to_owned(),
+            lag: 0,
+            pending: None,
+            login: None,
+            deaf: false,
+        }
+    }
+}
+
+const ABSENT: &str =
+    r#"{"code":20004,"message":"resource not found","data":"no matched ip found!"}"#;
+
+pub(crate) fn answer(state: &Arc<Mutex<State>>, request: &Request) -> Reply {
+    let mut state = state.lock().unwrap();
+    let three = state.generation == Generation::Three;
+    let no_api = || Reply::Answer(404, r#"{"status":404,"error":"Not Found"}"#.to_owned());
+    let gone = || Reply::Answer(410, r#"{"status":410,"error":"Gone"}"#.to_owned());
+    let path = request.path().to_owned();
+    if path.contains("/auth/") {
+        let right = state.login.as_deref().map(str::as_bytes) == Some(&request.body);
+        return match (path.as_str(), three) {
+            ("/nacos/v1/auth/login", true) => gone(),
+            ("/nacos/v1/auth/login", false) | ("/nacos/v3/auth/user/login", true) if right => {
+                Reply::Answer(
+                    200,
+                    r#"{"accessToken":"tok.en-1","tokenTtl":18000}"#.to_owned(),
+                )
+            }
+            ("/nacos/v1/auth/login", false) | ("/nacos/v3/auth/user/login", true) => {
+                Reply::Answer(403, "unknown user!".to_owned())
+            }
+            _ => no_api(),
+        };
+    }
+    match path.as_str() {
+        "/nacos/v1/ns/catalog/instances" | "/nacos/v1/ns/instance" if three => return gone(),
+        "/nacos/v3/admin/ns/instance" if !three => return no_api(),
+        "/nacos/v1/ns/catalog/instances"
+        | "/nacos/v1/ns/instance"
+        | "/nacos/v3/admin/ns/instance" => {}
+        _ => return no_api(),
+    }
+    if state.login.is_some() && request.header("accessToken") != Some("tok.en-1") {
+        return Reply::Answer(403, "user not found!".to_owned());
+    }
+    let service = request.query("serviceName").unwrap_or_default();
+    if service != "customer" && service != "DEFAULT_GROUP%40%40customer" {
+        return Reply::Answer(404, format!("service {service} is not found!"));
+    }
+    if request.method == "PUT" {
+        if request.query("ip") == Some("10.1.2.3") && !state.deaf {
+            request
+                .query("weight")
+                .unwrap_or("1.0")
+                .clone_into(&mut state.weight);
+            state.pending = Some(request.query("enabled") == Some("true"));
+        }
+        return Reply::Answer(200, "ok".to_owned());
+    }
+    if state.lag > 0 {
+        state.lag -= 1;
+    } else if let Some(enabled) = state.pending.take() {
+        state.enabled = enabled;
+    }
+    let instance = format!(
+        r#"{{"instanceId":"x","ip":"10.1.2.3","port":9810,"weight":{},"healthy":true,"enabled":{},"ephemeral":true,"clusterName":"DEFAULT","serviceName":"DEFAULT_GROUP@@customer","metadata":{{"ip":"10.1.2.3","enabled":"true"}},"ipDeleteTimeout":30000}}"#,
+        state.weight, state.enabled
+    );
+    let other = r#"{"instanceId":"y","ip":"10.1.2.30","port":9810,"weight":7.0,"healthy":true,"enabled":true,"ephemeral":true,"metadata":{}}"#;
+    match (three, state.registered) {
+        (true, false) => Reply::Answer(404, ABSENT.to_owned()),
+        (true, true) => Reply::Chunks(200, format!(r#"{{"code":0,"data":{instance}}}"#)),
+        (false, false) => Reply::Chunks(200, format!(r#"{{"list":[{other}],"count":1}}"#)),
+        (false, true) => {
+            Reply::Chunks(200, format!(r#"{{"list":[{other},{instance}],"count":2}}"#))
+        }
+    }
+}

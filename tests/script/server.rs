@@ -1,0 +1,204 @@
+//! An HTTP server on 127.0.0.1 that records what it is asked and can misbehave.
+
+use std::fmt::Write as _;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+/// One request as it arrived.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Request {
+    pub(crate) method: String,
+    pub(crate) target: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Request {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        self.target.split('?').next().unwrap_or_default()
+    }
+
+    /// A parameter of the query as it was written, not decoded.
+    pub(crate) fn query(&self, name: &str) -> Option<&str> {
+        let (_, query) = self.target.split_once('?')?;
+        query
+            .split('&')
+            .filter_map(|pair| pair.split_once('='))
+            .find(|(key, _)| *key == name)
+            .map(|(_, value)| value)
+    }
+}
+
+/// What the server does with a request.
+#[derive(Clone)]
+pub(crate) enum Reply {
+    Answer(u16, String),
+    /// The same in chunks of a few bytes.
+    Chunks(u16, String),
+    Redirect(String),
+    /// Reads the request and says nothing.
+    Hang,
+    /// A byte a second, for ever.
+    Drip,
+    /// Closes without a word.
+    Close,
+    /// Bytes that are no HTTP.
+    Garbage,
+}
+
+type Handler = dyn Fn(&Request) -> Reply + Send + Sync;
+
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    requests: Arc<Mutex<Vec<Request>>>,
+    stopped: Arc<AtomicBool>,
+}
+
+impl Server {
+    pub(crate) fn start(handler: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
+        Self::start_at("127.0.0.1:0", handler)
+    }
+
+    pub(crate) fn start_at(
+        address: &str,
+        handler: impl Fn(&Request) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind(address).unwrap();
+        let server = Self {
+            address: listener.local_addr().unwrap(),
+            requests: Arc::default(),
+            stopped: Arc::default(),
+        };
+        let (requests, stopped) = (server.requests.clone(), server.stopped.clone());
+        let handler: Arc<Handler> = Arc::new(handler);
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                if stopped.load(Ordering::SeqCst) {
+                    return;
+                }
+                let (requests, stopped, handler) =
+                    (requests.clone(), stopped.clone(), handler.clone());
+                thread::spawn(move || serve(stream, &requests, &stopped, &*handler));
+            }
+        });
+        server
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub(crate) fn requests(&self) -> Vec<Request> {
+        self.requests.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stopped.store(true, Ordering::SeqCst);
+        // Wakes the listener, which then sees that it is over.
+        let _ = TcpStream::connect(self.address);
+    }
+}
+
+fn serve(
+    mut stream: TcpStream,
+    requests: &Mutex<Vec<Request>>,
+    stopped: &AtomicBool,
+    handler: &Handler,
+) {
+    let Some(request) = read_request(&mut stream) else {
+        return;
+    };
+    requests.lock().unwrap().push(request.clone());
+    let text = match handler(&request) {
+        Reply::Answer(status, body) => format!(
+            "HTTP/1.1 {status} Word\r\nContent-Length: {}\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        ),
+        Reply::Chunks(status, body) => {
+            let mut chunks = String::new();
+            for part in body.as_bytes().chunks(7) {
+                let _ = write!(
+                    chunks,
+                    "{:x}\r\n{}\r\n",
+                    part.len(),
+                    String::from_utf8_lossy(part)
+                );
+            }
+            format!(
+                "HTTP/1.1 {status} Word\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n{chunks}0\r\n\r\n"
+            )
+        }
+        Reply::Redirect(to) => format!(
+            "HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        ),
+        Reply::Garbage => "\0\u{1}no http at all\r\n\r\n".to_owned(),
+        Reply::Close => return,
+        Reply::Hang => {
+            // Ends when the client goes.
+            let _ = stream.read(&mut [0; 1]);
+            return;
+        }
+        Reply::Drip => {
+            for byte in b"HTTP/1.1 200 OK\r\nX-Slow: "
+                .iter()
+                .chain(b"x".iter().cycle())
+            {
+                if stopped.load(Ordering::SeqCst) || stream.write_all(&[*byte]).is_err() {
+                    return;
+                }
+                thread::park_timeout(Duration::from_secs(1));
+            }
+            return;
+        }
+    };
+    let _ = stream.write_all(text.as_bytes());
+}
+
+fn read_request(stream: &mut TcpStream) -> Option<Request> {
+    let mut bytes = Vec::new();
+    let mut buffer = [0; 4096];
+    let end = loop {
+        if let Some(at) = bytes.windows(4).position(|part| part == b"\r\n\r\n") {
+            break at;
+        }
+        match stream.read(&mut buffer) {
+            Ok(0) | Err(_) => return None,
+            Ok(read) => bytes.extend_from_slice(&buffer[..read]),
+        }
+    };
+    let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+    let mut lines = head.split("\r\n");
+    let mut first = lines.next()?.split(' ');
+    let mut request = Request {
+        method: first.next()?.to_owned(),
+        target: first.next()?.to_owned(),
+        headers: lines
+            .filter_map(|line| line.split_once(": "))
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .collect(),
+        body: bytes[end + 4..].to_vec(),
+    };
+    let length = request
+        .header("content-length")
+        .map_or(0, |text| text.parse().unwrap());
+    while request.body.len() < length {
+        match stream.read(&mut buffer) {
+            Ok(0) | Err(_) => return None,
+            Ok(read) => request.body.extend_from_slice(&buffer[..read]),
+        }
+    }
+    Some(request)
+}

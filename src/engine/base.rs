@@ -4,7 +4,6 @@
 
 use std::borrow::Cow;
 
-use memchr::{memchr, memmem};
 use serde_json::value::RawValue;
 
 use super::patch::same;
@@ -171,12 +170,15 @@ fn part_container<'a>(
     (parted, whole)
 }
 
-/// A look at the bytes, far cheaper than reading the name: no entry of ours is passed over, for the
-/// names that Silkroll writes need no escapes; one with an escape is looked at properly.
+/// A look at the first bytes, far cheaper than reading the name of each of a hundred entries: the API
+/// server writes the name first. What begins otherwise is looked at properly.
 pub(super) fn may_be_ours(entry: &RawValue) -> bool {
-    let text = entry.get().as_bytes();
-    let holds = |part: &str| memmem::find(text, part.as_bytes()).is_some();
-    holds(POD_IP) || holds(VARIABLES) || memchr(b'\\', text).is_some()
+    match entry.get().strip_prefix("{\"name\":\"") {
+        Some(rest) => {
+            rest.starts_with(POD_IP) || rest.starts_with(VARIABLES) || rest.starts_with('\\')
+        }
+        None => true,
+    }
 }
 
 fn our_mounts(mounts: &List<'_>) -> Vec<usize> {

@@ -64,7 +64,7 @@ fn value(name: &'static str, text: &str) -> Entry {
     } else {
         string(text)
     };
-    entry(name, &format!("\"value\":{text}"))
+    entry(name, &["\"value\":", &text].concat())
 }
 
 fn field(name: &'static str, path: &str) -> Entry {
@@ -77,6 +77,6 @@ fn field(name: &'static str, path: &str) -> Entry {
 fn entry(name: &'static str, rest: &str) -> Entry {
     Entry {
         name,
-        text: format!("{{\"name\":\"{name}\",{rest}}}"),
+        text: ["{\"name\":\"", name, "\",", rest, "}"].concat(),
     }
 }

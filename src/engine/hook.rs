@@ -1,9 +1,11 @@
 //! The preStop and postStart hooks of one container, chained with the user's own.
 
+use std::sync::LazyLock;
+
 use serde_json::value::RawValue;
 
 use super::base::ARGV0;
-use super::patch::{list, string};
+use super::patch::string;
 use super::view;
 use crate::leave::{LAUNCH_START, LAUNCH_STOP, Leave, Place};
 use crate::policy::{ExistingPreStop, Policy, Port};
@@ -88,7 +90,7 @@ pub(super) fn pre_stop(
     };
     PreStop::Set(Hook {
         line: format!("{}, wait {} s{after}", leave.summary, policy.drain),
-        text: exec(LAUNCH_STOP, &words),
+        text: exec(&STOP, &words),
         sleep: None,
         own,
     })
@@ -108,7 +110,7 @@ pub(super) fn post_start(user: Option<&RawValue>, place: &Place<'_>) -> Result<H
         ", then the container's own postStart"
     };
     Ok(Hook {
-        text: exec(LAUNCH_START, &words),
+        text: exec(&START, &words),
         sleep: None,
         own: 0,
         line: format!("the way back: switch on what leaving switched off{after}"),
@@ -116,15 +118,27 @@ pub(super) fn post_start(user: Option<&RawValue>, place: &Place<'_>) -> Result<H
 }
 
 /// The user's words are arguments, never shell text; the kubelet expands nothing in them.
-fn exec(launcher: &str, words: &[String]) -> String {
-    let mut parts: Vec<String> = ["/bin/sh", "-c", launcher, ARGV0]
-        .into_iter()
-        .map(string)
-        .collect();
-    parts.extend(words.iter().map(|word| string(word)));
+fn exec(launcher: &Launcher, words: &[String]) -> String {
+    let mut out = String::with_capacity(launcher.len() + 64);
+    out.push_str(launcher);
+    for word in words {
+        out.push(',');
+        out.push_str(&string(word));
+    }
+    out.push_str("]}}");
+    out
+}
+
+/// A hook up to the user's words: it is the same for everybody, so it is escaped once.
+type Launcher = LazyLock<String>;
+
+static STOP: Launcher = LazyLock::new(|| launcher(LAUNCH_STOP));
+static START: Launcher = LazyLock::new(|| launcher(LAUNCH_START));
+
+fn launcher(text: &str) -> String {
     format!(
-        "{{\"exec\":{{\"command\":{}}}}}",
-        list(parts.iter().map(String::as_str))
+        "{{\"exec\":{{\"command\":[\"/bin/sh\",\"-c\",{},\"{ARGV0}\"",
+        string(text)
     )
 }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use super::base::{self, Base, BaseContainer, POD_IP, VARIABLES, integer};
+use super::base::{Base, BaseContainer, POD_IP, VARIABLES, integer, may_be_ours};
 use super::emit::{Wanted, WantedContainer};
 use super::env::{self, Entry};
 use super::hook::{self, PreStop};
@@ -282,6 +282,7 @@ impl<'a> Injection<'a> {
             .iter()
             .enumerate()
             .filter(|(at, _)| base.our_env.binary_search(&at).is_err())
+            .filter(|(_, item)| may_be_ours(item))
             .map(|(_, item)| view::name_of(item))
             .collect();
         for entry in entries {

@@ -47,6 +47,10 @@ impl Patch {
 
     fn op(&mut self, op: &str, path: &str, value: Option<&str>) {
         let text = &mut self.text;
+        if text.is_empty() {
+            // A usual patch, so that it is not moved while it grows.
+            text.reserve(4096);
+        }
         text.push_str(if text.is_empty() { "[" } else { "," });
         text.push_str("{\"op\":\"");
         text.push_str(op);
@@ -74,7 +78,16 @@ pub(super) fn same(left: &str, right: &str) -> bool {
 
 /// Writes a JSON string.
 pub(super) fn string(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    let plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
+    if text.bytes().all(plain) {
+        let mut out = String::with_capacity(text.len() + 2);
+        out.push('"');
+        out.push_str(text);
+        out.push('"');
+        return out;
+    }
+    // Text has no way to fail.
+    serde_json::to_string(text).unwrap_or_default()
 }
 
 /// Writes a JSON list of raw elements.

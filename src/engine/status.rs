@@ -162,7 +162,11 @@ impl<'a> Status<'a> {
 
     /// The record as the annotation's value.
     pub(super) fn write(&self) -> String {
+        let mut out = Vec::with_capacity(1024);
         // Strings, numbers and maps with string keys: nothing in a record can fail to serialise.
-        serde_json::to_string(self).unwrap_or_default()
+        if serde_json::to_writer(&mut out, self).is_err() {
+            return String::new();
+        }
+        String::from_utf8(out).unwrap_or_default()
     }
 }

@@ -336,6 +336,14 @@ impl<'a> Template<'a> {
     pub(super) fn read(raw: &'a RawValue) -> Result<Self, serde_json::Error> {
         serde_json::from_str(raw.get())
     }
+
+    /// The template's labels under our prefix, which should be annotations.
+    pub(super) fn our_labels(&self) -> Ours<'a> {
+        let labels = member(&self.metadata.rest, "labels").filter(|raw| raw.get().contains(PREFIX));
+        labels
+            .and_then(|raw| ours(&mut serde_json::Deserializer::from_str(raw.get())).ok())
+            .unwrap_or_default()
+    }
 }
 
 /// A named member of a list's element, and how it is told apart.

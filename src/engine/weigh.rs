@@ -37,6 +37,7 @@ pub(super) fn nobodys(ask: &Ask<'_>, template: &RawValue) -> Option<Decision> {
         namespace: ask.view.annotations(),
         defaults: &[],
         workload_labels: &[],
+        template_labels: &[],
         namespace_labels: ask.view.labels(),
     };
     match cover::cover(&layers, ask.view, ask.settings.deny_invalid) {
@@ -69,6 +70,7 @@ pub(super) fn weigh(
         .and_then(|text| Status::read(text).ok());
     let (record, base) = part(template, own.as_ref(), old_record.as_ref());
     let meta = ask.object.metadata.as_ref();
+    let labels = template.our_labels();
     let weighed = Weighed {
         ask,
         template,
@@ -84,6 +86,7 @@ pub(super) fn weigh(
             namespace: ask.view.annotations(),
             defaults: &ask.settings.defaults,
             workload_labels: meta.map_or(&[], |meta| &meta.labels),
+            template_labels: &labels,
             namespace_labels: ask.view.labels(),
         },
     };

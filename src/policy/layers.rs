@@ -69,6 +69,8 @@ pub struct Layers<'a> {
     pub defaults: &'a Pairs<'a>,
     /// Labels of the workload under our prefix.
     pub workload_labels: &'a Pairs<'a>,
+    /// Labels of its pod template under our prefix.
+    pub template_labels: &'a Pairs<'a>,
     /// Labels of the Namespace under our prefix.
     pub namespace_labels: &'a Pairs<'a>,
 }
@@ -109,6 +111,7 @@ impl<'a> Layers<'a> {
     pub fn labels(&self) -> impl Iterator<Item = (Layer, &'a str)> {
         [
             (Layer::Workload, self.workload_labels),
+            (Layer::Template, self.template_labels),
             (Layer::Namespace, self.namespace_labels),
         ]
         .into_iter()

@@ -28,6 +28,7 @@ fn layers<'a>(
         namespace,
         defaults,
         workload_labels: &[],
+        template_labels: &[],
         namespace_labels: &[],
     }
 }
@@ -282,8 +283,9 @@ fn a_label_and_a_status_in_the_wrong_place_are_pointed_out() {
     let none = pairs(&[]);
     let mut all = layers(&status, &status, &status, &none);
     all.workload_labels = &label;
+    all.template_labels = &label;
     let notes = resolve(&all, METHODS).notes;
-    assert_eq!(notes.len(), 3, "{notes:?}");
+    assert_eq!(notes.len(), 4, "{notes:?}");
     assert!(
         notes
             .iter()

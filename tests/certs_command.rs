@@ -194,6 +194,33 @@ fn what_is_in_the_folder_is_printed_for_a_cluster() {
 }
 
 #[test]
+fn secret_and_patch_come_in_one_stream_too() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().to_str().unwrap();
+    certs(&["--dir", dir]).unwrap();
+    let print = |output| certs(&["--dir", dir, "--output", output]).unwrap().0;
+    let stream = print("manifests");
+
+    let (first, second) = stream.split_once("\n---\n").unwrap();
+    let content = |document: &str| {
+        let lines = document.lines().filter(|line| !line.starts_with('#'));
+        lines.map(|line| format!("{line}\n")).collect::<String>()
+    };
+    assert_eq!(content(first), print("secret"));
+    assert_eq!(content(second), print("patch"));
+    assert!(first.contains("| kubectl apply --server-side -f -"));
+    assert!(second.contains("| kubectl patch mutatingwebhookconfiguration silkroll"));
+    assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 4);
+
+    // The Secret could be printed, but not the patch: then nothing is.
+    fs::remove_file(temp.path().join("ca.crt")).unwrap();
+    let cli = Cli::try_parse_from(["certs", "--dir", dir, "--output", "manifests"]).unwrap();
+    let mut out = Vec::new();
+    run(&cli.args, &mut out, &mut std::io::sink()).unwrap_err();
+    assert_eq!(String::from_utf8(out).unwrap(), "");
+}
+
+#[test]
 fn a_pair_that_the_cluster_could_not_use_is_not_printed() {
     let temp = tempfile::tempdir().unwrap();
     let dir = temp.path().to_str().unwrap();
@@ -201,7 +228,7 @@ fn a_pair_that_the_cluster_could_not_use_is_not_printed() {
         let error = certs(&[&["--dir", dir, "--output"], args].concat()).unwrap_err();
         error.to_string()
     };
-    for output in ["patch", "secret"] {
+    for output in ["patch", "secret", "manifests"] {
         let error = print(&[output]);
         assert!(
             error.contains("cannot be read: `silkroll certs`"),

@@ -29,6 +29,9 @@ For a cluster, after the install manifest was applied; first the trust, then wha
     kubectl patch mutatingwebhookconfiguration silkroll --patch-file /dev/stdin
   silkroll certs --output secret | kubectl apply --server-side -f -
 
+The same two as one file, to carry to where kubectl is; its comments say how each is applied:
+  silkroll certs --output manifests > certs.yaml
+
 To renew it before it expires, under the same authority, so that no call fails meanwhile:
   silkroll certs --reuse-ca
   silkroll certs --output secret | kubectl apply --server-side -f -
@@ -87,7 +90,8 @@ pub struct Args {
     #[arg(long, conflicts_with = "force")]
     pub reuse_ca: bool,
 
-    /// With `--output patch`: a file of certificates that callers go on trusting beside ca.crt
+    /// With `--output patch` or `manifests`: a file of certificates that callers go on trusting
+    /// beside ca.crt
     #[arg(long, value_name = "FILE")]
     pub trust: Vec<PathBuf>,
 }
@@ -102,6 +106,8 @@ pub enum Output {
     Patch,
     /// Nothing is made: the folder's tls.crt and tls.key as a Secret
     Secret,
+    /// Nothing is made: Secret and patch as two documents, with comments that say how each is applied
+    Manifests,
 }
 
 /// Makes the certificates, or prints those that are there to `out`. The report for people goes to
@@ -111,17 +117,42 @@ pub enum Output {
 /// Files are there already, are missing or cannot be written, a name is no DNS name, or a
 /// certificate is of no use. The message says what to do.
 pub fn run(args: &Args, out: &mut dyn Write, report: &mut dyn Write) -> Result<()> {
-    if args.output != Output::Patch && !args.trust.is_empty() {
-        bail!("--trust is for --output patch: nothing else says whom callers trust");
+    let patches = matches!(args.output, Output::Patch | Output::Manifests);
+    if !patches && !args.trust.is_empty() {
+        bail!("--trust is for --output patch or manifests: nothing else says whom callers trust");
     }
     if args.output != Output::Files && (args.force || args.reuse_ca) {
         bail!("--force and --reuse-ca make files: run without --output first, then print them");
     }
-    match args.output {
-        Output::Files => files(args, report),
-        Output::Patch => patch(args, out),
-        Output::Secret => secret(args, out, report),
-    }
+    // All is read and checked before any of it is printed: half of it would be applied.
+    let text = match args.output {
+        Output::Files => return files(args, report),
+        Output::Patch => patch(args)?,
+        Output::Secret => secret(args, report)?,
+        Output::Manifests => {
+            let patch = patch(args)?;
+            manifests(&secret(args, report)?, &patch)
+        }
+    };
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    Ok(())
+}
+
+/// Two documents of which only the first is an object, so that `kubectl apply` of the whole fails.
+fn manifests(secret: &str, patch: &str) -> String {
+    format!(
+        "\
+# What Silkroll's certificates are for kubectl, after `kubectl apply -f manifests/install.yaml`.
+# Saved as certs.yaml, the second document goes first: API servers trust before there is anything to trust.
+#
+# This document is the Secret that Silkroll's pods mount. It holds a private key.
+#   sed '/^---$/,$d' certs.yaml | kubectl apply --server-side -f -
+{secret}---
+# This document is a patch, not an object: whom API servers trust when they call Silkroll.
+#   sed '1,/^---$/d' certs.yaml | kubectl patch mutatingwebhookconfiguration silkroll --patch-file /dev/stdin
+{patch}"
+    )
 }
 
 fn files(args: &Args, report: &mut dyn Write) -> Result<()> {
@@ -191,25 +222,22 @@ fn files(args: &Args, report: &mut dyn Write) -> Result<()> {
 /// A strategic merge patch. Not a manifest for `kubectl apply --server-side`: on an object that was
 /// applied client-side before, kubectl moves all its fields to the new manager, and the next such
 /// apply takes away whatever the partial manifest does not have.
-fn patch(args: &Args, out: &mut dyn Write) -> Result<()> {
+fn patch(args: &Args) -> Result<String> {
     let mut bundle = certificates(&args.dir.join("ca.crt"))?;
     for path in &args.trust {
         bundle.push_str(&certificates(path)?);
     }
-    write!(
-        out,
+    Ok(format!(
         "webhooks:
 - name: inject.silkroll.dev
   clientConfig:
     caBundle: {}
 ",
         STANDARD.encode(bundle)
-    )?;
-    out.flush()?;
-    Ok(())
+    ))
 }
 
-fn secret(args: &Args, out: &mut dyn Write, report: &mut dyn Write) -> Result<()> {
+fn secret(args: &Args, report: &mut dyn Write) -> Result<String> {
     let (cert, key) = (args.dir.join("tls.crt"), args.dir.join("tls.key"));
     let (cert_pem, key_pem) = (read(&cert)?, read(&key)?);
     let files = Files {
@@ -224,9 +252,14 @@ fn secret(args: &Args, out: &mut dyn Write, report: &mut dyn Write) -> Result<()
         &expected,
         date::now(),
     )?;
+    writeln!(
+        report,
+        "{} The cluster has it once this is applied; running replicas take it up by themselves \
+         within two minutes.",
+        summary(args, pair.not_after())
+    )?;
     // The namespace is a checked label and the rest is base64, so nothing needs quoting.
-    write!(
-        out,
+    Ok(format!(
         "apiVersion: v1
 kind: Secret
 metadata:
@@ -242,15 +275,7 @@ data:
         args.namespace,
         STANDARD.encode(cert_pem),
         STANDARD.encode(key_pem),
-    )?;
-    out.flush()?;
-    writeln!(
-        report,
-        "{} The cluster has it once this is applied; running replicas take it up by themselves \
-         within two minutes.",
-        summary(args, pair.not_after())
-    )?;
-    Ok(())
+    ))
 }
 
 fn leaf(args: &Args, authority: &Authority, now: i64) -> Result<Issued> {

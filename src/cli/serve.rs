@@ -287,8 +287,8 @@ fn certificate(
         condition.set(true);
     } else {
         bail!(
-            "--tls-cert and --tls-key are missing: make them with `silkroll certs --output manifests` and mount \
-             the Secret, or use --standalone for a trial without a cluster"
+            "--tls-cert and --tls-key are missing: make them with `silkroll certs` (its --help has the commands \
+             for a cluster), or use --standalone for a trial without a cluster"
         );
     }
     Ok(slot)

@@ -1,0 +1,80 @@
+# The commands of this project; `make` lists them. Times are those of a machine with two cores, the
+# first in a fresh clone, the second when nothing is left to build.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.SILENT:
+.PHONY: help demo test lint static bench cluster manifests
+
+CARGO ?= cargo
+export CARGO_TERM_PROGRESS_WHEN ?= never
+
+help:
+	echo 'Silkroll'
+	echo
+	echo '  make demo       see it work: the real webhook on loopback, four manifests, no cluster   (2 min, then 5 s)'
+	echo '  make test       every test, those on a real Kubernetes control plane included           (20 min, then 3 min)'
+	echo '  make lint       formatting, clippy, shellcheck, documentation                           (2 min, then 10 s)'
+	echo '  make static     the binary of the image, and that nothing has to be there to start it   (5 min, then 1 s)'
+	echo '  make bench      what an answer costs, beside the cost of skipping its input             (4 min)'
+	echo '  make cluster    only build the control plane for the tests: etcd, kube-apiserver, …     (10 min, then 1 s)'
+	echo "  make manifests  write the name of this version's script into manifests/install.yaml     (1 min, then 1 s)"
+	echo
+	echo 'Rust (rustup.rs) is all that the demo needs; the tests need Go, too. Where something is missing, the'
+	echo 'target says which command installs it; Debian packages it installs itself where it runs as root.'
+
+demo:
+	.ci/needs build
+	echo "Building silkroll and the demo (2 minutes in a fresh clone, else seconds), then running it: the webhook"
+	echo "listens on 127.0.0.1 and stops at the end. Nothing is installed, no cluster is touched."
+	$(CARGO) build --locked --bin silkroll --example demo
+	$(CARGO) run --quiet --locked --example demo
+
+test:
+	.ci/needs build test
+	echo "1/2 The control plane for the tests (10 minutes once, cached outside this folder; then a second)."
+	SILKROLL_CLUSTER_BIN="$${SILKROLL_CLUSTER_BIN:-$$(tests/cluster/build.sh)}"
+	export SILKROLL_CLUSTER_BIN
+	echo "    $$SILKROLL_CLUSTER_BIN"
+	echo "2/2 All tests (10 minutes in a fresh clone, then 3). They listen on 127.0.0.1 and stop what they start."
+	$(CARGO) test --locked
+
+lint:
+	.ci/needs build lint
+	echo "Formatting, clippy, shellcheck and documentation; warnings fail (2 minutes in a fresh clone, then seconds)."
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	find . -name target -prune -o -name '*.sh' -print | xargs shellcheck .ci/run .ci/needs
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
+
+# The target is named so that macros, which the compiler loads, are built for the compiler and not static.
+static: BINARY = target/static/$$host/release/silkroll
+static:
+	.ci/needs build static
+	echo "The release binary, linked statically as the Dockerfile does it (5 minutes in a fresh clone, then seconds)."
+	host=$$(rustc -vV | sed -n 's/^host: //p')
+	RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --release --locked --bin silkroll \
+	  --target "$$host" --target-dir target/static
+	if readelf --program-headers $(BINARY) | grep -q INTERP; then
+	  echo "$(BINARY) asks for a dynamic linker: it would not start on an image from scratch" >&2
+	  exit 1
+	fi
+	$(BINARY) --version
+	echo "$(BINARY): static, $$(( $$(stat -c %s $(BINARY)) / 1024 / 1024 )) MiB"
+
+bench:
+	.ci/needs build
+	echo "Building with optimizations and measuring (4 minutes). Close what else is running: it shows in the figures."
+	$(CARGO) bench --locked
+
+cluster:
+	echo "The control plane for the tests: etcd, kube-apiserver, kubectl and kube-controller-manager of one Kubernetes"
+	echo "version, from its published Go modules (10 minutes once, cached outside this folder; then a second)."
+	tests/cluster/build.sh
+
+manifests:
+	.ci/needs build
+	echo "manifests/install.yaml gets the name of the ConfigMap that this version's script has."
+	name=$$($(CARGO) run --quiet --locked -- configmap -n any | sed -n 's/^  name: //p')
+	sed -i "s/resourceNames: \[silkroll-[0-9a-f]*\]/resourceNames: [$$name]/" manifests/install.yaml
+	grep -n "$$name" manifests/install.yaml

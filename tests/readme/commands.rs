@@ -1,0 +1,241 @@
+//! The README's commands in their order, on a real control plane: install, opt in, apply, ask, upgrade, uninstall.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+
+use super::cluster::process::{Process, Spec};
+use super::cluster::{ControlPlane, Options, eventually};
+use super::{Folder, block};
+
+const SYSTEM: &str = "silkroll-system";
+
+#[test]
+fn what_the_readme_tells_to_type_works_in_its_order() {
+    let plane = ControlPlane::start(Options { controllers: true });
+    let folder = Folder::new();
+    let admin = plane.kubeconfig();
+    let run = |info: &str| {
+        let output = folder.bash(&block(&format!("sh {info}")), &admin);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{info}: {stderr}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+
+    // There is no node here, so the program runs in the place of its pods.
+    let webhook = std::thread::scope(|scope| {
+        let installing = scope.spawn(|| run("install"));
+        let webhook = Webhook::start(&plane);
+        make_pods_ready(&plane);
+        let said = installing.join().unwrap();
+        assert!(said.contains("successfully rolled out"), "{said}");
+        webhook
+    });
+    webhook.route(&plane);
+
+    run("opt-in");
+    eventually("the webhook in force", || injected(&plane).then_some(()));
+    assert_eq!(run("apply"), block("text applied"));
+
+    let asked = block("sh dry-run").replace("localhost:8443", &webhook.address);
+    let answer = folder.bash(&asked, &admin);
+    let body = String::from_utf8(answer.stdout).unwrap();
+    assert!(answer.status.success(), "{body}");
+    let item = &serde_json::from_str::<Value>(&body).unwrap()["items"][0];
+    assert_eq!(item["outcome"], "injected", "{body}");
+
+    run("pipeline");
+    let written = fs::read_to_string(folder.dir.path().join("injected.yaml")).unwrap();
+    assert!(written.contains("sleep:\n                seconds: 15\n"));
+    assert!(written.contains("# nobody thought of a probe"));
+    let kept = run("configmap");
+    assert!(kept.starts_with("configmap/silkroll-"), "{kept}");
+
+    let deployment = folder.dir.path().join("deployment.yaml");
+    let right = fs::read_to_string(&deployment).unwrap();
+    let name = "  name: web\n";
+    let wrong = format!("{name}  annotations: {{silkroll.dev/drain-seconds: 10s}}\n");
+    fs::write(&deployment, right.replacen(name, &wrong, 1)).unwrap();
+    let refused = folder.bash(&asked, &admin);
+    assert_eq!(refused.status.code(), Some(22), "curl --fail-with-body");
+    let body = String::from_utf8(refused.stdout).unwrap();
+    assert!(body.contains("cannot be used: allowed is a whole number"));
+    let denied = plane.kubectl(&["apply", "-f", &deployment.display().to_string()], "");
+    assert!(!denied.success && denied.stderr.contains("allowed is a whole number"));
+
+    let template = || web(&plane)["spec"]["template"].clone();
+    let (before, trusted) = (template(), bundle(&plane));
+    // The stand-in for the Service would be in the way of the real one.
+    plane.ok(&["delete", "service", "-n", SYSTEM, "silkroll"], "");
+    run("upgrade");
+    assert_eq!(bundle(&plane), trusted);
+    assert_eq!(template(), before);
+    webhook.route(&plane);
+
+    let old = secret(&plane, "tls.crt");
+    run("renew");
+    assert_ne!(secret(&plane, "tls.crt"), old);
+
+    // As one file, which says itself how it is applied.
+    let print = folder.bash("silkroll certs --output manifests | tee certs.yaml", &admin);
+    let stream = String::from_utf8(print.stdout).unwrap();
+    let told: Vec<&str> = stream
+        .lines()
+        .filter_map(|line| line.strip_prefix("#   "))
+        .collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    let applied = folder.bash(&told.join("\n"), &admin);
+    assert!(applied.status.success(), "{applied:?}");
+    assert_eq!(bundle(&plane), trusted);
+
+    run("opt-out");
+    eventually("the namespace out", || (!injected(&plane)).then_some(()));
+    run("roll");
+    let pod = template()["spec"].clone();
+    assert_eq!(pod["terminationGracePeriodSeconds"], 30);
+    let container = pod["containers"][0].as_object().unwrap();
+    for part in ["lifecycle", "readinessProbe", "env"] {
+        assert!(!container.contains_key(part), "{part} is still there");
+    }
+
+    drop(webhook);
+    let ours = "app.kubernetes.io/managed-by=silkroll";
+    let scripts = || plane.get(&["configmap", "-A", "-l", ours]);
+    assert!(scripts().is_some());
+    run("uninstall");
+    assert_eq!(scripts(), None);
+    for gone in [
+        ["namespace", SYSTEM],
+        ["clusterrole", "silkroll"],
+        ["clusterrolebinding", "silkroll"],
+        ["mutatingwebhookconfiguration", "silkroll"],
+    ] {
+        assert_eq!(plane.get(&gone), None, "{gone:?}");
+    }
+}
+
+/// Whether the webhook injects into what is applied in `shop` now.
+fn injected(plane: &ControlPlane) -> bool {
+    let probe = block("yaml before").replace("name: web\n", "name: probe\n");
+    plane
+        .ok(
+            &["create", "--dry-run=server", "-o", "json", "-f", "-"],
+            &probe,
+        )
+        .contains("silkroll.dev/status")
+}
+
+fn web(plane: &ControlPlane) -> Value {
+    plane.get(&["deployment", "-n", "shop", "web"]).unwrap()
+}
+
+fn bundle(plane: &ControlPlane) -> Value {
+    let configuration = plane.get(&["mutatingwebhookconfiguration", "silkroll"]);
+    let bundle = configuration.unwrap()["webhooks"][0]["clientConfig"]["caBundle"].clone();
+    assert!(bundle.is_string());
+    bundle
+}
+
+fn secret(plane: &ControlPlane, key: &str) -> Vec<u8> {
+    let secret = plane.get(&["secret", "-n", SYSTEM, "silkroll-tls"]);
+    let value = secret.unwrap()["data"][key].clone();
+    STANDARD.decode(value.as_str().unwrap()).unwrap()
+}
+
+/// Says of the pods that the controllers made what a kubelet would say.
+fn make_pods_ready(plane: &ControlPlane) {
+    let names = eventually("two pods", || {
+        let pods = plane.get(&["pods", "-n", SYSTEM])?["items"].clone();
+        let names = pods.as_array()?.iter();
+        let names: Vec<String> = names
+            .map(|pod| pod["metadata"]["name"].as_str().map(str::to_owned))
+            .collect::<Option<_>>()?;
+        (names.len() == 2).then_some(names)
+    });
+    for name in names {
+        let ready =
+            r#"{"status":{"phase":"Running","conditions":[{"type":"Ready","status":"True"}]}}"#;
+        let args = [
+            "patch",
+            "pod",
+            "-n",
+            SYSTEM,
+            &name,
+            "--subresource=status",
+            "-p",
+            ready,
+        ];
+        plane.ok(&args, "");
+    }
+}
+
+/// `silkroll serve` with the arguments, the account and the Secret of the install.
+struct Webhook {
+    _process: Process,
+    /// `localhost:PORT`.
+    address: String,
+    port: u16,
+}
+
+impl Webhook {
+    fn start(plane: &ControlPlane) -> Self {
+        eventually("the Secret", || {
+            plane.get(&["secret", "-n", SYSTEM, "silkroll-tls"])
+        });
+        let mounted = plane.dir().join("tls");
+        fs::create_dir(&mounted).unwrap();
+        for name in ["tls.crt", "tls.key"] {
+            fs::write(mounted.join(name), secret(plane, name)).unwrap();
+        }
+        let deployment = plane.get(&["deployment", "-n", SYSTEM, "silkroll"]);
+        let container = deployment.unwrap()["spec"]["template"]["spec"]["containers"][0].clone();
+        assert_eq!(container["image"], "registry.example/infra/silkroll:0.1.0");
+        let account = plane.kubeconfig_for_service_account(SYSTEM, "silkroll");
+        let mut args = vec![
+            format!("KUBECONFIG={}", account.display()),
+            env!("CARGO_BIN_EXE_silkroll").to_owned(),
+        ];
+        for arg in container["args"].as_array().unwrap() {
+            let mounted = format!("={}", mounted.display());
+            args.push(arg.as_str().unwrap().replace("=/tls", &mounted));
+        }
+        // Port 0: the kernel picks one, and the log says which.
+        let here = ["--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0"];
+        args.extend(here.map(str::to_owned));
+        args.push("--drain-seconds=0".to_owned());
+        let mut process = Process::start(
+            plane.dir(),
+            &Spec {
+                name: "silkroll",
+                program: PathBuf::from("env"),
+                args,
+                ..Spec::default()
+            },
+        );
+        let port = eventually("silkroll serve", || {
+            assert!(!process.ended(), "{}", process.log());
+            listening(&plane.dir().join("silkroll.log"))
+        });
+        Self {
+            _process: process,
+            address: format!("localhost:{port}"),
+            port,
+        }
+    }
+
+    /// Leads the API server's calls here.
+    fn route(&self, plane: &ControlPlane) {
+        plane.route_service_to_loopback(SYSTEM, "silkroll", self.port);
+        plane.point_webhook_at("silkroll", self.port);
+    }
+}
+
+/// The port in the log line that says where it listens.
+fn listening(log: &Path) -> Option<u16> {
+    let log = fs::read_to_string(log).ok()?;
+    let (_, rest) = log.split_once(r#""listen":"127.0.0.1:"#)?;
+    rest.split_once('"')?.0.parse().ok()
+}

@@ -28,6 +28,7 @@ use crate::manifest::{self, Limits, unified_diff};
 
 Exit code: 0 all went well, 1 something was rejected (then no manifest is printed),
 2 something could not be read.")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Args {
     /// A file, a folder (its .yaml, .yml and .json files), or - for standard input.
     /// May be given several times

@@ -81,7 +81,7 @@ pub struct Args {
     #[arg(long, value_enum, default_value = "json")]
     log_format: LogFormat,
 
-    /// error, warn, info, debug or trace; or one for each part, as in info,silkroll::tls=debug
+    /// error, warn, info, debug or trace; or one for each part, as in `info,silkroll::tls=debug`
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     log_level: String,
 

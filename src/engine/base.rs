@@ -304,7 +304,7 @@ fn handler_of_chain<'a>(words: &[String]) -> Option<Cow<'a, RawValue>> {
 }
 
 fn own_raw<'a>(text: String) -> Option<Cow<'a, RawValue>> {
-    RawValue::from_string(text).ok().map(|raw| Cow::Owned(raw))
+    RawValue::from_string(text).ok().map(Cow::Owned)
 }
 
 fn part_probe<'a>(

@@ -125,9 +125,8 @@ pub(super) fn cover(layers: &Layers<'_>, view: NamespaceView<'_>, deny: bool) ->
             "allowed on a workload is enabled or disabled (true, false)",
         ),
         (_, Some(Inject::Disabled)) => Cover::Workload(Reason::WorkloadDisabled),
-        (_, Some(_)) => Cover::Yes,
         (None, None) if opted == Inject::OnRequest => Cover::Workload(Reason::NotRequested),
-        (None, None) => Cover::Yes,
+        (_, Some(_)) | (None, None) => Cover::Yes,
     }
 }
 

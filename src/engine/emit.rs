@@ -1,4 +1,4 @@
-//! From what stands there and what is wanted to a JSON patch. Each path is made from what was just
+//! From what stands there and what is wanted to a JSON patch. Each pointer is made from what was just
 //! read, so the patch applies by construction.
 
 use std::borrow::Cow;
@@ -71,7 +71,7 @@ fn grace(
     wanted: &Wanted,
     was: Option<&Was<'_>>,
 ) {
-    let path = format!("{SPEC}/terminationGracePeriodSeconds");
+    let pointer = format!("{SPEC}/terminationGracePeriodSeconds");
     let text = match (wanted.grace, base.grace_before) {
         (Some(seconds), _) => Some(seconds.to_string()),
         (None, Some(Some(before))) => Some(before.to_string()),
@@ -80,12 +80,12 @@ fn grace(
             .map(|raw| raw.get().to_owned()),
         (None, None) => return,
     };
-    patch.settle(&path, template.spec.grace, text.as_deref());
+    patch.settle(&pointer, template.spec.grace, text.as_deref());
 }
 
 fn container(
     patch: &mut Patch,
-    path: &str,
+    pointer: &str,
     present: &Container<'_>,
     base: &BaseContainer<'_>,
     wanted: &WantedContainer,
@@ -94,7 +94,7 @@ fn container(
     let env: Vec<&str> = wanted.env.iter().map(|entry| entry.text.as_str()).collect();
     settle_list(
         patch,
-        &format!("{path}/env"),
+        &format!("{pointer}/env"),
         &present.env,
         &base.our_env,
         &env,
@@ -104,21 +104,27 @@ fn container(
     let mounts: Vec<&str> = wanted.mount.into_iter().collect();
     settle_list(
         patch,
-        &format!("{path}/volumeMounts"),
+        &format!("{pointer}/volumeMounts"),
         &present.mounts,
         &base.our_mounts,
         &mounts,
         End::Last,
         was("volumeMounts"),
     );
-    lifecycle(patch, &format!("{path}/lifecycle"), present, base, wanted);
+    lifecycle(
+        patch,
+        &format!("{pointer}/lifecycle"),
+        present,
+        base,
+        wanted,
+    );
     let user = base.readiness.as_deref().map(RawValue::get);
     let readiness = wanted.readiness.as_deref().or(user);
-    let path = format!("{path}/readinessProbe");
+    let pointer = format!("{pointer}/readinessProbe");
     match (readiness, was("readinessProbe")) {
-        (None, Some(was)) => patch.settle(&path, present.readiness, Some(was)),
+        (None, Some(was)) => patch.settle(&pointer, present.readiness, Some(was)),
         (None, None) if is_null(present.readiness) => {}
-        (readiness, _) => patch.settle(&path, present.readiness, readiness),
+        (readiness, _) => patch.settle(&pointer, present.readiness, readiness),
     }
 }
 
@@ -136,7 +142,7 @@ enum End {
 /// Brings a list to the user's elements and the wanted ones.
 fn settle_list(
     patch: &mut Patch,
-    path: &str,
+    pointer: &str,
     present: &List<'_>,
     ours: &[usize],
     wanted: &[&str],
@@ -149,12 +155,12 @@ fn settle_list(
             (_, Presence::Present) => {
                 for (at, item) in wanted.iter().enumerate() {
                     match end {
-                        End::First => patch.add(&format!("{path}/{at}"), item),
-                        End::Last => patch.add(&format!("{path}/-"), item),
+                        End::First => patch.add(&format!("{pointer}/{at}"), item),
+                        End::Last => patch.add(&format!("{pointer}/-"), item),
                     }
                 }
             }
-            _ => patch.add(path, &list(wanted.iter().copied())),
+            _ => patch.add(pointer, &list(wanted.iter().copied())),
         }
         return;
     }
@@ -162,7 +168,7 @@ fn settle_list(
         .items
         .iter()
         .enumerate()
-        .filter(|(at, _)| ours.binary_search(&at).is_err())
+        .filter(|(at, _)| ours.binary_search(at).is_err())
         .map(|(_, item)| item.get())
         .collect();
     // At the end, order does not matter: what is there stays where a merge has put it.
@@ -178,8 +184,8 @@ fn settle_list(
     };
     if target.is_empty() {
         match was {
-            Some(was) => patch.replace(path, was),
-            None => patch.remove(path),
+            Some(was) => patch.replace(pointer, was),
+            None => patch.remove(pointer),
         }
         return;
     }
@@ -189,13 +195,13 @@ fn settle_list(
             .zip(&present.items)
             .all(|(target, item)| same(target, item.get()));
     if !equal {
-        patch.replace(path, &list(target));
+        patch.replace(pointer, &list(target));
     }
 }
 
 fn lifecycle(
     patch: &mut Patch,
-    path: &str,
+    pointer: &str,
     present: &Container<'_>,
     base: &BaseContainer<'_>,
     wanted: &WantedContainer,
@@ -221,18 +227,18 @@ fn lifecycle(
         let members = members
             .iter()
             .filter_map(|(name, text)| Some((*name, text.as_deref()?)));
-        patch.add(path, &object(members));
+        patch.add(pointer, &object(members));
         return;
     }
     if base.lifecycle.is_empty() && pre_stop.text.is_none() && post_start.text.is_none() {
         match base.was.and_then(|was| was.get("lifecycle")) {
-            Some(was) => patch.replace(path, was.get()),
-            None => patch.remove(path),
+            Some(was) => patch.replace(pointer, was.get()),
+            None => patch.remove(pointer),
         }
         return;
     }
-    post_start.emit(patch, &format!("{path}/postStart"), &base.post_start);
-    pre_stop.emit(patch, &format!("{path}/preStop"), &base.pre_stop);
+    post_start.emit(patch, &format!("{pointer}/postStart"), &base.post_start);
+    pre_stop.emit(patch, &format!("{pointer}/preStop"), &base.pre_stop);
 }
 
 /// One hook of a lifecycle: what is wanted there, ours or the user's.
@@ -267,9 +273,9 @@ impl<'a> Side<'a> {
         }
     }
 
-    fn emit(&self, patch: &mut Patch, path: &str, hook: &BaseHook<'_>) {
+    fn emit(&self, patch: &mut Patch, pointer: &str, hook: &BaseHook<'_>) {
         if self.changes {
-            patch.settle(path, hook.present, self.text.as_deref());
+            patch.settle(pointer, hook.present, self.text.as_deref());
         }
     }
 }

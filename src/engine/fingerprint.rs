@@ -58,7 +58,7 @@ impl Hash {
         }
     }
 
-    fn members<'a, K: AsRef<str>>(&mut self, members: &[(K, &'a RawValue)]) {
+    fn members<K: AsRef<str>>(&mut self, members: &[(K, &RawValue)]) {
         for (key, value) in members {
             if value.get() != "null" {
                 self.text(key.as_ref());

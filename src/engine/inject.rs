@@ -281,7 +281,7 @@ impl<'a> Injection<'a> {
             .items
             .iter()
             .enumerate()
-            .filter(|(at, _)| base.our_env.binary_search(&at).is_err())
+            .filter(|(at, _)| base.our_env.binary_search(at).is_err())
             .filter(|(_, item)| may_be_ours(item))
             .map(|(_, item)| view::name_of(item))
             .collect();

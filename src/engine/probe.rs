@@ -19,7 +19,7 @@ pub(super) enum Probe {
 pub(super) fn plan(policy: &Policy<'_>, place: &Place<'_>) -> Result<Probe, Problem> {
     let Some((readiness, found)) = &policy.readiness else {
         return Ok(match place.ports {
-            [only] => tcp(only.number.to_string(), &policy.probe),
+            [only] => tcp(&only.number.to_string(), &policy.probe),
             _ => Probe::NoPort(format!("it declares {} TCP ports", place.ports.len())),
         });
     };
@@ -32,7 +32,7 @@ pub(super) fn plan(policy: &Policy<'_>, place: &Place<'_>) -> Result<Probe, Prob
     };
     Ok(match readiness {
         Readiness::None => Probe::NotWanted,
-        Readiness::Tcp(at) => tcp(port(at)?, &policy.probe),
+        Readiness::Tcp(at) => tcp(&port(at)?, &policy.probe),
         Readiness::Http {
             scheme,
             port: at,
@@ -76,7 +76,7 @@ pub(super) fn plan(policy: &Policy<'_>, place: &Place<'_>) -> Result<Probe, Prob
     })
 }
 
-fn tcp(port: String, times: &ProbeTimes) -> Probe {
+fn tcp(port: &str, times: &ProbeTimes) -> Probe {
     let line = format!("tcp connect to :{}", port.trim_matches('"'));
     Probe::Add(
         with_times(&format!(r#""tcpSocket":{{"port":{port}}}"#), times),

@@ -1,6 +1,8 @@
 //! The script as it goes into the cluster: its ConfigMap's name and content, and the two launchers
 //! that run it from a lifecycle hook.
 
+use std::fmt::Write as _;
+
 use sha2::{Digest, Sha256};
 
 /// The script itself.
@@ -39,7 +41,8 @@ impl Script {
         const BYTES: usize = 6;
         let mut config_map = CONFIG_MAP_PREFIX.to_owned();
         for byte in &Sha256::digest(HOOK.as_bytes())[..BYTES] {
-            config_map.push_str(&format!("{byte:02x}"));
+            // Writing into a String cannot fail.
+            let _ = write!(config_map, "{byte:02x}");
         }
         Self {
             config_map,

@@ -178,7 +178,7 @@ pub fn resolve<'a>(layers: &Layers<'a>, methods: &'static [Method]) -> Resolved<
     let mut notes = Vec::new();
     let mut more = 0;
     for (layer, pairs) in layers.each() {
-        for (full, value) in pairs.iter() {
+        for (full, value) in pairs {
             let Some(name) = full.strip_prefix(PREFIX) else {
                 continue;
             };

@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use super::{Layer, PREFIX, Subject};
 
 /// A value that cannot be used: which annotation, which value, where it stands, what is allowed.
@@ -55,7 +57,8 @@ pub fn quoted(text: &str, most: usize) -> String {
     let left = chars.count();
     out.push('"');
     if left > 0 {
-        out.push_str(&format!(" (and {left} characters more)"));
+        // Writing into a String cannot fail.
+        let _ = write!(out, " (and {left} characters more)");
     }
     out
 }

@@ -215,7 +215,7 @@ pub(super) async fn read<'a>(
             use std::error::Error as _;
             let limit = error
                 .source()
-                .is_some_and(|source| source.is::<http_body_util::LengthLimitError>());
+                .is_some_and(<dyn std::error::Error>::is::<http_body_util::LengthLimitError>);
             Err(if limit {
                 too_large()
             } else {

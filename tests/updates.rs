@@ -293,3 +293,19 @@ fn surge_is_put_back_when_a_manifest_resets_the_strategy() {
     let (after, _) = update(&new, &stored, &namespace, &Settings::default());
     assert_eq!(after["spec"], stored["spec"]);
 }
+
+#[test]
+fn a_shell_that_the_users_own_hooks_prove_stays_proved_once_they_are_chained() {
+    let mut plain = deployment();
+    let own = json!({"exec": {"command": ["/bin/sh", "-c", "echo bye"]}});
+    plain["spec"]["template"]["spec"]["containers"][0]["lifecycle"] =
+        json!({"preStop": own.clone(), "postStart": own});
+    let mut namespace = nacos();
+    namespace.extend(support::pairs(&[("existing-pre-stop-seconds", "1")]));
+    let (stored, created) = create(&plain, &namespace, &Settings::default());
+    let mut image = stored.clone();
+    image["spec"]["template"]["spec"]["containers"][0]["image"] = "web:2".into();
+    let (_, updated) = update(&image, &stored, &namespace, &Settings::default());
+    assert_eq!(created.warnings, Vec::<String>::new());
+    assert_eq!(updated.warnings, Vec::<String>::new());
+}

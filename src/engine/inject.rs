@@ -19,7 +19,7 @@ use crate::policy::Policy;
 /// Seconds for the kubelet's own work between the hook and SIGKILL.
 const MARGIN: i64 = 5;
 /// The API's default for terminationGracePeriodSeconds.
-const DEFAULT_GRACE: i64 = 30;
+pub(super) const DEFAULT_GRACE: i64 = 30;
 /// `--max-graceful-termination-sec` of the cluster autoscaler.
 const AUTOSCALER_LIMIT: i64 = 600;
 
@@ -151,7 +151,7 @@ impl<'a> Injection<'a> {
                 self.warn_of_own_hook(policy, container, base, hook.sleep.is_some());
                 record.pre_stop = Some(status::Hook {
                     sleep: hook.sleep,
-                    over: base.pre_stop.user.clone(),
+                    over: base.pre_stop.user.as_deref().and_then(recorded),
                 });
                 wanted.pre_stop = Some(hook.text);
             }
@@ -243,7 +243,7 @@ impl<'a> Injection<'a> {
                 }
                 record.post_start = Some(status::Hook {
                     sleep: None,
-                    over: base.post_start.user.clone(),
+                    over: base.post_start.user.as_deref().and_then(recorded),
                 });
                 wanted.post_start = Some(hook.text);
             }
@@ -571,6 +571,12 @@ impl<'a> Injection<'a> {
             }
         }
     }
+}
+
+/// A hook of the user's as the record keeps it.
+fn recorded<'a>(hook: &RawValue) -> Option<Cow<'a, RawValue>> {
+    let text = super::patch::plain(hook).into_owned();
+    RawValue::from_string(text).ok().map(Cow::Owned)
 }
 
 fn remember<'a>(

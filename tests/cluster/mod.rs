@@ -16,7 +16,7 @@
 )]
 
 pub(crate) mod certs;
-mod process;
+pub(crate) mod process;
 mod programs;
 pub(crate) mod recorder;
 pub(crate) mod side;

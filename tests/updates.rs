@@ -293,3 +293,55 @@ fn surge_is_put_back_when_a_manifest_resets_the_strategy() {
     let (after, _) = update(&new, &stored, &namespace, &Settings::default());
     assert_eq!(after["spec"], stored["spec"]);
 }
+
+#[test]
+fn a_shell_that_the_users_own_hooks_prove_stays_proved_once_they_are_chained() {
+    let mut plain = deployment();
+    let own = json!({"exec": {"command": ["/bin/sh", "-c", "echo bye"]}});
+    plain["spec"]["template"]["spec"]["containers"][0]["lifecycle"] =
+        json!({"preStop": own.clone(), "postStart": own});
+    let mut namespace = nacos();
+    namespace.extend(support::pairs(&[("existing-pre-stop-seconds", "1")]));
+    let (stored, created) = create(&plain, &namespace, &Settings::default());
+    let mut image = stored.clone();
+    image["spec"]["template"]["spec"]["containers"][0]["image"] = "web:2".into();
+    let (_, updated) = update(&image, &stored, &namespace, &Settings::default());
+    assert_eq!(created.warnings, Vec::<String>::new());
+    assert_eq!(updated.warnings, Vec::<String>::new());
+}
+
+#[test]
+fn the_patch_is_the_same_whoever_wrote_the_json() {
+    let mut object = deployment();
+    let spec = &mut object["spec"]["template"]["spec"];
+    spec["containers"][0]["lifecycle"] = json!({
+        "preStop": {"exec": {"command": ["/bin/sh", "-c", "a && b < \"c\""]}},
+        "postStart": {"exec": {"command": ["/bin/sh", "-c", "a && b"]}},
+    });
+    spec["containers"][0]["args"] = json!(["a&b"]);
+    spec["volumes"] = json!([{"name": "a", "hostPath": {"path": "/a&b"}}]);
+    let ours = support::review("CREATE", &object, &Value::Null);
+    let text = String::from_utf8(ours.clone()).unwrap();
+    // As Go's encoding/json writes it.
+    let theirs = text.replace('&', "\\u0026").replace('<', "\\u003c");
+    let decide = |body: &[u8]| support::decide(body, &nacos(), &Settings::default());
+    assert_eq!(decide(theirs.as_bytes()).patch, decide(&ours).patch);
+}
+
+#[test]
+fn a_manifest_injected_at_hand_rolls_nothing_out_when_the_webhook_takes_over() {
+    // As people write it, before the API server fills anything in.
+    let mut manifest = deployment();
+    let spec = manifest["spec"]["template"]["spec"]
+        .as_object_mut()
+        .unwrap();
+    spec.shift_remove("terminationGracePeriodSeconds");
+    spec["containers"][0]["lifecycle"] = json!({"preStop": {"httpGet": {"port": 8080}}});
+    let mut defaulted = deployment();
+    defaulted["spec"]["template"]["spec"]["containers"][0]["lifecycle"] =
+        json!({"preStop": {"httpGet": {"path": "/", "port": 8080, "scheme": "HTTP"}}});
+    let (stored, _) = create(&manifest, &nacos(), &Settings::default());
+    let (after, decision) = update(&defaulted, &stored, &nacos(), &upgraded());
+    assert_eq!(template(&after), template(&stored));
+    assert_eq!(decision.reason, Reason::Restored);
+}

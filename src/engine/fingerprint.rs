@@ -2,10 +2,15 @@
 //! workload. Equal fingerprints mean that the user changed nothing; it guards nothing against
 //! malice, for whoever could forge it could write the template itself.
 
+use std::borrow::Cow;
+
+use serde_json::Value;
 use serde_json::value::RawValue;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::base::{Base, BaseContainer, BaseHook};
+use super::inject::DEFAULT_GRACE;
+use super::patch::plain;
 use super::view::{Container, List, Template};
 use crate::policy::{Pairs, STATUS};
 
@@ -28,9 +33,11 @@ pub(super) fn of(template: &Template<'_>, base: &Base<'_>, workload: &Pairs<'_>)
     }
     hash.text("spec");
     hash.members(&template.spec.rest);
+    let left_out = || base.grace.is_none_or(|raw| raw.get() == "null");
     match base.grace_before {
-        Some(Some(seconds)) => hash.text(&seconds.to_string()),
-        Some(None) => hash.raw(None),
+        Some(before) => hash.text(&before.unwrap_or(DEFAULT_GRACE).to_string()),
+        // The API server fills it in; a record made from a manifest knows it as absent.
+        None if left_out() => hash.text(&DEFAULT_GRACE.to_string()),
         None => hash.raw(base.grace),
     }
     hash.text("volumes");
@@ -53,7 +60,7 @@ impl Hash {
     /// `null` and absence are one: the API server makes the former the latter.
     fn raw(&mut self, raw: Option<&RawValue>) {
         match raw {
-            Some(raw) if raw.get() != "null" => self.text(raw.get()),
+            Some(raw) if raw.get() != "null" => self.text(&plain(raw)),
             _ => self.text(""),
         }
     }
@@ -62,7 +69,7 @@ impl Hash {
         for (key, value) in members {
             if value.get() != "null" {
                 self.text(key.as_ref());
-                self.text(value.get());
+                self.text(&plain(value));
             }
         }
     }
@@ -70,7 +77,7 @@ impl Hash {
     fn list(&mut self, list: &List<'_>, ours: &[usize]) {
         for (at, item) in list.items.iter().enumerate() {
             if ours.binary_search(&at).is_err() {
-                self.text(item.get());
+                self.text(&plain(item));
             }
         }
     }
@@ -95,6 +102,27 @@ impl Hash {
 
     fn hook(&mut self, hook: &BaseHook<'_>) {
         self.text("hook");
-        self.raw(hook.user.as_deref());
+        match hook.user.as_deref() {
+            Some(raw) => self.text(&handler(raw)),
+            None => self.text(""),
+        }
     }
+}
+
+/// A handler as the API server has it: a record made from a manifest lacks what defaulting fills in
+/// (`SetDefaults_HTTPGetAction`), and has the members in the manifest's order.
+fn handler(raw: &RawValue) -> Cow<'_, str> {
+    let Ok(mut value) = serde_json::from_str::<Value>(raw.get()) else {
+        return Cow::Borrowed(raw.get());
+    };
+    if let Some(get) = value.get_mut("httpGet").and_then(Value::as_object_mut) {
+        for (member, default) in [("path", "/"), ("scheme", "HTTP")] {
+            let text = get.entry(member).or_insert(Value::Null);
+            if text.as_str().is_none_or(str::is_empty) {
+                *text = default.into();
+            }
+        }
+    }
+    value.sort_all_objects();
+    Cow::Owned(value.to_string())
 }

@@ -19,7 +19,7 @@ use crate::policy::Policy;
 /// Seconds for the kubelet's own work between the hook and SIGKILL.
 const MARGIN: i64 = 5;
 /// The API's default for terminationGracePeriodSeconds.
-const DEFAULT_GRACE: i64 = 30;
+pub(super) const DEFAULT_GRACE: i64 = 30;
 /// `--max-graceful-termination-sec` of the cluster autoscaler.
 const AUTOSCALER_LIMIT: i64 = 600;
 
@@ -160,10 +160,10 @@ impl<'a> Injection<'a> {
                 if leave.calls {
                     budget.leave = i64::from(policy.leave_timeout);
                 }
-                self.warn_of_own_hook(policy, container, user, hook.sleep.is_some());
+                self.warn_of_own_hook(policy, container, base, hook.sleep.is_some());
                 record.pre_stop = Some(status::Hook {
                     sleep: hook.sleep,
-                    over: base.pre_stop.user.clone(),
+                    over: base.pre_stop.user.as_deref().and_then(recorded),
                 });
                 wanted.pre_stop = Some(hook.text);
             }
@@ -208,10 +208,12 @@ impl<'a> Injection<'a> {
         &mut self,
         policy: &Policy<'_>,
         container: &Container<'_>,
-        user: Option<&RawValue>,
+        base: &BaseContainer<'_>,
         native: bool,
     ) {
-        let Some(user) = user else { return };
+        let Some(user) = base.pre_stop.user.as_deref() else {
+            return;
+        };
         let chained = policy.existing_pre_stop == crate::policy::ExistingPreStop::Chain;
         if native || !chained {
             return;
@@ -223,7 +225,7 @@ impl<'a> Injection<'a> {
                 container.name
             ));
         }
-        if !hook::shows_shell(&shell_evidence(container)) {
+        if !hook::shows_shell(&shell_evidence(container, base)) {
             self.warnings.push(format!(
                 "container {}: chaining its own preStop needs /bin/sh in the image; without one set \
                  silkroll.dev/existing-pre-stop to keep",
@@ -244,7 +246,7 @@ impl<'a> Injection<'a> {
             Ok(hook) => {
                 self.step("post-start", container, || hook.line);
                 let new = !base.post_start.ours;
-                if new && !hook::shows_shell(&shell_evidence(container)) {
+                if new && !hook::shows_shell(&shell_evidence(container, base)) {
                     self.warnings.push(format!(
                         "container {}: a start hook runs /bin/sh; an image without a shell will not \
                          start with it: then set silkroll.dev/start-hook to none",
@@ -253,7 +255,7 @@ impl<'a> Injection<'a> {
                 }
                 record.post_start = Some(status::Hook {
                     sleep: None,
-                    over: base.post_start.user.clone(),
+                    over: base.post_start.user.as_deref().and_then(recorded),
                 });
                 wanted.post_start = Some(hook.text);
             }
@@ -583,6 +585,12 @@ fn env_line(entries: &[Entry]) -> String {
     }
 }
 
+/// A hook of the user's as the record keeps it.
+fn recorded<'a>(hook: &RawValue) -> Option<Cow<'a, RawValue>> {
+    let text = super::patch::plain(hook).into_owned();
+    RawValue::from_string(text).ok().map(Cow::Owned)
+}
+
 fn remember<'a>(
     was: &mut Was<'a>,
     name: &'static str,
@@ -652,24 +660,17 @@ fn check_mounts(container: &Container<'_>, base: &BaseContainer<'_>) -> Result<(
     Ok(())
 }
 
-fn shell_evidence<'a>(container: &Container<'a>) -> Vec<&'a str> {
+/// What the container's own parts say about its image; hooks of ours name a shell without proving one.
+fn shell_evidence<'a>(container: &Container<'a>, base: &'a BaseContainer<'_>) -> Vec<&'a str> {
     let telling = ["command", "args", "livenessProbe", "startupProbe"];
-    let mut texts: Vec<&str> = container
+    let rest = container
         .rest
         .iter()
         .filter(|(key, _)| telling.contains(&key.as_ref()))
-        .map(|(_, value)| value.get())
-        .collect();
-    texts.extend(container.readiness.map(RawValue::get));
-    // Hooks of ours name a shell without proving one.
-    let ours = |text: &str| text.contains("/silkroll/hook.sh");
-    texts.extend(
-        container
-            .lifecycle
-            .map(RawValue::get)
-            .filter(|text| !ours(text)),
-    );
-    texts
+        .map(|(_, value)| value.get());
+    let users = [&base.readiness, &base.pre_stop.user, &base.post_start.user];
+    let users = users.into_iter().filter_map(|raw| raw.as_deref());
+    rest.chain(users.map(RawValue::get)).collect()
 }
 
 fn is_windows(template: &Template<'_>) -> bool {

@@ -1,5 +1,7 @@
 //! A JSON patch (RFC 6902), written by hand: the parts of it are raw slices and short texts.
 
+use std::borrow::Cow;
+
 use serde_json::value::RawValue;
 
 /// Operations as JSON text, in order.
@@ -63,6 +65,18 @@ impl Patch {
             text.push_str(value);
         }
         text.push('}');
+    }
+}
+
+/// A value's text, the same whoever wrote it: the API server escapes `&`, `<` and `>` in strings
+/// (Go's `encoding/json` does), other writers do not. Both leave out white space.
+pub(super) fn plain(raw: &RawValue) -> Cow<'_, str> {
+    if !raw.get().contains('\\') {
+        return Cow::Borrowed(raw.get());
+    }
+    match serde_json::from_str::<serde_json::Value>(raw.get()) {
+        Ok(value) => Cow::Owned(value.to_string()),
+        Err(_) => Cow::Borrowed(raw.get()),
     }
 }
 

@@ -1,0 +1,351 @@
+//! The house of ARCHITECTURE.md: the pure parts stay pure, and the arrows point one way.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests: what cannot be read has to fail the test"
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each part, and which others it may name. `cli` puts all together and may name every one.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("policy", &[]),
+    ("leave", &["policy"]),
+    ("engine", &["leave", "policy"]),
+    ("manifest", &[]),
+    ("snapshot", &[]),
+    ("observe", &[]),
+    ("tls", &[]),
+    ("admission", &["engine", "manifest", "policy", "snapshot"]),
+    ("cluster", &["snapshot"]),
+    (
+        "server",
+        &[
+            "admission",
+            "engine",
+            "manifest",
+            "observe",
+            "policy",
+            "snapshot",
+            "tls",
+        ],
+    ),
+];
+
+/// No I/O, no clock, no randomness here: the same input gives the same bytes.
+const PURE: &[&str] = &["engine", "policy", "leave", "manifest"];
+
+/// What the pure parts must not name, as beginnings of paths.
+const IMPURE: &[&str] = &[
+    "axum",
+    "hyper",
+    "hyper_util",
+    "k8s_openapi",
+    "kube",
+    "rcgen",
+    "rustls",
+    "std::env",
+    "std::fs",
+    "std::io",
+    "std::net",
+    "std::os",
+    "std::process",
+    "std::thread",
+    "std::time",
+    "tokio",
+    "tokio_rustls",
+    "tower",
+    "tracing",
+];
+/// Addresses that are only parsed are text like any other.
+const PURE_AFTER_ALL: &[&str] = &[
+    "std::net::IpAddr",
+    "std::net::Ipv4Addr",
+    "std::net::Ipv6Addr",
+];
+
+fn source() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+/// The Rust files of a part: `src/NAME.rs` and all under `src/NAME/`, tests left out.
+fn files(part: &str) -> Vec<PathBuf> {
+    let mut files = vec![source().join(part).with_extension("rs")];
+    let mut folders = vec![source().join(part)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                files.push(path);
+            }
+        }
+    }
+    files.retain(|path| path.exists() && path.file_name().unwrap() != "tests.rs");
+    assert!(!files.is_empty(), "src has no part {part}");
+    files
+}
+
+/// The code without comments, texts and the test module that ends a file.
+fn code(text: &str) -> String {
+    let text = text.split("#[cfg(test)]\nmod ").next().unwrap();
+    let mut code = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(['/', '"', '\'']) {
+        code.push_str(&rest[..at]);
+        rest = &rest[at..];
+        if rest.starts_with("//") {
+            rest = &rest[rest.find('\n').unwrap_or(rest.len())..];
+        } else if rest.starts_with('"') {
+            let raw = code.trim_end_matches('#');
+            let hashes = if raw.ends_with('r') {
+                code.len() - raw.len()
+            } else {
+                0
+            };
+            rest = after_text(rest, raw.ends_with('r').then_some(hashes));
+        } else if rest.starts_with("'\\") || rest.chars().nth(2) == Some('\'') {
+            // A character; a lifetime has no second quote. What is escaped may be a quote.
+            let least = if rest.starts_with("'\\") { 3 } else { 2 };
+            let end = rest.char_indices().skip(least).find(|(_, c)| *c == '\'');
+            rest = end.map_or("", |(at, _)| &rest[at + 1..]);
+        } else {
+            code.push_str(&rest[..1]);
+            rest = &rest[1..];
+        }
+    }
+    code + rest
+}
+
+/// What follows a text that begins with its quote; `raw` is the number of its #.
+fn after_text(text: &str, raw: Option<usize>) -> &str {
+    if let Some(hashes) = raw {
+        let end = format!("\"{}", "#".repeat(hashes));
+        return text[1..].split_once(&*end).unwrap().1;
+    }
+    let mut escaped = false;
+    for (at, c) in text.char_indices().skip(1) {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '"' => return &text[at + 1..],
+            _ => {}
+        }
+    }
+    ""
+}
+
+/// All paths `a::b::c` in the code, those of `use` with braces written out.
+fn paths(code: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut rest = code;
+    let part = |c: char| c.is_alphanumeric() || c == '_';
+    while let Some(at) = rest.find(part) {
+        let end = at
+            + rest[at..]
+                .find(|c| !part(c) && c != ':')
+                .unwrap_or(rest.len() - at);
+        let path = &rest[at..end];
+        rest = &rest[end..];
+        if let Some(prefix) = path.strip_suffix("::").filter(|_| rest.starts_with('{')) {
+            let inside = braces(rest);
+            found.extend(branches(prefix, inside));
+            rest = &rest[inside.len() + 2..];
+        } else if path.contains("::") {
+            found.insert(path.to_owned());
+        }
+    }
+    found
+}
+
+/// What stands between the first brace and its partner.
+fn braces(text: &str) -> &str {
+    let mut depth = 0;
+    for (at, c) in text.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return &text[1..at];
+        }
+    }
+    panic!("braces do not close: {text}");
+}
+
+fn branches(prefix: &str, inside: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut rest = inside;
+    while !rest.trim().is_empty() {
+        rest = rest.trim_start();
+        let end = rest.find([',', '{']).unwrap_or(rest.len());
+        let name = rest[..end].trim();
+        if rest[end..].starts_with('{') {
+            let deeper = braces(&rest[end..]);
+            let name = name.trim_end_matches("::");
+            found.extend(branches(&format!("{prefix}::{name}"), deeper));
+            rest = rest[end + deeper.len() + 2..].trim_start();
+            rest = rest.strip_prefix(',').unwrap_or(rest);
+        } else {
+            found.push(format!("{prefix}::{name}"));
+            rest = rest.get(end + 1..).unwrap_or_default();
+        }
+    }
+    found
+}
+
+fn begins(path: &str, with: &str) -> bool {
+    path.strip_prefix(with)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
+
+/// Paths of a part, each with the file that it stands in.
+fn named(part: &str) -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    for file in files(part) {
+        let text = fs::read_to_string(&file).unwrap();
+        let shown = file.strip_prefix(source()).unwrap().display().to_string();
+        all.extend(
+            paths(&code(&text))
+                .into_iter()
+                .map(|path| (shown.clone(), path)),
+        );
+    }
+    all
+}
+
+#[test]
+fn the_reader_of_sources_sees_paths_and_only_paths() {
+    let text = r##"
+        //! std::fs in a comment
+        use std::{fs::{self, File}, io};
+        use crate::a::{
+            B, // c
+            d::E,
+        };
+        fn f<'a>(x: &'a str) -> char { let _ = "std::net \" std::env"; kube::run::<u8>(x, '"'); '\'' }
+        const R: &str = r#"std::thread "quoted" "#;
+        #[cfg(test)]
+mod tests { use std::process; }
+    "##;
+    let text = text.replace("        #[cfg", "#[cfg");
+    let found: Vec<String> = paths(&code(&text)).into_iter().collect();
+    let expected = [
+        "crate::a::B",
+        "crate::a::d::E",
+        "kube::run::",
+        "std::fs::File",
+        "std::fs::self",
+        "std::io",
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn the_pure_parts_name_nothing_that_reaches_out() {
+    let mut wrong = Vec::new();
+    for part in PURE {
+        for (file, path) in named(part) {
+            let reaches = IMPURE.iter().any(|impure| begins(&path, impure));
+            if reaches && !PURE_AFTER_ALL.iter().any(|pure| begins(&path, pure)) {
+                wrong.push(format!("src/{file} names {path}"));
+            }
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+#[test]
+fn the_arrows_point_one_way() {
+    let arrows: BTreeMap<_, _> = ARROWS.iter().copied().collect();
+    let mut wrong = Vec::new();
+    for (part, allowed) in &arrows {
+        for (file, path) in named(part) {
+            let Some(rest) = path.strip_prefix("crate::") else {
+                continue;
+            };
+            let other = rest.split("::").next().unwrap();
+            if other != *part && !allowed.contains(&other) {
+                wrong.push(format!(
+                    "src/{file} names {path}; {part} may name {allowed:?}"
+                ));
+            }
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+#[test]
+fn only_the_cluster_side_uses_the_kubernetes_client() {
+    let mut users = BTreeSet::new();
+    for part in parts()
+        .iter()
+        .filter(|part| **part != "lib" && **part != "main")
+    {
+        for (_, path) in named(part) {
+            if begins(&path, "kube") || begins(&path, "k8s_openapi") {
+                users.insert(part.clone());
+            }
+        }
+    }
+    assert_eq!(users, BTreeSet::from(["cluster".to_owned()]));
+}
+
+/// All there is under `src`.
+fn parts() -> Vec<String> {
+    let mut parts: Vec<String> = fs::read_dir(source())
+        .unwrap()
+        .map(|entry| {
+            entry
+                .unwrap()
+                .path()
+                .file_stem()
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned()
+        })
+        .collect();
+    parts.sort();
+    parts
+}
+
+#[test]
+fn every_part_has_its_arrows_and_its_line_in_the_map() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("ARCHITECTURE.md");
+    let map = fs::read_to_string(path).unwrap();
+    for part in parts() {
+        let known = ["cli", "lib", "main"].contains(&&*part);
+        assert!(
+            known || ARROWS.iter().any(|(name, _)| *name == part),
+            "{part} has no line in ARROWS"
+        );
+        let line = |ending: &str| map.contains(&format!("\n    src/{part}{ending}"));
+        assert!(
+            line("/ ") || line(".rs "),
+            "{part} has no line in ARCHITECTURE.md"
+        );
+    }
+}
+
+#[test]
+fn every_file_that_the_map_names_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let map = fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
+    let files: Vec<&str> = map
+        .split(|c: char| c.is_whitespace() || "`()|,;:".contains(c))
+        .filter(|word| word.starts_with("src/"))
+        .map(|word| word.trim_end_matches('.'))
+        .collect();
+    assert!(files.len() > 20, "{files:?}");
+    let missing: Vec<_> = files
+        .iter()
+        .filter(|file| !root.join(file).exists())
+        .collect();
+    assert_eq!(missing, Vec::<&&str>::new());
+}

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use super::patch::same;
-use super::status::{self, Status};
+use super::status::{self, Change, Status};
 use super::view::{self, Container, List, Members, Template};
 use crate::leave::{CONFIG_MAP_PREFIX, MOUNT_PATH, VOLUME};
 use crate::policy::STATUS;
@@ -24,8 +24,8 @@ pub(super) const ARGV0: &str = "silkroll";
 pub(super) struct Base<'a> {
     /// As it was before Silkroll; none where it was absent.
     pub(super) grace: Option<&'a RawValue>,
-    /// The number that was there before, where the record has it and it still holds.
-    pub(super) grace_before: Option<Option<i64>>,
+    /// The record's change of the grace period, where it still holds.
+    pub(super) our_grace: Option<Change>,
     /// Positions of the volumes that are ours.
     pub(super) our_volumes: Vec<usize>,
     pub(super) containers: Vec<BaseContainer<'a>>,
@@ -95,7 +95,7 @@ fn part_grace<'a>(template: &Template<'a>, record: Option<&'a Status<'a>>, base:
     };
     if integer(template.spec.grace) == Some(change.after) {
         base.grace = None;
-        base.grace_before = Some(change.before);
+        base.our_grace = Some(change);
     } else {
         base.whole = false;
     }

@@ -72,7 +72,7 @@ fn grace(
     was: Option<&Was<'_>>,
 ) {
     let pointer = format!("{SPEC}/terminationGracePeriodSeconds");
-    let text = match (wanted.grace, base.grace_before) {
+    let text = match (wanted.grace, base.our_grace.map(|change| change.before)) {
         (Some(seconds), _) => Some(seconds.to_string()),
         (None, Some(Some(before))) => Some(before.to_string()),
         (None, Some(None)) => was

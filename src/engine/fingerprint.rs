@@ -34,8 +34,8 @@ pub(super) fn of(template: &Template<'_>, base: &Base<'_>, workload: &Pairs<'_>)
     hash.text("spec");
     hash.members(&template.spec.rest);
     let left_out = || base.grace.is_none_or(|raw| raw.get() == "null");
-    match base.grace_before {
-        Some(before) => hash.text(&before.unwrap_or(DEFAULT_GRACE).to_string()),
+    match base.our_grace {
+        Some(change) => hash.text(&change.before.unwrap_or(DEFAULT_GRACE).to_string()),
         // The API server fills it in; a record made from a manifest knows it as absent.
         None if left_out() => hash.text(&DEFAULT_GRACE.to_string()),
         None => hash.raw(base.grace),

@@ -386,8 +386,8 @@ impl<'a> Injection<'a> {
         base: &Base<'_>,
         budget: &Budget,
     ) -> Result<(), Stop> {
-        let before = match base.grace_before {
-            Some(before) => before,
+        let before = match base.our_grace {
+            Some(change) => change.before,
             None => match template.spec.grace {
                 None => None,
                 Some(raw) if raw.get() == "null" => None,
@@ -418,7 +418,7 @@ impl<'a> Injection<'a> {
         } else {
             had
         };
-        if grace != had || base.grace_before.is_some() {
+        if grace != had || base.our_grace.is_some() {
             self.wanted.grace = Some(grace);
         }
         if grace != had {

@@ -120,7 +120,7 @@ fn engine(criterion: &mut Criterion) {
         pair("silkroll.dev/nacos-server", "http://nacos.middleware:8848"),
     ];
     let silent: Pairs = Vec::new();
-    for (name, variables, update) in [("S", 10, false), ("L", 45, false), ("U", 69, true)] {
+    for (name, variables, update) in [("S", 12, false), ("L", 63, false), ("U", 107, true)] {
         let plain = deployment(variables);
         let (changed, unchanged) = if update {
             let old = stored(&plain, &opted_in, &settings);
@@ -141,9 +141,10 @@ fn engine(criterion: &mut Criterion) {
             )
         };
         let title = format!(
-            "{name} {} {:.1} KB",
+            "{name} {} {}.{} KB",
             if update { "UPDATE" } else { "CREATE" },
-            changed.len() as f64 / 1000.0
+            changed.len() / 1000,
+            changed.len() / 100 % 10
         );
         let mut group = criterion.benchmark_group(title);
         group.throughput(Throughput::Bytes(changed.len() as u64));

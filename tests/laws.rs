@@ -1,6 +1,12 @@
 //! The laws of the engine over generated workloads: whatever stands in a manifest, every patch
 //! applies, injecting twice changes nothing, and removing gives back the original.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests may stop at whatever is wrong"
+)]
+
 mod support;
 
 use proptest::prelude::*;

@@ -1,6 +1,12 @@
 //! Law 2: only a change that the user made to the template or to our annotations changes the
 //! template. Each case is an UPDATE as kubectl or a controller makes it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests may stop at whatever is wrong"
+)]
+
 mod support;
 
 use serde_json::{Value, json};
@@ -17,7 +23,7 @@ fn nacos() -> Pairs {
 /// A newer Silkroll: another script, another version of the native sleep.
 fn upgraded() -> Settings {
     let mut settings = Settings::default();
-    settings.script.config_map = "silkroll-0123456789ab".to_owned();
+    settings.script.config_map = "silkroll-0123456789ab".into();
     settings
 }
 
@@ -51,7 +57,7 @@ fn updates_that_change_nothing_of_the_users_leave_the_template_as_it_was() {
             d["metadata"]["annotations"]["deployment.kubernetes.io/revision"] = "2".into();
         }),
         ("scale through the main resource", |d| {
-            d["spec"]["replicas"] = 9.into()
+            d["spec"]["replicas"] = 9.into();
         }),
         ("client-side apply puts the grace period back", |d| {
             d["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = 30.into();

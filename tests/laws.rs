@@ -276,9 +276,9 @@ fn without_forged_record(mut object: Value) -> Value {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 2000,
+        cases: 800,
         // Some generated objects are rightly not injected into.
-        max_global_rejects: 20_000,
+        max_global_rejects: 8_000,
         failure_persistence: None,
         ..ProptestConfig::default()
     })]

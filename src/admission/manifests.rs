@@ -7,7 +7,7 @@ use json_patch::Patch;
 use serde_json::Value;
 
 use crate::engine::{Ask, Decision, Kind, NamespaceView, Object, Reason, Settings, decide};
-use crate::policy::cut;
+use crate::policy::{cut, visible};
 use crate::snapshot::{NamespaceEntry, Namespaces};
 
 /// Where the answers about namespaces come from.
@@ -53,7 +53,7 @@ impl Item {
     /// `Deployment shop/web`.
     #[must_use]
     pub fn title(&self) -> String {
-        format!(
+        let title = format!(
             "{} {}/{}",
             if self.kind.is_empty() {
                 "object"
@@ -66,7 +66,8 @@ impl Item {
             } else {
                 &self.name
             }
-        )
+        );
+        visible(&title).into_owned()
     }
 
     /// Whether Silkroll has anything to do with it.

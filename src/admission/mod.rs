@@ -11,7 +11,8 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use crate::engine::{
-    Ask, Decision, Kind, NamespaceView, Object, Outcome, Reason, Settings, Text, decide,
+    Ask, Decision, Kind, NamespaceView, Object, Outcome, Reason, Settings, Strict, Text, decide,
+    optional,
 };
 
 /// The longest body that is read, in bytes: the API server's own limit for a request is 3 MiB, and a
@@ -86,7 +87,12 @@ struct RawReview<'a, O> {
     api_version: Option<Text<'a>>,
     #[serde(borrow, default)]
     kind: Option<Text<'a>>,
-    #[serde(borrow, default, bound(deserialize = "O: Deserialize<'de>"))]
+    #[serde(
+        borrow,
+        default,
+        deserialize_with = "optional",
+        bound(deserialize = "O: Deserialize<'de>")
+    )]
     request: Option<RawRequest<'a, O>>,
 }
 
@@ -95,7 +101,7 @@ struct RawReview<'a, O> {
 struct RawRequest<'a, O> {
     #[serde(borrow, default)]
     uid: Option<Text<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "optional")]
     kind: Option<RawKind<'a>>,
     #[serde(borrow, default)]
     sub_resource: Option<Text<'a>>,
@@ -107,9 +113,17 @@ struct RawRequest<'a, O> {
     operation: Option<Text<'a>>,
     #[serde(default)]
     dry_run: Option<bool>,
-    #[serde(default, bound(deserialize = "O: Deserialize<'de>"))]
+    #[serde(
+        default,
+        deserialize_with = "optional",
+        bound(deserialize = "O: Deserialize<'de>")
+    )]
     object: Option<O>,
-    #[serde(default, bound(deserialize = "O: Deserialize<'de>"))]
+    #[serde(
+        default,
+        deserialize_with = "optional",
+        bound(deserialize = "O: Deserialize<'de>")
+    )]
     old_object: Option<O>,
 }
 
@@ -140,11 +154,11 @@ impl<'a> Review<'a> {
                 error.valid_up_to()
             ))
         })?;
-        match serde_json::from_str::<RawReview<'a, Object<'a>>>(text) {
-            Ok(raw) => Self::of(raw, None, |object| object),
+        match serde_json::from_str::<Strict<RawReview<'a, Object<'a>>>>(text) {
+            Ok(Strict(raw)) => Self::of(raw, None, |object| object),
             // Objects of other kinds may have any shape; what has no shape at all is refused.
-            Err(error) => match serde_json::from_str::<RawReview<'a, IgnoredAny>>(text) {
-                Ok(raw) => Self::of(raw, Some(error.to_string()), |_| None),
+            Err(error) => match serde_json::from_str::<Strict<RawReview<'a, IgnoredAny>>>(text) {
+                Ok(Strict(raw)) => Self::of(raw, Some(error.to_string()), |_| None),
                 Err(error) => Err(Refusal::bad(format!(
                     "the body is not an AdmissionReview: {error}"
                 ))),

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
+use super::Strict;
 use super::patch::same;
 use super::status::{self, Change, Status};
 use super::view::{self, Container, List, Members, Template};
@@ -191,8 +192,8 @@ fn our_mounts(mounts: &List<'_>) -> Vec<usize> {
         mount_path: view::Text<'a>,
     }
     let ours = |raw: &RawValue| {
-        serde_json::from_str::<Mount<'_>>(raw.get())
-            .is_ok_and(|mount| mount.name.0 == VOLUME && mount.mount_path.0 == MOUNT_PATH)
+        serde_json::from_str::<Strict<Mount<'_>>>(raw.get())
+            .is_ok_and(|Strict(mount)| mount.name.0 == VOLUME && mount.mount_path.0 == MOUNT_PATH)
     };
     let positions = mounts.items.iter().enumerate();
     positions
@@ -208,10 +209,10 @@ pub(super) fn is_our_volume(raw: &RawValue) -> bool {
     struct Volume<'a> {
         #[serde(borrow)]
         name: view::Text<'a>,
-        #[serde(borrow)]
+        #[serde(borrow, deserialize_with = "super::optional")]
         config_map: Option<view::Named<'a>>,
     }
-    serde_json::from_str::<Volume<'_>>(raw.get()).is_ok_and(|volume| {
+    serde_json::from_str::<Strict<Volume<'_>>>(raw.get()).is_ok_and(|Strict(volume)| {
         volume.name.0 == VOLUME
             && volume
                 .config_map

@@ -1,7 +1,7 @@
 //! Who is covered: what namespace and workload say about `silkroll.dev/inject`.
 
 use super::report::{Decision, Outcome, Reason};
-use crate::policy::{Found, Inject, Layer, Layers, Pairs, Problem, cut};
+use crate::policy::{Found, Inject, Layer, Layers, Pairs, Problem, cut, visible};
 
 /// What is known of the namespace.
 #[derive(Debug, Clone, Copy)]
@@ -139,7 +139,7 @@ pub(super) fn invalid(problems: &[Problem], deny: bool) -> Decision {
         .collect();
     if deny && !authors.is_empty() {
         let mut decision = Decision::new(Outcome::Rejected, Reason::InvalidAnnotation);
-        decision.denial = Some(authors.join("; "));
+        decision.denial = Some(visible(&authors.join("; ")).into_owned());
         return decision;
     }
     let mut decision = Decision::skipped(Reason::InvalidAnnotation);

@@ -635,6 +635,13 @@ fn remember_list<'a>(
     }
 }
 
+/// Below counts, too: ours is read-only, so no mount point can be made in it and the container would
+/// not start.
+fn is_at_or_below(path: &str) -> bool {
+    let below = path.strip_prefix(MOUNT_PATH);
+    below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 fn check_mounts(container: &Container<'_>, base: &BaseContainer<'_>) -> Result<(), Stop> {
     let taken = container
         .mounts
@@ -646,13 +653,13 @@ fn check_mounts(container: &Container<'_>, base: &BaseContainer<'_>) -> Result<(
                 view::member(&view::members(mount), "mountPath").map(|raw| raw.get().to_owned());
             let path = path.and_then(|text| serde_json::from_str::<String>(&text).ok());
             base.our_mounts.binary_search(&at).is_err()
-                && path.is_some_and(|path| path.trim_end_matches('/') == MOUNT_PATH)
+                && path.is_some_and(|path| is_at_or_below(&path))
         });
     if taken {
         return Err(Stop::skip(
             Reason::NameTaken,
             format!(
-                "nothing was injected: container {} mounts something of its own at {MOUNT_PATH}; move it",
+                "nothing was injected: container {} mounts something of its own at {MOUNT_PATH} or below; move it",
                 container.name
             ),
         ));

@@ -20,6 +20,7 @@ mod probe;
 mod report;
 mod rollout;
 mod status;
+mod strict;
 mod target;
 mod view;
 mod weigh;
@@ -31,6 +32,7 @@ use serde_json::value::RawValue;
 
 pub use cover::NamespaceView;
 pub use report::{Decision, Outcome, Reason, Step, Timeline};
+pub(crate) use strict::{Strict, optional};
 pub use view::{Object, Text};
 
 use crate::leave::Script;

@@ -185,7 +185,8 @@ impl Decision {
     }
 
     pub(super) fn push_warning(&mut self, text: &str) {
-        let line = crate::policy::cut(&format!("silkroll: {text}"), WARNING_CHARS);
+        let line = format!("silkroll: {}", crate::policy::visible(text));
+        let line = crate::policy::cut(&line, WARNING_CHARS);
         if !self.warnings.contains(&line) {
             self.warnings.push(line);
         }

@@ -7,6 +7,7 @@ use std::fmt;
 use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::Strict;
 use crate::policy::PREFIX;
 
 /// Members of an object that nobody here looks into, in their order.
@@ -48,9 +49,9 @@ pub struct Object<'a> {
     /// `Deployment`, …
     #[serde(borrow)]
     pub kind: Option<Text<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "super::optional")]
     pub(super) metadata: Option<Meta<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "super::optional")]
     pub(super) spec: Option<Spec<'a>>,
 }
 
@@ -293,10 +294,18 @@ object!(Container, "a container", |it, map, seen| {
     "name" => it.name = map.next_value::<Text<'de>>()?.0,
     "env" => it.env = map.next_value()?,
     "volumeMounts" => it.mounts = map.next_value()?,
-    "lifecycle" => it.lifecycle = Some(map.next_value()?),
+    "lifecycle" => it.lifecycle = Some(object_or_null(map.next_value()?)?),
     "readinessProbe" => it.readiness = Some(map.next_value()?),
     "ports" => it.ports = Some(map.next_value()?),
 }, None);
+
+/// Members are put into it, so it has to be something that has members.
+fn object_or_null<E: de::Error>(raw: &RawValue) -> Result<&RawValue, E> {
+    if raw.get().starts_with('{') || raw.get() == "null" {
+        return Ok(raw);
+    }
+    Err(E::custom("lifecycle is no object"))
+}
 
 impl<'de: 'a, 'a> Deserialize<'de> for Annotations<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -356,8 +365,8 @@ pub(super) struct Named<'a> {
 
 /// The name of a raw element; empty where it has none.
 pub(super) fn name_of(raw: &RawValue) -> Cow<'_, str> {
-    serde_json::from_str::<Named<'_>>(raw.get())
-        .map(|named| named.name.0)
+    serde_json::from_str::<Strict<Named<'_>>>(raw.get())
+        .map(|Strict(named)| named.name.0)
         .unwrap_or_default()
 }
 

@@ -12,7 +12,7 @@ mod value;
 
 pub use keys::{Key, nearest};
 pub use layers::{Found, Layer, Layers, Pairs, Subject};
-pub use problem::{Problem, cut, quoted};
+pub use problem::{Problem, cut, quoted, visible};
 pub use readiness::{Port, Readiness};
 pub use value::{
     address_list, dns_label, dns_subdomain, env_name, header_value, http_method, http_url, port,

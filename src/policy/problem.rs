@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use super::{Layer, PREFIX, Subject};
@@ -47,7 +48,7 @@ pub fn quoted(text: &str, most: usize) -> String {
     let mut chars = text.chars();
     for c in chars.by_ref().take(most) {
         if super::value::deceptive(c) {
-            out.extend(c.escape_unicode());
+            out.extend(c.escape_default());
         } else if c == '\'' {
             out.push(c);
         } else {
@@ -61,6 +62,24 @@ pub fn quoted(text: &str, most: usize) -> String {
         let _ = write!(out, " (and {left} characters more)");
     }
     out
+}
+
+/// The text on one line, with the characters escaped that could deceive a reader: names come from
+/// manifests, and a terminal or a log believes what it is told.
+#[must_use]
+pub fn visible(text: &str) -> Cow<'_, str> {
+    if !text.contains(super::value::deceptive) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if super::value::deceptive(c) {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
 }
 
 /// The text, cut to at most `most` characters, the last being `…` where something was cut away.

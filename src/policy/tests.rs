@@ -309,3 +309,21 @@ fn defaults_are_checked_when_they_are_given() {
         assert!(check_default(key, value, METHODS).is_err(), "{key}");
     }
 }
+
+#[test]
+fn what_deceives_a_reader_is_shown_escaped() {
+    for (text, quoted_text, visible_text) in [
+        ("plain é ３", "\"plain é ３\"", "plain é ３"),
+        ("a\nb", r#""a\nb""#, r"a\nb"),
+        ("a\0b", r#""a\u{0}b""#, r"a\u{0}b"),
+        (
+            "\u{202e}x\u{1b}[31m",
+            r#""\u{202e}x\u{1b}[31m""#,
+            r"\u{202e}x\u{1b}[31m",
+        ),
+        ("a \"b\"", r#""a \"b\"""#, "a \"b\""),
+    ] {
+        assert_eq!(quoted(text, 60), quoted_text);
+        assert_eq!(visible(text), visible_text);
+    }
+}

@@ -149,7 +149,7 @@ async fn mutate(State(app): State<Arc<App>>, request: Request) -> Response {
 
 fn log(review: &Review<'_>, decision: &Decision) {
     tracing::info!(
-        uid = %review.uid.0,
+        uid = review.uid.0.as_ref(),
         namespace = review.namespace(),
         name = review.name(),
         kind = review.kind.map_or("other", crate::engine::Kind::name),

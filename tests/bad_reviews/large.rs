@@ -1,0 +1,259 @@
+//! Very deep and very large objects.
+
+use serde_json::{Value, json};
+use silkroll::admission::MAX_BODY;
+
+use crate::ask::{
+    Expected, SPLICE, again, check, container, denied, injected, left_alone, nested, object, pod,
+    server, spliced,
+};
+use crate::support;
+
+#[test]
+fn a_hundred_thousand_levels_of_nesting_are_answered() {
+    const LEVELS: usize = 100_000;
+    let server = server();
+    let objects = "{\"a\":".repeat(LEVELS) + "1" + &"}".repeat(LEVELS);
+    let strange = left_alone("malformed", "cannot be read");
+    let mut wrong = Vec::new();
+    for text in [nested(LEVELS), objects] {
+        let at = |place: &str, expected: Expected| {
+            let mut review = object(|_| {});
+            *pointer(&mut review, place) = SPLICE.into();
+            check(&server, place, &spliced(&review, &text), expected)
+        };
+        for (place, expected) in [
+            ("/request/future", injected("")),
+            ("/request/object/future", injected("")),
+            ("/request/object/spec/future", injected("")),
+            ("/request/object/metadata/managedFields", injected("")),
+            ("/request/object/metadata/annotations/x", injected("")),
+            (
+                "/request/object/metadata/annotations/silkroll.dev~1container",
+                strange,
+            ),
+            (
+                "/request/object/metadata/annotations",
+                Expected { ..strange },
+            ),
+            ("/request/object/spec/template/future", injected("")),
+            (
+                "/request/object/spec/template/metadata/annotations/x",
+                injected(""),
+            ),
+            ("/request/object/spec/template/spec/future", injected("")),
+            ("/request/object/spec/template/spec/volumes/0", injected("")),
+            (
+                "/request/object/spec/template/spec/terminationGracePeriodSeconds",
+                left_alone("bad-grace-period", "terminationGracePeriodSeconds is"),
+            ),
+            (
+                "/request/object/spec/template/spec/containers/0/future",
+                injected(""),
+            ),
+            (
+                "/request/object/spec/template/spec/containers/0/env/0",
+                injected(""),
+            ),
+            (
+                "/request/object/spec/template/spec/containers/0/ports",
+                injected("declares 0 TCP ports"),
+            ),
+            (
+                "/request/object/spec/template/spec/containers/0/readinessProbe",
+                injected(""),
+            ),
+            (
+                "/request/object/spec/template/spec/containers/0/lifecycle/postStart",
+                injected(""),
+            ),
+        ] {
+            if place.ends_with("annotations") && text.starts_with('{') {
+                // An object is what annotations are, whatever is in it.
+                wrong.extend(at(place, injected("")));
+            } else {
+                wrong.extend(at(place, expected));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The member at a path, made where it is missing.
+fn pointer<'v>(value: &'v mut Value, path: &str) -> &'v mut Value {
+    path[1..].split('/').fold(value, |value, name| {
+        let name = name.replace("~1", "/");
+        match name.parse::<usize>() {
+            Ok(at) => {
+                if value.is_null() {
+                    *value = json!([]);
+                }
+                let list = value.as_array_mut().unwrap();
+                list.resize(list.len().max(at + 1), Value::Null);
+                &mut list[at]
+            }
+            Err(_) => &mut value[name],
+        }
+    })
+}
+
+#[test]
+fn large_objects_are_answered_before_anybody_gives_up() {
+    let containers = |count: usize| {
+        pod(|pod| {
+            let container = pod["containers"][0].clone();
+            pod["containers"] = (0..count)
+                .map(|at| {
+                    let mut container = container.clone();
+                    container["name"] = format!("c{at}").into();
+                    container
+                })
+                .collect();
+        })
+    };
+    let record = |parts: usize| {
+        let names: Vec<_> = (0..parts).map(|at| format!("SILKROLL_{at}")).collect();
+        let record = json!({
+            "format": 1, "version": "0.1.0", "inputs": "0",
+            "containers": {"web": {"env": names, "mount": true}}
+        });
+        move |review: &mut Value| {
+            review["request"]["object"]["spec"]["template"]["metadata"]["annotations"] =
+                json!({"silkroll.dev/status": record.to_string()});
+        }
+    };
+    let entries = |count: usize| -> Value {
+        (0..count)
+            .map(|at| json!({"name": format!("V{at}"), "value": "v"}))
+            .collect()
+    };
+    let many_env = container(|container| container["env"] = entries(100_000));
+    let cases = vec![
+        (
+            "10,000 containers",
+            containers(10_000),
+            left_alone(
+                "no-container",
+                "which of the containers c0, c1, c2, c3, … serves",
+            ),
+        ),
+        (
+            "10,000 containers, 200 of them named",
+            {
+                let names: Vec<_> = (9_800..10_000).map(|at| format!("c{at}")).collect();
+                let mut review = containers(10_000);
+                review["request"]["object"]["metadata"]["annotations"]["silkroll.dev/container"] =
+                    names.join(",").into();
+                review
+            },
+            denied("silkroll.dev/container: "),
+        ),
+        (
+            "10,000 containers, 150 of them named",
+            {
+                let names: Vec<_> = (9_850..10_000).map(|at| format!("c{at}")).collect();
+                let mut review = containers(10_000);
+                review["request"]["object"]["metadata"]["annotations"]["silkroll.dev/container"] =
+                    names.join(",").into();
+                review
+            },
+            injected(""),
+        ),
+        ("100,000 variables", again(&many_env), injected("")),
+        (
+            "100,000 variables of our prefix",
+            container(|container| {
+                container["env"] = (0..100_000)
+                    .map(|at| json!({"name": format!("SILKROLL_{at}"), "value": "v"}))
+                    .collect();
+            }),
+            injected(""),
+        ),
+        (
+            "a record of 1,000 parts over 100,000 variables",
+            {
+                let mut review = again(&many_env);
+                record(1_000)(&mut review);
+                review
+            },
+            Expected {
+                reason: "refreshed",
+                ..injected("")
+            },
+        ),
+        (
+            "a record of thousands of parts",
+            {
+                let mut review = again(&many_env);
+                record(3_000)(&mut review);
+                review
+            },
+            Expected {
+                reason: "refreshed",
+                ..injected("it names 3001 parts, at most 1024 are possible")
+            },
+        ),
+        (
+            "a record of 300 KB",
+            object(|object| {
+                object["spec"]["template"]["metadata"]["annotations"] =
+                    json!({"silkroll.dev/status": "x".repeat(300 * 1024)});
+            }),
+            Expected {
+                reason: "refreshed",
+                ..injected("it has 307200 bytes, at most 65536 are possible")
+            },
+        ),
+        (
+            "100,000 ports",
+            container(|container| {
+                container["ports"] = (0..100_000)
+                    .map(|at| json!({"containerPort": at % 65_536}))
+                    .collect();
+            }),
+            injected("TCP ports"),
+        ),
+        (
+            "100,000 volumes and mounts",
+            {
+                let mut review = container(|container| {
+                    container["volumeMounts"] = (0..100_000)
+                        .map(
+                            |at| json!({"name": format!("v{at}"), "mountPath": format!("/m/{at}")}),
+                        )
+                        .collect();
+                });
+                review["request"]["namespace"] = "registry".into();
+                review["request"]["object"]["metadata"]["annotations"]["silkroll.dev/start-hook"] =
+                    "none".into();
+                review
+            },
+            injected(""),
+        ),
+    ];
+    let server = server();
+    let mut wrong = Vec::new();
+    for (what, review, expected) in cases {
+        let body = review.to_string();
+        assert!(body.len() <= MAX_BODY, "{what}: {}", body.len());
+        // What hangs fails by the client's patience.
+        wrong.extend(check(&server, what, body.as_bytes(), expected));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn ten_thousand_unknown_annotations_are_told_in_a_few_warnings() {
+    let review = object(|object| {
+        for at in 0..10_000 {
+            support::annotate(object, &format!("drain-seconds-{at}"), "1");
+        }
+    });
+    let got = server().mutate(review.to_string().as_bytes()).json();
+    let warnings = got["response"]["warnings"].as_array().unwrap();
+    assert_eq!(warnings.len(), 11, "{warnings:?}");
+    assert_eq!(
+        warnings[10],
+        "silkroll: 9990 more unknown annotations under silkroll.dev/"
+    );
+}

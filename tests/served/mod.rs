@@ -1,0 +1,217 @@
+//! The real binary, serving on loopback, and a client that sends whatever it is told to.
+
+#![allow(dead_code, reason = "each test binary uses its own part of this")]
+
+use std::io::{self, BufRead as _, BufReader, Read, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Condvar, Mutex, Weak};
+use std::time::Duration;
+
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use serde_json::Value;
+use silkroll::tls::config::provider;
+use silkroll::tls::issue::Authority;
+
+/// Far longer than anything here takes: it turns a hang into a failure.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Where the tests of one binary find the server that one of them has started.
+pub(crate) type Shared = Mutex<Weak<Served>>;
+
+/// `silkroll serve --standalone`, until it is dropped.
+pub(crate) struct Served {
+    child: Child,
+    addr: SocketAddr,
+    tls: Arc<ClientConfig>,
+    log: Arc<Log>,
+    _files: tempfile::TempDir,
+}
+
+#[derive(Default)]
+struct Log {
+    lines: Mutex<Vec<Value>>,
+    more: Condvar,
+}
+
+/// What the server answered.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+    }
+}
+
+pub(crate) type Stream = StreamOwned<ClientConnection, TcpStream>;
+
+impl Served {
+    /// The server of this test binary: started by the first test that asks, stopped after the last.
+    pub(crate) fn shared(slot: &'static Shared, flags: &[&str], namespaces: &Value) -> Arc<Self> {
+        let mut slot = slot
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        slot.upgrade().unwrap_or_else(|| {
+            let served = Arc::new(Self::start(flags, namespaces));
+            *slot = Arc::downgrade(&served);
+            served
+        })
+    }
+
+    fn start(flags: &[&str], namespaces: &Value) -> Self {
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap()
+            .as_secs()
+            .try_into()
+            .unwrap();
+        let authority = Authority::new(now, 30).unwrap();
+        let leaf = authority
+            .leaf(&["localhost".to_owned()], &[], now, 30)
+            .unwrap();
+        let files = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = files.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let mut child = Command::new(env!("CARGO_BIN_EXE_silkroll"))
+            .args(["serve", "--standalone", "--listen", "127.0.0.1:0"])
+            .args(["--admin-listen", "127.0.0.1:0", "--drain-seconds", "0"])
+            .arg("--namespaces")
+            .arg(write("namespaces.json", &namespaces.to_string()))
+            .arg("--tls-cert")
+            .arg(write("tls.crt", &leaf.cert_pem))
+            .arg("--tls-key")
+            .arg(write("tls.key", &leaf.key_pem))
+            .args(flags)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let log = Arc::new(Log::default());
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let reader = Arc::clone(&log);
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                let line = serde_json::from_str(&line).unwrap_or(Value::String(line));
+                reader.lines.lock().unwrap().push(line);
+                reader.more.notify_all();
+            }
+        });
+        let mut served = Self {
+            child,
+            addr: SocketAddr::from(([127, 0, 0, 1], 0)),
+            tls: client_config(&authority),
+            log,
+            _files: files,
+        };
+        let line = served.logged("that it serves", |line| line["message"] == "serving");
+        served.addr = line["listen"].as_str().unwrap().parse().unwrap();
+        served
+    }
+
+    /// Waits for a line of the log.
+    pub(crate) fn logged(&self, what: &str, is: impl Fn(&Value) -> bool) -> Value {
+        let lines = self.log.lines.lock().unwrap();
+        let (lines, waited) = self
+            .log
+            .more
+            .wait_timeout_while(lines, PATIENCE, |lines| !lines.iter().any(&is))
+            .unwrap();
+        assert!(!waited.timed_out(), "the log never said {what}: {lines:?}");
+        lines.iter().find(|line| is(line)).unwrap().clone()
+    }
+
+    /// A fresh TLS connection.
+    pub(crate) fn connect(&self) -> Stream {
+        let tcp = TcpStream::connect(self.addr).unwrap();
+        tcp.set_read_timeout(Some(PATIENCE)).unwrap();
+        tcp.set_write_timeout(Some(PATIENCE)).unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        let connection = ClientConnection::new(Arc::clone(&self.tls), name).unwrap();
+        StreamOwned::new(connection, tcp)
+    }
+
+    /// Sends bytes as they are, whatever they are.
+    pub(crate) fn send(&self, request: &[u8]) -> Answer {
+        let mut stream = self.connect();
+        stream.write_all(request).unwrap();
+        stream.flush().unwrap();
+        answer(&mut stream).unwrap()
+    }
+
+    pub(crate) fn post(&self, path: &str, content_type: &str, body: &[u8]) -> Answer {
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        self.send(&[head.as_bytes(), body].concat())
+    }
+
+    pub(crate) fn mutate(&self, body: &[u8]) -> Answer {
+        self.post("/mutate", "application/json", body)
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        // Nothing of a test server needs an orderly end.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn client_config(authority: &Authority) -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    let ca = CertificateDer::from_pem_slice(authority.issued.cert_pem.as_bytes()).unwrap();
+    roots.add(ca).unwrap();
+    let config = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Arc::new(config)
+}
+
+/// Reads one answer that has a Content-Length.
+pub(crate) fn answer(stream: &mut impl Read) -> io::Result<Answer> {
+    let mut bytes = Vec::new();
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+            let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+            let status = head[9..12].parse().unwrap();
+            let length: usize = head
+                .lines()
+                .find_map(|line| {
+                    let (name, value) = line.split_once(':')?;
+                    name.eq_ignore_ascii_case("content-length")
+                        .then(|| value.trim().parse().unwrap())
+                })
+                .unwrap_or(0);
+            while bytes.len() < end + 4 + length {
+                match stream.read(&mut buffer)? {
+                    0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                    n => bytes.extend_from_slice(&buffer[..n]),
+                }
+            }
+            let body = bytes[end + 4..end + 4 + length].to_vec();
+            return Ok(Answer { status, head, body });
+        }
+        match stream.read(&mut buffer)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            n => bytes.extend_from_slice(&buffer[..n]),
+        }
+    }
+}

@@ -52,7 +52,7 @@ pub struct Args {
     pub workloads: Vec<Workload>,
 
     /// The cluster's version, e.g. 1.29: before 1.30 there is no native sleep action and the script
-    /// sleeps instead [default: asked from the cluster; without one, a current version]
+    /// sleeps instead [default: `serve` asks the cluster; otherwise a current version]
     #[arg(long, value_name = "MAJOR.MINOR", value_parser = version)]
     pub kubernetes_version: Option<(u32, u32)>,
 }

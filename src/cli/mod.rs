@@ -17,7 +17,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 /// Opt a namespace in:  kubectl annotate namespace shop silkroll.dev/inject=enabled
 /// See what it does:    silkroll inject -f deployment.yaml --diff --explain
 #[derive(Debug, Parser)]
-#[command(name = "silkroll", version, max_term_width = 100)]
+#[command(name = "silkroll", version, max_term_width = 100, verbatim_doc_comment)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,

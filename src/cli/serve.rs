@@ -317,7 +317,9 @@ fn told(event: &Event, metrics: &Metrics, condition: &Condition) {
         }
         Event::Refused { reason } => {
             metrics.certificate_reload(Outcome::Failed);
-            tracing::error!("certificate refused, the last good one stays: {reason}");
+            tracing::error!(
+                "certificate refused; one that was loaded before stays in use: {reason}"
+            );
         }
         Event::Expiring { not_after, days } => {
             tracing::warn!(

@@ -10,7 +10,7 @@ use super::Strict;
 use super::patch::same;
 use super::status::{self, Change, Status};
 use super::view::{self, Container, List, Members, Template};
-use crate::leave::{CONFIG_MAP_PREFIX, MOUNT_PATH, VOLUME};
+use crate::leave::{MOUNT_PATH, Script, VOLUME};
 use crate::policy::STATUS;
 
 /// The address of the pod: what hooks and scripts of users read, too.
@@ -40,6 +40,8 @@ pub(super) struct Base<'a> {
 #[derive(Debug, Default)]
 pub(super) struct BaseContainer<'a> {
     pub(super) our_env: Vec<usize>,
+    /// The user's own `podip`, where an apply merged it into ours.
+    pub(super) pod_ip: Option<Box<RawValue>>,
     pub(super) our_mounts: Vec<usize>,
     pub(super) lifecycle: Members<'a>,
     pub(super) pre_stop: BaseHook<'a>,
@@ -71,7 +73,7 @@ pub(super) fn part<'a>(template: &Template<'a>, record: Option<&'a Status<'a>>) 
     }
     for container in &template.spec.containers {
         let of_record = record.and_then(|record| record.containers.get(&container.name));
-        let (parted, whole) = part_container(container, of_record);
+        let (parted, whole) = part_container(container, of_record, !base.our_volumes.is_empty());
         base.found |= parted.any();
         base.whole &= whole;
         base.containers.push(parted);
@@ -119,6 +121,7 @@ impl BaseContainer<'_> {
 fn part_container<'a>(
     container: &Container<'a>,
     record: Option<&'a status::Container<'a>>,
+    mountable: bool,
 ) -> (BaseContainer<'a>, bool) {
     let mut whole = true;
     let members = container.lifecycle.map(view::members).unwrap_or_default();
@@ -135,6 +138,7 @@ fn part_container<'a>(
     // Without a record, variables of ours are known by the hook that reads them.
     let by_hook = record.is_none() && (pre_stop.ours || post_start.ours);
     let mut our_env = Vec::new();
+    let mut pod_ip = None;
     let known = record.is_some() || by_hook;
     for (at, entry) in container.env.items.iter().enumerate() {
         if !known || !may_be_ours(entry) {
@@ -144,12 +148,25 @@ fn part_container<'a>(
         let named = record.is_some_and(|record| record.env.contains(&name));
         let ours = (name.starts_with(VARIABLES) && (named || by_hook))
             || (named && name == POD_IP && same(entry.get(), super::env::POD_IP_ENTRY));
-        if ours {
+        let merged = if named && name == POD_IP && !ours {
+            users_pod_ip(entry)
+        } else {
+            None
+        };
+        if ours || merged.is_some() {
             our_env.push(at);
         }
+        whole &= merged.is_none();
+        pod_ip = pod_ip.or(merged);
     }
     whole &= our_env.len() == record.map_or(0, |record| record.env.len());
-    let our_mounts = our_mounts(&container.mounts);
+    // A mount of our name without a volume of ours is the user's.
+    let ours = record.is_some_and(|record| record.mount) || mountable;
+    let our_mounts = if ours {
+        our_mounts(&container.mounts)
+    } else {
+        Vec::new()
+    };
     whole &= our_mounts.is_empty() != record.is_some_and(|record| record.mount);
     let readiness = part_probe(
         container.readiness,
@@ -158,6 +175,7 @@ fn part_container<'a>(
     );
     let parted = BaseContainer {
         our_env,
+        pod_ip,
         our_mounts,
         lifecycle: members
             .into_iter()
@@ -180,6 +198,23 @@ pub(super) fn may_be_ours(entry: &RawValue) -> bool {
         }
         None => true,
     }
+}
+
+/// The user's part of an entry that a client-side or server-side apply merged from theirs and ours:
+/// the API allows one source. None where ours is not in it.
+fn users_pod_ip(entry: &RawValue) -> Option<Box<RawValue>> {
+    let mut value: serde_json::Value = serde_json::from_str(entry.get()).ok()?;
+    let ours: serde_json::Value = serde_json::from_str(super::env::POD_IP_ENTRY).ok()?;
+    let field = ours.get("valueFrom")?.get("fieldRef")?;
+    let source = value.get_mut("valueFrom")?.as_object_mut()?;
+    if source.get("fieldRef") != Some(field) {
+        return None;
+    }
+    source.shift_remove("fieldRef");
+    if source.is_empty() {
+        value.as_object_mut()?.shift_remove("valueFrom");
+    }
+    RawValue::from_string(value.to_string()).ok()
 }
 
 fn our_mounts(mounts: &List<'_>) -> Vec<usize> {
@@ -216,7 +251,7 @@ pub(super) fn is_our_volume(raw: &RawValue) -> bool {
         volume.name.0 == VOLUME
             && volume
                 .config_map
-                .is_some_and(|map| map.name.0.starts_with(CONFIG_MAP_PREFIX))
+                .is_some_and(|map| Script::names(&map.name.0))
     })
 }
 

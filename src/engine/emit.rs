@@ -91,7 +91,9 @@ fn container(
     wanted: &WantedContainer,
 ) {
     let was = |name: &str| base.was.and_then(|was| was.get(name)).map(|raw| raw.get());
-    let env: Vec<&str> = wanted.env.iter().map(|entry| entry.text.as_str()).collect();
+    let users = base.pod_ip.as_deref().map(RawValue::get);
+    let ours = wanted.env.iter().map(|entry| entry.text.as_str());
+    let env: Vec<&str> = users.into_iter().chain(ours).collect();
     settle_list(
         patch,
         &format!("{pointer}/env"),

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::base::{Base, BaseContainer, BaseHook};
-use super::inject::DEFAULT_GRACE;
+use super::grace::DEFAULT_GRACE;
 use super::patch::plain;
 use super::view::{Container, List, Template};
 use crate::policy::{Pairs, STATUS};
@@ -89,6 +89,9 @@ impl Hash {
         self.text("ports");
         self.raw(container.ports);
         self.text("env");
+        if let Some(user) = base.pod_ip.as_deref() {
+            self.text(&plain(user));
+        }
         self.list(&container.env, &base.our_env);
         self.text("mounts");
         self.list(&container.mounts, &base.our_mounts);

@@ -9,10 +9,12 @@
 //! 4. Else the user changed something: our parts are taken out and injected afresh.
 
 mod base;
+mod container;
 mod cover;
 mod emit;
 mod env;
 mod fingerprint;
+mod grace;
 mod hook;
 mod inject;
 mod patch;
@@ -23,6 +25,7 @@ mod status;
 mod strict;
 mod target;
 mod view;
+mod was;
 mod weigh;
 
 use std::borrow::Cow;
@@ -161,7 +164,7 @@ fn members_named<'a>(members: &Members<'a>, name: &str) -> Option<&'a RawValue> 
 /// Decides on one workload.
 #[must_use]
 pub fn decide(ask: &Ask<'_>) -> Decision {
-    if !ask.settings.kinds.contains(&ask.kind) {
+    if !ask.remove && !ask.settings.kinds.contains(&ask.kind) {
         return Decision::skipped(Reason::KindNotCovered);
     }
     if let Some(old) = ask.old.filter(|_| !ask.remove)

@@ -20,6 +20,7 @@ pub(super) fn plan(policy: &Policy<'_>, place: &Place<'_>) -> Result<Probe, Prob
     let Some((readiness, found)) = &policy.readiness else {
         return Ok(match place.ports {
             [only] => tcp(&only.number.to_string(), &policy.probe),
+            [] => Probe::NoPort("it declares no TCP port".to_owned()),
             _ => Probe::NoPort(format!("it declares {} TCP ports", place.ports.len())),
         });
     };

@@ -9,7 +9,7 @@ use super::Kind;
 use super::base::integer;
 use super::patch::{Patch, same};
 use super::status::{Change, Status, Swap};
-use super::view::{Object, Spec};
+use super::view::{Container, Object, Spec, Template, member};
 
 /// What is to be done about the strategy.
 #[derive(Debug, PartialEq, Eq)]
@@ -39,11 +39,19 @@ pub(super) fn strategy<'a>(kind: Kind, spec: &Spec<'a>) -> Option<&'a RawValue> 
 }
 
 /// maxUnavailable 0 and maxSurge at least 1, everything else as it is.
-pub(super) fn surge(kind: Kind, user: Option<&RawValue>) -> Surge {
-    if kind != Kind::Deployment {
-        return Surge::Cannot(
-            "rollout: surge is for Deployments, which alone start a new pod first",
-        );
+pub(super) fn surge(kind: Kind, user: Option<&RawValue>, template: &Template<'_>) -> Surge {
+    match kind {
+        Kind::StatefulSet => {
+            return Surge::Cannot(
+                "rollout: surge is not for StatefulSets, which end a pod before they start the next",
+            );
+        }
+        Kind::DaemonSet if holds_node_ports(template) => {
+            return Surge::Cannot(
+                "rollout: surge is not for DaemonSets with host ports: two pods cannot have them on one node",
+            );
+        }
+        _ => {}
     }
     let mut strategy: Map<String, Value> = user
         .and_then(|raw| serde_json::from_str(raw.get()).ok())
@@ -79,6 +87,17 @@ pub(super) fn surge(kind: Kind, user: Option<&RawValue>) -> Surge {
         Some(user) if same(user.get(), &wanted) => Surge::Already,
         _ => Surge::Set(wanted),
     }
+}
+
+/// Whether the pods take ports of their node, by `hostPort` or `hostNetwork`.
+fn holds_node_ports(template: &Template<'_>) -> bool {
+    let network = member(&template.spec.rest, "hostNetwork").is_some_and(|raw| raw.get() == "true");
+    let port = |container: &Container<'_>| {
+        container
+            .ports
+            .is_some_and(|raw| raw.get().contains("\"hostPort\""))
+    };
+    network || template.spec.containers.iter().any(port)
 }
 
 /// The strategy that the user wrote, and the number of minReadySeconds: what stands there, or what

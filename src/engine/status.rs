@@ -15,6 +15,9 @@ const FORMAT: u32 = 1;
 /// `TotalAnnotationSizeLimitB`); a real record has a few hundred bytes.
 const LONGEST: usize = 64 * 1024;
 
+/// What a member may have been to be worth remembering.
+const EMPTY: [&str; 3] = ["null", "[]", "{}"];
+
 /// Containers and their variables, together: keeps the comparison with a template's parts short.
 const MOST_PARTS: usize = 1024;
 
@@ -140,6 +143,7 @@ impl<'a> Status<'a> {
                 "it names {parts} parts, at most {MOST_PARTS} are possible"
             ));
         }
+        status.check()?;
         if status.format == FORMAT {
             Ok(status)
         } else {
@@ -148,6 +152,38 @@ impl<'a> Status<'a> {
                 status.format
             ))
         }
+    }
+
+    /// What no record of Silkroll's says.
+    fn check(&self) -> Result<(), String> {
+        let seconds = |change: &Option<Change>| {
+            change.is_none_or(|change| {
+                let possible = 0..=i64::from(i32::MAX);
+                possible.contains(&change.after)
+                    && change
+                        .before
+                        .is_none_or(|before| possible.contains(&before))
+            })
+        };
+        let empty = |was: &Was<'_>| was.values().all(|raw| EMPTY.contains(&raw.get()));
+        let object = |raw: &RawValue| raw.get().starts_with('{');
+        let whole = |container: &Container<'_>| {
+            let hooks = container.pre_stop.iter().chain(&container.post_start);
+            empty(&container.was)
+                && hooks.filter_map(|hook| hook.over.as_deref()).all(object)
+                && container.readiness.as_deref().is_none_or(object)
+        };
+        let strategy = self
+            .strategy
+            .as_ref()
+            .is_none_or(|swap| object(&swap.after) && swap.before.as_deref().is_none_or(object));
+        if !seconds(&self.grace) || !seconds(&self.min_ready) {
+            return Err("a number of seconds in it is impossible".to_owned());
+        }
+        if !strategy || !empty(&self.was) || !self.containers.values().all(whole) {
+            return Err("a value in it is of the wrong kind".to_owned());
+        }
+        Ok(())
     }
 
     /// A record of this version, still empty.

@@ -134,6 +134,14 @@ impl<'a> Weighed<'a> {
             return self.remove(Reason::RemovalAsked, Reason::NothingToRemove);
         }
         let cover = cover::cover(&self.layers, self.ask.view, self.ask.settings.deny_invalid);
+        if self.only_rollout_changed() {
+            let inputs = || fingerprint::of(self.template, &self.base, self.layers.workload);
+            return match cover {
+                Cover::Yes => self.restored(&inputs()),
+                _ => None,
+            }
+            .unwrap_or_else(|| Decision::new(Outcome::Unchanged, Reason::NothingChanged));
+        }
         match cover {
             Cover::Yes => self.covered(),
             Cover::Workload(reason) => self.remove(reason, reason),
@@ -141,7 +149,15 @@ impl<'a> Weighed<'a> {
                 // On a CREATE nothing is touched where nobody has opted in; on an UPDATE what was
                 // injected here before is given back.
                 let mut decision = if self.ask.old.is_some() && reason != Reason::NamespaceUnknown {
-                    self.remove(reason, reason)
+                    let removed = self.remove(reason, reason);
+                    if removed.outcome == Outcome::Removed {
+                        removed.warn(&format!(
+                            "what Silkroll had injected was taken out: namespace {} has not opted in",
+                            self.ask.namespace
+                        ))
+                    } else {
+                        removed
+                    }
                 } else {
                     let skipped = Decision::skipped(reason);
                     if self.injected() && reason != Reason::NamespaceUnknown {
@@ -255,7 +271,7 @@ impl<'a> Weighed<'a> {
         let mut wanted = rollout::Wanted::default();
         if record.strategy.is_some()
             && let rollout::Surge::Set(text) =
-                rollout::surge(self.ask.kind, users.strategy.as_deref())
+                rollout::surge(self.ask.kind, users.strategy.as_deref(), self.template)
         {
             wanted.strategy = RawValue::from_string(text).ok().map(|after| status::Swap {
                 before: None,
@@ -322,6 +338,15 @@ impl<'a> Weighed<'a> {
 
     fn old_text(&self) -> Option<&'a str> {
         self.old.and_then(base::record_text)
+    }
+
+    /// Whether an UPDATE leaves the template and our annotations alone: then the template stays.
+    fn only_rollout_changed(&self) -> bool {
+        let annotations = |object: &'a Object<'a>| object.metadata.as_ref().map(|m| &m.annotations);
+        self.ask
+            .old
+            .is_some_and(|old| annotations(old) == annotations(self.ask.object))
+            && !self.template_changed()
     }
 
     fn template_changed(&self) -> bool {

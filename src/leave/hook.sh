@@ -298,8 +298,8 @@ split_url() { # scheme authority host port path from $url, which has been throug
     *:*) port=${authority##*:} host=${authority%%:*} ;;
   esac
   host=${host#\[} host=${host%\]}
-  case $host in '' | -*) what="no host in the URL $url"; return 2 ;; esac
-  case $port in '' | *[!0-9]*) what="the port is not a number in the URL $url"; return 2 ;; esac
+  case $host in '' | -*) what="the URL has no host: is a variable that it names empty?"; return 2 ;; esac
+  case $port in '' | *[!0-9]*) what="the port in the URL is not a number: is a variable that it names empty?"; return 2 ;; esac
 }
 
 # call VERB URL: sends $headers and $body, at most $each seconds. Sets `status` (000: no answer) and `answer` (the body).
@@ -597,7 +597,9 @@ own() {
     exec)
       seconds SILKROLL_OWN_SECONDS 0
       if [ "$sr_n" -eq 0 ]; then exec "$@" 3>&-; fi
-      bounded "$sr_n" own_command "$@"
+      sr_as=own_command
+      [ "$sr_n" -eq 0 ] || sr_as=own_logged
+      bounded "$sr_n" "$sr_as" "$@"
       sr_rc=$?
       [ "$sr_rc" -ne 137 ] || say "own hook: not ended within $sr_n s"
       return "$sr_rc" ;;
@@ -608,6 +610,8 @@ own() {
   esac
 }
 own_command() { exec "$@" 3>&-; }
+# A child that outlives the bound must not hold the hook's own output open: the kubelet would wait for it.
+own_logged() { exec "$@" >&3 2>&1 3>&-; }
 
 # As the kubelet does it: GET, any status will do, certificates are not looked at.
 own_request() { # SCHEME HOST PORT PATH [HEADER…]

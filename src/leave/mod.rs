@@ -121,6 +121,10 @@ impl Place<'_> {
                 }),
             None => match self.ports {
                 [only] => Ok(only.number),
+                [] => Err(format!(
+                    "container {} declares no TCP port, so the port must be named",
+                    self.container
+                )),
                 _ => Err(format!(
                     "container {} declares {} TCP ports ({}), so the port must be named",
                     self.container,

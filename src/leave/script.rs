@@ -24,6 +24,9 @@ pub const LAUNCH_STOP: &str = include_str!("launch_stop.txt");
 /// What the shell of a postStart hook runs. It ends with 0 unless the user's own hook fails.
 pub const LAUNCH_START: &str = include_str!("launch_start.txt");
 
+/// 48 bits: enough that two scripts never meet under one name, short enough to read.
+const BYTES: usize = 6;
+
 /// The script under the name that its content gives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Script {
@@ -34,11 +37,20 @@ pub struct Script {
 }
 
 impl Script {
+    /// Whether a ConfigMap of this name holds a script of Silkroll's, of whichever version.
+    #[must_use]
+    pub fn names(config_map: &str) -> bool {
+        config_map
+            .strip_prefix(CONFIG_MAP_PREFIX)
+            .is_some_and(|hash| {
+                hash.len() == 2 * BYTES
+                    && hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+            })
+    }
+
     /// The script of this build.
     #[must_use]
     pub fn current() -> Self {
-        /// 48 bits: enough that two scripts never meet under one name, short enough to read.
-        const BYTES: usize = 6;
         let mut config_map = CONFIG_MAP_PREFIX.to_owned();
         for byte in &Sha256::digest(HOOK.as_bytes())[..BYTES] {
             // Writing into a String cannot fail.

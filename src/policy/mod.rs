@@ -216,7 +216,7 @@ pub fn resolve<'a>(layers: &Layers<'a>, methods: &'static [Method]) -> Resolved<
     notes.extend(layers.labels().take(MOST_NOTES).map(|(layer, name)| {
         format!(
             "{PREFIX}{} is a label on {}: Silkroll reads annotations, make it one",
-            quoted(name, 40),
+            cut(name, 40),
             layers.subject.place(layer)
         )
     }));

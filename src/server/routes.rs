@@ -5,12 +5,14 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use axum::Router;
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use bytes::BytesMut;
+use http_body_util::BodyExt as _;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::admission::manifests::{Known, view_of};
@@ -23,6 +25,14 @@ use crate::snapshot::Namespaces;
 /// namespace made in the same `kubectl apply` is milliseconds behind. Far below the 3 s after which
 /// the API server goes on without us.
 const NAMESPACE_WAIT: Duration = Duration::from_millis(700);
+
+/// How long a body may take: whoever has a review to send has it at hand, and a sender that dribbles
+/// must not hold one of the connections that others need.
+const BODY: Duration = Duration::from_secs(5);
+
+/// Dry runs at once, their bodies still coming included; more are told to come back. Far below the
+/// connections that there are, so that `/mutate` always finds one.
+const DRY_RUNS: usize = 32;
 
 /// Bytes of bodies held at once for `/mutate`, in KiB: more wait for their turn. Eight of the largest.
 const MUTATE_KIB: usize = 8 * MAX_BODY / 1024;
@@ -40,6 +50,7 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     mutate_bytes: Semaphore,
     dry_run_bytes: Semaphore,
+    pub(super) dry_run_places: Semaphore,
     pub(super) dry_runs: Arc<Semaphore>,
 }
 
@@ -55,6 +66,7 @@ impl App {
             metrics,
             mutate_bytes: Semaphore::new(MUTATE_KIB),
             dry_run_bytes: Semaphore::new(DRY_RUN_KIB),
+            dry_run_places: Semaphore::new(DRY_RUNS),
             dry_runs: Arc::new(Semaphore::new(cores.saturating_sub(1).max(1))),
         }
     }
@@ -182,46 +194,70 @@ fn json_only(headers: &HeaderMap) -> Result<(), Refused> {
     })
 }
 
-/// Reads a body within the limits; the permit stands for its bytes until it is dropped.
+/// Reads a body within the limits. Bytes count against the budget as they come in, so that an
+/// announcement alone takes nothing from others; the permit stands for them until it is dropped.
 pub(super) async fn read<'a>(
     headers: &HeaderMap,
     body: Body,
     budget: &'a Semaphore,
 ) -> Result<(Bytes, SemaphorePermit<'a>), Refused> {
-    let too_large = || Refused {
-        status: StatusCode::PAYLOAD_TOO_LARGE,
-        why: "body-too-large",
-        message: format!("the body is larger than {MAX_BODY} bytes"),
-    };
     let announced = headers
         .get(CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|bytes| bytes > MAX_BODY) {
         return Err(too_large());
     }
-    let kib = announced.unwrap_or(MAX_BODY).div_ceil(1024).max(1);
-    let gone = |message: String| Refused {
+    match tokio::time::timeout(BODY, collect(body, budget)).await {
+        Ok(read) => read,
+        Err(_) => Err(Refused {
+            status: StatusCode::REQUEST_TIMEOUT,
+            why: "body-too-slow",
+            message: format!("the body did not arrive within {} s", BODY.as_secs()),
+        }),
+    }
+}
+
+async fn collect(
+    mut body: Body,
+    budget: &Semaphore,
+) -> Result<(Bytes, SemaphorePermit<'_>), Refused> {
+    let unreadable = |error: &dyn std::fmt::Display| Refused {
         status: StatusCode::BAD_REQUEST,
         why: "body-unreadable",
-        message,
+        message: format!("the body could not be read to its end: {error}"),
     };
-    let permit = budget
-        .acquire_many(u32::try_from(kib).unwrap_or(u32::MAX))
-        .await
-        .map_err(|error| gone(error.to_string()))?;
-    match to_bytes(body, MAX_BODY).await {
-        Ok(bytes) => Ok((bytes, permit)),
-        Err(error) => {
-            use std::error::Error as _;
-            let limit = error
-                .source()
-                .is_some_and(<dyn std::error::Error>::is::<http_body_util::LengthLimitError>);
-            Err(if limit {
-                too_large()
-            } else {
-                gone(format!("the body could not be read to its end: {error}"))
-            })
+    let acquire = async |kib: usize| {
+        let kib = u32::try_from(kib).unwrap_or(u32::MAX);
+        budget
+            .acquire_many(kib)
+            .await
+            .map_err(|error| unreadable(&error))
+    };
+    let mut permit = acquire(1).await?;
+    let mut held = 1;
+    let mut bytes = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|error| unreadable(&error))?.into_data() else {
+            continue;
+        };
+        if bytes.len() + data.len() > MAX_BODY {
+            return Err(too_large());
         }
+        bytes.extend_from_slice(&data);
+        let needed = bytes.len().div_ceil(1024);
+        if needed > held {
+            permit.merge(acquire(needed - held).await?);
+            held = needed;
+        }
+    }
+    Ok((bytes.freeze(), permit))
+}
+
+fn too_large() -> Refused {
+    Refused {
+        status: StatusCode::PAYLOAD_TOO_LARGE,
+        why: "body-too-large",
+        message: format!("the body is larger than {MAX_BODY} bytes"),
     }
 }
 

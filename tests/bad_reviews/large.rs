@@ -57,7 +57,7 @@ fn a_hundred_thousand_levels_of_nesting_are_answered() {
             ),
             (
                 "/request/object/spec/template/spec/containers/0/ports",
-                injected("declares 0 TCP ports"),
+                injected("declares no TCP port"),
             ),
             (
                 "/request/object/spec/template/spec/containers/0/readinessProbe",

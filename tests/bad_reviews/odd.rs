@@ -195,17 +195,17 @@ fn odd_containers_and_ports_have_one_answer_each() {
             (
                 "no ports",
                 port(json!([])),
-                injected("no readiness probe was added, it declares 0 TCP ports"),
+                injected("no readiness probe was added, it declares no TCP port"),
             ),
             (
                 "null ports",
                 port(Value::Null),
-                injected("declares 0 TCP ports"),
+                injected("declares no TCP port"),
             ),
             (
                 "ports that are a text",
                 port("8080".into()),
-                injected("declares 0 TCP ports"),
+                injected("declares no TCP port"),
             ),
             (
                 "several ports",
@@ -222,7 +222,7 @@ fn odd_containers_and_ports_have_one_answer_each() {
             (
                 "a UDP port only",
                 port(json!([{"containerPort": 53, "protocol": "UDP"}])),
-                injected("declares 0 TCP ports"),
+                injected("declares no TCP port"),
             ),
             (
                 "two containers, both with ports",

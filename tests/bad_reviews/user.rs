@@ -117,7 +117,7 @@ fn what_the_user_wrote_stays_and_trouble_with_it_is_said() {
             (
                 "a variable of ours",
                 in_registry(env(json!([{"name": "SILKROLL_NACOS_PORT", "value": "1"}]))),
-                injected(""),
+                injected("its own variable SILKROLL_NACOS_PORT stays"),
             ),
             (
                 "a volume of our name, no script needed",

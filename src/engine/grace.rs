@@ -1,0 +1,86 @@
+//! terminationGracePeriodSeconds: the hook's budget never eats the app's own time to shut down.
+
+use super::Stop;
+use super::base::{Base, integer};
+use super::inject::{Budget, Injection};
+use super::report::{Reason, Timeline};
+use super::status::Change;
+use super::view::Template;
+use crate::policy::Policy;
+
+/// Seconds for the kubelet's own work between the hook and SIGKILL.
+const MARGIN: i64 = 5;
+/// The API's default for terminationGracePeriodSeconds.
+pub(super) const DEFAULT_GRACE: i64 = 30;
+/// `--max-graceful-termination-sec` of the cluster autoscaler.
+const AUTOSCALER_LIMIT: i64 = 600;
+
+impl Injection<'_> {
+    pub(super) fn grace(
+        &mut self,
+        policy: &Policy<'_>,
+        template: &Template<'_>,
+        base: &Base<'_>,
+        budget: &Budget,
+    ) -> Result<(), Stop> {
+        let before = match base.our_grace {
+            Some(change) => change.before,
+            None => match template.spec.grace {
+                None => None,
+                Some(raw) if raw.get() == "null" => None,
+                Some(raw) => match integer(Some(raw)) {
+                    // The API server refuses it with a better message than a raised number would get.
+                    Some(seconds) if (0..=i64::from(i32::MAX)).contains(&seconds) => Some(seconds),
+                    _ => {
+                        return Err(Stop::skip(
+                            Reason::BadGracePeriod,
+                            format!(
+                                "nothing was injected: terminationGracePeriodSeconds is {}, allowed is a whole number from 0",
+                                crate::policy::cut(raw.get(), 40)
+                            ),
+                        ));
+                    }
+                },
+            },
+        };
+        let had = before.unwrap_or(DEFAULT_GRACE);
+        let own = budget.own;
+        let shutdown = policy.shutdown.map_or(had, i64::from);
+        let hook_needs = budget.leave + budget.drain + own;
+        let needed = hook_needs + shutdown + MARGIN;
+        let needs_more = budget.hooks || own > 0 || policy.shutdown.is_some();
+        let grace = if needs_more { needed.max(had) } else { had };
+        if grace != had || base.our_grace.is_some() {
+            self.wanted.grace = Some(grace);
+        }
+        if grace != had {
+            self.status.grace = Some(Change {
+                before,
+                after: grace,
+            });
+        }
+        self.pod_step("grace", || {
+            if !needs_more {
+                return format!("{grace} s, as it was: no hook takes any of it");
+            }
+            format!(
+                "{grace} s: leave {} + drain {} + own hook {own} + shutdown {shutdown} + {MARGIN}, never less than {had}",
+                budget.leave, budget.drain
+            )
+        });
+        if grace > AUTOSCALER_LIMIT {
+            self.warnings.push(format!(
+                "terminationGracePeriodSeconds is {grace}; the cluster autoscaler cuts it at {AUTOSCALER_LIMIT} s unless told otherwise"
+            ));
+        }
+        self.timeline = Some(Timeline {
+            leave: budget.leave,
+            drain: budget.drain,
+            hook: own,
+            sigterm: hook_needs,
+            shutdown: grace - hook_needs,
+            sigkill: grace,
+        });
+        Ok(())
+    }
+}

@@ -97,24 +97,55 @@ impl Item {
     }
 }
 
+/// Why a document is no manifest, whatever is in it; nothing where it may be one.
+#[must_use]
+pub fn not_a_manifest(document: &Value) -> Option<String> {
+    let what = match document {
+        Value::Null | Value::Object(_) => return None,
+        Value::Array(_) => "a list",
+        Value::String(_) => "a text",
+        Value::Number(_) => "a number",
+        Value::Bool(_) => "true or false",
+    };
+    Some(format!(
+        "this is {what}, and a manifest is a mapping with apiVersion and kind: is it the right file?"
+    ))
+}
+
 impl Run {
     /// Decides on every object of a document; Lists are opened.
     #[must_use]
     pub fn decide(&self, document: &Value) -> Vec<Item> {
         let mut items = Vec::new();
-        self.collect(document, String::new(), &mut items);
+        self.collect(document, String::new(), ("", ""), &mut items);
         items
     }
 
-    fn collect(&self, value: &Value, path: String, items: &mut Vec<Item>) {
+    fn collect<'v>(
+        &self,
+        value: &'v Value,
+        path: String,
+        implied: (&'v str, &'v str),
+        items: &mut Vec<Item>,
+    ) {
         if value.is_null() {
             return;
         }
         let text = |name: &str| value[name].as_str().unwrap_or_default();
-        let list = text("kind").ends_with("List") && value["items"].is_array();
-        if list {
-            for (at, item) in value["items"].as_array().into_iter().flatten().enumerate() {
-                self.collect(item, format!("{path}/items/{at}"), items);
+        let (api_version, kind) = match (text("apiVersion"), text("kind")) {
+            ("", "") => implied,
+            named => named,
+        };
+        if let (Some(of), Some(list)) = (kind.strip_suffix("List"), value["items"].as_array()) {
+            // As kubectl reads a DeploymentList (apimachinery, unstructured's decodeToList): its items
+            // carry neither in the API's own answers.
+            let implied = if of.is_empty() {
+                ("", "")
+            } else {
+                (api_version, of)
+            };
+            for (at, item) in list.iter().enumerate() {
+                self.collect(item, format!("{path}/items/{at}"), implied, items);
             }
             return;
         }
@@ -122,15 +153,15 @@ impl Run {
         let named = |name: &str| metadata[name].as_str().filter(|text| !text.is_empty());
         let namespace = named("namespace").unwrap_or(&self.namespace);
         items.push(Item {
-            api_version: text("apiVersion").to_owned(),
-            kind: text("kind").to_owned(),
+            api_version: api_version.to_owned(),
+            kind: kind.to_owned(),
             namespace: namespace.to_owned(),
             name: named("name")
                 .or(named("generateName"))
                 .unwrap_or_default()
                 .to_owned(),
             path,
-            decision: match Kind::of(text("apiVersion"), text("kind")) {
+            decision: match Kind::of(api_version, kind) {
                 Some(kind) => self.workload(kind, namespace, value),
                 None => Decision::skipped(Reason::OtherKind),
             },

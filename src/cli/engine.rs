@@ -130,5 +130,10 @@ pub fn namespaces(path: &Path) -> anyhow::Result<Namespaces> {
             values.push(document.value().clone());
         }
     }
+    if values.is_empty() {
+        bail!(
+            "--namespaces {shown} holds nothing; it takes what `kubectl get namespaces -o yaml` prints"
+        );
+    }
     Namespaces::from_manifests(&values).with_context(|| format!("--namespaces {shown}"))
 }

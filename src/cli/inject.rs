@@ -10,10 +10,11 @@ use clap::ValueEnum;
 use serde_json::Value;
 
 use super::engine;
-use crate::admission::manifests::{Item, Known, Run};
+use crate::admission::manifests::{Item, Known, Run, not_a_manifest};
 use crate::admission::report::words;
 use crate::engine::{Outcome, Reason};
 use crate::manifest::{self, Limits, unified_diff};
+use crate::policy::{cut, visible};
 
 /// Inject into manifests at hand, as the webhook would.
 ///
@@ -76,12 +77,30 @@ enum Output {
     Patch,
 }
 
+/// A message about a document: enough for its place, the reason and a piece of the text.
+const MESSAGE_CHARS: usize = 400;
+
 /// What has come of all inputs so far.
 #[derive(Default)]
 struct Result {
     out: String,
+    objects: usize,
     rejected: usize,
     unreadable: usize,
+}
+
+impl Result {
+    /// Says what is wrong with an input; what it quotes of it is cut and shown escaped.
+    fn unreadable(
+        &mut self,
+        name: &str,
+        error: &dyn std::fmt::Display,
+        report: &mut dyn Write,
+    ) -> std::io::Result<()> {
+        self.unreadable += 1;
+        let text = format!("{name}: {error}");
+        writeln!(report, "{}", cut(&visible(&text), MESSAGE_CHARS))
+    }
 }
 
 /// Injects, prints and reports.
@@ -120,6 +139,9 @@ pub fn run(args: &Args, out: &mut dyn Write, report: &mut dyn Write) -> anyhow::
         )?;
         return Ok(ExitCode::from(1));
     }
+    if result.objects == 0 {
+        writeln!(report, "silkroll: there is no object in the input")?;
+    }
     out.write_all(result.out.as_bytes())?;
     out.flush()?;
     Ok(ExitCode::SUCCESS)
@@ -140,11 +162,7 @@ fn one(
 ) -> anyhow::Result<()> {
     let documents = match manifest::read(bytes, &Limits::default()) {
         Ok(documents) => documents,
-        Err(error) => {
-            writeln!(report, "{name}: {error}")?;
-            result.unreadable += 1;
-            return Ok(());
-        }
+        Err(error) => return Ok(result.unreadable(name, &error, report)?),
     };
     let (mut before, mut after) = (String::new(), String::new());
     let mut json = Vec::new();
@@ -152,12 +170,21 @@ fn one(
         let document = match document {
             Ok(document) => document,
             Err(error) => {
-                writeln!(report, "{name}: {error}")?;
-                result.unreadable += 1;
+                result.unreadable(name, &error, report)?;
                 continue;
             }
         };
+        if let Some(why) = not_a_manifest(document.value()) {
+            let place = format!(
+                "document {}, line {}: {why}",
+                document.number(),
+                document.line()
+            );
+            result.unreadable(name, &place, report)?;
+            continue;
+        }
         let items = run.decide(document.value());
+        result.objects += items.len();
         let mut operations = Vec::new();
         for item in &items {
             tell(args, item, report)?;

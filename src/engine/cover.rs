@@ -65,7 +65,7 @@ pub(super) fn cover(layers: &Layers<'_>, view: NamespaceView<'_>, deny: bool) ->
         return Cover::Namespace(
             Reason::NamespaceUnknown,
             Some(format!(
-                "nothing was injected: namespace {} is not known to Silkroll (yet); apply again",
+                "nothing was injected: namespace {} is not known to Silkroll (yet): apply again, or add it to the file of --namespaces",
                 cut(name, 63)
             )),
         );

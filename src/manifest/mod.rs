@@ -149,7 +149,13 @@ fn parse_body(body: &str, kind: PieceKind, limits: &Limits) -> At<(Format, Value
                 return Ok((Format::Json, value));
             }
             Err(error) if kind != PieceKind::Yaml => {
-                return Err((error.line().max(1), Fault::Json(error.to_string())));
+                let text = error.to_string();
+                let fault = if text.starts_with("recursion limit exceeded") {
+                    Fault::TooDeep(limits.depth)
+                } else {
+                    Fault::Json(text)
+                };
+                return Err((error.line().max(1), fault));
             }
             // Flow style; or broken JSON, which YAML's parser explains as well.
             Err(_) => {}

@@ -45,6 +45,7 @@ impl Subject<'_> {
             namespace,
             name,
         } = self;
+        let name = if name.is_empty() { "(no name)" } else { name };
         match layer {
             Layer::Workload => format!("{kind} {namespace}/{name}"),
             Layer::Template => format!("the pod template of {kind} {namespace}/{name}"),

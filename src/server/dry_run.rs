@@ -14,13 +14,17 @@ use serde_json::{Value, json};
 
 use super::routes::{App, Refused, read};
 use crate::admission::Review;
-use crate::admission::manifests::{Item, Run};
+use crate::admission::manifests::{Item, Run, not_a_manifest};
 use crate::admission::report::Entry;
 use crate::engine::Outcome;
 use crate::manifest::{self, Limits, unified_diff};
+use crate::policy::{cut, visible};
 
 /// How long a dry run waits for its turn before it is told to come back.
 const TURN: Duration = Duration::from_secs(5);
+
+/// A message about a document: enough for its place, the reason and a piece of the text.
+const MESSAGE_CHARS: usize = 400;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Output {
@@ -179,7 +183,8 @@ fn answer(run: &Run, options: &Options, body: &Bytes) -> Result<Answer, String> 
     let mut decided = Vec::new();
     let mut errors = Vec::new();
     for document in documents {
-        match document.map_err(|error| error.to_string()) {
+        let document = document.map_err(|error| cut(&visible(&error.to_string()), MESSAGE_CHARS));
+        match document {
             Ok(document) => match decide(run, &document) {
                 Ok(one) => decided.push(one),
                 Err(error) => errors.push(error),
@@ -244,6 +249,10 @@ fn title(one: &Decided) -> String {
 
 fn decide(run: &Run, document: &manifest::Document<'_>) -> Result<Decided, String> {
     let value = document.value();
+    if let Some(why) = not_a_manifest(value) {
+        let (number, line) = (document.number(), document.line());
+        return Err(format!("document {number}, line {line}: {why}"));
+    }
     let mut decided = Decided {
         number: document.number(),
         line: document.line(),

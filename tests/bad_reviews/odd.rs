@@ -117,7 +117,7 @@ fn odd_requests_are_answered_for_what_they_are() {
                 "asked for, but off",
                 {
                     let mut review = annotated("inject", "enabled");
-                    review["request"]["namespace"] = "off".into();
+                    review["request"]["namespace"] = "closed".into();
                     review
                 },
                 left_alone("namespace-disabled", "says disabled"),

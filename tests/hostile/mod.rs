@@ -49,7 +49,7 @@ pub(crate) fn namespaces() -> Value {
         namespace("default", json!({})),
         namespace("shop", json!({"silkroll.dev/inject": "enabled"})),
         namespace("asked", json!({"silkroll.dev/inject": "on-request"})),
-        namespace("off", json!({"silkroll.dev/inject": "disabled"})),
+        namespace("closed", json!({"silkroll.dev/inject": "disabled"})),
         namespace(
             "registry",
             json!({

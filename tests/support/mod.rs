@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
+pub(crate) mod generate;
+
 use std::borrow::Cow;
 
 use base64::Engine as _;

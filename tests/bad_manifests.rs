@@ -1,0 +1,26 @@
+//! `POST /dry-run` and `silkroll inject` under input that nobody should give them: one stated answer
+//! to each.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a helper that fails is a test that fails"
+)]
+
+mod hostile;
+mod served;
+mod support;
+
+#[path = "bad_manifests/command.rs"]
+mod command;
+#[path = "bad_manifests/doors.rs"]
+mod doors;
+#[path = "bad_manifests/endpoint.rs"]
+mod endpoint;
+#[path = "bad_manifests/files.rs"]
+mod files;
+#[path = "bad_manifests/texts.rs"]
+mod texts;
+#[path = "bad_manifests/there_and_back.rs"]
+mod there_and_back;

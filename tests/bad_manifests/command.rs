@@ -1,0 +1,241 @@
+//! `silkroll inject`: its options, its exit codes, and what goes where.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+
+use crate::doors::{WEB, annotated, inject};
+
+#[test]
+fn the_exit_code_says_what_came_of_it_and_no_half_result_is_printed() {
+    let warned = annotated("drain-second", "\"20\"");
+    let rejected = annotated("drain-seconds", "\"20s\"");
+    for (what, input, args, code, out, says) in [
+        (
+            "injected",
+            WEB,
+            vec![],
+            0,
+            true,
+            "Deployment shop/web: injected (covered: ",
+        ),
+        (
+            "warned",
+            &warned,
+            vec![],
+            0,
+            true,
+            "did you mean silkroll.dev/drain-seconds?",
+        ),
+        (
+            "rejected",
+            &rejected,
+            vec![],
+            1,
+            false,
+            "silkroll: 1 object rejected, no manifest was printed",
+        ),
+        (
+            "rejected",
+            &rejected,
+            vec!["--diff"],
+            1,
+            false,
+            "1 object rejected",
+        ),
+        (
+            "rejected",
+            &rejected,
+            vec!["-o", "patch"],
+            1,
+            false,
+            "1 object rejected",
+        ),
+        (
+            "rejected, but only warned",
+            &rejected,
+            vec!["--invalid", "warn"],
+            0,
+            true,
+            "warning: nothing was injected: silkroll.dev/drain-seconds: \"20s\"",
+        ),
+        (
+            "one good, one rejected",
+            &format!("{WEB}---\n{rejected}"),
+            vec![],
+            1,
+            false,
+            "1 object rejected",
+        ),
+        (
+            "one rejected, one unreadable",
+            &format!("{rejected}---\na: [\n"),
+            vec![],
+            2,
+            false,
+            "1 document could not be read",
+        ),
+        (
+            "not readable as a workload",
+            &annotated("inject", "yes"),
+            vec![],
+            0,
+            true,
+            "skipped (malformed",
+        ),
+        (
+            "a covered kind by a setting",
+            &WEB.replace("kind: Deployment", "kind: DaemonSet"),
+            vec!["--workloads", "daemonset"],
+            0,
+            true,
+            "DaemonSet shop/web: injected",
+        ),
+        (
+            "a kind that is not covered",
+            &WEB.replace("kind: Deployment", "kind: DaemonSet"),
+            vec![],
+            0,
+            true,
+            "skipped (kind-not-covered",
+        ),
+        (
+            "no namespace: default",
+            &WEB.replace("  namespace: shop\n", ""),
+            vec![],
+            0,
+            true,
+            "Deployment default/web: injected",
+        ),
+        (
+            "no namespace: -n",
+            &WEB.replace("  namespace: shop\n", ""),
+            vec!["-n", "media"],
+            0,
+            true,
+            "Deployment media/web: injected",
+        ),
+        (
+            "no name",
+            &WEB.replace("  name: web\n", ""),
+            vec![],
+            0,
+            true,
+            "Deployment shop/(no name): injected",
+        ),
+        (
+            "a name that deceives",
+            &WEB.replace("  name: web\n", "  name: \"w\\e[31m\\nb\"\n"),
+            vec![],
+            0,
+            true,
+            r"Deployment shop/w\u{1b}[31m\nb: injected",
+        ),
+    ] {
+        let ran = inject(&[vec!["-f", "-"], args].concat(), input.as_bytes());
+        assert_eq!(ran.code, code, "{what}: {}", ran.report);
+        assert_eq!(!ran.out.is_empty(), out, "{what}: {}", ran.out);
+        assert!(ran.report.contains(says), "{what}: {}", ran.report);
+        assert!(
+            !ran.out.contains("injected ("),
+            "{what}: a report in the manifests"
+        );
+    }
+}
+
+#[test]
+fn settings_that_cannot_be_used_say_so_before_anything_is_read() {
+    for (args, says) in [
+        (
+            vec!["--default", "drain-seconds"],
+            "expected is ANNOTATION=VALUE, e.g. drain-seconds=20",
+        ),
+        (
+            vec!["--default", "drain-seconds=x"],
+            "allowed is a whole number of seconds from 0 to 3600",
+        ),
+        (
+            vec!["--default", "drain-second=5"],
+            "did you mean silkroll.dev/drain-seconds?",
+        ),
+        (
+            vec!["--default", "inject=enabled"],
+            "namespaces opt in for themselves",
+        ),
+        (vec!["--default", "="], "is not known"),
+        (
+            vec!["-n", "Shop"],
+            "1 to 63 lower-case letters, digits and -",
+        ),
+        (vec!["-n", ""], "1 to 63 lower-case letters"),
+        (vec!["-n", "../x"], "1 to 63 lower-case letters"),
+        (
+            vec!["--kubernetes-version", "new"],
+            "a version looks like 1.36",
+        ),
+        (vec!["--invalid", "maybe"], "[possible values: deny, warn]"),
+        (
+            vec!["--workloads", "pod"],
+            "[possible values: deployment, statefulset, daemonset]",
+        ),
+        (vec!["-o", "xml"], "[possible values: yaml, json, patch]"),
+        (vec!["--diff", "-o", "json"], "cannot be used with"),
+        (vec!["--unknown"], "unexpected argument '--unknown'"),
+    ] {
+        let ran = inject(&[vec!["-f", "-"], args.clone()].concat(), WEB.as_bytes());
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{args:?}");
+        assert!(ran.report.contains(says), "{args:?}: {}", ran.report);
+    }
+    let ran = inject::<&str>(&[], b"");
+    assert_eq!(ran.code, 2);
+    assert!(ran.report.contains("--filename <FILE>"), "{}", ran.report);
+}
+
+#[test]
+fn manifests_go_to_standard_output_and_everything_else_to_standard_error() {
+    for args in [
+        vec![],
+        vec!["--explain"],
+        vec!["--diff"],
+        vec!["-o", "json"],
+        vec!["-o", "patch"],
+    ] {
+        let ran = inject(&[vec!["-f", "-"], args.clone()].concat(), WEB.as_bytes());
+        assert_eq!(ran.code, 0, "{args:?}");
+        let ours = ran.report.lines().next().unwrap();
+        assert_eq!(
+            ours,
+            "Deployment shop/web: injected (covered: the namespace has opted in)"
+        );
+        assert!(!ran.out.contains(ours), "{args:?}");
+        let first = ran.out.chars().next().unwrap();
+        let expected = match args.as_slice() {
+            ["--diff"] => '-',
+            ["-o", "json"] => '{',
+            ["-o", "patch"] => '[',
+            _ => 'a',
+        };
+        assert_eq!(first, expected, "{args:?}: {}", ran.out);
+        assert_eq!(ran.report.contains("SIGKILL"), args == ["--explain"]);
+    }
+}
+
+#[test]
+fn a_reader_that_has_read_enough_is_no_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("many.yaml");
+    // Far more than a pipe holds.
+    std::fs::write(&file, format!("---\n{WEB}").repeat(2000)).unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_silkroll"))
+        .args(["inject", "-f"])
+        .arg(&file)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut first = String::new();
+    BufReader::new(child.stdout.take().unwrap())
+        .read_line(&mut first)
+        .unwrap();
+    assert_eq!(first, "---\n");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}

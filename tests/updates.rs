@@ -351,3 +351,149 @@ fn a_manifest_injected_at_hand_rolls_nothing_out_when_the_webhook_takes_over() {
     assert_eq!(template(&after), template(&stored));
     assert_eq!(decision.reason, Reason::Restored);
 }
+
+#[test]
+fn a_strategy_alone_rolls_nothing_out_whatever_the_namespace_says_meanwhile() {
+    let (stored, _) = create(&deployment(), &nacos(), &Settings::default());
+    for (old, namespace) in [
+        (&stored, support::pairs(&[])),
+        (&stored, support::pairs(&[("inject", "disabled")])),
+        (&stored, nacos()),
+        (&deployment(), nacos()),
+    ] {
+        let mut new = old.clone();
+        new["spec"]["strategy"] = json!({"type": "Recreate"});
+        new["spec"]["minReadySeconds"] = 4.into();
+        let (after, decision) = update(&new, old, &namespace, &upgraded());
+        assert_eq!(template(&after), template(old), "{decision:?}");
+    }
+}
+
+#[test]
+fn a_podip_that_an_apply_merges_into_ours_ends_up_as_the_users_alone() {
+    for (own, wanted) in [
+        (
+            json!({"value": "192.0.2.1"}),
+            json!({"name": "podip", "value": "192.0.2.1"}),
+        ),
+        (
+            json!({"configMapKeyRef": {"name": "a", "key": "b"}}),
+            json!({"name": "podip", "valueFrom": {"configMapKeyRef": {"name": "a", "key": "b"}}}),
+        ),
+    ] {
+        let (stored, _) = create(&deployment(), &opted_in(&[]), &Settings::default());
+        let mut new = stored.clone();
+        let entry = &mut new["spec"]["template"]["spec"]["containers"][0]["env"][0];
+        match own.get("value") {
+            Some(value) => entry["value"] = value.clone(),
+            None => entry["valueFrom"]["configMapKeyRef"] = own["configMapKeyRef"].clone(),
+        }
+        let (after, _) = update(&new, &stored, &opted_in(&[]), &Settings::default());
+        let env = &template(&after)["spec"]["containers"][0]["env"];
+        assert_eq!(env, &json!([wanted]));
+        let (again, decision) = update(&after, &new, &opted_in(&[]), &Settings::default());
+        assert_eq!(again, after, "{decision:?}");
+    }
+}
+
+#[test]
+fn a_users_volume_that_is_named_like_ours_is_left_alone() {
+    for method in [opted_in(&[]), nacos()] {
+        let mut plain = deployment();
+        let spec = &mut plain["spec"]["template"]["spec"];
+        spec["volumes"] = json!([{"name": "silkroll", "configMap": {"name": "silkroll-settings"}}]);
+        spec["containers"][0]["volumeMounts"] =
+            json!([{"name": "silkroll", "mountPath": "/silkroll"}]);
+        let (stored, decision) = create(&plain, &method, &Settings::default());
+        let after = &template(&stored)["spec"];
+        assert_eq!(
+            after["volumes"],
+            template(&plain)["spec"]["volumes"],
+            "{decision:?}"
+        );
+        assert_eq!(
+            after["containers"][0]["volumeMounts"],
+            template(&plain)["spec"]["containers"][0]["volumeMounts"]
+        );
+    }
+}
+
+#[test]
+fn a_forged_record_is_reported_and_counts_as_none() {
+    for forged in [
+        json!({"grace": {"before": i64::MAX, "after": 30}}),
+        json!({"grace": {"before": -9, "after": 30}}),
+        json!({"minReady": {"before": -5, "after": 0}}),
+        json!({"was": {"annotations": "EVIL"}}),
+        json!({"containers": {"web": {"was": {"lifecycle": 5}}}}),
+        json!({"containers": {"web": {"preStop": {"over": "EVIL"}}}}),
+        json!({"containers": {"web": {"readiness": []}}}),
+        json!({"strategy": {"after": []}}),
+        json!({"future": 1}),
+    ] {
+        let mut record = json!({"format": 1, "version": "0.1.0", "inputs": ""});
+        record
+            .as_object_mut()
+            .unwrap()
+            .extend(forged.as_object().unwrap().clone());
+        let mut object = deployment();
+        object["spec"]["template"]["metadata"]["annotations"] =
+            json!({"silkroll.dev/status": record.to_string()});
+        let (_, decision) = create(&object, &opted_in(&[]), &Settings::default());
+        assert_eq!(decision.outcome, Outcome::Injected);
+        assert!(
+            decision
+                .warnings
+                .iter()
+                .any(|warning| warning.contains("counts as none")),
+            "{record}: {:?}",
+            decision.warnings
+        );
+    }
+}
+
+#[test]
+fn seconds_for_an_own_hook_count_only_where_there_is_one() {
+    let said = [("existing-pre-stop-seconds", "40")];
+    let replaced = [
+        ("existing-pre-stop-seconds", "40"),
+        ("existing-pre-stop", "replace"),
+    ];
+    let mut hooked = deployment();
+    hooked["spec"]["template"]["spec"]["containers"][0]["lifecycle"] =
+        json!({"preStop": {"exec": {"command": ["/bin/sh", "-c", "bye"]}}});
+    for (object, annotations, grace) in [
+        (&deployment(), &said[..], 50),
+        (&hooked, &said[..], 90),
+        (&hooked, &replaced[..], 50),
+    ] {
+        let (stored, _) = create(object, &opted_in(annotations), &Settings::default());
+        assert_eq!(
+            template(&stored)["spec"]["terminationGracePeriodSeconds"],
+            grace
+        );
+    }
+}
+
+#[test]
+fn surge_is_for_daemonsets_too_unless_they_hold_ports_of_the_node() {
+    let settings = Settings {
+        kinds: silkroll::engine::Kind::ALL.to_vec(),
+        ..Settings::default()
+    };
+    for (host_network, surges) in [(false, true), (true, false)] {
+        let mut object = deployment();
+        object["kind"] = "DaemonSet".into();
+        let spec = object["spec"].as_object_mut().unwrap();
+        spec.shift_remove("strategy");
+        spec.insert(
+            "updateStrategy".to_owned(),
+            json!({"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1, "maxSurge": 0}}),
+        );
+        object["spec"]["template"]["spec"]["hostNetwork"] = host_network.into();
+        let (stored, decision) = create(&object, &opted_in(&[("rollout", "surge")]), &settings);
+        let rolling = &stored["spec"]["updateStrategy"]["rollingUpdate"];
+        assert_eq!(rolling["maxSurge"], i32::from(surges), "{decision:?}");
+        assert_eq!(decision.warnings.is_empty(), surges);
+    }
+}

@@ -7,7 +7,7 @@ use json_patch::Patch;
 use serde_json::Value;
 
 use crate::engine::{Ask, Decision, Kind, NamespaceView, Object, Reason, Settings, decide};
-use crate::policy::{cut, visible};
+use crate::policy::{PREFIX, cut, visible};
 use crate::snapshot::{NamespaceEntry, Namespaces};
 
 /// Where the answers about namespaces come from.
@@ -169,22 +169,19 @@ impl Run {
     }
 
     fn workload(&self, kind: Kind, namespace: &str, value: &Value) -> Decision {
+        if let Some(why) = not_text(value) {
+            return Decision::rejected(Reason::InvalidAnnotation, &why);
+        }
         let text = value.to_string();
         let object: Object<'_> = match serde_json::from_str(&text) {
             Ok(object) => object,
-            Err(error) => {
-                return Decision::skipped(Reason::Malformed).warn(&format!(
-                    "the {} was left alone, it cannot be read: {}",
-                    kind.name(),
-                    cut(&error.to_string(), 120)
-                ));
-            }
+            Err(error) => return malformed(kind, &error.to_string()),
         };
         let entry = match &self.known {
             Known::All => None,
             Known::Snapshot(namespaces) => namespaces.get(namespace),
         };
-        decide(&Ask {
+        let decision = decide(&Ask {
             settings: &self.settings,
             kind,
             namespace,
@@ -193,8 +190,45 @@ impl Run {
             old: None,
             remove: self.remove,
             explain: true,
-        })
+        });
+        if decision.reason == Reason::Malformed {
+            return malformed(kind, &decision.warnings.join("; "));
+        }
+        decision
     }
+}
+
+/// The webhook leaves such an object alone and the API server refuses it; whoever has the file at
+/// hand is told at once.
+fn malformed(kind: Kind, why: &str) -> Decision {
+    // The line and column are those of a copy in memory.
+    let why = why.split(" at line ").next().unwrap_or(why);
+    let why = why.strip_prefix("silkroll: ").unwrap_or(why);
+    let denial = format!("it cannot be read as a {}: {}", kind.name(), cut(why, 160));
+    Decision::rejected(Reason::Malformed, &denial)
+}
+
+/// The first annotation of ours whose value is no text: YAML reads 10 and true as something else.
+fn not_text(workload: &Value) -> Option<String> {
+    let places = [
+        ("metadata.annotations", "/metadata/annotations"),
+        (
+            "spec.template.metadata.annotations",
+            "/spec/template/metadata/annotations",
+        ),
+    ];
+    places.into_iter().find_map(|(place, pointer)| {
+        let annotations = workload.pointer(pointer)?.as_object()?;
+        let ours = |key: &&String| key.starts_with(PREFIX);
+        let key = annotations
+            .keys()
+            .filter(ours)
+            .find(|key| !annotations[*key].is_string())?;
+        let value = cut(&annotations[key].to_string(), 60);
+        Some(format!(
+            "{place}: {key}: {value} cannot be used: allowed is text, put the value in quotes"
+        ))
+    })
 }
 
 impl Known {

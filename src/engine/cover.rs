@@ -1,7 +1,7 @@
 //! Who is covered: what namespace and workload say about `silkroll.dev/inject`.
 
-use super::report::{Decision, Outcome, Reason};
-use crate::policy::{Found, Inject, Layer, Layers, Pairs, Problem, cut, visible};
+use super::report::{Decision, Reason};
+use crate::policy::{Found, Inject, Layer, Layers, Pairs, Problem, cut};
 
 /// What is known of the namespace.
 #[derive(Debug, Clone, Copy)]
@@ -138,9 +138,7 @@ pub(super) fn invalid(problems: &[Problem], deny: bool) -> Decision {
         .map(ToString::to_string)
         .collect();
     if deny && !authors.is_empty() {
-        let mut decision = Decision::new(Outcome::Rejected, Reason::InvalidAnnotation);
-        decision.denial = Some(visible(&authors.join("; ")).into_owned());
-        return decision;
+        return Decision::rejected(Reason::InvalidAnnotation, &authors.join("; "));
     }
     let mut decision = Decision::skipped(Reason::InvalidAnnotation);
     for problem in problems {

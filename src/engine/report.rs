@@ -177,6 +177,14 @@ impl Decision {
         Self::new(Outcome::Skipped, reason)
     }
 
+    /// An answer that denies the request.
+    #[must_use]
+    pub fn rejected(reason: Reason, denial: &str) -> Self {
+        let mut decision = Self::new(Outcome::Rejected, reason);
+        decision.denial = Some(crate::policy::visible(denial).into_owned());
+        decision
+    }
+
     /// Adds a warning, cut to what kubectl is sure to show.
     #[must_use]
     pub fn warn(mut self, text: &str) -> Self {

@@ -7,15 +7,15 @@ use std::time::Duration;
 use axum::RequestExt as _;
 use axum::body::Bytes;
 use axum::extract::{Query, Request, State};
-use axum::http::StatusCode;
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WARNING};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::routes::{App, Refused, read};
 use crate::admission::Review;
 use crate::admission::manifests::{Item, Run, not_a_manifest};
-use crate::admission::report::Entry;
+use crate::admission::report::{Entry, words};
 use crate::engine::Outcome;
 use crate::manifest::{self, Limits, unified_diff};
 use crate::policy::{cut, visible};
@@ -25,6 +25,11 @@ const TURN: Duration = Duration::from_secs(5);
 
 /// A message about a document: enough for its place, the reason and a piece of the text.
 const MESSAGE_CHARS: usize = 400;
+
+/// Workloads in one dry run: with objects, patches and decisions an answer has some ten KB for each.
+const MOST_WORKLOADS: usize = 1000;
+/// Warnings in headers; the JSON answer has all of them.
+const WARNINGS: usize = 10;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Output {
@@ -107,6 +112,9 @@ pub(super) async fn dry_run(State(app): State<Arc<App>>, mut request: Request) -
             return refuse(StatusCode::BAD_REQUEST, "dry-run-parameter", message).respond(&app);
         }
     };
+    let Ok(_place) = app.dry_run_places.try_acquire() else {
+        return busy(&app);
+    };
     let (parts, body) = request.into_parts();
     let (body, _held) = match read(&parts.headers, body, app.dry_run_bytes()).await {
         Ok(read) => read,
@@ -114,12 +122,7 @@ pub(super) async fn dry_run(State(app): State<Arc<App>>, mut request: Request) -
     };
     let turn = Arc::clone(&app.dry_runs).acquire_owned();
     let Ok(Ok(turn)) = tokio::time::timeout(TURN, turn).await else {
-        let busy = refuse(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "dry-run-busy",
-            "other dry runs are under way; try again in a few seconds".to_owned(),
-        );
-        return ([(RETRY_AFTER, "5")], busy.respond(&app)).into_response();
+        return busy(&app);
     };
     let run = Run {
         settings: app.settings.load_full(),
@@ -138,12 +141,16 @@ pub(super) async fn dry_run(State(app): State<Arc<App>>, mut request: Request) -
             for outcome in &answer.outcomes {
                 app.metrics.dry_run(outcome.code());
             }
-            (
-                answer.status,
-                [(CONTENT_TYPE, answer.content_type)],
-                answer.body,
-            )
-                .into_response()
+            let head = (answer.status, [(CONTENT_TYPE, answer.content_type)]);
+            let mut response = (head.0, head.1, answer.body).into_response();
+            // As the API server tells them: RFC 9111 no longer has the header, its clients do.
+            for warning in answer.warnings.iter().take(WARNINGS) {
+                let text = warning.replace(['"', '\\'], "'");
+                if let Ok(value) = HeaderValue::from_bytes(format!("299 - \"{text}\"").as_bytes()) {
+                    response.headers_mut().append(WARNING, value);
+                }
+            }
+            response
         }
         Ok(Err(message)) => refuse(StatusCode::BAD_REQUEST, "dry-run-body", message).respond(&app),
         Err(_) => refuse(
@@ -155,11 +162,21 @@ pub(super) async fn dry_run(State(app): State<Arc<App>>, mut request: Request) -
     }
 }
 
+fn busy(app: &App) -> Response {
+    let refused = Refused {
+        status: StatusCode::SERVICE_UNAVAILABLE,
+        why: "dry-run-busy",
+        message: "other dry runs are under way; try again in a few seconds".to_owned(),
+    };
+    ([(RETRY_AFTER, "5")], refused.respond(app)).into_response()
+}
+
 struct Answer {
     status: StatusCode,
     content_type: &'static str,
     body: Vec<u8>,
     outcomes: Vec<Outcome>,
+    warnings: Vec<String>,
 }
 
 /// One document, decided on.
@@ -172,6 +189,19 @@ struct Decided {
     items: Vec<Item>,
 }
 
+/// What has come of the documents so far: their text, not they themselves, for a body of a few
+/// megabytes takes a hundred as values.
+#[derive(Default)]
+struct Tally {
+    out: String,
+    report: String,
+    errors: Vec<String>,
+    outcomes: Vec<Outcome>,
+    warnings: Vec<String>,
+    workloads: usize,
+    rejected: bool,
+}
+
 fn answer(run: &Run, options: &Options, body: &Bytes) -> Result<Answer, String> {
     if body.is_empty() {
         return Err(
@@ -180,65 +210,107 @@ fn answer(run: &Run, options: &Options, body: &Bytes) -> Result<Answer, String> 
         );
     }
     let documents = manifest::read(body, &Limits::default()).map_err(|error| error.to_string())?;
-    let mut decided = Vec::new();
-    let mut errors = Vec::new();
+    let mut tally = Tally::default();
     for document in documents {
         let document = document.map_err(|error| cut(&visible(&error.to_string()), MESSAGE_CHARS));
-        match document {
-            Ok(document) => match decide(run, &document) {
-                Ok(one) => decided.push(one),
-                Err(error) => errors.push(error),
-            },
-            Err(error) => errors.push(error),
+        match document.and_then(|document| decide(run, &document)) {
+            Ok(one) => tally.add(&one, options.output)?,
+            Err(error) => tally.errors.push(error),
         }
     }
-    let items = || decided.iter().flat_map(|one| one.items.iter());
-    let rejected = items().any(|item| item.decision.outcome == Outcome::Rejected);
-    let warned = items().any(|item| !item.decision.warnings.is_empty());
-    let failed = match options.fail_on {
-        FailOn::Never => false,
-        FailOn::Rejected => rejected,
-        FailOn::Warning => rejected || warned,
-    };
-    let status = if !errors.is_empty() {
-        StatusCode::BAD_REQUEST
-    } else if failed {
-        StatusCode::UNPROCESSABLE_ENTITY
-    } else {
-        StatusCode::OK
-    };
-    let outcomes = items().map(|item| item.decision.outcome).collect();
-    let (content_type, body) = match options.output {
-        Output::Json => ("application/json", as_json(&decided, &errors)?),
-        _ if !errors.is_empty() => return Err(errors.join("\n")),
-        Output::Yaml => {
-            let text: String = decided.iter().map(|one| one.after.as_str()).collect();
-            ("application/yaml", text.into_bytes())
-        }
-        Output::Diff => {
-            let text: String = decided
-                .iter()
-                .filter(|one| one.before != one.after)
-                .map(|one| unified_diff(&title(one), &one.before, &one.after))
-                .collect();
-            ("text/plain; charset=utf-8", text.into_bytes())
-        }
-        Output::Patch => {
-            let mut text = String::new();
-            for item in items().filter(|item| item.is_workload()) {
-                text.push_str(item.decision.patch.as_deref().unwrap_or("[]"));
-                text.push('\n');
-            }
-            ("application/json-patch+json", text.into_bytes())
-        }
-    };
-    Ok(Answer {
-        status,
-        content_type,
-        body,
-        outcomes,
-    })
+    tally.finish(options)
 }
+
+impl Tally {
+    fn add(&mut self, one: &Decided, output: Output) -> Result<(), String> {
+        for item in &one.items {
+            let decision = &item.decision;
+            self.outcomes.push(decision.outcome);
+            if item.is_workload() {
+                self.workloads += 1;
+                self.rejected |= decision.outcome == Outcome::Rejected;
+                self.warnings.extend_from_slice(&decision.warnings);
+                self.report.push_str(&words(&item.title(), decision, false));
+            }
+        }
+        if self.workloads > MOST_WORKLOADS {
+            return Err(format!(
+                "there are more than {MOST_WORKLOADS} workloads in the body; send them in parts"
+            ));
+        }
+        self.render(one, output)
+    }
+
+    fn render(&mut self, one: &Decided, output: Output) -> Result<(), String> {
+        match output {
+            Output::Json => {
+                for item in &one.items {
+                    let object = one.value.pointer(&item.path).cloned().unwrap_or_default();
+                    let entry = Entry::new(item, one.number, one.line, object);
+                    if !self.out.is_empty() {
+                        self.out.push(',');
+                    }
+                    self.out
+                        .push_str(&serde_json::to_string(&entry).map_err(|e| e.to_string())?);
+                }
+            }
+            Output::Yaml => self.out.push_str(&one.after),
+            Output::Diff if one.before != one.after => {
+                self.out
+                    .push_str(&unified_diff(&title(one), &one.before, &one.after));
+            }
+            Output::Diff => {}
+            Output::Patch => {
+                for item in one.items.iter().filter(|item| item.is_workload()) {
+                    self.out
+                        .push_str(item.decision.patch.as_deref().unwrap_or("[]"));
+                    self.out.push('\n');
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self, options: &Options) -> Result<Answer, String> {
+        let json = options.output == Output::Json;
+        if !json && !self.errors.is_empty() {
+            return Err(self.errors.join("\n"));
+        }
+        let failed = match options.fail_on {
+            // A rejected object has no manifest, diff or patch to show.
+            FailOn::Never => self.rejected && !json,
+            FailOn::Rejected => self.rejected,
+            FailOn::Warning => self.rejected || !self.warnings.is_empty(),
+        };
+        let status = if !self.errors.is_empty() {
+            StatusCode::BAD_REQUEST
+        } else if failed {
+            StatusCode::UNPROCESSABLE_ENTITY
+        } else {
+            StatusCode::OK
+        };
+        let (content_type, body) = match options.output {
+            Output::Json => {
+                let errors = serde_json::to_string(&self.errors).map_err(|e| e.to_string())?;
+                let body = ["{\"items\":[", &self.out, "],\"errors\":", &errors, "}"].concat();
+                ("application/json", body)
+            }
+            _ if failed => (TEXT, self.report),
+            Output::Yaml => ("application/yaml", self.out),
+            Output::Diff => (TEXT, self.out),
+            Output::Patch => ("application/json-patch+json", self.out),
+        };
+        Ok(Answer {
+            status,
+            content_type,
+            body: body.into_bytes(),
+            outcomes: self.outcomes,
+            warnings: self.warnings,
+        })
+    }
+}
+
+const TEXT: &str = "text/plain; charset=utf-8";
 
 fn title(one: &Decided) -> String {
     match one.items.as_slice() {
@@ -317,18 +389,4 @@ fn review(run: &Run, decided: &mut Decided) -> Result<(), String> {
     decided.value = object;
     decided.items.push(item);
     Ok(())
-}
-
-fn as_json(decided: &[Decided], errors: &[String]) -> Result<Vec<u8>, String> {
-    let items: Vec<_> = decided
-        .iter()
-        .flat_map(|one| {
-            one.items.iter().map(move |item| {
-                let object = one.value.pointer(&item.path).cloned().unwrap_or_default();
-                Entry::new(item, one.number, one.line, object)
-            })
-        })
-        .collect();
-    let answer = json!({"items": serde_json::to_value(&items).map_err(|e| e.to_string())?, "errors": errors});
-    serde_json::to_vec(&answer).map_err(|error| error.to_string())
 }

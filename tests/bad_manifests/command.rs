@@ -78,9 +78,9 @@ fn the_exit_code_says_what_came_of_it_and_no_half_result_is_printed() {
             "not readable as a workload",
             &annotated("inject", "yes"),
             vec![],
-            0,
-            true,
-            "skipped (malformed",
+            1,
+            false,
+            "silkroll.dev/inject: true cannot be used: allowed is text, put the value in quotes",
         ),
         (
             "a covered kind by a setting",

@@ -28,7 +28,7 @@ fn the_namespace_decides_and_a_manifest_without_one_goes_where_the_parameter_say
         ("opted in", "", WEB.to_owned(), "injected", "covered"),
         ("not opted in", "", of("default"), "skipped", "namespace-not-opted-in"),
         ("disabled", "", of("closed"), "skipped", "namespace-disabled"),
-        ("a namespace that YAML reads as false", "", of("off"), "skipped", "malformed"),
+        ("a namespace that YAML reads as false", "", of("off"), "rejected", "malformed"),
         ("on request", "", of("asked"), "skipped", "not-requested"),
         ("unknown", "", of("nowhere"), "skipped", "namespace-unknown"),
         ("a typo in the opt-in", "", of("typo"), "skipped", "invalid-annotation"),
@@ -36,10 +36,10 @@ fn the_namespace_decides_and_a_manifest_without_one_goes_where_the_parameter_say
         ("none: default", "", nowhere.clone(), "skipped", "namespace-not-opted-in"),
         ("none: the parameter's", "?namespace=shop", nowhere, "injected", "covered"),
         ("its own is stronger", "?namespace=closed", WEB.to_owned(), "injected", "covered"),
-        ("no spec", "", "apiVersion: apps/v1\nkind: Deployment\nmetadata: {namespace: shop}\n".to_owned(), "skipped", "malformed"),
-        ("spec is a list", "", "apiVersion: apps/v1\nkind: Deployment\nmetadata: {namespace: shop}\nspec: [{spec: {containers: [{name: a}]}}]\n".to_owned(), "skipped", "malformed"),
-        ("an annotation is a number", "", annotated("drain-seconds", "20"), "skipped", "malformed"),
-        ("an annotation is a bool", "", annotated("inject", "yes"), "skipped", "malformed"),
+        ("no spec", "", "apiVersion: apps/v1\nkind: Deployment\nmetadata: {namespace: shop}\n".to_owned(), "rejected", "malformed"),
+        ("spec is a list", "", "apiVersion: apps/v1\nkind: Deployment\nmetadata: {namespace: shop}\nspec: [{spec: {containers: [{name: a}]}}]\n".to_owned(), "rejected", "malformed"),
+        ("an annotation is a number", "", annotated("drain-seconds", "20"), "rejected", "invalid-annotation"),
+        ("an annotation is a bool", "", annotated("inject", "yes"), "rejected", "invalid-annotation"),
         ("a bad value", "", annotated("drain-seconds", "\"20s\""), "rejected", "invalid-annotation"),
     ] {
         assert_eq!(decided(query, &body), (200, one(outcome, reason)), "{what}");
@@ -180,6 +180,16 @@ fn fail_on_turns_what_came_of_it_into_a_status() {
         for output in ["json", "yaml", "diff", "patch"] {
             let and = if query.is_empty() { "?" } else { "&" };
             let got = dry_run(&format!("{query}{and}output={output}"), body.as_bytes());
+            // What is rejected has no manifest, diff or patch to show: the answer says why.
+            let nothing_to_show = what == "rejected" && output != "json";
+            let status = if nothing_to_show { 422 } else { status };
+            if status == 422 && output != "json" {
+                assert!(
+                    got.text().contains("silkroll.dev/drain-second"),
+                    "{}",
+                    got.text()
+                );
+            }
             assert_eq!(
                 got.status,
                 status,

@@ -143,6 +143,8 @@ fn requests_of_a_wrong_form_are_refused() {
         match served::answer(&mut stream) {
             Ok(got) if got.status == status => {}
             Ok(got) => wrong.push(format!("{what}: {} {}", got.status, got.text())),
+            // Whoever still sends when the server has hung up may not get to read its answer.
+            Err(_) if what == "a head without end" => {}
             Err(error) => wrong.push(format!("{what}: {error}")),
         }
     }

@@ -5,7 +5,9 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "a helper that fails is a test that fails"
+    clippy::too_many_lines,
+    clippy::similar_names,
+    reason = "a helper that fails is a test that fails; tables are long"
 )]
 
 mod hostile;

@@ -19,17 +19,28 @@ use crate::policy::Policy;
 
 const MOUNT: &str = r#"{"name":"silkroll","readOnly":true,"mountPath":"/silkroll"}"#;
 
+/// A container that serves traffic, and what is known of it.
+pub(super) struct Target<'t, 'a> {
+    pub(super) container: &'a Container<'a>,
+    pub(super) base: &'t BaseContainer<'a>,
+    pub(super) place: &'t Place<'t>,
+    pub(super) leave: &'t Leave,
+}
+
 impl<'a> Injection<'a> {
     pub(super) fn container(
         &mut self,
         ask: &Ask<'_>,
         policy: &Policy<'_>,
-        container: &'a Container<'a>,
-        base: &BaseContainer<'a>,
-        place: &Place<'_>,
-        leave: &Leave,
+        target: &Target<'_, 'a>,
         budget: &mut Budget,
     ) -> Result<(), Stop> {
+        let Target {
+            container,
+            base,
+            place,
+            leave,
+        } = *target;
         let mut wanted = WantedContainer::default();
         let mut record = status::Container::default();
         let name = container.name.as_ref();
@@ -195,10 +206,11 @@ impl<'a> Injection<'a> {
 
     /// What the user wrote stays, but the script then does something else than the annotations say.
     fn warn_of_users_entry(&mut self, container: &Container<'_>, name: &str, script: bool) {
-        let elsewhere = |item: &&RawValue| {
+        let elsewhere = |item: &RawValue| {
             view::name_of(item) == name && !item.get().contains("\"status.podIP\"")
         };
-        let foreign_address = name == POD_IP && container.env.items.iter().any(|i| elsewhere(&i));
+        let foreign_address =
+            name == POD_IP && container.env.items.iter().any(|item| elsewhere(item));
         if script && (name.starts_with(VARIABLES) || foreign_address) {
             self.warnings.push(format!(
                 "container {}: its own variable {name} stays, and the hook goes by it instead of by Silkroll's",

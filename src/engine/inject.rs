@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use super::base::Base;
+use super::container::Target;
 use super::emit::{Wanted, WantedContainer};
 use super::report::{Reason, Step, Timeline};
 use super::status::{Change, Status, Swap};
@@ -66,15 +67,13 @@ pub(super) fn plan<'a>(
             ports: &ports,
         };
         let leave = leave::plan(policy, &place).map_err(Stop::Problem)?;
-        plan.container(
-            ask,
-            policy,
+        let target = Target {
             container,
-            &base.containers[at],
-            &place,
-            &leave,
-            &mut budget,
-        )?;
+            base: &base.containers[at],
+            place: &place,
+            leave: &leave,
+        };
+        plan.container(ask, policy, &target, &mut budget)?;
     }
     plan.volume(ask, template, base)?;
     plan.grace(policy, template, base, &budget)?;
@@ -92,7 +91,7 @@ pub(super) struct Budget {
     pub(super) own: i64,
 }
 
-impl<'a> Injection<'a> {
+impl Injection<'_> {
     /// The text is made only where somebody reads it.
     pub(super) fn step(
         &mut self,
@@ -119,10 +118,6 @@ impl<'a> Injection<'a> {
         }
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the parts of one container, each used once"
-    )]
     fn volume(
         &mut self,
         ask: &Ask<'_>,

@@ -3,7 +3,7 @@
 //!
 //! How an UPDATE is told from a change that the user made (law 2, no rollout of its own):
 //! 1. Template, our annotations and strategy are the same bytes as before: nothing to do.
-//! 2. What the user wrote (the template without our parts, [`base`]) has the same [`fingerprint`] as
+//! 2. What the user wrote (the template without our parts, `base.rs`) has the same fingerprint as
 //!    in the old object: the old template is put back, whatever was re-applied over it.
 //! 3. The template carries a record that fits it whole: it came back from a rollback and stays.
 //! 4. Else the user changed something: our parts are taken out and injected afresh.

@@ -1,5 +1,5 @@
 //! Ways of leaving: one file each, with its settings, its defaults and what its function in the
-//! script (`hook.sh`) gets told. A new way is a new file here, a line in [`WAYS`] and [`METHODS`],
+//! script (`hook.sh`) gets told. A new way is a new file here, a line in `WAYS` and `METHODS`,
 //! and a function `leave_<name>` (and `back_<name>`) in the script.
 
 mod http;

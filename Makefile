@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .SILENT:
-.PHONY: help demo test lint static bench cluster manifests
+.PHONY: help demo test lint static bench registries cluster manifests
 
 CARGO ?= cargo
 export CARGO_TERM_PROGRESS_WHEN ?= never
@@ -17,6 +17,7 @@ help:
 	echo '  make lint       formatting, clippy, shellcheck, documentation                           (2 min, then 10 s)'
 	echo '  make static     the binary of the image, and that nothing has to be there to start it   (5 min, then 1 s)'
 	echo '  make bench      what an answer costs, beside the cost of skipping its input             (4 min)'
+	echo '  make registries the hook against real Nacos servers; needs Java, Maven and root         (10 min, then 5 min)'
 	echo '  make cluster    only build the control plane for the tests: etcd, kube-apiserver, …     (10 min, then 1 s)'
 	echo "  make manifests  write the name of this version's script into manifests/install.yaml     (1 min, then 1 s)"
 	echo
@@ -81,6 +82,11 @@ bench:
 	.ci/needs build
 	echo "Building with optimizations and measuring (4 minutes). Close what else is running: it shows in the figures."
 	$(CARGO) bench --locked
+
+registries:
+	echo "The hook against Nacos 2.3.1 and 3.1.0, downloaded once, in a network namespace of their own, with the official"
+	echo "Java client (10 minutes with the downloads, then 5)."
+	for server in 2 3; do tests/registries/prove.sh $$server; done
 
 cluster:
 	echo "The control plane for the tests: etcd, kube-apiserver, kubectl and kube-controller-manager of one Kubernetes"

@@ -100,7 +100,10 @@ fn every_door_gives_the_same_patch() {
         .collect();
     assert_eq!(engine, webhook);
 
-    let stream: String = objects.iter().map(|object| format!("{object}\n")).collect();
+    let stream: String = objects
+        .iter()
+        .flat_map(|object| [object.to_string(), "\n".to_owned()])
+        .collect();
     let list = json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("namespaces.json");

@@ -61,23 +61,23 @@ fn folders_are_read_in_the_order_of_their_names() {
     write(folder.path(), "d.txt", "no manifest");
     write(folder.path(), "z/e.yaml", &named("deep"));
     let path = folder.path().display().to_string();
-    let names = |args: &[&str]| -> Vec<String> {
+    let titles = |args: &[&str]| -> Vec<String> {
         let ran = inject(args, WEB.as_bytes());
         assert_eq!(ran.code, 0, "{}", ran.report);
-        let named = values(&ran.out)
+        let objects = values(&ran.out)
             .into_iter()
             .filter(|value| !value.is_null());
-        named
+        objects
             .map(|value| value["metadata"]["name"].as_str().unwrap_or("-").to_owned())
             .collect()
     };
-    assert_eq!(names(&["-f", &path]), ["first", "second", "-"]);
+    assert_eq!(titles(&["-f", &path]), ["first", "second", "-"]);
     assert_eq!(
-        names(&["-R", "-f", &path]),
+        titles(&["-R", "-f", &path]),
         ["first", "second", "-", "deep"]
     );
     assert_eq!(
-        names(&["-f", "-", "-f", &path]),
+        titles(&["-f", "-", "-f", &path]),
         ["web", "first", "second", "-"]
     );
 }

@@ -200,7 +200,7 @@ fn a_body_without_a_length_is_refused_where_it_grows_too_large() {
         .unwrap();
     let chunk = [
         format!("{:x}\r\n", 1 << 20).as_bytes(),
-        &[b' '; 1 << 20],
+        &vec![b' '; 1 << 20],
         b"\r\n",
     ]
     .concat();
@@ -212,6 +212,38 @@ fn a_body_without_a_length_is_refused_where_it_grows_too_large() {
     stream.flush().unwrap();
     let got = served::answer(&mut stream).unwrap();
     assert_eq!(got.status, 413, "{}", got.text());
+}
+
+#[test]
+fn bodies_that_never_come_keep_nobody_waiting() {
+    let server = server();
+    let mut silent: Vec<_> = ["Content-Length: 7340032", "Transfer-Encoding: chunked"]
+        .into_iter()
+        .cycle()
+        .take(40)
+        .map(|length| {
+            let mut stream = server.connect();
+            let head = format!(
+                "POST /mutate HTTP/1.1\r\nHost: l\r\nContent-Type: application/json\r\n{length}\r\n\r\n"
+            );
+            stream.write_all(head.as_bytes()).unwrap();
+            stream.flush().unwrap();
+            stream
+        })
+        .collect();
+    assert_eq!(
+        server.mutate(object(|_| {}).to_string().as_bytes()).status,
+        200
+    );
+    // It was answered beside them, not after they were given up.
+    let last = silent.last_mut().unwrap();
+    let soon = std::time::Duration::from_millis(1);
+    last.sock.set_read_timeout(Some(soon)).unwrap();
+    let waiting = last.read(&mut [0]).unwrap_err();
+    assert_eq!(waiting.kind(), std::io::ErrorKind::WouldBlock);
+    // And in the end they are given up.
+    let first = &mut silent[0];
+    assert_eq!(served::answer(first).unwrap().status, 408);
 }
 
 #[test]

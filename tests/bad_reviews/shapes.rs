@@ -177,7 +177,7 @@ fn objects_that_cannot_be_read_are_left_alone_with_a_warning() {
             (
                 "an annotation of ours is a number",
                 object(|object| {
-                    object["metadata"]["annotations"]["silkroll.dev/drain-seconds"] = 5.into()
+                    object["metadata"]["annotations"]["silkroll.dev/drain-seconds"] = 5.into();
                 }),
                 cannot("cannot be read"),
             ),
@@ -227,7 +227,7 @@ fn objects_that_cannot_be_read_are_left_alone_with_a_warning() {
             (
                 "the template's annotations are a list",
                 object(|object| {
-                    object["spec"]["template"]["metadata"]["annotations"] = json!(["x"])
+                    object["spec"]["template"]["metadata"]["annotations"] = json!(["x"]);
                 }),
                 cannot("spec.template"),
             ),
@@ -235,7 +235,7 @@ fn objects_that_cannot_be_read_are_left_alone_with_a_warning() {
                 "a template annotation of ours is a number",
                 object(|object| {
                     object["spec"]["template"]["metadata"]["annotations"]["silkroll.dev/inject"] =
-                        1.into()
+                        1.into();
                 }),
                 cannot("spec.template"),
             ),

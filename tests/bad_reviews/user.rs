@@ -24,7 +24,7 @@ fn what_the_user_wrote_stays_and_trouble_with_it_is_said() {
             (
                 "a readiness probe",
                 container(|container| {
-                    container["readinessProbe"] = json!({"tcpSocket": {"port": 1}})
+                    container["readinessProbe"] = json!({"tcpSocket": {"port": 1}});
                 }),
                 injected(""),
             ),
@@ -127,7 +127,7 @@ fn what_the_user_wrote_stays_and_trouble_with_it_is_said() {
             (
                 "a volume of our name",
                 in_registry(pod(|pod| {
-                    pod["volumes"] = json!([{"name": "silkroll", "emptyDir": {}}])
+                    pod["volumes"] = json!([{"name": "silkroll", "emptyDir": {}}]);
                 })),
                 left_alone("name-taken", "a volume named silkroll of its own"),
             ),
@@ -135,21 +135,21 @@ fn what_the_user_wrote_stays_and_trouble_with_it_is_said() {
                 "volumes of anything",
                 in_registry(pod(|pod| {
                     pod["volumes"] =
-                        json!([null, 1, "silkroll", ["silkroll"], {"name": ["silkroll"]}])
+                        json!([null, 1, "silkroll", ["silkroll"], {"name": ["silkroll"]}]);
                 })),
                 injected(""),
             ),
             (
                 "our mount path",
                 in_registry(container(|container| {
-                    container["volumeMounts"] = json!([{"name": "x", "mountPath": "/silkroll"}])
+                    container["volumeMounts"] = json!([{"name": "x", "mountPath": "/silkroll"}]);
                 })),
                 left_alone("name-taken", "mounts something of its own at /silkroll"),
             ),
             (
                 "our mount path with a slash",
                 in_registry(container(|container| {
-                    container["volumeMounts"] = json!([{"name": "x", "mountPath": "/silkroll//"}])
+                    container["volumeMounts"] = json!([{"name": "x", "mountPath": "/silkroll//"}]);
                 })),
                 left_alone("name-taken", "mounts something of its own at /silkroll"),
             ),
@@ -157,14 +157,14 @@ fn what_the_user_wrote_stays_and_trouble_with_it_is_said() {
                 "a mount below ours",
                 in_registry(container(|container| {
                     container["volumeMounts"] =
-                        json!([{"name": "x", "mountPath": "/silkroll/data"}])
+                        json!([{"name": "x", "mountPath": "/silkroll/data"}]);
                 })),
                 left_alone("name-taken", "/silkroll"),
             ),
             (
                 "a mount that begins like ours",
                 in_registry(container(|container| {
-                    container["volumeMounts"] = json!([{"name": "x", "mountPath": "/silkroll2"}])
+                    container["volumeMounts"] = json!([{"name": "x", "mountPath": "/silkroll2"}]);
                 })),
                 injected(""),
             ),
@@ -214,7 +214,7 @@ fn what_the_user_wrote_stays_and_trouble_with_it_is_said() {
                 "a forged record: injected afresh",
                 object(|object| {
                     object["spec"]["template"]["metadata"]["annotations"]["silkroll.dev/status"] =
-                        "{\"format\":1,\"grace\":\u{202e}".into()
+                        "{\"format\":1,\"grace\":\u{202e}".into();
                 }),
                 Expected {
                     reason: "refreshed",

@@ -12,8 +12,8 @@ export CARGO_TERM_PROGRESS_WHEN ?= never
 help:
 	echo 'Silkroll'
 	echo
-	echo '  make demo       see it work: the real webhook on loopback, four manifests, no cluster   (2 min, then 5 s)'
-	echo '  make test       every test, those on a real Kubernetes control plane included           (20 min, then 3 min)'
+	echo '  make demo       see it work: the real webhook on loopback, four manifests, no cluster   (3 min, then 5 s)'
+	echo '  make test       every test, those on a real Kubernetes control plane included           (20 min, then 4 min)'
 	echo '  make lint       formatting, clippy, shellcheck, documentation                           (2 min, then 10 s)'
 	echo '  make static     the binary of the image, and that nothing has to be there to start it   (5 min, then 1 s)'
 	echo '  make bench      what an answer costs, beside the cost of skipping its input             (4 min)'
@@ -26,7 +26,7 @@ help:
 
 demo:
 	.ci/needs build
-	echo "Building silkroll and the demo (2 minutes in a fresh clone, else seconds), then running it: the webhook"
+	echo "Building silkroll and the demo (3 minutes in a fresh clone, else seconds), then running it: the webhook"
 	echo "listens on 127.0.0.1 and stops at the end. Nothing is installed, no cluster is touched."
 	$(CARGO) build --locked --bin silkroll --example demo
 	$(CARGO) run --quiet --locked --example demo

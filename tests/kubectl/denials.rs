@@ -40,7 +40,7 @@ const HOSTILE: &[(&str, &str, &str)] = &[
     ("drain-seconds", r#"" 10""#, "plain digits"),
     ("drain-seconds", r#""$(id)""#, r#""$(id)""#),
     ("drain-seconds", r#""`id`""#, r#""`id`""#),
-    ("drain-seconds", r#""1\n2""#, r#""1\u{a}2""#),
+    ("drain-seconds", r#""1\n2""#, r#""1\n2""#),
     ("drain-seconds", r#""1\u00002""#, r#""1\u{0}2""#),
     ("drain-seconds", "\"1\u{202e}2\"", r"1\u{202e}2"),
     ("shutdown-seconds", r#""0""#, "from 1 to 3600"),

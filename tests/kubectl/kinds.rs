@@ -71,11 +71,16 @@ fn surge_that_a_kind_cannot_do_is_told() {
         "surge-kinds",
         &[("inject", "enabled"), ("rollout", "surge")],
     );
-    for kind in ["StatefulSet", "DaemonSet"] {
-        let warned = space.apply_warned(&manifests::workload(kind, "web"));
-        assert!(
-            warned.contains("rollout: surge is for Deployments"),
-            "{warned}"
-        );
-    }
+    let warned = space.apply_warned(&manifests::workload("StatefulSet", "web"));
+    assert!(
+        warned.contains("rollout: surge is not for StatefulSets"),
+        "{warned}"
+    );
+    space.apply(&manifests::workload("DaemonSet", "web"));
+    let stored = space.world.plane.get(&["daemonset/web", "-n", &space.name]);
+    let rolling = &stored.unwrap()["spec"]["updateStrategy"]["rollingUpdate"];
+    assert_eq!(
+        *rolling,
+        serde_json::json!({"maxSurge": 1, "maxUnavailable": 0})
+    );
 }

@@ -115,7 +115,13 @@ fn a_namespace_that_opts_out_rolls_nothing_out_and_gives_back_at_the_next_change
     let still = space.settled("deployment/web");
     assert_eq!(still.template(), injected.template());
     assert_eq!(still.revisions, injected.revisions);
-    space.quiet(&["set", "image", "deployment/web", "web=web:2"], "");
+    let told = space.kubectl(&["set", "image", "deployment/web", "web=web:2"], "");
+    assert!(told.success, "{told:?}");
+    assert!(
+        told.stderr
+            .contains("what Silkroll had injected was taken out"),
+        "{told:?}"
+    );
     let mut changed = manifest.clone();
     manifests::container(&mut changed)["image"] = "web:2".into();
     let after = space.settled("deployment/web");

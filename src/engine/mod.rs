@@ -40,7 +40,7 @@ pub use view::{Object, Text};
 
 use crate::leave::Script;
 use crate::policy::{self, Problem, Subject};
-use view::{Members, Template};
+use view::Template;
 
 /// The kinds of workload that Silkroll knows, all of `apps/v1`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -155,10 +155,6 @@ impl Stop {
     fn skip(reason: Reason, warning: String) -> Self {
         Self::Skip(reason, warning)
     }
-}
-
-fn members_named<'a>(members: &Members<'a>, name: &str) -> Option<&'a RawValue> {
-    view::member(members, name)
 }
 
 /// Decides on one workload.

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
+use super::Stop;
 use super::report::Reason;
-use super::view::{Container, Template, Text};
-use super::{Stop, members_named};
+use super::view::{Container, Template, Text, member};
 use crate::leave::DeclaredPort;
 use crate::policy::{Policy, quoted};
 
@@ -51,7 +51,7 @@ pub(super) fn choose(
         return Ok((vec![0], "the only container"));
     }
     let others = &template.metadata.annotations.others;
-    if let Some(name) = members_named(others, DEFAULT_CONTAINER)
+    if let Some(name) = member(others, DEFAULT_CONTAINER)
         && let Ok(Text(name)) = serde_json::from_str::<Text<'_>>(name.get())
         && let Some(at) = position(&name)
     {

@@ -43,8 +43,9 @@ build() { # ARCHITECTURE, as Debian and as the compiler call it
   # Without unwinding nobody calls what alloc still names of it.
   flags="-Ctarget-feature=+crt-static -Crelocation-model=static -Cforce-unwind-tables=no"
   flags="$flags -Clinker=$linker -Clinker-flavor=ld -Lnative=$musl"
-  for argument in "$musl/crt1.o" "$musl/crti.o" "$musl/crtn.o" -lc -nostdlib --build-id=none \
-    --undefined=abort --defsym=_Unwind_Resume=abort --defsym=rust_eh_personality=abort; do
+  for argument in "$musl/crt1.o" "$musl/crti.o" "$musl/crtn.o" -lc -nostdlib --build-id=none -znoseparate-code -znorelro \
+    --undefined=abort --defsym=_Unwind_Resume=abort --defsym=rust_eh_personality=abort \
+    --no-eh-frame-hdr -T "$here/discard.ld"; do
     flags="$flags -Clink-arg=$argument"
   done
   work=$(mktemp -d)

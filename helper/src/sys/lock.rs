@@ -3,7 +3,7 @@
 
 use core::mem::{offset_of, size_of};
 
-use libc::{c_int, sa_family_t, sockaddr_un, socklen_t, ucred};
+use libc::{c_char, c_int, sa_family_t, sockaddr_un, socklen_t, ucred};
 
 use super::file::File;
 use super::{clock, errno};
@@ -16,7 +16,7 @@ fn address(mark: &[u8]) -> Option<(sockaddr_un, socklen_t)> {
     // After a zero, and without one at the end: so it is no file.
     let room = address.sun_path.get_mut(1..=mark.len())?;
     for (place, byte) in room.iter_mut().zip(mark) {
-        *place = byte.cast_signed();
+        *place = c_char::from_ne_bytes([*byte]);
     }
     let length = offset_of!(sockaddr_un, sun_path) + 1 + mark.len();
     Some((address, socklen_t::try_from(length).ok()?))

@@ -12,8 +12,6 @@ pub(crate) fn end(container: &Container, ending: Ending, limit: u64) {
         Ending::Nginx => (&b"nginx: "[..], nginx(container, limit)),
         Ending::Signal => (&b"signal: "[..], signal(container)),
     };
-    let begun = container.now();
-    let _ = begun;
     match outcome {
         Ok(what) => container.say(&join(&[name, &what])),
         Err(what) => container.say(&join(&[name, b"not done: ", &what])),
@@ -78,7 +76,11 @@ fn signal(container: &Container) -> Outcome {
     };
     let found = topmost(&seen, &process, sys::own_pid());
     if found.is_empty() {
-        return Ok(join(&[b"no process here is called ", &process, b", nothing to end"]));
+        return Ok(join(&[
+            b"no process here is called ",
+            &process,
+            b", nothing to end",
+        ]));
     }
     send(container, &found, &name, signal)
 }
@@ -89,7 +91,13 @@ fn send(container: &Container, found: &[&Process], name: &[u8], signal: i32) -> 
         let pid = number(process.pid);
         if !sys::send_signal(process.pid, signal) && is_there(process) {
             return Err(join(&[
-                b"the signal ", name, b" to process ", &pid, b" (", &process.comm, b") was refused",
+                b"the signal ",
+                name,
+                b" to process ",
+                &pid,
+                b" (",
+                &process.comm,
+                b") was refused",
             ]));
         }
         pids.push(b' ');
@@ -100,7 +108,8 @@ fn send(container: &Container, found: &[&Process], name: &[u8], signal: i32) -> 
 }
 
 fn is_there(process: &Process) -> bool {
-    sys::process(process.pid).is_some_and(|now| now.comm == process.comm || now.arguments == process.arguments)
+    sys::process(process.pid)
+        .is_some_and(|now| now.comm == process.comm || now.arguments == process.arguments)
 }
 
 fn await_end(container: &Container, found: &[&Process]) {

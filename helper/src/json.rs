@@ -287,7 +287,14 @@ mod tests {
         let long = format!(r#"{{"a":"{}","b":1}}"#, "x".repeat(TOKEN_BYTES + 1));
         let all = objects(&long, 4096);
         assert_eq!((all[0].get("a"), all[0].bare("b")), (None, Some(&b"1"[..])));
-        for text in ["", "}}]]", "{]", "nonsense", "{\"a\"", "{\"a\":\"\\u12zz\"}"] {
+        for text in [
+            "",
+            "}}]]",
+            "{]",
+            "nonsense",
+            "{\"a\"",
+            "{\"a\":\"\\u12zz\"}",
+        ] {
             objects(text, 1);
         }
     }

@@ -12,7 +12,11 @@ pub(super) fn leave(attempt: &Attempt<'_>) -> Outcome {
     each(attempt, |call| {
         let place = text!(" (", call.server.base, ")");
         let Some((id, answer)) = call.instance("PUT", "/status?value=OUT_OF_SERVICE", None)? else {
-            return Ok(text!(call.who(b""), " is not registered, nothing to switch off", place));
+            return Ok(text!(
+                call.who(b""),
+                " is not registered, nothing to switch off",
+                place
+            ));
         };
         call.server.judge(&answer, "change", &[200])?;
         Ok(text!("left as ", id, " of ", call.app, place))
@@ -30,7 +34,11 @@ pub(super) fn back(attempt: &Attempt<'_>) -> Outcome {
                 .any(|key| object.text(key) == Some(b"OUT_OF_SERVICE"));
         };
         let Some((id, answer)) = call.instance("GET", "", Some(&mut look))? else {
-            return Ok(text!(call.who(b""), " is not registered, nothing to switch on", place));
+            return Ok(text!(
+                call.who(b""),
+                " is not registered, nothing to switch on",
+                place
+            ));
         };
         call.server.judge(&answer, "read", &[200])?;
         // A server forgets the override with the instance; one without it is new and must not be disturbed.
@@ -110,7 +118,8 @@ impl Call<'_> {
         mut look: Option<&mut dyn FnMut(&Object)>,
     ) -> Result<Option<(Vec<u8>, Answer)>, Trouble> {
         if !self.known.is_empty() {
-            let answer = self.with_id(verb, self.known, rest, look.as_mut().map(|f| &mut **f as _))?;
+            let answer =
+                self.with_id(verb, self.known, rest, look.as_mut().map(|f| &mut **f as _))?;
             if answer.status != 404 {
                 return Ok(Some((self.known.to_vec(), answer)));
             }
@@ -140,15 +149,23 @@ impl Call<'_> {
             }
         };
         let path = text!("/apps/", component(self.app));
-        let answer = self.attempt.ask(&self.server, "GET", &path, b"", Some(&mut look))?;
+        let answer = self
+            .attempt
+            .ask(&self.server, "GET", &path, b"", Some(&mut look))?;
         if answer.status == 404 {
             return Ok(None);
         }
         self.server.judge(&answer, "list", &[200])?;
         if count > 1 {
             return Err(Trouble::never(text!(
-                number(count), " instances of ", self.app, " are at ", podip,
-                ": which is this one needs a port (", self.server.base, ")"
+                number(count),
+                " instances of ",
+                self.app,
+                " are at ",
+                podip,
+                ": which is this one needs a port (",
+                self.server.base,
+                ")"
             )));
         }
         Ok(id)

@@ -68,6 +68,8 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     /// The beginning of the body.
     pub(crate) words: Vec<u8>,
+    /// Whether all its objects were seen.
+    whole: bool,
 }
 
 /// A try with its bounds.
@@ -141,6 +143,7 @@ impl<'w> Attempt<'w> {
         Ok(Answer {
             status: reader.status(),
             words,
+            whole: scanner.is_whole(),
         })
     }
 
@@ -227,6 +230,24 @@ impl Server<'_> {
             again: answer.status >= 500,
             what: text!(self.base, " answered ", status, " to the ", request),
         })
+    }
+}
+
+impl Server<'_> {
+    /// What was not found is not there only where the answer was whole, and one of a registry's.
+    pub(crate) fn judge_absence(&self, answer: &Answer, request: &str) -> Result<(), Trouble> {
+        if answer.whole {
+            return Ok(());
+        }
+        let status = number(answer.status.into());
+        Err(Trouble::again(text!(
+            self.base,
+            " answered ",
+            status,
+            " to the ",
+            request,
+            " with something else or a part"
+        )))
     }
 }
 

@@ -73,6 +73,7 @@ pub(crate) struct Objects {
     half: Option<u32>,
     held: usize,
     over: bool,
+    whole: bool,
 }
 
 impl Objects {
@@ -84,7 +85,13 @@ impl Objects {
             half: None,
             held: 0,
             over: false,
+            whole: false,
         }
+    }
+
+    /// Whether an object came to its end that was in no other: without it, what was not found may only have been cut off.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.whole && self.open.is_empty() && !self.over
     }
 
     /// Calls `found` for each object that ends in these bytes, inner ones first.
@@ -149,6 +156,7 @@ impl Objects {
             b'[' => self.open.push(Frame::List),
             b'}' | b']' => {
                 if let Some(Frame::Object(object, _)) = self.open.pop() {
+                    self.whole |= self.open.is_empty();
                     found(&object);
                     self.held = self.held.saturating_sub(weight(&object));
                     let off = object.text("@enabled") == Some(b"false");
@@ -274,6 +282,21 @@ mod tests {
     fn escapes_are_resolved() {
         let all = objects(r#"{"a\"b":"\u00e4\ud83d\ude00\ud83dx\n\/"}"#, 1);
         assert_eq!(all[0].text("a\"b").unwrap(), "ä😀x\n/".as_bytes());
+    }
+
+    #[test]
+    fn a_text_that_was_cut_is_not_whole() {
+        for (text, whole) in [
+            (r#"{"list":[{"a":1}]}"#, true),
+            (r#"{"list":[{"a":1}]"#, false),
+            (r#"{"list":[{"a":1"#, false),
+            ("ok", false),
+            ("", false),
+        ] {
+            let mut scanner = Objects::new();
+            scanner.take(text.as_bytes(), &mut |_| {});
+            assert_eq!(scanner.is_whole(), whole, "{text}");
+        }
     }
 
     #[test]

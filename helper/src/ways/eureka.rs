@@ -43,6 +43,7 @@ pub(super) fn back(attempt: &Attempt<'_>) -> Outcome {
         call.server.judge(&answer, "read", &[200])?;
         // A server forgets the override with the instance; one without it is new and must not be disturbed.
         if !off {
+            call.server.judge_absence(&answer, "read")?;
             return Ok(text!(id, " is not switched off", place));
         }
         let answer = call.with_id("DELETE", &id, "/status?value=UP", None)?;
@@ -156,7 +157,10 @@ impl Call<'_> {
             return Ok(None);
         }
         self.server.judge(&answer, "list", &[200])?;
-        if count > 1 {
+        if count < 2 {
+            // The rest of a list that broke off may hold another one, or this one.
+            self.server.judge_absence(&answer, "list")?;
+        } else {
             return Err(Trouble::never(text!(
                 number(count),
                 " instances of ",

@@ -246,6 +246,9 @@ fn read(
         return Ok(None);
     }
     server.judge(&answer, "read", &[200])?;
+    if found.is_none() {
+        server.judge_absence(&answer, "read")?;
+    }
     Ok(found)
 }
 

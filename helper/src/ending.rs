@@ -54,7 +54,7 @@ fn nginx(container: &Container, limit: u64) -> Outcome {
             container.pause(limit * 1000);
             Ok(b"quit".to_vec())
         }
-        (false, true) => send(container, &found, b"QUIT", sys::SIGNAL_QUIT),
+        (false, true) => send(container, &found, b"QUIT", sys::signal(b"QUIT")),
         (false, false) => {
             Err(b"nginx -s quit failed, and there is no /proc to find the process in".to_vec())
         }
@@ -64,9 +64,10 @@ fn nginx(container: &Container, limit: u64) -> Outcome {
 fn signal(container: &Container) -> Outcome {
     let settings = Settings(container);
     let name = settings.get("SILKROLL_SIGNAL_NAME");
-    let Some(signal) = sys::signal(&name) else {
+    let fits = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
+    if name.is_empty() || !name.iter().all(fits) {
         return Err(b"SILKROLL_SIGNAL_NAME is not the name of a signal".to_vec());
-    };
+    }
     let process = settings.get("SILKROLL_SIGNAL_PROCESS");
     if process.is_empty() {
         return Err(b"SILKROLL_SIGNAL_PROCESS is not set".to_vec());
@@ -82,14 +83,15 @@ fn signal(container: &Container) -> Outcome {
             b", nothing to end",
         ]));
     }
-    send(container, &found, &name, signal)
+    send(container, &found, &name, sys::signal(&name))
 }
 
-fn send(container: &Container, found: &[&Process], name: &[u8], signal: i32) -> Outcome {
+fn send(container: &Container, found: &[&Process], name: &[u8], signal: Option<i32>) -> Outcome {
     let mut pids = Vec::new();
     for process in found {
         let pid = number(process.pid);
-        if !sys::send_signal(process.pid, signal) && is_there(process) {
+        let sent = signal.is_some_and(|signal| sys::send_signal(process.pid, signal));
+        if !sent && is_there(process) {
             return Err(join(&[
                 b"the signal ",
                 name,

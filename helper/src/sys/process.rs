@@ -15,8 +15,6 @@ pub(crate) const NOT_FOUND: c_int = 127;
 const NOT_RUN: c_int = 126;
 const KILLED_BY: c_int = 128;
 
-pub(crate) const SIGNAL_QUIT: c_int = libc::SIGQUIT;
-
 /// What the user's own hook gets back as it was.
 static PIPE_WAS: AtomicUsize = AtomicUsize::new(libc::SIG_DFL);
 static CHILD_WAS: AtomicUsize = AtomicUsize::new(libc::SIG_DFL);

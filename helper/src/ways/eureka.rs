@@ -46,7 +46,9 @@ pub(super) fn back(attempt: &Attempt<'_>) -> Outcome {
             call.server.judge_absence(&answer, "read")?;
             return Ok(text!(id, " is not switched off", place));
         }
-        let answer = call.with_id("DELETE", &id, "/status?value=UP", None)?;
+        // Without a value: with UP it would be listed before the application is there. Its next heartbeat registers
+        // it as it is.
+        let answer = call.with_id("DELETE", &id, "/status", None)?;
         call.server.judge(&answer, "change", &[200, 404])?;
         Ok(text!("back as ", id, " of ", call.app, place))
     })

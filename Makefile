@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .SILENT:
-.PHONY: help demo test lint static bench registries cluster manifests
+.PHONY: help demo test lint static helper helper-check bench registries cluster manifests
 
 CARGO ?= cargo
 export CARGO_TERM_PROGRESS_WHEN ?= never
@@ -16,6 +16,8 @@ help:
 	echo '  make test       every test, those on a real Kubernetes control plane included           (20 min, then 4 min)'
 	echo '  make lint       formatting, clippy, shellcheck, documentation                           (2 min, then 10 s)'
 	echo '  make static     the binary of the image, and that nothing has to be there to start it   (5 min, then 1 s)'
+	echo '  make helper     build the hook for images without a shell, for amd64 and arm64            (1 min, then 20 s)'
+	echo '  make helper-check  the same, and that it is what is committed                            (1 min, then 20 s)'
 	echo '  make bench      what an answer costs, beside the cost of skipping its input             (4 min)'
 	echo '  make registries the hook against real Nacos servers; needs Java, Maven and root         (10 min, then 5 min)'
 	echo '  make cluster    only build the control plane for the tests: etcd, kube-apiserver, …     (10 min, then 1 s)'
@@ -51,6 +53,7 @@ test:
 	failed=0
 	$(CARGO) test --locked --no-fail-fast --lib --bins --examples $$others || failed=1
 	$(CARGO) test --locked --doc || failed=1
+	$(CARGO) test --locked --manifest-path helper/Cargo.toml --lib || failed=1
 	wait "$$hook" || failed=1
 	cat "$$log"
 	exit "$$failed"
@@ -60,8 +63,12 @@ lint:
 	echo "Formatting, clippy, shellcheck and documentation; warnings fail (2 minutes in a fresh clone, then seconds)."
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
+	# Not all targets: a test harness and the helper's program would both bring what follows a panic.
+	$(CARGO) fmt --manifest-path helper/Cargo.toml --check
+	$(CARGO) clippy --locked --manifest-path helper/Cargo.toml --lib --bins --tests -- -D warnings
 	find . -name target -prune -o -name '*.sh' -print | xargs shellcheck .ci/run .ci/needs
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items --lib --manifest-path helper/Cargo.toml
 
 # The target is named so that macros, which the compiler loads, are built for the compiler and not static.
 static: BINARY = target/static/$$host/release/silkroll
@@ -77,6 +84,26 @@ static:
 	fi
 	$(BINARY) --version
 	echo "$(BINARY): static, $$(( $$(stat -c %s $(BINARY)) / 1024 / 1024 )) MiB"
+
+helper:
+	.ci/needs helper
+	echo "The hook for images without a shell, with Debian 12's compiler and musl (a minute with their installation, then"
+	echo "20 seconds). It is committed: the name of the ConfigMap comes from its bytes. After a change: make manifests."
+	helper/build.sh
+
+helper-check:
+	.ci/needs helper
+	echo "Building the helper and comparing it with src/leave/helper (a minute with the installation, then 20 seconds)."
+	built=$$(mktemp -d)
+	trap 'rm -rf "$$built"' EXIT
+	HELPER_OUT="$$built" helper/build.sh
+	for program in hook-amd64 hook-arm64; do
+	  cmp "$$built/$$program" "src/leave/helper/$$program" && continue
+	  echo "src/leave/helper/$$program is not what helper/ gives. Where helper/ was changed: make helper, and commit both." >&2
+	  echo "Where it was not, one of the tools differs from those that helper/build.sh names: binutils perhaps." >&2
+	  exit 1
+	done
+	echo "The committed programs are what helper/ gives."
 
 bench:
 	.ci/needs build

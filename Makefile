@@ -117,7 +117,14 @@ helper-check:
 	echo "Building the helper and comparing it with src/leave/helper (a minute with the installation, then 20 seconds)."
 	built=$$(mktemp -d)
 	trap 'rm -rf "$$built"' EXIT
-	HELPER_OUT="$$built" helper/build.sh
+	status=0
+	HELPER_OUT="$$built" helper/build.sh || status=$$?
+	# Debian updates its compiler under a commit that has nothing to do with it.
+	if [ "$$status" = 3 ]; then
+	  echo "NOT COMPARED: the committed programs cannot be built anew with these tools."
+	  exit 0
+	fi
+	[ "$$status" = 0 ] || exit "$$status"
 	for program in hook-amd64 hook-arm64; do
 	  cmp "$$built/$$program" "src/leave/helper/$$program" && continue
 	  echo "src/leave/helper/$$program is not what helper/ gives. Where helper/ was changed: make helper, and commit both." >&2

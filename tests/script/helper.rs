@@ -107,13 +107,52 @@ fn a_resolver_that_does_not_answer_costs_its_server_three_seconds() {
 }
 
 /// Processes that have this in their environment.
-fn running(with: &str) -> usize {
+fn running(with: &str) -> Vec<String> {
     std::fs::read_dir("/proc")
         .unwrap()
         .flatten()
-        .filter_map(|process| std::fs::read(process.path().join("environ")).ok())
-        .filter(|text| String::from_utf8_lossy(text).contains(with))
-        .count()
+        .filter(|process| {
+            std::fs::read(process.path().join("environ"))
+                .is_ok_and(|text| String::from_utf8_lossy(&text).contains(with))
+        })
+        .map(|process| process.file_name().into_string().unwrap())
+        .collect()
+}
+
+#[test]
+fn a_leaving_that_dies_is_said_and_callers_get_their_drain() {
+    let server = Server::start(|_| Reply::Hang);
+    let url = server.url();
+    let hook = std::thread::spawn(move || {
+        let env = [
+            ("SILKROLL_METHOD", "http"),
+            ("SILKROLL_HTTP_URL", url.as_str()),
+            ("SILKROLL_POD_NAME", "dies"),
+            ("SILKROLL_DRAIN_SECONDS", "1"),
+            ("SILKROLL_LEAVE_SECONDS", "30"),
+        ];
+        Place::new("helper", &[]).hook(&env, &["stop"])
+    });
+    eventually("a request", || !server.requests().is_empty());
+    let all = running("SILKROLL_POD_NAME=dies\0");
+    // The one whose parent is one of ours, too: pid (comm) state ppid.
+    let leaves = all.iter().find(|pid| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        all.contains(&stat.split(' ').nth(3).unwrap().to_owned())
+    });
+    let killed = Command::new("/bin/kill")
+        .args(["-9", leaves.unwrap()])
+        .status();
+    assert!(killed.unwrap().success());
+    let outcome = hook.join().unwrap();
+    assert_eq!(
+        (outcome.status, outcome.output.as_str()),
+        (
+            Some(0),
+            "silkroll: http: not done: the helper failed with status 137\n\
+             silkroll: drain: 1 s for callers to forget this pod\n"
+        )
+    );
 }
 
 #[test]
@@ -131,7 +170,7 @@ fn a_way_back_is_one_process_that_a_stop_ends_without_proc() {
         ("SILKROLL_POD_NAME", "one-process"),
         ("SILKROLL_DRAIN_SECONDS", "0"),
     ];
-    let alive = || running("SILKROLL_POD_NAME=one-process\0");
+    let alive = || running("SILKROLL_POD_NAME=one-process\0").len();
     let outcome = in_an_empty_image(&env, &["start"]);
     assert_eq!(outcome.status, Some(0), "{}", outcome.output);
     eventually("a way back that goes on", || alive() == 1);

@@ -11,7 +11,7 @@ use crate::nacos_world::{Client, Generation, Instance, PASSWORD, SERVER, USER, s
 use crate::start::{NACOS, World, within};
 
 /// How long a caller may take to hear of a change: the server pushes it.
-const PUSH: u64 = 5;
+const PUSH: u64 = 10;
 
 pub(crate) fn settings(instance: &Instance) -> Settings {
     let settings = Settings::new(

@@ -21,7 +21,7 @@ const NO_HOOK: Instance = Instance::new("restarts", "10.2.0.6");
 const ALL: [Instance; 6] = [AT_ONCE, LATE, AFTER_30, AFTER_70, REGISTRY_DOWN, NO_HOOK];
 
 /// From its registration until a caller sees it: the way back asks every 2 s, and each ask may take one or two.
-const SEEN: u64 = 8;
+const SEEN: u64 = 12;
 
 pub(crate) fn restarts(world: &World, caller: &Client) {
     let first = Client::start(world, "first", "client", 9003, false);

@@ -49,7 +49,7 @@ fn answers_whole(
             thread::sleep(Duration::from_secs(1));
             let said = runner.stop(settings);
             // What supervises it needs a moment to see that.
-            within(1, "it has gone with the end of the hook", || server.ended());
+            within(3, "it has gone with the end of the hook", || server.ended());
             said.has(log);
             let (answer, took) = asked.join().unwrap();
             assert!(

@@ -21,7 +21,7 @@ help:
 	echo '  make helper-check    the same, and that it is what is committed                            (1 min, then 20 s)'
 	echo '  make bench           what an answer costs, beside the cost of skipping its input           (4 min)'
 	echo '  make cluster         only build the control plane for the tests: etcd, kube-apiserver, …   (10 min, then 1 s)'
-	echo "  make manifests       write the names of this version's script and helper into install.yaml (1 min, then 1 s)"
+	echo "  make manifests       write the names of script and helper into manifests/install.yaml      (1 min, then 1 s)"
 	echo
 	echo 'Rust (rustup.rs) is all that the demo needs; the tests need Go, too. Where something is missing, the'
 	echo 'target says which command installs it; Debian packages it installs itself where it runs as root.'

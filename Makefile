@@ -59,7 +59,8 @@ test:
 	exit "$$failed"
 
 # A network and process namespace of their own: some registries listen on every address, and `signal` looks at every
-# process. Whatever runs in there ends with the shell that is its first process.
+# process. Whatever runs in there ends with the shell that is its first process. What they write is in memory: a database
+# that waits for a busy disk is taken for dead.
 test-registries:
 	.ci/needs build registries
 	if [ "$$(id -u)" != 0 ]; then
@@ -76,7 +77,7 @@ test-registries:
 	$(CARGO) test --locked --test registries --no-run
 	# As many threads as tests: they mostly wait, for each other too.
 	timeout --foreground 1200 unshare --net --mount --pid --fork --kill-child --mount-proc sh -c \
-	  'ip link set lo up && mount -t tmpfs tmpfs /run && "$$@"; exit' sh \
+	  'ip link set lo up && mount -t tmpfs tmpfs /run && TMPDIR=/run "$$@"; exit' sh \
 	  $(CARGO) test --locked --offline --test registries -- --ignored --test-threads 16 --nocapture
 
 lint:

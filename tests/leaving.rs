@@ -372,6 +372,14 @@ fn the_helper_is_chosen_by_the_architecture_of_the_nodes() {
             decision.warnings
         );
     }
+    // What is said of all nodes does not hold for a pod that asks for several kinds.
+    let decision = decided(&said, |pod| {
+        pod["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"] = json!([{"matchExpressions": [{"key": NODES, "operator": "In", "values": ["amd64", "arm64"]}]}]);
+    });
+    assert!(
+        decision.warnings[0].contains("kubernetes.io/arch"),
+        "{decision:?}"
+    );
     let decision = decided(&calls, |pod| pod["nodeSelector"] = json!({NODES: "s390x"}));
     assert_eq!(decision.reason, Reason::InvalidAnnotation);
     assert!(

@@ -23,6 +23,8 @@ mod back;
 mod bounds;
 #[path = "script/chain.rs"]
 mod chain;
+#[path = "script/drain.rs"]
+mod drain;
 #[path = "script/helper.rs"]
 mod helper;
 #[path = "script/leave_eureka.rs"]

@@ -1,6 +1,7 @@
 //! One try at leaving or coming back: calls to servers, each bounded, and what went wrong.
 
 use alloc::vec::Vec;
+use core::cell::Cell;
 
 use crate::http::{Reader, request};
 use crate::json::{Object, Objects};
@@ -79,6 +80,8 @@ pub(crate) struct Attempt<'w> {
     deadline: u64,
     /// What one call may take.
     each: u64,
+    /// Whether there was nothing to take out.
+    absent: Cell<bool>,
 }
 
 impl<'w> Attempt<'w> {
@@ -96,7 +99,18 @@ impl<'w> Attempt<'w> {
             settings: Settings(world),
             deadline: world.now() + limit_seconds * 1000,
             each: each * 1000,
+            absent: Cell::new(false),
         }
+    }
+
+    /// Done, for it is not registered; it may register yet.
+    pub(crate) fn absent(&self, what: Vec<u8>) -> Vec<u8> {
+        self.absent.set(true);
+        what
+    }
+
+    pub(crate) fn found_absent(&self) -> bool {
+        self.absent.get()
     }
 
     /// Would there be time for anything after a pause? Giving up before the end leaves time to say why.

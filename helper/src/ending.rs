@@ -2,19 +2,21 @@
 
 use alloc::vec::Vec;
 
-use hook::{Ending, Process, Settings, World, number, topmost};
+use hook::{Ending, Process, Settings, World, number, took, topmost};
 
 use crate::container::Container;
 use crate::{join, sys};
 
 pub(crate) fn end(container: &Container, ending: Ending, limit: u64) {
+    let begun = container.now();
     let (name, outcome) = match ending {
         Ending::Nginx => (&b"nginx: "[..], nginx(container, limit)),
         Ending::Signal => (&b"signal: "[..], signal(container)),
     };
+    let took = took(container, begun);
     match outcome {
-        Ok(what) => container.say(&join(&[name, &what])),
-        Err(what) => container.say(&join(&[name, b"not done: ", &what])),
+        Ok(what) => container.say(&join(&[name, &what, &took])),
+        Err(what) => container.say(&join(&[name, b"not done: ", &what, &took])),
     }
 }
 

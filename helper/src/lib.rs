@@ -26,6 +26,6 @@ pub use attempt::World;
 pub use chain::{Own, Request, own};
 pub use processes::{Process, above, named, parse, topmost};
 pub use settings::{Settings, seconds};
-pub use steps::{Ending, Limit, Wanted, keep_trying, mark, wanted};
+pub use steps::{Ending, Limit, Tried, Wanted, keep_trying, mark, took, wanted};
 pub use text::{escape_line, number};
 pub use ways::{Direction, Way};

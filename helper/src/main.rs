@@ -17,7 +17,9 @@ mod sys;
 use alloc::vec::Vec;
 
 use container::Container;
-use hook::{Direction, Limit, Own, Wanted, World, keep_trying, number, own, seconds, wanted};
+use hook::{
+    Direction, Limit, Own, Tried, Wanted, Way, World, keep_trying, number, own, seconds, wanted,
+};
 use sys::{Child, Waited};
 
 /// What the leaving may take beyond its limit, to say what became of it; a tenth of what the whole hook may.
@@ -52,8 +54,11 @@ fn stop(container: &Container, chain: &[Vec<u8>]) -> i32 {
         limit => limit,
     };
     let wanted = wanted(container, Direction::Leave);
-    if let Some(Wanted::Call(_)) = wanted {
-        leave(container, wanted, limit);
+    let mut absent = None;
+    if let Some(Wanted::Call(way)) = wanted
+        && leave(container, wanted, limit)
+    {
+        absent = Some(way);
     }
     if drain > 0 {
         container.say(&join(&[
@@ -61,14 +66,20 @@ fn stop(container: &Container, chain: &[Vec<u8>]) -> i32 {
             &number(drain),
             b" s for callers to forget this pod",
         ]));
-        container.pause(drain * 1000);
+        let until = container.now() + drain * 1000;
+        if let Some(way) = absent {
+            watch_for_it(container, way, until);
+        }
+        container.pause(until.saturating_sub(container.now()));
     }
     sys::drain_on_panic(0);
     // What ends the server itself comes after the drain: callers that have not forgotten it are to be answered.
     if let Some(Wanted::End(_)) = wanted {
         match seconds(container, "SILKROLL_WAIT_SECONDS", limit) {
             0 => {}
-            wait => leave(container, wanted, wait),
+            wait => {
+                leave(container, wanted, wait);
+            }
         }
     }
     match own {
@@ -77,9 +88,35 @@ fn stop(container: &Container, chain: &[Vec<u8>]) -> i32 {
     }
 }
 
-/// In a process of its own, which can be ended whatever it hangs in.
-fn leave(container: &Container, wanted: Option<Wanted>, limit: u64) {
-    let Some(wanted) = wanted else { return };
+/// An app that is told to stop while it still starts registers in the middle of the drain: it is looked for, and taken
+/// out when it is there.
+fn watch_for_it(container: &Container, way: &Way, until: u64) {
+    const EVERY_MILLIS: u64 = 3000;
+    const LOOK_SECONDS: u64 = 2;
+    let look = Limit {
+        seconds: LOOK_SECONDS,
+        once: true,
+        between_seconds: 1,
+    };
+    while until.saturating_sub(container.now()) > EVERY_MILLIS + LOOK_SECONDS * 1000 {
+        container.pause(EVERY_MILLIS);
+        let child = sys::fork(|| {
+            sys::null_stdio();
+            i32::from(keep_trying(container, way, Direction::Leave, look) != Tried::Done)
+        });
+        let Some(child) = child else { return };
+        match child.wait(Some(container.now() + LOOK_SECONDS * 1000)) {
+            Waited::Ended(0) => return,
+            Waited::Ended(_) => {}
+            Waited::Over => child.kill(),
+        }
+    }
+}
+
+/// In a process of its own, which can be ended whatever it hangs in. True where it is not registered.
+fn leave(container: &Container, wanted: Option<Wanted>, limit: u64) -> bool {
+    const ABSENT: i32 = 3;
+    let Some(wanted) = wanted else { return false };
     let begun = container.now();
     let child = sys::fork(|| {
         sys::null_stdio();
@@ -95,7 +132,9 @@ fn leave(container: &Container, wanted: Option<Wanted>, limit: u64) {
                     once: false,
                     between_seconds: 1,
                 };
-                keep_trying(container, way, Direction::Leave, limit);
+                if keep_trying(container, way, Direction::Leave, limit) == Tried::Absent {
+                    return ABSENT;
+                }
             }
             Wanted::End(ending) => ending::end(container, ending, limit),
         }
@@ -111,6 +150,7 @@ fn leave(container: &Container, wanted: Option<Wanted>, limit: u64) {
             let until = begun + limit * 1000 + LAST_WORDS_MILLIS;
             match child.wait(Some(until)) {
                 Waited::Ended(0) => {}
+                Waited::Ended(ABSENT) => return true,
                 Waited::Ended(status) => {
                     let status = number(u64::from(status.unsigned_abs()));
                     container.say(&join(&[
@@ -132,6 +172,7 @@ fn leave(container: &Container, wanted: Option<Wanted>, limit: u64) {
             }
         }
     }
+    false
 }
 
 /// Ends with 0 whatever happens, for a failing postStart kills the container; only the user's own hook may fail.
@@ -144,7 +185,7 @@ fn start(container: &Container, chain: &[Vec<u8>]) -> i32 {
                 once,
                 between_seconds: 2,
             };
-            keep_trying(container, way, Direction::Back, limit)
+            keep_trying(container, way, Direction::Back, limit) == Tried::Done
         };
         let first = sys::fork(|| {
             sys::null_stdio();

@@ -106,13 +106,24 @@ pub fn wanted(world: &dyn World, direction: Direction) -> Option<Wanted> {
     None
 }
 
-/// Until it is done, cannot be, or the time is over. True when it is done.
-pub fn keep_trying(world: &dyn World, way: &Way, direction: Direction, limit: Limit) -> bool {
+/// What became of trying.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tried {
+    /// It is done.
+    Done,
+    /// It is not registered: there was nothing to do, but it may register yet.
+    Absent,
+    /// It is not done.
+    Failed,
+}
+
+/// Until it is done, cannot be, or the time is over.
+pub fn keep_trying(world: &dyn World, way: &Way, direction: Direction, limit: Limit) -> Tried {
     let Some(step) = (match direction {
         Direction::Leave => Some(way.leave),
         Direction::Back => way.back,
     }) else {
-        return true;
+        return Tried::Done;
     };
     let begun = world.now();
     let attempt = Attempt::new(
@@ -122,18 +133,23 @@ pub fn keep_trying(world: &dyn World, way: &Way, direction: Direction, limit: Li
     );
     loop {
         match step(&attempt) {
+            Ok(_) if attempt.found_absent() && limit.once => return Tried::Absent,
             Ok(what) => {
                 if !what.is_empty() {
                     world.say(&text!(way.name, ": ", what, took(world, begun)));
                 }
-                return true;
+                return if attempt.found_absent() {
+                    Tried::Absent
+                } else {
+                    Tried::Done
+                };
             }
             Err(Trouble { again, what }) => {
                 if !again || limit.once || !attempt.time_to_pause() {
                     if !limit.once {
                         world.say(&text!(way.name, ": not done: ", what, took(world, begun)));
                     }
-                    return false;
+                    return Tried::Failed;
                 }
             }
         }
@@ -148,7 +164,8 @@ fn has_several_servers(world: &dyn World) -> bool {
 }
 
 /// ` in 1.2 s`, for the log.
-pub(crate) fn took(world: &dyn World, begun: u64) -> Vec<u8> {
+#[must_use]
+pub fn took(world: &dyn World, begun: u64) -> Vec<u8> {
     let tenths = world.now().saturating_sub(begun) / 100;
     text!(" in ", number(tenths / 10), ".", number(tenths % 10), " s")
 }

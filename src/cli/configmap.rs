@@ -10,7 +10,7 @@ use crate::manifest;
 #[group(id = "configmap")]
 #[command(
     after_help = "The webhook keeps it in the namespaces that need it; where only `silkroll inject` is used, \
-apply it once:\n\n    silkroll configmap -n shop | kubectl apply -f -"
+apply it once:\n\n    silkroll configmap -n shop | kubectl apply -f -\n    silkroll configmap -n shop --hook binary | kubectl apply --server-side -f -"
 )]
 pub struct Args {
     /// The namespace that it is for

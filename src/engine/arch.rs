@@ -12,7 +12,9 @@ const LABEL: &str = "kubernetes.io/arch";
 pub(super) enum Nodes {
     /// Only nodes of this architecture.
     One(String),
-    /// Nothing, or several.
+    /// Several, by name.
+    Several,
+    /// It says nothing.
     Any,
 }
 
@@ -36,24 +38,25 @@ fn chosen(selector: &Value, affinity: &Value) -> Nodes {
     let Some(terms) = required["nodeSelectorTerms"].as_array() else {
         return Nodes::Any;
     };
-    let mut all = terms.iter().map(of_term);
-    match all.next().flatten() {
-        Some(first) if all.all(|arch| arch.as_deref() == Some(&first)) => Nodes::One(first),
-        _ => Nodes::Any,
+    let named: Vec<Vec<&str>> = terms.iter().map(of_term).collect();
+    let mut all: Vec<&str> = named.concat();
+    all.sort_unstable();
+    all.dedup();
+    match all.as_slice() {
+        [only] if named.iter().all(|names| !names.is_empty()) => Nodes::One((*only).to_owned()),
+        [] | [_] => Nodes::Any,
+        _ => Nodes::Several,
     }
 }
 
-fn of_term(term: &Value) -> Option<String> {
-    term["matchExpressions"]
-        .as_array()?
-        .iter()
+/// The architectures that a term names.
+fn of_term(term: &Value) -> Vec<&str> {
+    let expressions = term["matchExpressions"].as_array().into_iter().flatten();
+    expressions
         .filter(|expression| expression["key"] == LABEL && expression["operator"] == "In")
-        .find_map(
-            |expression| match expression["values"].as_array()?.as_slice() {
-                [only] => only.as_str().map(str::to_owned),
-                _ => None,
-            },
-        )
+        .flat_map(|expression| expression["values"].as_array().into_iter().flatten())
+        .filter_map(Value::as_str)
+        .collect()
 }
 
 #[cfg(test)]
@@ -82,7 +85,7 @@ mod tests {
             (
                 none.clone(),
                 required(&[term("In", &["arm64", "amd64"])]),
-                None,
+                Some("several"),
             ),
             (none.clone(), required(&[term("NotIn", &["arm64"])]), None),
             (
@@ -93,7 +96,7 @@ mod tests {
             (
                 none.clone(),
                 required(&[term("In", &["arm64"]), term("In", &["amd64"])]),
-                None,
+                Some("several"),
             ),
             (
                 none.clone(),
@@ -107,7 +110,11 @@ mod tests {
                 Some("amd64"),
             ),
         ] {
-            let expected = expected.map_or(Nodes::Any, |arch| Nodes::One(arch.to_owned()));
+            let expected = match expected {
+                None => Nodes::Any,
+                Some("several") => Nodes::Several,
+                Some(arch) => Nodes::One(arch.to_owned()),
+            };
             assert_eq!(
                 chosen(&selector, &affinity),
                 expected,

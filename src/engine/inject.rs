@@ -181,15 +181,18 @@ impl Injection<'_> {
                     crate::policy::quoted(&name, 40)
                 )))
             })?,
-            arch::Nodes::Any => {
-                policy.hook_arch.and_then(Arch::parse).unwrap_or_else(|| {
-                    self.warnings.push(
-                        "hook: binary was taken for amd64 nodes; on others it cannot run. Say which with \
-                         silkroll.dev/hook-arch or a nodeSelector kubernetes.io/arch"
-                            .to_owned(),
-                    );
-                    Arch::Amd64
-                })
+            nodes => {
+                let said = policy.hook_arch.and_then(Arch::parse);
+                let arch = said.unwrap_or(Arch::Amd64);
+                // What is said of all nodes does not hold where the pod itself asks for several kinds.
+                if said.is_none() || nodes == arch::Nodes::Several {
+                    self.warnings.push(format!(
+                        "hook: binary was taken for {} nodes; on others it cannot run. Say which with \
+                         silkroll.dev/hook-arch or a nodeSelector kubernetes.io/arch",
+                        arch.name()
+                    ));
+                }
+                arch
             }
         };
         let name = &ask.settings.helper.config_map;

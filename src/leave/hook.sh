@@ -7,7 +7,8 @@
 #   hook.sh back once|loop  the work behind `start`, in a process that a later `stop` can find and end
 # Needs a POSIX shell and `sleep`, and for calls an HTTP client. Writes no file. Settings are SILKROLL_… variables and data, never shell text.
 # A way of leaving is a function leave_METHOD, its way back a function back_METHOD. They set `what` for the log,
-# and return 0 (done), 1 (try again while there is time) or 2 (trying again cannot help).
+# and return 0 (done), 1 (try again while there is time), 2 (trying again cannot help) or 3 (not registered: nothing to do,
+# but it may register yet).
 # Variables of the top level begin with sr_: an unprefixed one could be the container's own, meant for the user's hook.
 set -uf
 set +x
@@ -209,7 +210,11 @@ pick() {
     tool=$candidate
     return 0
   done
-  what="no tool in this image can send $verb over $scheme (curl, python3, node, bash, perl, php, wget, nc)"
+  case $scheme in
+    https) can='curl, python3, node or wget' ;;
+    *) can='curl, bash, perl, php, python3, node, GNU wget or nc' ;;
+  esac
+  what="no tool in this image can send $verb over $scheme ($can)"
   return 2
 }
 
@@ -437,7 +442,9 @@ send() {
   what="$2 $scheme://$authority${path%%\?*}"
   case $status in
     2??) what="$what answered $status" ;;
-    000) what="$what: no answer"; return 1 ;;
+    000) what="$what: no answer"
+      [ "$scheme" = http ] || what="$what, or its certificate is not trusted here"
+      return 1 ;;
     5??) what="$what answered $status"; return 1 ;;
     *) what="$what answered $status"; return 2 ;;
   esac
@@ -463,7 +470,7 @@ each_server() {
     server=$enc
     case ${server#*://} in */*) ;; *) server=$server$2 ;; esac
     "$3"
-    case $? in 0) return 0 ;; 1) worst=1 ;; esac
+    case $? in 0) return 0 ;; 3) return 3 ;; 1) worst=1 ;; esac
   done
   return "$worst"
 }
@@ -518,7 +525,7 @@ nacos_server() {
   headers='' body='' api=v1
   nacos_login && nacos_read || return
   case $state:$want in
-    gone:false) what="$who is not registered, nothing to switch off ($server, $api)"; return 0 ;;
+    gone:false) what="$who is not registered, nothing to switch off ($server, $api)"; return 3 ;;
     gone:true) what="$who is not registered yet ($server, $api)"; return 1 ;;
     "$want:$want") what="$who has enabled=$want already ($server, $api)"; return 0 ;;
   esac
@@ -602,7 +609,7 @@ eureka_servers() {
 eureka_leave() {
   e_id=$e_known
   eureka PUT '/status?value=OUT_OF_SERVICE' || return
-  if [ "$status" = 404 ]; then what="$e_who is not registered, nothing to switch off ($server)"; return 0; fi
+  if [ "$status" = 404 ]; then what="$e_who is not registered, nothing to switch off ($server)"; return 3; fi
   judge change 200 || return
   what="left as $e_id of $SILKROLL_EUREKA_APP ($server)"
 }
@@ -679,7 +686,7 @@ leave_consul() {
   [ -z "${SILKROLL_CONSUL_TOKEN-}" ] || add_header "X-Consul-Token: ${SILKROLL_CONSUL_TOKEN%"$sr_nl"}"
   component "$filled"
   ask PUT "/v1/agent/service/deregister/$enc" || return
-  case $status:$answer in 404:*[Uu]nknown*) what="$filled is not registered, nothing to take out ($server)"; return 0 ;; esac
+  case $status:$answer in 404:*[Uu]nknown*) what="$filled is not registered, nothing to take out ($server)"; return 3 ;; esac
   judge change 200 || return
   what="left as $filled ($server)"
 }
@@ -833,9 +840,9 @@ keep_trying() {
     "$1_$sr_method"
     rc=$?
     elapsed "$begun"
-    if [ "$rc" -eq 0 ]; then
+    if [ "$rc" -eq 0 ] || { [ "$rc" -eq 3 ] && [ -z "${once-}" ]; }; then
       [ -z "$what" ] || say "$sr_method: $what$took"
-      return 0
+      return "$rc"
     fi
     if [ "$rc" -eq 2 ] || [ -n "${once-}" ] || ! time_to_pause; then break; fi
     pause "${between:-1}"
@@ -889,6 +896,7 @@ own() {
   [ "$#" -eq 0 ] || shift
   case $sr_kind in
     exec)
+      have "${1-}" || say "own hook: ${1-} is not there, or cannot be run"
       seconds SILKROLL_OWN_SECONDS 0
       if [ "$sr_n" -eq 0 ]; then exec "$@" 3>&-; fi
       sr_as=own_command
@@ -940,10 +948,37 @@ own_request() { # SCHEME HOST PORT PATH [HEADER…]
 leave_bounded() { # SECONDS
   wanted leave || return 0
   bounded "$1" leave "$1"
-  case $? in 137) say "$sr_method: not done within $1 s, going on" ;; esac
+  case $? in
+    3) sr_absent=yes ;;
+    137) say "$sr_method: not done within $1 s, going on" ;;
+  esac
+}
+
+# An app that is told to stop while it still starts registers in the middle of the drain: it is looked for every 3 s, and
+# taken out when it is there. Takes what that takes from $sr_drain.
+watch_for_it() {
+  clock
+  [ "$sr_now" -gt 0 ] || return 0
+  sr_until=$((sr_now + sr_drain * 100))
+  while [ "$sr_drain" -gt 5 ]; do
+    sleep 3 3>&-
+    ! bounded 2 look_again || sr_absent=
+    clock
+    sr_rest=$(((sr_until - sr_now + 99) / 100))
+    # Not longer than without looking, whatever somebody sets the clock to.
+    sr_drain=$((sr_drain - 3))
+    [ "$sr_rest" -gt "$sr_drain" ] || sr_drain=$sr_rest
+    [ -n "$sr_absent" ] || return 0
+  done
+}
+look_again() {
+  exec >/dev/null 2>&1 </dev/null
+  once=yes
+  keep_trying leave 2
 }
 
 stop() {
+  sr_absent=''
   seconds SILKROLL_LEAVE_SECONDS 10
   sr_limit=$sr_n
   [ "$sr_limit" -gt 0 ] || sr_limit=10
@@ -954,7 +989,8 @@ stop() {
   case ${1-} in sleep) sr_n=${2-}; seconds sr_n 0; sr_drain=$((sr_drain + sr_n)) ;; esac
   if [ "$sr_drain" -gt 0 ]; then
     say "drain: $sr_drain s for callers to forget this pod"
-    sleep "$sr_drain" 3>&-
+    [ -z "$sr_absent" ] || watch_for_it
+    [ "$sr_drain" -le 0 ] || sleep "$sr_drain" 3>&-
   fi
   if [ -n "$sr_late" ]; then
     seconds SILKROLL_WAIT_SECONDS "$sr_limit"

@@ -33,12 +33,12 @@ pub(super) fn leave(attempt: &Attempt<'_>) -> Outcome {
     let path = text!("/v1/agent/service/deregister/", component(&id));
     let answer = attempt.ask(&server, "PUT", &path, b"", None)?;
     if answer.status == 404 && contains(&answer.words.to_ascii_lowercase(), b"unknown") {
-        return Ok(text!(
+        return Ok(attempt.absent(text!(
             id,
             " is not registered, nothing to take out (",
             base,
             ")"
-        ));
+        )));
     }
     server.judge(&answer, "change", &[200])?;
     Ok(text!("left as ", id, " (", base, ")"))

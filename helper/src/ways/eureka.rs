@@ -12,11 +12,11 @@ pub(super) fn leave(attempt: &Attempt<'_>) -> Outcome {
     each(attempt, |call| {
         let place = text!(" (", call.server.base, ")");
         let Some((id, answer)) = call.instance("PUT", "/status?value=OUT_OF_SERVICE", None)? else {
-            return Ok(text!(
+            return Ok(attempt.absent(text!(
                 call.who(b""),
                 " is not registered, nothing to switch off",
                 place
-            ));
+            )));
         };
         call.server.judge(&answer, "change", &[200])?;
         Ok(text!("left as ", id, " of ", call.app, place))

@@ -115,11 +115,11 @@ fn at_server(
     let found = match found {
         None if want => return Err(Trouble::again(text!(who, " is not registered yet", place))),
         None => {
-            return Ok(text!(
+            return Ok(attempt.absent(text!(
                 who,
                 " is not registered, nothing to switch off",
                 place
-            ));
+            )));
         }
         Some(found) if found.enabled == want => {
             return Ok(text!(who, " has enabled=", word, " already", place));

@@ -5,7 +5,7 @@ mod nacos;
 mod others;
 
 use crate::stand_in::{Asked, Registry};
-use crate::{Direction, Limit, Wanted, keep_trying, wanted};
+use crate::{Direction, Limit, Tried, Wanted, keep_trying, wanted};
 
 const LIMIT: Limit = Limit {
     seconds: 8,
@@ -25,7 +25,7 @@ fn run(
     let Some(Wanted::Call(way)) = wanted(&registry, direction) else {
         panic!("no way: {:?}", registry.said());
     };
-    let done = keep_trying(&registry, way, direction, LIMIT);
+    let done = keep_trying(&registry, way, direction, LIMIT) != Tried::Failed;
     let asked = registry
         .asked()
         .iter()

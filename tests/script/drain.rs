@@ -1,0 +1,43 @@
+//! The drain: an app that registers while it is told to stop is taken out all the same.
+
+use crate::methods::settings;
+use crate::run::{Place, SHELLS};
+use crate::server::{Reply, Server};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+#[test]
+fn what_registers_during_the_drain_is_taken_out_all_the_same() {
+    const DRAIN: u64 = 12;
+    std::thread::scope(|scope| {
+        for (shell, _) in SHELLS {
+            scope.spawn(move || {
+                let asked = AtomicUsize::new(0);
+                // Absent when the hook begins and at its first look, there at the second.
+                let server = Server::start(move |_| match asked.fetch_add(1, Ordering::Relaxed) {
+                    0 | 1 => Reply::Answer(404, "Unknown service ID".to_owned()),
+                    _ => Reply::Answer(200, String::new()),
+                });
+                let url = server.url();
+                let mut env = settings("consul", &url);
+                let drain = DRAIN.to_string();
+                env.push(("SILKROLL_DRAIN_SECONDS", &drain));
+                let outcome = Place::new(shell, &["curl"]).hook(&env, &["stop"]);
+                let case = format!("{shell}: {}", outcome.output);
+                assert_eq!(outcome.status, Some(0), "{case}");
+                assert_eq!(
+                    outcome.output.matches("is not registered").count(),
+                    1,
+                    "{case}"
+                );
+                assert_eq!(outcome.output.matches("left as").count(), 1, "{case}");
+                assert_eq!(server.requests().len(), 3, "{case}");
+                let took = outcome.took.as_secs_f64();
+                let drain = f64::from(u32::try_from(DRAIN).unwrap());
+                assert!(
+                    (drain - 0.5..drain + 2.0).contains(&took),
+                    "{took} s, {case}"
+                );
+            });
+        }
+    });
+}

@@ -72,7 +72,8 @@ seconds() {
 watch() {
   (
     nap=
-    trap 'kill "$nap"; exit 0' TERM
+    # Whoever ends is waited for: not every PID 1 does that for children that are not its own.
+    trap 'kill "$nap"; wait "$nap"; exit 0' TERM
     sleep "$1" & nap=$!
     wait "$nap"
     kill -9 "$2"
@@ -364,6 +365,7 @@ exchange() {
   watch "$left" "$sr_pid"
   wait "$sr_pid"
   kill "$sr_dog"
+  wait "$sr_dog"
 }
 
 # call VERB URL: sends $headers and $body, at most $each seconds. Sets `status` (000: no answer) and `answer` (the body).

@@ -16,7 +16,10 @@ fn the_install_file_lets_silkroll_read_the_config_maps_of_this_version() {
     let helper = Helper::current().config_map;
     assert_eq!(
         named,
-        [format!("[{script}, {helper}]")],
+        [
+            format!("[{script}, {helper}]"),
+            "[helper-namespaces]".to_owned()
+        ],
         "the script or the helper has changed: run `make manifests`"
     );
 }

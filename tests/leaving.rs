@@ -390,6 +390,28 @@ fn the_helper_is_chosen_by_the_architecture_of_the_nodes() {
 }
 
 #[test]
+fn what_ends_a_server_must_not_end_those_of_other_pods() {
+    for method in [
+        &[("deregister", "nginx")][..],
+        &[
+            ("deregister", "signal"),
+            ("signal-name", "TERM"),
+            ("signal-process", "web"),
+        ],
+    ] {
+        let decision = decided(method, |pod| pod["hostPID"] = true.into());
+        assert_eq!(decision.reason, Reason::InvalidAnnotation, "{method:?}");
+        assert!(decision.warnings[0].contains("hostPID"), "{decision:?}");
+        let decision = decided(method, |pod| pod["shareProcessNamespace"] = true.into());
+        assert_eq!(decision.outcome, Outcome::Injected, "{method:?}");
+        assert!(
+            decision.warnings[0].contains("shareProcessNamespace"),
+            "{decision:?}"
+        );
+    }
+}
+
+#[test]
 fn the_helper_is_not_asked_to_speak_tls() {
     for annotations in [
         &[

@@ -164,7 +164,8 @@ async fn serve(args: &Args) -> anyhow::Result<()> {
             (engine::script(), Wanted::Everywhere),
             (engine::helper(), helper),
         ];
-        let run = cluster.run(namespaces, files, Arc::new(observer));
+        let notes = (own_namespace(), Arc::clone(&app.asked));
+        let run = cluster.run(namespaces, files, Some(notes), Arc::new(observer));
         tasks.spawn(async { Ok(run.await?) });
     }
 
@@ -314,15 +315,19 @@ fn certificate(
 
 /// The API server calls `NAME.NAMESPACE.svc`; in a pod the namespace is known.
 fn names(args: &Args) -> Vec<String> {
-    const NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
     if !args.tls_name.is_empty() || args.standalone {
         return args.tls_name.clone();
     }
-    let namespace = std::fs::read_to_string(NAMESPACE);
-    vec![format!(
-        "silkroll.{}.svc",
-        namespace.as_deref().map_or("silkroll-system", str::trim)
-    )]
+    vec![format!("silkroll.{}.svc", own_namespace())]
+}
+
+/// The namespace that Silkroll runs in; outside of a pod, that of the install file.
+fn own_namespace() -> String {
+    const NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
+    std::fs::read_to_string(NAMESPACE).map_or_else(
+        |_| "silkroll-system".to_owned(),
+        |name| name.trim().to_owned(),
+    )
 }
 
 fn told(event: &Event, metrics: &Metrics, condition: &Condition) {

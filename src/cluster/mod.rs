@@ -12,6 +12,7 @@ mod client;
 mod configmaps;
 mod ledger;
 mod namespaces;
+mod notes;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use tokio::task::JoinSet;
 pub use client::{Cluster, Version};
 pub use configmaps::{Files, LABELS, Wanted, Write};
 
-use crate::snapshot::Namespaces;
+use crate::snapshot::{Asked, Namespaces};
 
 /// What went wrong for good.
 #[derive(Debug, thiserror::Error)]
@@ -88,7 +89,8 @@ const VERSION_EVERY: Duration = Duration::from_secs(600);
 const VERSION_RETRY: Duration = Duration::from_secs(5);
 
 impl Cluster {
-    /// Fills `namespaces`, keeps each of `files` where it is wanted, and reports the version.
+    /// Fills `namespaces`, keeps each of `files` where it is wanted, and reports the version. `notes` is
+    /// Silkroll's own namespace, in which it is written down who asked for the helper.
     /// Ends only by an error; dropping the future stops everything.
     ///
     /// # Errors
@@ -97,6 +99,7 @@ impl Cluster {
         self,
         namespaces: Arc<Namespaces>,
         files: Vec<(Files, Wanted)>,
+        notes: Option<(String, Arc<Asked>)>,
         observer: Arc<dyn Observer>,
     ) -> Result<Infallible, Error> {
         let mut tasks = JoinSet::new();
@@ -113,6 +116,9 @@ impl Cluster {
                 wanted,
                 Arc::clone(&observer),
             ));
+        }
+        if let Some((home, asked)) = notes {
+            tasks.spawn(notes::keep(self.client.clone(), home, asked));
         }
         tasks.spawn(follow_version(self, observer));
         Err(match tasks.join_next().await {

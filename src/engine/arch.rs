@@ -6,6 +6,8 @@ use super::view::{Template, member};
 
 /// The label of every node, set by the kubelet.
 const LABEL: &str = "kubernetes.io/arch";
+/// Its name before Kubernetes 1.14, which kubelets still set.
+const OLD_LABEL: &str = "beta.kubernetes.io/arch";
 
 /// What the manifest says about the nodes.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,7 +32,7 @@ pub(super) fn of_nodes(template: &Template<'_>) -> Nodes {
 }
 
 fn chosen(selector: &Value, affinity: &Value) -> Nodes {
-    if let Some(arch) = selector[LABEL].as_str() {
+    if let Some(arch) = selector[LABEL].as_str().or(selector[OLD_LABEL].as_str()) {
         return Nodes::One(arch.to_owned());
     }
     let required = &affinity["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"];
@@ -53,7 +55,8 @@ fn chosen(selector: &Value, affinity: &Value) -> Nodes {
 fn of_term(term: &Value) -> Vec<&str> {
     let expressions = term["matchExpressions"].as_array().into_iter().flatten();
     expressions
-        .filter(|expression| expression["key"] == LABEL && expression["operator"] == "In")
+        .filter(|expression| expression["key"] == LABEL || expression["key"] == OLD_LABEL)
+        .filter(|expression| expression["operator"] == "In")
         .flat_map(|expression| expression["values"].as_array().into_iter().flatten())
         .filter_map(Value::as_str)
         .collect()
@@ -76,6 +79,7 @@ mod tests {
         let none = Value::Null;
         for (selector, affinity, expected) in [
             (json!({LABEL: "arm64"}), none.clone(), Some("arm64")),
+            (json!({OLD_LABEL: "arm64"}), none.clone(), Some("arm64")),
             (json!({"zone": "a"}), none.clone(), None),
             (
                 none.clone(),

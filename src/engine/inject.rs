@@ -73,6 +73,9 @@ pub(super) fn plan<'a>(
             place: &place,
             leave: &leave,
         };
+        if leave.ends.is_some() {
+            plan.processes(policy, template)?;
+        }
         plan.container(ask, policy, &target, &mut budget)?;
     }
     plan.volume(ask, policy, template, base)?;
@@ -93,6 +96,27 @@ pub(super) struct Budget {
 }
 
 impl Injection<'_> {
+    /// What ends a server looks for it among the processes that it sees.
+    fn processes(&mut self, policy: &Policy<'_>, template: &Template<'_>) -> Result<(), Stop> {
+        let shared = |key: &str| {
+            view::member(&template.spec.rest, key).is_some_and(|value| value.get() == "true")
+        };
+        if shared("hostPID") {
+            return Err(Stop::Problem(policy.method_problem(
+                "the pod sees the node's processes (hostPID), and it would end those of other pods"
+                    .to_owned(),
+            )));
+        }
+        if shared("shareProcessNamespace") {
+            self.warnings.push(
+                "with shareProcessNamespace the hook sees the processes of all containers of the pod: \
+                 one of the same name elsewhere in it is ended, too"
+                    .to_owned(),
+            );
+        }
+        Ok(())
+    }
+
     /// The text is made only where somebody reads it.
     pub(super) fn step(
         &mut self,

@@ -40,6 +40,13 @@ impl Asked {
         names.contains(namespace)
     }
 
+    /// All that asked.
+    #[must_use]
+    pub fn names(&self) -> Vec<Box<str>> {
+        let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        names.iter().cloned().collect()
+    }
+
     /// Wakes after every change; many changes may wake it once.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<()> {

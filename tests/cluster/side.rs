@@ -49,6 +49,7 @@ impl Side {
         let run = cluster.run(
             Arc::clone(&namespaces),
             vec![(files.clone(), wanted)],
+            None,
             Arc::clone(&seen) as _,
         );
         let task = tokio::spawn(async move {

@@ -77,6 +77,28 @@ fn a_restart_writes_nothing_and_rolls_nothing_out() {
 }
 
 #[test]
+fn a_restart_does_not_forget_who_asked_for_the_helper() {
+    let world = World::own();
+    let space = Space::new(&world, "helped", manifests::NACOS);
+    let helper = silkroll::leave::Helper::current().config_map;
+    let map = || world.plane.get(&["configmap", "-n", "helped", &helper]);
+    let asking = [("hook", "binary"), ("hook-arch", "amd64")];
+    space.apply(&manifests::annotated(manifests::plain("web"), &asking));
+    eventually("the helper's ConfigMap", map);
+    eventually("the note", || {
+        let notes =
+            world
+                .plane
+                .get(&["configmap", "-n", "silkroll-system", "helper-namespaces"])?;
+        notes["data"]["helped"].is_string().then_some(())
+    });
+    world.end();
+    space.quiet(&["delete", "configmap", &helper], "");
+    world.serve(&[]);
+    eventually("the helper's ConfigMap after the restart", map);
+}
+
+#[test]
 fn an_upgrade_changes_nothing_and_an_undo_brings_back_what_the_old_one_made() {
     let world = World::own();
     let space = Space::new(&world, "upgraded", &[("inject", "enabled")]);

@@ -3,3 +3,4 @@
 //! `record` is what a run leaves behind and what all other parts share; it names none of them.
 
 pub mod record;
+pub mod node;

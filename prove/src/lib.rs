@@ -1,5 +1,9 @@
 //! The proof: load on real services while they roll, every request accounted for.
 //!
 //! `record` is what a run leaves behind and what all other parts share; it names none of them.
+//! `load` makes such a record, `report` shows it, `http` is what load generator, app and gateway
+//! need of the protocol.
 
+pub mod http;
+pub mod load;
 pub mod record;

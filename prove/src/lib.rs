@@ -7,3 +7,4 @@
 pub mod http;
 pub mod load;
 pub mod record;
+pub mod report;

@@ -1,6 +1,11 @@
 //! The proof: load on real services while they roll, every request accounted for.
 //!
 //! `record` is what a run leaves behind and what all other parts share; it names none of them.
+//! `load` makes such a record, `report` shows it, `http` is what load generator, app and gateway
+//! need of the protocol. `node` is a Kubernetes for it.
 
-pub mod record;
+pub mod http;
+pub mod load;
 pub mod node;
+pub mod record;
+pub mod report;

@@ -118,6 +118,13 @@ pub struct Load {
     pub lost: Vec<Lost>,
     /// How long the slowest answered request took beyond what it asked the server to take.
     pub slowest_ms: u64,
+    /// Kept connections that the other end closed while they were idle, seen before a request was
+    /// written: they cost nothing.
+    #[serde(default)]
+    pub closed_idle: u64,
+    /// Requests sent again on a new connection, where the run allowed it.
+    #[serde(default)]
+    pub retried: u64,
     /// How late the generator itself was.
     pub lateness: Lateness,
 }
@@ -221,6 +228,8 @@ pub enum Kind {
     Timeout,
     /// An answer with a status that is no success.
     Status(u16),
+    /// The generator's own side ran out of something, such as ports: says nothing about the service.
+    Local,
     /// Anything else, such as an answer that is not HTTP.
     Other,
 }
@@ -234,6 +243,7 @@ impl fmt::Display for Kind {
             Self::Closed => f.write_str("closed"),
             Self::Timeout => f.write_str("timeout"),
             Self::Status(code) => write!(f, "{code}"),
+            Self::Local => f.write_str("local"),
             Self::Other => f.write_str("other"),
         }
     }

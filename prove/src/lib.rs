@@ -2,10 +2,11 @@
 //!
 //! `record` is what a run leaves behind and what all other parts share; it names none of them.
 //! `load` makes such a record, `report` shows it, `http` is what load generator, app and gateway
-//! need of the protocol. `node` is a Kubernetes for it.
+//! need of the protocol. `node` is a Kubernetes for it, `scenario` what happens there.
 
 pub mod http;
 pub mod load;
 pub mod node;
 pub mod record;
 pub mod report;
+pub mod scenario;

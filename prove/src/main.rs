@@ -1,17 +1,64 @@
 //! `prove`: a real node, real rollouts, every request counted.
 
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::thread;
+use std::time::Instant;
 
+use anyhow::{Context as _, Result, anyhow, bail};
+use clap::Parser;
+use prove::load::Plan;
 use prove::node::enclosure::{self, Role};
-use prove::node::{Node, Parts, ground, install};
-use anyhow::Result;
-use std::path::PathBuf;
+use prove::node::process::Spec;
+use prove::node::{Node, Parts, ground, image, install};
+use prove::record::{Arm, Run};
+use prove::report;
+use prove::scenario::{self, Entry, Scenario, Settings};
+
+/// Rolls real services over and over on a real Kubernetes node, with Silkroll and without, and
+/// counts every request that was lost. Everything it starts ends with it.
+#[derive(Debug, Parser)]
+struct Options {
+    /// The folder with etcd, kubectl and the programs of Kubernetes
+    #[arg(long, value_name = "FOLDER")]
+    kubernetes: PathBuf,
+    /// The folder with the static binaries of this crate
+    #[arg(long, value_name = "FOLDER")]
+    binaries: PathBuf,
+    /// The folder with traefik
+    #[arg(long, value_name = "FOLDER")]
+    traefik: PathBuf,
+    /// The static binary that the image of Silkroll gets
+    #[arg(long, value_name = "FILE")]
+    silkroll: PathBuf,
+    /// Where README.md, Dockerfile and manifests/ are
+    #[arg(long, value_name = "FOLDER", default_value = ".")]
+    repository: PathBuf,
+    /// Where the results go
+    #[arg(long, value_name = "FOLDER", default_value = "target/prove")]
+    out: PathBuf,
+    /// How often each service is replaced
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    rollouts: u32,
+    /// Requests a second, for each service
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    rate: u32,
+    /// How many scenarios run at once, each with both arms
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    at_once: usize,
+    /// The scenarios; all, if none is named
+    #[arg(value_name = "SCENARIO")]
+    scenarios: Vec<String>,
+}
 
 fn main() -> ExitCode {
+    let options = Options::parse();
     let ended = match Role::of_this_process() {
-        Role::Outside => enclosure::enter().map(|status| status.code().unwrap_or(1)),
+        Role::Outside => outside(&options),
         Role::First => enclosure::be_first(),
-        Role::Inside => work(),
+        Role::Inside => inside(&options),
     };
     match ended {
         Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
@@ -22,15 +69,139 @@ fn main() -> ExitCode {
     }
 }
 
-fn work() -> Result<i32> {
-    let a: Vec<PathBuf> = std::env::args_os().skip(1).map(Into::into).collect();
-    let begun = std::time::Instant::now();
+fn outside(options: &Options) -> Result<i32> {
+    // A misspelt name is better heard of before the node is up.
+    chosen(options)?;
+    let logs = options.out.join("logs");
+    if logs.exists() {
+        fs::remove_dir_all(&logs).with_context(|| format!("removing {}", logs.display()))?;
+    }
+    fs::create_dir_all(&logs).with_context(|| format!("making {}", logs.display()))?;
+    let status = enclosure::enter()?;
+    Ok(status.code().unwrap_or(1))
+}
+
+fn inside(options: &Options) -> Result<i32> {
+    let begun = Instant::now();
+    let scenarios = chosen(options)?;
+    let absolute = |path: &PathBuf| {
+        fs::canonicalize(path).with_context(|| format!("{} is not there", path.display()))
+    };
+    let parts = Parts {
+        kubernetes: absolute(&options.kubernetes)?,
+        binaries: absolute(&options.binaries)?,
+        logs: absolute(&options.out)?.join("logs"),
+    };
+    let repository = absolute(&options.repository)?;
+    let silkroll = absolute(&options.silkroll)?;
+
     ground::lay()?;
-    let parts = Parts { kubernetes: a[0].clone(), binaries: a[1].clone(), logs: a[2].clone() };
-    let node = Node::start(&parts)?;
-    eprintln!("node {:?}", begun.elapsed());
-    install::silkroll(&a[3], &a[4], &node.kubectl)?;
-    eprintln!("silkroll {:?}", begun.elapsed());
-    std::process::Command::new("bash").env("KUBECONFIG", node.kubectl.kubeconfig()).env("PATH", format!("{}:/usr/sbin:/usr/bin:/bin:/sbin", node.kubectl.folder().display())).status()?;
-    Ok(0)
+    let mut node = Node::start(&parts)?;
+    say(begun, "the node is Ready");
+    image::services(&parts.binaries)?;
+    install::silkroll(&repository, &silkroll, &node.kubectl)?;
+    say(begun, "Silkroll is installed, both replicas serve");
+
+    if scenarios
+        .iter()
+        .any(|scenario| scenario.entry == Entry::Ingress)
+    {
+        node.run(&parts, &ingress(&absolute(&options.traefik)?, &node))?;
+    }
+    let mut runs = Vec::new();
+    for together in scenarios.chunks(options.at_once.max(1)) {
+        runs.extend(at_once(&node, together, options)?);
+        node.check()?;
+        // After each, so that what was seen is there whatever comes later.
+        report::write(&options.out, &runs)?;
+        for scenario in together {
+            say(begun, &format!("{}: done", scenario.name));
+        }
+    }
+    println!("{}", report::overview(&runs));
+    let problems = report::problems(&runs);
+    for problem in &problems {
+        println!("NOT PROVED: {problem}");
+    }
+    Ok(i32::from(!problems.is_empty()))
+}
+
+fn chosen(options: &Options) -> Result<Vec<&'static Scenario>> {
+    let all = scenario::all();
+    if options.scenarios.is_empty() {
+        return Ok(all.iter().collect());
+    }
+    let find = |name: &String| {
+        all.iter()
+            .find(|scenario| scenario.name == name)
+            .with_context(|| {
+                let names: Vec<&str> = all.iter().map(|scenario| scenario.name).collect();
+                format!(
+                    "there is no scenario {name}; there are {}",
+                    names.join(", ")
+                )
+            })
+    };
+    options.scenarios.iter().map(find).collect()
+}
+
+/// Where the ingress controller listens.
+const INGRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8000);
+
+/// Traefik with its defaults, as a program beside the node's own.
+fn ingress(folder: &Path, node: &Node) -> Spec {
+    let kubeconfig = node.kubectl.kubeconfig().display().to_string();
+    Spec {
+        name: "traefik".to_owned(),
+        program: folder.join("traefik"),
+        args: vec![
+            "--providers.kubernetesingress".to_owned(),
+            format!("--entrypoints.web.address={INGRESS}"),
+            "--global.checknewversion=false".to_owned(),
+            "--global.sendanonymoususage=false".to_owned(),
+        ],
+        env: vec![("KUBECONFIG".to_owned(), kubeconfig)],
+    }
+}
+
+/// Both arms of a scenario run at the same time: on the same machine in the same state.
+fn at_once(node: &Node, scenarios: &[&'static Scenario], options: &Options) -> Result<Vec<Run>> {
+    let settings = Settings {
+        times: options.rollouts,
+        plan: Plan {
+            rate: options.rate,
+            ..Plan::default()
+        },
+        ingress: INGRESS,
+    };
+    let mut failures = Vec::new();
+    let mut runs = Vec::new();
+    thread::scope(|scope| {
+        let mut running = Vec::new();
+        for scenario in scenarios {
+            for arm in [Arm::Control, Arm::Silkroll] {
+                let (kubectl, settings) = (&node.kubectl, &settings);
+                running.push(scope.spawn(move || scenario::run(kubectl, scenario, arm, settings)));
+            }
+        }
+        for arm in running {
+            match arm.join() {
+                Ok(Ok(mut run)) => {
+                    report::fill(&mut run);
+                    runs.push(run);
+                }
+                Ok(Err(error)) => failures.push(error),
+                Err(_) => failures.push(anyhow!("the thread of an arm panicked")),
+            }
+        }
+    });
+    if failures.is_empty() {
+        return Ok(runs);
+    }
+    let all: Vec<String> = failures.iter().map(|error| format!("{error:#}")).collect();
+    bail!("{}", all.join("\n"))
+}
+
+fn say(begun: Instant, what: &str) {
+    println!("{:4} s  {what}", begun.elapsed().as_secs());
 }

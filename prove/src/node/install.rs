@@ -90,8 +90,8 @@ fn run(commands: &str, folder: &Path, kubectl: &Kubectl) -> Result<()> {
 fn build_image(home: &Path, repository: &Path, binary: &Path) -> Result<()> {
     let dockerfile =
         fs::read_to_string(repository.join("Dockerfile")).context("reading the Dockerfile")?;
-    let stage = last_stage(&dockerfile)
-        .context("the Dockerfile has no stage `FROM scratch AS final`")?;
+    let stage =
+        last_stage(&dockerfile).context("the Dockerfile has no stage `FROM scratch AS final`")?;
     let context = home.join("images/silkroll");
     fs::create_dir_all(&context)?;
     fs::write(context.join("Dockerfile"), stage)?;

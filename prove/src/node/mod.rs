@@ -13,6 +13,7 @@ pub mod install;
 pub mod kubectl;
 pub mod process;
 mod programs;
+mod rootfs;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -85,8 +86,7 @@ impl Node {
             node.run(parts, &spec)?;
         }
         node.wait("the node's condition Ready", |node| {
-            let condition =
-                r#"jsonpath={.items[0].status.conditions[?(@.type=="Ready")].status}"#;
+            let condition = r#"jsonpath={.items[0].status.conditions[?(@.type=="Ready")].status}"#;
             node.kubectl
                 .run(&["get", "nodes", "-o", condition], "")
                 .is_ok_and(|status| status == "True")

@@ -46,7 +46,6 @@ impl Process {
         };
         let child = Command::new(&spec.program)
             .args(&spec.args)
-            .envs(spec.env.iter().map(|(name, value)| (name, value)))
             .env_remove("KUBECONFIG")
             .envs(spec.env.iter().cloned())
             .stdin(Stdio::null())

@@ -181,10 +181,7 @@ pub(super) fn scheduler(bin: &Path, home: &Path) -> Spec {
     spec(
         "kube-scheduler",
         bin.join("kube-scheduler"),
-        vec![
-            kubeconfig(home, "scheduler"),
-            "--leader-elect=false".into(),
-        ],
+        vec![kubeconfig(home, "scheduler"), "--leader-elect=false".into()],
     )
 }
 

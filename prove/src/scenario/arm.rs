@@ -1,0 +1,208 @@
+//! One arm of a scenario, from its namespace to its record.
+
+use std::net::{SocketAddr, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::json;
+
+use super::pods::{Seen, Watch};
+use super::{Entry, Scenario, replace};
+use crate::load::{self, Plan, Target};
+use crate::node::kubectl::Kubectl;
+use crate::record::{Arm, Run};
+
+/// What all runs have in common.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How often the pods are replaced.
+    pub times: u32,
+    /// The load.
+    pub plan: Plan,
+    /// Where the ingress controller listens.
+    pub ingress: SocketAddr,
+}
+
+/// Before the first replacement and after the last: to see that nothing is lost without one.
+const CALM: Duration = Duration::from_secs(3);
+
+/// Bounds the wait for a pod that was told to go: more than any grace period in the scenarios.
+const GOING: Duration = Duration::from_secs(180);
+
+/// Runs one arm.
+///
+/// # Errors
+///
+/// Where it could not be run as it should: that is no result at all.
+pub fn run(kubectl: &Kubectl, scenario: &Scenario, arm: Arm, settings: &Settings) -> Result<Run> {
+    let namespace = format!("{}-{arm}", scenario.name);
+    let what = || format!("{namespace}: {}", scenario.about);
+    run_in(kubectl, &namespace, scenario, arm, settings).with_context(what)
+}
+
+fn run_in(
+    kubectl: &Kubectl,
+    namespace: &str,
+    scenario: &Scenario,
+    arm: Arm,
+    settings: &Settings,
+) -> Result<Run> {
+    kubectl.run(&["create", "-f", "-"], &manifest(namespace, scenario, arm))?;
+    for manifest in scenario.manifests {
+        // An Ingress needs a host of its own; no other manifest names its namespace.
+        let manifest = manifest.replace("NAMESPACE", namespace);
+        kubectl.run(&["apply", "-n", namespace, "-f", "-"], &manifest)?;
+    }
+    replace::settled(kubectl, namespace)?;
+    check_injection(kubectl, namespace, arm)?;
+
+    let mut plan = settings.plan.clone();
+    let address = match scenario.entry {
+        Entry::ClusterIp => cluster_address(kubectl, namespace)?,
+        Entry::Ingress => {
+            plan.host = format!("{namespace}.example");
+            // Behind a proxy the other end of a connection is the proxy.
+            plan.names_pod = false;
+            settings.ingress
+        }
+    };
+    wait_for_answers(address, &plan.host)?;
+
+    let watch = Watch::start(kubectl, namespace)?;
+    let load = load::start(plan, Target::Address(address))?;
+    thread::sleep(CALM);
+    let started_ms = load.started_ms;
+    let replaced = replace::run(kubectl, namespace, scenario.replace, settings.times);
+    let begun = Instant::now();
+    while watch.leaving() > 0 && begun.elapsed() < GOING {
+        thread::sleep(Duration::from_millis(200));
+    }
+    thread::sleep(CALM);
+    let load = load.stop()?;
+    let pods = watch.stop()?;
+
+    let mut run = Run::new(scenario.name, arm, started_ms, load);
+    run.rollouts = replaced?;
+    if scenario.own_hook {
+        run.notes.push(own_hooks(&pods)?);
+    }
+    run.pods = pods.into_iter().map(|seen| seen.pod).collect();
+    kubectl.run(&["delete", "namespace", namespace, "--wait=false"], "")?;
+    Ok(run)
+}
+
+/// Each pod that went has run the user's own hook: a rollout that lost no request by skipping it
+/// would be no success.
+fn own_hooks(pods: &[Seen]) -> Result<String> {
+    let gone = || pods.iter().filter(|seen| seen.pod.gone_ms.is_some());
+    let without: Vec<&str> = gone()
+        .filter(|seen| seen.own_hooks != 1)
+        .map(|seen| seen.pod.name.as_str())
+        .collect();
+    if !without.is_empty() {
+        bail!(
+            "the container's own preStop did not run exactly once in {}",
+            without.join(", ")
+        );
+    }
+    Ok(format!(
+        "The container's own preStop ran once in each of {} pods.",
+        gone().count()
+    ))
+}
+
+/// The namespace: here, and nowhere else, the arms differ.
+fn manifest(namespace: &str, scenario: &Scenario, arm: Arm) -> String {
+    let mut annotations = serde_json::Map::new();
+    if arm == Arm::Silkroll {
+        annotations.insert("silkroll.dev/inject".to_owned(), "enabled".into());
+        for (name, value) in scenario.annotations {
+            annotations.insert(format!("silkroll.dev/{name}"), (*value).into());
+        }
+    }
+    json!({
+        "apiVersion": "v1", "kind": "Namespace",
+        "metadata": {"name": namespace, "annotations": annotations},
+    })
+    .to_string()
+}
+
+/// An arm with Silkroll in which nothing was injected, because the webhook was away, would be a
+/// second control arm; and the other way round.
+fn check_injection(kubectl: &Kubectl, namespace: &str, arm: Arm) -> Result<()> {
+    let path = r"jsonpath={.spec.template.metadata.annotations.silkroll\.dev/status}";
+    let deployment = ["get", "deployment", "web", "-n", namespace, "-o", path];
+    let injected = !kubectl.run(&deployment, "")?.is_empty();
+    match (arm, injected) {
+        (Arm::Silkroll, false) => bail!("Silkroll injected nothing"),
+        (Arm::Control, true) => bail!("Silkroll injected into a namespace that did not opt in"),
+        _ => Ok(()),
+    }
+}
+
+fn cluster_address(kubectl: &Kubectl, namespace: &str) -> Result<SocketAddr> {
+    let service = kubectl.get(&["service", "web", "-n", namespace])?;
+    let address = service["spec"]["clusterIP"].as_str().unwrap_or("");
+    let port = &service["spec"]["ports"][0]["port"];
+    let text = format!("{address}:{port}");
+    text.parse()
+        .with_context(|| format!("the Service's address, {text}"))
+}
+
+/// Until the way is there: whoever is asked first would be lost for want of a route, not by a rollout.
+fn wait_for_answers(address: SocketAddr, host: &str) -> Result<()> {
+    const IN_A_ROW: u32 = 20;
+    let begun = Instant::now();
+    let mut answers = 0;
+    while answers < IN_A_ROW {
+        if answers_once(address, host) {
+            answers += 1;
+        } else {
+            answers = 0;
+            if begun.elapsed() > Duration::from_secs(60) {
+                bail!("{address} did not answer for {host} within a minute");
+            }
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
+}
+
+fn answers_once(address: SocketAddr, host: &str) -> bool {
+    use std::io::{Read as _, Write as _};
+    let second = Duration::from_secs(1);
+    let ask = || -> std::io::Result<bool> {
+        let mut stream = TcpStream::connect_timeout(&address, second)?;
+        stream.set_read_timeout(Some(second))?;
+        write!(
+            stream,
+            "GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+        )?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer.starts_with("HTTP/1.1 200 "))
+    };
+    ask().unwrap_or(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::all;
+    use super::*;
+
+    #[test]
+    fn the_arms_differ_by_annotations_alone() {
+        for scenario in all() {
+            let read = |arm| -> serde_json::Value {
+                serde_json::from_str(&manifest("a", scenario, arm)).unwrap()
+            };
+            let (control, mut silkroll) = (read(Arm::Control), read(Arm::Silkroll));
+            assert_eq!(control["metadata"]["annotations"], json!({}));
+            let annotations = silkroll["metadata"]["annotations"].take();
+            assert_eq!(annotations["silkroll.dev/inject"], "enabled");
+            silkroll["metadata"]["annotations"] = json!({});
+            assert_eq!(control, silkroll);
+        }
+    }
+}

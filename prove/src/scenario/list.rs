@@ -1,0 +1,83 @@
+//! The scenarios.
+
+use super::{Entry, Replace, Scenario};
+
+/// All that there are, in the order in which they are run.
+#[must_use]
+pub fn all() -> &'static [Scenario] {
+    &SCENARIOS
+}
+
+const SERVICE: &str = include_str!("../../manifests/service.yaml");
+const BARE: &str = include_str!("../../manifests/bare.yaml");
+const OWN_HOOK: &str = include_str!("../../manifests/own-hook.yaml");
+const BUDGET: &str = include_str!("../../manifests/budget.yaml");
+const INGRESS: &str = include_str!("../../manifests/ingress.yaml");
+
+/// The default, Kubernetes' own, is 10 s: a pod that is not ready at the first probe waits that long
+/// for the next, and a hundred rollouts would take hours.
+const OFTEN: (&str, &str) = ("readiness-period-seconds", "1");
+
+/// A Service with a rollout after the other; the others say what is different.
+const PLAIN: Scenario = Scenario {
+    name: "service",
+    about: "a Service through kube-proxy (nftables) and its cluster address",
+    manifests: &[SERVICE],
+    annotations: &[OFTEN],
+    entry: Entry::ClusterIp,
+    replace: Replace::Rollouts,
+    own_hook: false,
+};
+
+static SCENARIOS: [Scenario; 5] = [
+    PLAIN,
+    Scenario {
+        name: "ingress",
+        about: "Traefik, which watches EndpointSlices and connects to pods itself",
+        manifests: &[SERVICE, INGRESS],
+        entry: Entry::Ingress,
+        ..PLAIN
+    },
+    Scenario {
+        name: "no-shell",
+        about: "an image from scratch, in which no hook could run: the native sleep",
+        manifests: &[BARE],
+        ..PLAIN
+    },
+    Scenario {
+        name: "own-hook",
+        about: "a preStop hook of the user's own, chained by the script from the ConfigMap",
+        manifests: &[OWN_HOOK],
+        own_hook: true,
+        ..PLAIN
+    },
+    Scenario {
+        name: "drain",
+        about: "drains of the node and scaling down instead of rollouts",
+        manifests: &[SERVICE, BUDGET],
+        replace: Replace::DrainAndScale,
+        ..PLAIN
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_can_be_those_of_namespaces_and_are_different() {
+        for (n, scenario) in all().iter().enumerate() {
+            let fits = |c: char| c.is_ascii_lowercase() || c == '-';
+            assert!(scenario.name.chars().all(fits), "{}", scenario.name);
+            let others = &all()[n + 1..];
+            assert!(others.iter().all(|other| other.name != scenario.name));
+        }
+    }
+
+    #[test]
+    fn what_is_applied_says_nothing_about_silkroll() {
+        for manifest in all().iter().flat_map(|scenario| scenario.manifests) {
+            assert!(!manifest.contains("silkroll"), "{manifest}");
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! What is tried: a service, a way to it, and what replaces its pods, in two arms that differ by
+//! one annotation on the namespace.
+
+mod arm;
+mod list;
+mod pods;
+mod replace;
+
+pub use arm::{Settings, run};
+pub use list::all;
+
+/// Where requests go in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// The Service's cluster address, through kube-proxy.
+    ClusterIp,
+    /// The ingress controller, which watches `EndpointSlices` and connects to pods itself.
+    Ingress,
+}
+
+/// What replaces the pods, over and over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replace {
+    /// `kubectl rollout restart` and `kubectl set image`, in turn.
+    Rollouts,
+    /// `kubectl drain` and `kubectl scale`, in turn.
+    DrainAndScale,
+}
+
+/// One scenario.
+#[derive(Clone, Copy, Debug)]
+pub struct Scenario {
+    /// Its name: of namespaces, and in the report.
+    pub name: &'static str,
+    /// What it is about, in one sentence.
+    pub about: &'static str,
+    /// What is applied, the same in both arms.
+    pub manifests: &'static [&'static str],
+    /// Annotations of the namespace beside the one that opts in.
+    pub annotations: &'static [(&'static str, &'static str)],
+    /// Where requests go in.
+    pub entry: Entry,
+    /// What replaces the pods.
+    pub replace: Replace,
+    /// The container has a preStop hook of its own, which says in its log that it ran.
+    pub own_hook: bool,
+}

@@ -19,7 +19,7 @@ help:
 	echo '  make bench      what an answer costs, beside the cost of skipping its input             (4 min)'
 	echo '  make registries the hook against real Nacos servers; needs Java, Maven and root         (10 min, then 5 min)'
 	echo '  make cluster    only build the control plane for the tests: etcd, kube-apiserver, …     (10 min, then 1 s)'
-	echo "  make manifests  write the name of this version's script into manifests/install.yaml     (1 min, then 1 s)"
+	echo "  make manifests  write the names of this version's script and helper into manifests/install.yaml     (1 min, then 1 s)"
 	echo
 	echo 'Rust (rustup.rs) is all that the demo needs; the tests need Go, too. Where something is missing, the'
 	echo 'target says which command installs it; Debian packages it installs itself where it runs as root.'
@@ -95,7 +95,8 @@ cluster:
 
 manifests:
 	.ci/needs build
-	echo "manifests/install.yaml gets the name of the ConfigMap that this version's script has."
-	name=$$($(CARGO) run --quiet --locked -- configmap -n any | sed -n 's/^  name: //p')
-	sed -i "s/resourceNames: \[silkroll-[0-9a-f]*\]/resourceNames: [$$name]/" manifests/install.yaml
-	grep -n "$$name" manifests/install.yaml
+	echo "manifests/install.yaml gets the names of the ConfigMaps that this version's script and helper have."
+	name() { $(CARGO) run --quiet --locked -- configmap -n any --hook "$$1" | sed -n 's/^  name: //p'; }
+	names="$$(name script), $$(name binary)"
+	sed -i "s/resourceNames: \[silkroll-[-0-9a-z, ]*\]/resourceNames: [$$names]/" manifests/install.yaml
+	grep -n "$$names" manifests/install.yaml

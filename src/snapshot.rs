@@ -3,6 +3,10 @@
 //! `cluster` fills it and `server` reads it; neither knows the other. An answer never waits for the
 //! API server: while that is away, the last known state stays.
 
+mod asked;
+
+pub use asked::Asked;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -244,10 +248,16 @@ impl Namespaces {
     /// The names of the namespaces that have opted in and are not being deleted, sorted.
     #[must_use]
     pub fn opted_in(&self) -> Vec<String> {
+        self.opted_in_where(|_, _| true)
+    }
+
+    /// Those of [`Self::opted_in`] for which `filter` holds.
+    #[must_use]
+    pub fn opted_in_where(&self, filter: impl Fn(&str, &NamespaceEntry) -> bool) -> Vec<String> {
         let mut names: Vec<String> = self
             .read()
             .iter()
-            .filter(|(_, entry)| entry.opted_in() && !entry.terminating)
+            .filter(|(name, entry)| entry.opted_in() && !entry.terminating && filter(name, entry))
             .map(|(name, _)| name.to_string())
             .collect();
         names.sort_unstable();

@@ -11,7 +11,8 @@ use std::time::Duration;
 use cluster::side::{Side, namespace, script};
 use cluster::{ControlPlane, Options, eventually};
 use serde_json::Value;
-use silkroll::cluster::{Version, Write};
+use silkroll::cluster::{Version, Wanted, Write};
+use silkroll::snapshot::Asked;
 
 fn config_map(plane: &ControlPlane, namespace: &str, name: &str) -> Option<Value> {
     plane.get(&["configmap", "-n", namespace, name])
@@ -98,6 +99,67 @@ async fn a_namespace_that_opts_in_gets_the_config_map_and_gets_it_back() {
         side.writes()
     );
     side.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_helper_is_kept_where_it_is_asked_for_and_nowhere_else() {
+    let plane = ControlPlane::shared();
+    let mut files = script("silkroll-helper");
+    files
+        .binary_data
+        .insert("hook-amd64".to_owned(), vec![0x7f, 0x45, 0xff]);
+    namespace(plane, "by-annotation", Some("enabled"));
+    let set = |namespace: &str, annotation: &str| {
+        plane.ok(&["annotate", "namespace", namespace, annotation], "");
+    };
+    set("by-annotation", "silkroll.dev/hook=binary");
+    namespace(plane, "by-workload", Some("enabled"));
+    namespace(plane, "by-nobody", Some("enabled"));
+    namespace(plane, "not-opted-in", None);
+    set("not-opted-in", "silkroll.dev/hook=binary");
+    let wanted =
+        |asked: &Arc<Asked>| Wanted::Where("silkroll.dev/hook", "binary", Arc::clone(asked));
+    let there = |namespace: &'static str| move || config_map(plane, namespace, "silkroll-helper");
+
+    let asked = Arc::new(Asked::default());
+    let side = Side::start_with(&plane.kubeconfig(), &files, wanted(&asked)).await;
+    let made = eventually("the ConfigMap by the annotation", there("by-annotation"));
+    assert_eq!(made["binaryData"]["hook-amd64"], "f0X/");
+    assert_eq!(there("by-workload")(), None);
+    asked.add("by-workload");
+    asked.add("not-opted-in");
+    eventually("the ConfigMap by a workload", there("by-workload"));
+    let delete = || {
+        plane.ok(
+            &[
+                "delete",
+                "configmap",
+                "-n",
+                "by-workload",
+                "silkroll-helper",
+            ],
+            "",
+        )
+    };
+    delete();
+    eventually("the ConfigMap after its deletion", there("by-workload"));
+    side.stop().await;
+
+    // A replica that starts anew has been asked by nobody, but sees who was.
+    let side = Side::start_with(&plane.kubeconfig(), &files, wanted(&Arc::default())).await;
+    eventually("its first list", || side.namespaces.synced().then_some(()));
+    namespace(plane, "by-annotation-later", Some("enabled"));
+    set("by-annotation-later", "silkroll.dev/hook=binary");
+    eventually("another namespace's", there("by-annotation-later"));
+    delete();
+    eventually(
+        "the ConfigMap after a restart and its deletion",
+        there("by-workload"),
+    );
+    side.stop().await;
+    for namespace in ["by-nobody", "not-opted-in"] {
+        assert!(!creations(plane, "silkroll-helper").contains(&namespace.to_owned()));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -56,7 +56,7 @@ impl Operation {
         match self {
             Self::Create => "CREATE",
             Self::Update => "UPDATE",
-            Self::Other => "OTHER",
+            Self::Other => "other",
         }
     }
 }

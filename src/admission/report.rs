@@ -102,6 +102,7 @@ fn stop(timeline: &Timeline) -> String {
     let Timeline {
         leave,
         drain,
+        end,
         hook,
         sigterm,
         shutdown,
@@ -126,9 +127,16 @@ fn stop(timeline: &Timeline) -> String {
             format!("callers forget the pod for {drain} s while it still answers"),
         );
     }
-    if hook > 0 {
+    if end > 0 {
         row(
             leave + drain,
+            "end",
+            format!("the server is told to end and waited for, {end} s at most"),
+        );
+    }
+    if hook > 0 {
+        row(
+            leave + drain + end,
             "hook",
             format!("the container's own preStop, {hook} s"),
         );

@@ -5,17 +5,29 @@ use std::process::ExitCode;
 
 use crate::manifest;
 
-/// Print the ConfigMap with the script, for GitOps and for clusters without the webhook.
+/// Print the ConfigMap that pods mount, for GitOps and for clusters without the webhook.
 #[derive(Debug, clap::Args)]
 #[group(id = "configmap")]
 #[command(
-    after_help = "The webhook keeps this ConfigMap in every namespace that has opted in; where only \
-`silkroll inject` is used, apply it once:\n\n    silkroll configmap -n shop | kubectl apply -f -"
+    after_help = "The webhook keeps it in the namespaces that need it; where only `silkroll inject` is used, \
+apply it once:\n\n    silkroll configmap -n shop | kubectl apply -f -"
 )]
 pub struct Args {
     /// The namespace that it is for
     #[arg(short, long, value_name = "NAME", value_parser = namespace)]
     namespace: String,
+
+    /// What runs in the containers, as silkroll.dev/hook has it
+    #[arg(long, value_enum, default_value = "script")]
+    hook: Hook,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Hook {
+    /// The script
+    Script,
+    /// The helper binary, for amd64 and arm64
+    Binary,
 }
 
 pub(super) fn namespace(text: &str) -> Result<String, String> {
@@ -31,7 +43,11 @@ pub(super) fn namespace(text: &str) -> Result<String, String> {
 /// # Errors
 /// Standard output is closed.
 pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
-    let map = super::engine::script().config_map(&args.namespace);
+    let files = match args.hook {
+        Hook::Script => super::engine::script(),
+        Hook::Binary => super::engine::helper(),
+    };
+    let map = files.config_map(&args.namespace);
     out.write_all(manifest::to_yaml(&serde_json::to_value(map)?).as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }

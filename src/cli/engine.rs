@@ -9,7 +9,7 @@ use clap::ValueEnum;
 
 use crate::cluster;
 use crate::engine::{Kind, Settings};
-use crate::leave::{METHODS, SCRIPT_KEY, Script};
+use crate::leave::{Arch, Helper, METHODS, SCRIPT_KEY, Script};
 use crate::manifest::{self, Limits};
 use crate::policy::check_default;
 use crate::snapshot::Namespaces;
@@ -104,11 +104,23 @@ impl Args {
 
 /// The script of this build as the ConfigMap that pods mount.
 #[must_use]
-pub fn script() -> cluster::Script {
+pub fn script() -> cluster::Files {
     let script = Script::current();
-    cluster::Script {
+    cluster::Files {
         name: script.config_map,
         data: BTreeMap::from([(SCRIPT_KEY.to_owned(), script.text.to_owned())]),
+        ..cluster::Files::default()
+    }
+}
+
+/// The helper binary of this build as the ConfigMap that pods mount with `hook: binary`.
+#[must_use]
+pub fn helper() -> cluster::Files {
+    let programs = Arch::ALL.map(|arch| (arch.key().to_owned(), arch.program().to_vec()));
+    cluster::Files {
+        name: Helper::current().config_map,
+        binary_data: BTreeMap::from(programs),
+        ..cluster::Files::default()
     }
 }
 

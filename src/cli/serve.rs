@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use super::engine;
-use crate::cluster::{self, Cluster, Version, Write};
+use crate::cluster::{self, Cluster, Version, Wanted, Write};
 use crate::observe::Metrics;
 use crate::observe::labels::Outcome;
 use crate::observe::logs::{self, Format};
@@ -155,7 +155,16 @@ async fn serve(args: &Args) -> anyhow::Result<()> {
         };
         let cluster = Cluster::connect().await?;
         tracing::info!(url = cluster.url(), "cluster");
-        let run = cluster.run(namespaces, engine::script(), Arc::new(observer));
+        let helper = if helper_everywhere(&app.settings.load()) {
+            Wanted::Everywhere
+        } else {
+            Wanted::Where(HOOK.0, HOOK.1, Arc::clone(&app.asked))
+        };
+        let files = vec![
+            (engine::script(), Wanted::Everywhere),
+            (engine::helper(), helper),
+        ];
+        let run = cluster.run(namespaces, files, Arc::new(observer));
         tasks.spawn(async { Ok(run.await?) });
     }
 
@@ -200,6 +209,15 @@ async fn serve(args: &Args) -> anyhow::Result<()> {
     drop(stop_admin);
     admin.await.context("the admin listener failed")?;
     result
+}
+
+/// The annotation and its value that ask for the helper binary.
+const HOOK: (&str, &str) = ("silkroll.dev/hook", "binary");
+
+/// Whether the cluster's defaults ask for the helper.
+fn helper_everywhere(settings: &crate::engine::Settings) -> bool {
+    let mut defaults = settings.defaults.iter();
+    defaults.any(|(key, value)| (key.as_ref(), value.as_ref()) == HOOK)
 }
 
 /// Nothing is ever sent: the sender being dropped is the signal.

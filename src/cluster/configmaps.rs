@@ -1,4 +1,5 @@
-//! The script's ConfigMap, kept in every namespace that opted in.
+//! ConfigMaps, kept in namespaces that opted in: the script's in each of them, the helper binary's
+//! where pods mount it.
 //!
 //! It is created and put back, never updated and never deleted: its name carries the hash of its
 //! content, and pods that run, or that a rollback brings back, may still mount an old one. Only
@@ -11,17 +12,19 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::PostParams;
 use kube::core::{ObjectMeta, PartialObjectMeta};
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt, watcher as kube_watcher};
 use kube::{Api, Client};
+use tokio::sync::watch;
 
 use super::client::WATCH_SECONDS;
 use super::ledger::Ledger;
 use super::{Error, Observer};
-use crate::snapshot::Namespaces;
+use crate::snapshot::{Asked, Namespaces};
 
 type Meta = PartialObjectMeta<ConfigMap>;
 
@@ -36,16 +39,53 @@ const FIELD_MANAGER: &str = "silkroll";
 /// One write, retries inside the client included. Longer than an API server under load takes.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// What every opted-in namespace holds for its pods to mount.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Script {
+/// What a namespace holds for its pods to mount.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Files {
     /// The ConfigMap's name, `silkroll-<hash of its content>`.
     pub name: String,
-    /// Its files.
+    /// Its text files.
     pub data: BTreeMap<String, String>,
+    /// Its binary files.
+    pub binary_data: BTreeMap<String, Vec<u8>>,
 }
 
-impl Script {
+/// Which of the namespaces that opted in hold it.
+#[derive(Clone, Debug)]
+pub enum Wanted {
+    /// All of them.
+    Everywhere,
+    /// Those that carry this annotation with this value, and those that asked.
+    Where(&'static str, &'static str, Arc<Asked>),
+}
+
+impl Wanted {
+    fn namespaces(&self, snapshot: &Namespaces) -> Vec<String> {
+        match self {
+            Self::Everywhere => snapshot.opted_in(),
+            Self::Where(key, value, asked) => snapshot.opted_in_where(|name, entry| {
+                entry.annotation(key) == Some(value) || asked.contains(name)
+            }),
+        }
+    }
+
+    /// Where it stands already, somebody mounts it: it is put back there, too.
+    fn found(&self, namespace: &str) {
+        if let Self::Where(_, _, asked) = self {
+            asked.add(namespace);
+        }
+    }
+
+    fn changes(&self) -> watch::Receiver<()> {
+        match self {
+            // Never sent to: what opts in is all that counts.
+            Self::Everywhere => watch::Sender::new(()).subscribe(),
+            Self::Where(_, _, asked) => asked.changes(),
+        }
+    }
+}
+
+impl Files {
     /// The ConfigMap as it is written to `namespace`.
     #[must_use]
     pub fn config_map(&self, namespace: &str) -> ConfigMap {
@@ -61,9 +101,14 @@ impl Script {
                 ),
                 ..ObjectMeta::default()
             },
-            data: Some(self.data.clone()),
+            data: (!self.data.is_empty()).then(|| self.data.clone()),
+            binary_data: (!self.binary_data.is_empty()).then(|| {
+                let files = self.binary_data.iter();
+                files
+                    .map(|(key, bytes)| (key.clone(), ByteString(bytes.clone())))
+                    .collect()
+            }),
             immutable: Some(true),
-            ..ConfigMap::default()
         }
     }
 }
@@ -94,29 +139,31 @@ impl Write {
     }
 }
 
-/// Keeps `script` in the namespaces that opted in. Returns only if the watch ends, which it is not made to do.
+/// Keeps `files` in the namespaces that are wanted. Returns only if the watch ends, which it is not made to do.
 pub(super) async fn keep(
     client: Client,
     snapshot: Arc<Namespaces>,
-    script: Script,
+    files: Files,
+    wanted: Wanted,
     observer: Arc<dyn Observer>,
 ) -> Error {
     let config = watcher::Config::default()
         .timeout(WATCH_SECONDS)
         // The API server reads this selector as the object's name, so RBAC can be `resourceNames`.
-        .fields(&format!("metadata.name={}", script.name));
+        .fields(&format!("metadata.name={}", files.name));
     let events = kube_watcher(Api::<Meta>::all(client.clone()), config).default_backoff();
     let mut events = std::pin::pin!(events);
     let mut changes = snapshot.changes();
+    let mut asked = wanted.changes();
     let mut ledger = Ledger::default();
     let mut writes = FuturesUnordered::new();
     let mut failing = false;
 
     snapshot.wait_synced().await;
     loop {
-        let due = ledger.due(snapshot.opted_in(), Instant::now());
+        let due = ledger.due(wanted.namespaces(&snapshot), Instant::now());
         for namespace in due.write {
-            writes.push(write(&client, &script, namespace));
+            writes.push(write(&client, &files, namespace));
         }
         let wake = due.wake.unwrap_or_else(Instant::now);
         tokio::select! {
@@ -124,41 +171,44 @@ pub(super) async fn keep(
                 None => return Error::Stopped("the watch of ConfigMaps ended".to_owned()),
                 Some(Ok(event)) => {
                     failing = false;
-                    note(event, &mut ledger);
+                    note(event, &mut ledger, &wanted);
                 }
                 Some(Err(error)) if failing => tracing::debug!(%error, "ConfigMaps still cannot be watched"),
                 Some(Err(error)) => {
                     failing = true;
                     tracing::warn!(
                         %error,
-                        name = script.name,
-                        "cannot watch the script's ConfigMaps, trying again; where it is forbidden, \
+                        name = files.name,
+                        "cannot watch the ConfigMaps of this name, trying again; where it is forbidden, \
                          apply the install manifests of this very version: their ClusterRole names the ConfigMap"
                     );
                 }
             },
             // The sender lives in the snapshot that we hold, so this cannot fail.
             _ = changes.changed() => {}
+            Ok(()) = asked.changed() => {}
             Some((namespace, result)) = writes.next(), if !writes.is_empty() => {
                 let tries = ledger.written(&namespace, Instant::now());
-                observer.configmap(report(&namespace, &script.name, tries, &result));
+                observer.configmap(report(&namespace, &files.name, tries, &result));
             }
             () = tokio::time::sleep_until(wake.into()), if due.wake.is_some() => {}
         }
     }
 }
 
-fn note(event: Event<Meta>, ledger: &mut Ledger) {
+fn note(event: Event<Meta>, ledger: &mut Ledger, wanted: &Wanted) {
     match event {
         Event::Init => ledger.relist_begins(),
         Event::InitDone => ledger.relist_done(),
         Event::InitApply(found) => {
             if let Some(namespace) = namespace_of(found) {
+                wanted.found(&namespace);
                 ledger.listed(namespace);
             }
         }
         Event::Apply(found) => {
             if let Some(namespace) = namespace_of(found) {
+                wanted.found(&namespace);
                 ledger.appeared(namespace);
             }
         }
@@ -176,7 +226,7 @@ fn namespace_of(found: Meta) -> Option<Box<str>> {
 
 async fn write(
     client: &Client,
-    script: &Script,
+    files: &Files,
     namespace: String,
 ) -> (String, Result<Write, String>) {
     let api = Api::<ConfigMap>::namespaced(client.clone(), &namespace);
@@ -184,7 +234,7 @@ async fn write(
         field_manager: Some(FIELD_MANAGER.to_owned()),
         ..PostParams::default()
     };
-    let body = script.config_map(&namespace);
+    let body = files.config_map(&namespace);
     let result = match tokio::time::timeout(WRITE_TIMEOUT, api.create(&params, &body)).await {
         Err(_) => Err(format!("no answer within {} s", WRITE_TIMEOUT.as_secs())),
         Ok(Ok(_)) => Ok(Write::Created),
@@ -238,7 +288,7 @@ fn report(namespace: &str, name: &str, tries: u32, result: &Result<Write, String
                 namespace,
                 name,
                 error,
-                "cannot create the ConfigMap, trying again; until it is there, new pods only sleep before they stop"
+                "cannot create the ConfigMap, trying again; until it is there, new pods only sleep before they stop, or wait for it where they run the helper binary"
             );
             Write::Failed
         }
@@ -277,12 +327,13 @@ mod tests {
 
     #[test]
     fn the_config_map_is_immutable_labelled_and_whole() {
-        let script = Script {
+        let files = Files {
             name: "silkroll-abc".into(),
             data: BTreeMap::from([("leave.sh".to_owned(), "#!/bin/sh\n".to_owned())]),
+            binary_data: BTreeMap::from([("hook-amd64".to_owned(), vec![0x7f, 0xff])]),
         };
         assert_eq!(
-            serde_json::to_value(script.config_map("shop")).unwrap(),
+            serde_json::to_value(files.config_map("shop")).unwrap(),
             json!({
                 "apiVersion": "v1",
                 "kind": "ConfigMap",
@@ -295,6 +346,7 @@ mod tests {
                     },
                 },
                 "data": {"leave.sh": "#!/bin/sh\n"},
+                "binaryData": {"hook-amd64": "f/8="},
                 "immutable": true,
             })
         );

@@ -1,4 +1,4 @@
-//! The only user of the Kubernetes client: it watches namespaces and keeps the script's ConfigMap.
+//! The only user of the Kubernetes client: it watches namespaces and keeps ConfigMaps in them.
 //!
 //! ```text
 //! API server --namespaces (metadata)--> snapshot::Namespaces --> configmaps --> API server
@@ -20,7 +20,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 pub use client::{Cluster, Version};
-pub use configmaps::{LABELS, Script, Write};
+pub use configmaps::{Files, LABELS, Wanted, Write};
 
 use crate::snapshot::Namespaces;
 
@@ -88,7 +88,7 @@ const VERSION_EVERY: Duration = Duration::from_secs(600);
 const VERSION_RETRY: Duration = Duration::from_secs(5);
 
 impl Cluster {
-    /// Fills `namespaces`, keeps `script` in every namespace that opted in, and reports the version.
+    /// Fills `namespaces`, keeps each of `files` where it is wanted, and reports the version.
     /// Ends only by an error; dropping the future stops everything.
     ///
     /// # Errors
@@ -96,7 +96,7 @@ impl Cluster {
     pub async fn run(
         self,
         namespaces: Arc<Namespaces>,
-        script: Script,
+        files: Vec<(Files, Wanted)>,
         observer: Arc<dyn Observer>,
     ) -> Result<Infallible, Error> {
         let mut tasks = JoinSet::new();
@@ -105,12 +105,15 @@ impl Cluster {
             Arc::clone(&namespaces),
             Arc::clone(&observer),
         ));
-        tasks.spawn(configmaps::keep(
-            self.client.clone(),
-            namespaces,
-            script,
-            Arc::clone(&observer),
-        ));
+        for (files, wanted) in files {
+            tasks.spawn(configmaps::keep(
+                self.client.clone(),
+                Arc::clone(&namespaces),
+                files,
+                wanted,
+                Arc::clone(&observer),
+            ));
+        }
         tasks.spawn(follow_version(self, observer));
         Err(match tasks.join_next().await {
             Some(Ok(stopped)) => stopped,

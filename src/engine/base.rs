@@ -10,7 +10,7 @@ use super::Strict;
 use super::patch::same;
 use super::status::{self, Change, Status};
 use super::view::{self, Container, List, Members, Template};
-use crate::leave::{MOUNT_PATH, Script, VOLUME};
+use crate::leave::{HELPER_PATH, MOUNT_PATH, Script, VOLUME};
 use crate::policy::STATUS;
 
 /// The address of the pod: what hooks and scripts of users read, too.
@@ -311,9 +311,15 @@ fn our_command(exec: &RawValue) -> Option<Vec<String>> {
         command: Vec<String>,
     }
     let mut words = serde_json::from_str::<Exec>(exec.get()).ok()?.command;
-    let ours = matches!(words.as_slice(), [shell, flag, text, name, ..]
+    let script = matches!(words.as_slice(), [shell, flag, text, name, ..]
         if shell == "/bin/sh" && flag == "-c" && text.contains("/silkroll/hook.sh") && name == ARGV0);
-    ours.then(|| words.split_off(4))
+    let helper = matches!(words.as_slice(), [program, what, ..]
+        if program == HELPER_PATH && matches!(what.as_str(), "stop" | "start"));
+    match (script, helper) {
+        (true, _) => Some(words.split_off(4)),
+        (_, true) => Some(words.split_off(2)),
+        _ => None,
+    }
 }
 
 /// The user's hook as far as our arguments tell it: all there is where the record was lost.

@@ -15,7 +15,7 @@ use super::status;
 use super::view::{self, Container};
 use super::{Ask, Stop};
 use crate::leave::{Leave, MOUNT_PATH, Place};
-use crate::policy::Policy;
+use crate::policy::{Hook, Policy};
 
 const MOUNT: &str = r#"{"name":"silkroll","readOnly":true,"mountPath":"/silkroll"}"#;
 
@@ -53,8 +53,10 @@ impl<'a> Injection<'a> {
                 own = hook.own;
                 budget.hooks = true;
                 budget.drain = i64::from(policy.drain);
-                if leave.calls {
-                    budget.leave = i64::from(policy.leave_timeout);
+                match leave.ends {
+                    Some(seconds) => budget.end = budget.end.max(i64::from(seconds)),
+                    None if leave.calls => budget.leave = i64::from(policy.leave_timeout),
+                    None => {}
                 }
                 self.warn_of_own_hook(policy, container, base, hook.sleep.is_some());
                 record.pre_stop = Some(status::Hook {
@@ -82,7 +84,7 @@ impl<'a> Injection<'a> {
             .is_some_and(|hook| hook.sleep.is_none());
 
         if script && leave.comes_back && policy.start_hook {
-            self.start_hook(container, base, place, &mut wanted, &mut record);
+            self.start_hook(policy, container, base, place, &mut wanted, &mut record);
         }
         if script {
             wanted.mount = Some(MOUNT);
@@ -125,10 +127,10 @@ impl<'a> Injection<'a> {
                 container.name
             ));
         }
-        if !hook::shows_shell(&shell_evidence(container, base)) {
+        if policy.hook == Hook::Script && !hook::shows_shell(&shell_evidence(container, base)) {
             self.warnings.push(format!(
                 "container {}: chaining its own preStop needs /bin/sh in the image; without one set \
-                 silkroll.dev/existing-pre-stop to keep",
+                 silkroll.dev/hook to binary",
                 container.name
             ));
         }
@@ -136,20 +138,21 @@ impl<'a> Injection<'a> {
 
     fn start_hook(
         &mut self,
+        policy: &Policy<'_>,
         container: &'a Container<'a>,
         base: &BaseContainer<'a>,
         place: &Place<'_>,
         wanted: &mut WantedContainer,
         record: &mut status::Container<'a>,
     ) {
-        match hook::post_start(base.post_start.user.as_deref(), place) {
+        match hook::post_start(policy, base.post_start.user.as_deref(), place) {
             Ok(hook) => {
                 self.step("post-start", container, || hook.line);
-                let new = !base.post_start.ours;
+                let new = !base.post_start.ours && policy.hook == Hook::Script;
                 if new && !hook::shows_shell(&shell_evidence(container, base)) {
                     self.warnings.push(format!(
                         "container {}: a start hook runs /bin/sh; an image without a shell will not \
-                         start with it: then set silkroll.dev/start-hook to none",
+                         start with it: then set silkroll.dev/hook to binary",
                         container.name
                     ));
                 }
@@ -267,8 +270,8 @@ fn env_line(entries: &[Entry]) -> String {
     let address = entries.iter().any(|entry| entry.name == POD_IP);
     match (address, settings) {
         (true, 0) => "podip from status.podIP".to_owned(),
-        (true, _) => format!("podip from status.podIP and {settings} settings of the script"),
-        (false, _) => format!("{settings} settings of the script"),
+        (true, _) => format!("podip from status.podIP and {settings} settings of the hook"),
+        (false, _) => format!("{settings} settings of the hook"),
     }
 }
 

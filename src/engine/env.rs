@@ -46,6 +46,7 @@ pub(super) fn script(policy: &Policy<'_>, leave: &Leave, own_seconds: u32) -> Ve
     }
     entries.extend(leave.vars.iter().map(|var| match &var.value {
         VarValue::Text(text) => value(var.name, text),
+        VarValue::Field(path) => field(var.name, path),
         VarValue::Secret { name, key } => entry(
             var.name,
             &format!(

@@ -46,7 +46,7 @@ impl Injection<'_> {
         let had = before.unwrap_or(DEFAULT_GRACE);
         let own = budget.own;
         let shutdown = policy.shutdown.map_or(had, i64::from);
-        let hook_needs = budget.leave + budget.drain + own;
+        let hook_needs = budget.leave + budget.drain + budget.end + own;
         let needed = hook_needs + shutdown + MARGIN;
         let needs_more = budget.hooks || own > 0 || policy.shutdown.is_some();
         let grace = if needs_more { needed.max(had) } else { had };
@@ -63,8 +63,12 @@ impl Injection<'_> {
             if !needs_more {
                 return format!("{grace} s, as it was: no hook takes any of it");
             }
+            let end = match budget.end {
+                0 => String::new(),
+                seconds => format!(" + end {seconds}"),
+            };
             format!(
-                "{grace} s: leave {} + drain {} + own hook {own} + shutdown {shutdown} + {MARGIN}, never less than {had}",
+                "{grace} s: leave {} + drain {}{end} + own hook {own} + shutdown {shutdown} + {MARGIN}, never less than {had}",
                 budget.leave, budget.drain
             )
         });
@@ -76,6 +80,7 @@ impl Injection<'_> {
         self.timeline = Some(Timeline {
             leave: budget.leave,
             drain: budget.drain,
+            end: budget.end,
             hook: own,
             sigterm: hook_needs,
             shutdown: grace - hook_needs,

@@ -7,8 +7,8 @@ use serde_json::value::RawValue;
 use super::base::ARGV0;
 use super::patch::string;
 use super::view;
-use crate::leave::{LAUNCH_START, LAUNCH_STOP, Leave, Place};
-use crate::policy::{ExistingPreStop, Policy, Port};
+use crate::leave::{HELPER_PATH, LAUNCH_START, LAUNCH_STOP, Leave, Place};
+use crate::policy::{self, ExistingPreStop, Policy, Port};
 
 /// A hook to put in place.
 #[derive(Debug, PartialEq, Eq)]
@@ -60,7 +60,7 @@ pub(super) fn pre_stop(
         (user, _) => user,
     };
     let said = policy.existing_pre_stop_seconds.unwrap_or(0);
-    let (words, own, own_sleep) = match chain(user, place) {
+    let (words, own, own_sleep) = match chain(user, place, policy.hook) {
         Chain::Nothing => (Vec::new(), 0, 0),
         Chain::Sleep(seconds) => (
             vec!["sleep".to_owned(), seconds.to_string()],
@@ -89,16 +89,23 @@ pub(super) fn pre_stop(
         ", then the container's own preStop"
     };
     PreStop::Set(Hook {
-        line: format!("{}, wait {} s{after}", leave.summary, policy.drain),
-        text: exec(&STOP, &words),
+        line: match leave.ends {
+            None => format!("{}, wait {} s{after}", leave.summary, policy.drain),
+            Some(_) => format!("wait {} s, {}{after}", policy.drain, leave.summary),
+        },
+        text: exec(&launchers(policy.hook).0, &words),
         sleep: None,
         own,
     })
 }
 
 /// Decides on the postStart hook of a container whose leaving has a way back.
-pub(super) fn post_start(user: Option<&RawValue>, place: &Place<'_>) -> Result<Hook, String> {
-    let words = match chain(user, place) {
+pub(super) fn post_start(
+    policy: &Policy<'_>,
+    user: Option<&RawValue>,
+    place: &Place<'_>,
+) -> Result<Hook, String> {
+    let words = match chain(user, place, policy.hook) {
         Chain::Nothing => Vec::new(),
         Chain::Words(words) => words,
         Chain::Sleep(seconds) => vec!["sleep".to_owned(), seconds.to_string()],
@@ -110,7 +117,7 @@ pub(super) fn post_start(user: Option<&RawValue>, place: &Place<'_>) -> Result<H
         ", then the container's own postStart"
     };
     Ok(Hook {
-        text: exec(&START, &words),
+        text: exec(&launchers(policy.hook).1, &words),
         sleep: None,
         own: 0,
         line: format!("the way back: switch on what leaving switched off{after}"),
@@ -132,17 +139,29 @@ fn exec(launcher: &Launcher, words: &[String]) -> String {
 /// A hook up to the user's words: it is the same for everybody, so it is escaped once.
 type Launcher = LazyLock<String>;
 
-static STOP: Launcher = LazyLock::new(|| launcher(LAUNCH_STOP));
-static START: Launcher = LazyLock::new(|| launcher(LAUNCH_START));
+static SCRIPT: (Launcher, Launcher) = (
+    LazyLock::new(|| launcher(&["/bin/sh", "-c", LAUNCH_STOP, ARGV0])),
+    LazyLock::new(|| launcher(&["/bin/sh", "-c", LAUNCH_START, ARGV0])),
+);
+static HELPER: (Launcher, Launcher) = (
+    LazyLock::new(|| launcher(&[HELPER_PATH, "stop"])),
+    LazyLock::new(|| launcher(&[HELPER_PATH, "start"])),
+);
 
-fn launcher(text: &str) -> String {
-    format!(
-        "{{\"exec\":{{\"command\":[\"/bin/sh\",\"-c\",{},\"{ARGV0}\"",
-        string(text)
-    )
+/// For the stop and for the start.
+fn launchers(hook: policy::Hook) -> &'static (Launcher, Launcher) {
+    match hook {
+        policy::Hook::Script => &SCRIPT,
+        policy::Hook::Binary => &HELPER,
+    }
 }
 
-fn chain(user: Option<&RawValue>, place: &Place<'_>) -> Chain {
+fn launcher(words: &[&str]) -> String {
+    let words: Vec<_> = words.iter().map(|word| string(word)).collect();
+    format!("{{\"exec\":{{\"command\":[{}", words.join(","))
+}
+
+fn chain(user: Option<&RawValue>, place: &Place<'_>, hook: policy::Hook) -> Chain {
     let Some(user) = user else {
         return Chain::Nothing;
     };
@@ -155,7 +174,7 @@ fn chain(user: Option<&RawValue>, place: &Place<'_>) -> Chain {
     match handler {
         ("exec", value) => chain_exec(value),
         ("sleep", value) => chain_sleep(value),
-        ("httpGet", value) => chain_http(value, place),
+        ("httpGet", value) => chain_http(value, place, hook),
         (other, _) => Chain::Unknown(format!(
             "its action is {}",
             crate::policy::quoted(other, 40)
@@ -191,7 +210,7 @@ fn chain_sleep(value: &RawValue) -> Chain {
     }
 }
 
-fn chain_http(value: &RawValue, place: &Place<'_>) -> Chain {
+fn chain_http(value: &RawValue, place: &Place<'_>, hook: policy::Hook) -> Chain {
     #[derive(serde::Deserialize)]
     #[serde(rename_all = "camelCase", deny_unknown_fields)]
     struct Get {
@@ -213,6 +232,11 @@ fn chain_http(value: &RawValue, place: &Place<'_>) -> Chain {
     let Ok(get) = serde_json::from_str::<Get>(value.get()) else {
         return Chain::Unknown("its httpGet cannot be read".to_owned());
     };
+    if hook == policy::Hook::Binary && get.scheme.eq_ignore_ascii_case("https") {
+        return Chain::Unknown(
+            "its httpGet is https, and the helper binary speaks no TLS".to_owned(),
+        );
+    }
     let port = match &get.port {
         serde_json::Value::String(name) => Port::parse(name)
             .ok_or_else(String::new)

@@ -10,9 +10,9 @@ use super::emit::{Wanted, WantedContainer};
 use super::report::{Reason, Step, Timeline};
 use super::status::{Change, Status, Swap};
 use super::view::{self, Container, Template};
-use super::{Ask, Stop, rollout, target};
-use crate::leave::{self, MOUNT_PATH, Place, VOLUME};
-use crate::policy::Policy;
+use super::{Ask, Stop, arch, rollout, target};
+use crate::leave::{self, Arch, MOUNT_PATH, Place, VOLUME};
+use crate::policy::{Hook, Policy};
 
 /// What is to be injected, and what to say about it.
 #[derive(Debug)]
@@ -75,7 +75,7 @@ pub(super) fn plan<'a>(
         };
         plan.container(ask, policy, &target, &mut budget)?;
     }
-    plan.volume(ask, template, base)?;
+    plan.volume(ask, policy, template, base)?;
     plan.grace(policy, template, base, &budget)?;
     plan.rollout(ask, policy, template, users);
     plan.remember_empties(template, base, record);
@@ -88,6 +88,7 @@ pub(super) struct Budget {
     pub(super) hooks: bool,
     pub(super) leave: i64,
     pub(super) drain: i64,
+    pub(super) end: i64,
     pub(super) own: i64,
 }
 
@@ -121,6 +122,7 @@ impl Injection<'_> {
     fn volume(
         &mut self,
         ask: &Ask<'_>,
+        policy: &Policy<'_>,
         template: &Template<'_>,
         base: &Base<'_>,
     ) -> Result<(), Stop> {
@@ -149,6 +151,9 @@ impl Injection<'_> {
                 ),
             ));
         }
+        if policy.hook == Hook::Binary {
+            return self.helper_volume(ask, policy, template);
+        }
         let name = &ask.settings.script.config_map;
         // Optional: a missing ConfigMap must not keep a pod from starting. 365 is 0555: readable and
         // executable for whatever user the container runs as.
@@ -157,6 +162,54 @@ impl Injection<'_> {
         ));
         self.pod_step("volume", || {
             format!("the script from ConfigMap {name}, mounted at {MOUNT_PATH}")
+        });
+        Ok(())
+    }
+
+    /// The helper for the architecture of the pod's nodes. A shell-less hook is one fixed path, so one
+    /// architecture has to be chosen here.
+    fn helper_volume(
+        &mut self,
+        ask: &Ask<'_>,
+        policy: &Policy<'_>,
+        template: &Template<'_>,
+    ) -> Result<(), Stop> {
+        let arch = match arch::of_nodes(template) {
+            arch::Nodes::One(name) => Arch::parse(&name).ok_or_else(|| {
+                Stop::Problem(policy.hook_problem(format!(
+                    "the pod's nodes are {}, and the helper binary is made for amd64 and arm64; use hook: script",
+                    crate::policy::quoted(&name, 40)
+                )))
+            })?,
+            arch::Nodes::Any => {
+                policy.hook_arch.and_then(Arch::parse).unwrap_or_else(|| {
+                    self.warnings.push(
+                        "hook: binary was taken for amd64 nodes; on others it cannot run. Say which with \
+                         silkroll.dev/hook-arch or a nodeSelector kubernetes.io/arch"
+                            .to_owned(),
+                    );
+                    Arch::Amd64
+                })
+            }
+        };
+        let name = &ask.settings.helper.config_map;
+        let starts = self
+            .wanted
+            .containers
+            .iter()
+            .any(|container| container.post_start.is_some());
+        // A start hook whose program is missing would kill the container again and again: then the
+        // kubelet rather waits for the ConfigMap. Without one, nothing keeps the pod from starting.
+        let optional = if starts { "" } else { r#","optional":true"# };
+        self.wanted.volume = Some(format!(
+            r#"{{"name":"{VOLUME}","configMap":{{"name":"{name}","items":[{{"key":"{}","path":"hook"}}],"defaultMode":365{optional}}}}}"#,
+            arch.key()
+        ));
+        self.pod_step("volume", || {
+            format!(
+                "the helper binary for {} from ConfigMap {name}, mounted at {MOUNT_PATH}",
+                arch.name()
+            )
         });
         Ok(())
     }

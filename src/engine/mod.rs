@@ -8,6 +8,7 @@
 //! 3. The template carries a record that fits it whole: it came back from a rollback and stays.
 //! 4. Else the user changed something: our parts are taken out and injected afresh.
 
+mod arch;
 mod base;
 mod container;
 mod cover;
@@ -38,7 +39,7 @@ pub use report::{Decision, Outcome, Reason, Step, Timeline};
 pub(crate) use strict::{Strict, optional};
 pub use view::{Object, Text};
 
-use crate::leave::Script;
+use crate::leave::{Helper, Script};
 use crate::policy::{self, Problem, Subject};
 use view::Template;
 
@@ -83,6 +84,8 @@ pub struct Settings {
     pub defaults: Vec<(Cow<'static, str>, Cow<'static, str>)>,
     /// The script that pods run.
     pub script: Script,
+    /// The helper binary that pods run instead, where `hook: binary` says so.
+    pub helper: Helper,
     /// Whether the cluster has the native sleep action (Kubernetes 1.30 and later).
     pub native_sleep: bool,
     /// Whether an annotation that cannot be used denies the request of its author.
@@ -96,6 +99,7 @@ impl Default for Settings {
         Self {
             defaults: Vec::new(),
             script: Script::current(),
+            helper: Helper::current(),
             native_sleep: true,
             deny_invalid: true,
             kinds: vec![Kind::Deployment],
@@ -183,7 +187,18 @@ pub fn decide(ask: &Ask<'_>) -> Decision {
         .and_then(Object::template)
         .filter(|raw| memmem::find(raw.get().as_bytes(), policy::STATUS.as_bytes()).is_some())
         .and_then(|raw| Template::read(raw).ok());
-    weigh::weigh(ask, &template, old_template.as_ref())
+    let mut decision = weigh::weigh(ask, &template, old_template.as_ref());
+    decision.helper = mounts_helper(ask, &decision, raw);
+    decision
+}
+
+/// Whether the pods that come of it mount the helper of this version. One mention too many, in a
+/// template that is just being rid of it, costs a ConfigMap that nobody mounts.
+fn mounts_helper(ask: &Ask<'_>, decision: &Decision, template: &RawValue) -> bool {
+    let name = ask.settings.helper.config_map.as_bytes();
+    let mentions = |text: &str| memmem::find(text.as_bytes(), name).is_some();
+    matches!(decision.outcome, Outcome::Injected | Outcome::Unchanged)
+        && (mentions(template.get()) || decision.patch.as_deref().is_some_and(mentions))
 }
 
 fn malformed(ask: &Ask<'_>, what: &str) -> Decision {

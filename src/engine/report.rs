@@ -122,10 +122,12 @@ pub struct Step {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Timeline {
-    /// At most, for leaving the registry.
+    /// At most, for leaving the registry, before the drain.
     pub leave: i64,
     /// For callers to forget the pod.
     pub drain: i64,
+    /// At most, for the server to end after the drain (`nginx`, `signal`).
+    pub end: i64,
     /// For the user's own hook.
     pub hook: i64,
     /// When SIGTERM comes at the latest.
@@ -153,6 +155,8 @@ pub struct Decision {
     pub steps: Vec<Step>,
     /// How the pod will stop, where it was injected.
     pub timeline: Option<Timeline>,
+    /// Whether the pods mount this version's helper binary, whose ConfigMap must then be there.
+    pub helper: bool,
 }
 
 /// The API server may cut warnings over 256 characters (KEP-1693).
@@ -168,6 +172,7 @@ impl Decision {
             denial: None,
             steps: Vec::new(),
             timeline: None,
+            helper: false,
         }
     }
 

@@ -13,7 +13,7 @@ use super::status::{self, Status};
 use super::view::Template;
 use super::{Ask, Object, Stop, emit, fingerprint, inject, rollout};
 use crate::leave::{METHODS, MOUNT_PATH};
-use crate::policy::{self, Layers};
+use crate::policy::{self, Layers, Pairs};
 
 /// Most templates of namespaces that have not opted in: nothing in them is of Silkroll, so they need
 /// not be read to be left alone.
@@ -29,21 +29,29 @@ pub(super) fn nobodys(ask: &Ask<'_>, template: &RawValue) -> Option<Decision> {
     {
         return None;
     }
-    let meta = ask.object.metadata.as_ref();
-    let layers = Layers {
-        subject: ask.subject(),
-        workload: meta.map_or(&[], |meta| &meta.annotations),
-        template: &[],
-        namespace: ask.view.annotations(),
-        defaults: &[],
-        workload_labels: &[],
-        template_labels: &[],
-        namespace_labels: ask.view.labels(),
-    };
+    let layers = layers(ask, &[], &[]);
     match cover::cover(&layers, ask.view, ask.settings.deny_invalid) {
         Cover::Namespace(reason, None) => Some(Decision::skipped(reason)),
         Cover::Namespace(reason, Some(warning)) => Some(Decision::skipped(reason).warn(&warning)),
         _ => None,
+    }
+}
+
+fn layers<'a>(
+    ask: &'a Ask<'_>,
+    template: &'a Pairs<'a>,
+    template_labels: &'a Pairs<'a>,
+) -> Layers<'a> {
+    let meta = ask.object.metadata.as_ref();
+    Layers {
+        subject: ask.subject(),
+        workload: meta.map_or(&[], |meta| &meta.annotations),
+        template,
+        namespace: ask.view.annotations(),
+        defaults: &ask.settings.defaults,
+        workload_labels: meta.map_or(&[], |meta| &meta.labels),
+        template_labels,
+        namespace_labels: ask.view.labels(),
     }
 }
 
@@ -69,7 +77,6 @@ pub(super) fn weigh(
         .and_then(base::record_text)
         .and_then(|text| Status::read(text).ok());
     let (record, base) = part(template, own.as_ref(), old_record.as_ref());
-    let meta = ask.object.metadata.as_ref();
     let labels = template.our_labels();
     let weighed = Weighed {
         ask,
@@ -79,16 +86,7 @@ pub(super) fn weigh(
         old_record: old_record.as_ref(),
         record,
         base,
-        layers: Layers {
-            subject: ask.subject(),
-            workload: meta.map_or(&[], |meta| &meta.annotations),
-            template: &template.metadata.annotations.ours,
-            namespace: ask.view.annotations(),
-            defaults: &ask.settings.defaults,
-            workload_labels: meta.map_or(&[], |meta| &meta.labels),
-            template_labels: &labels,
-            namespace_labels: ask.view.labels(),
-        },
+        layers: layers(ask, &template.metadata.annotations.ours, &labels),
     };
     let mut decision = weighed.decide();
     if let Some(note) = note {

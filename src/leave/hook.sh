@@ -1,10 +1,11 @@
 #!/bin/sh
 # Silkroll's hook, run by the kubelet in the application's container:
-#   hook.sh stop [CHAIN…]   preStop: leave the registry (bounded), wait while callers forget, then the user's own hook
+#   hook.sh stop [CHAIN…]   preStop: leave the registry (bounded), wait while callers forget, then the user's own hook;
+#                           what ends the server itself (nginx, signal) comes after the wait
 #   hook.sh start           postStart: switch back on what an earlier stop at this address switched off
 #   hook.sh own CHAIN…      the user's own hook alone: exec CMD ARG… | http SCHEME HOST PORT PATH [HEADER…] | sleep N
 #   hook.sh back once|loop  the work behind `start`, in a process that a later `stop` can find and end
-# Needs a POSIX shell and `sleep`. Writes no file. Settings are SILKROLL_… variables and data, never shell text.
+# Needs a POSIX shell and `sleep`, and for calls an HTTP client. Writes no file. Settings are SILKROLL_… variables and data, never shell text.
 # A way of leaving is a function leave_METHOD, its way back a function back_METHOD. They set `what` for the log,
 # and return 0 (done), 1 (try again while there is time) or 2 (trying again cannot help).
 # Variables of the top level begin with sr_: an unprefixed one could be the container's own, meant for the user's hook.
@@ -126,7 +127,25 @@ json_text() {
   done
 }
 
+# Base64 of $1 into `enc`. Needs LC_ALL=C.
+base64_text() {
+  enc='' todo=$1
+  set -- A B C D E F G H I J K L M N O P Q R S T U V W X Y Z a b c d e f g h i j k l m n o p q r s t u v w x y z 0 1 2 3 4 5 6 7 8 9 + /
+  while [ -n "$todo" ]; do
+    bits=0 padding=
+    for _ in 1 2 3; do
+      bits=$((bits << 8))
+      if [ -n "$todo" ]; then bits=$((bits | $(printf '%d' "'$todo") & 255)) todo=${todo#?}; else padding=$padding=; fi
+    done
+    for place in 18 12 6 0; do eval "enc=\$enc\${$(((bits >> place & 63) + 1))}"; done
+    case $padding in =) enc=${enc%?} ;; ==) enc=${enc%??} ;; esac
+    enc=$enc$padding
+  done
+}
+
 is_name() { case $1 in '' | [0-9]* | *[!A-Za-z0-9_]*) false ;; esac }
+
+need_podip() { [ -n "$podip" ] || { what='podip is not set in this container'; return 2; }; }
 
 # Replaces the placeholders of $1 into `filled`; $2 says how values are written: component, host, json_text or raw.
 fill() {
@@ -136,8 +155,9 @@ fill() {
     text=${text#*'{'}
     name=${text%%'}'*}
     case $name in
-      podip) value=$podip
-        [ -n "$value" ] || { what='podip is not set in this container'; return 2; } ;;
+      podip) need_podip || return; value=$podip ;;
+      hostip) value=${SILKROLL_HOST_IP-}
+        [ -n "$value" ] || { what='SILKROLL_HOST_IP is not set in this container'; return 2; } ;;
       podname) value=${SILKROLL_POD_NAME-} ;;
       namespace) value=${SILKROLL_POD_NAMESPACE-} ;;
       port) value=${SILKROLL_HTTP_PORT-} ;;
@@ -159,6 +179,17 @@ fill() {
   filled=$filled$text
 }
 
+# Replaces the placeholders of URL $1 into `enc`, the URL as it is asked for.
+fill_url() {
+  tail=${1#*://}
+  base=${tail%%[/?]*}
+  # An IPv6 address stands in brackets in the host part, and only there.
+  fill "$base" host || return
+  target=${1%%://*}://$filled
+  fill "${tail#"$base"}" component || return
+  url_text "$target$filled"
+}
+
 # ---- HTTP
 
 # A tool is a pair of functions: feed_X writes what goes to its stdin, run_X ends in its exec and prints the answer from the
@@ -167,25 +198,26 @@ have() { command -v "$1" >/dev/null 2>&1; }
 
 # Picks `tool` for $verb and $scheme. GNU wget comes late: its headers show in ps; busybox wget last: GET and POST only.
 pick() {
+  [ -n "$tools" ] || find_tools
   tool=
   for candidate in $tools; do
     case $candidate:$scheme:$verb in
-      curl:* | wget:* | python3:* | *:http:* | bbwget:https:GET | bbwget:https:POST) ;;
+      curl:* | wget:* | python3:* | node:* | *:http:* | bbwget:https:GET | bbwget:https:POST) ;;
       *) continue ;;
     esac
     case $candidate:$verb:$body in bbwget:POST:?* | bbwget:GET:) ;; bbwget:*) continue ;; esac
     tool=$candidate
     return 0
   done
-  what="no tool in this image can send $verb over $scheme (curl, python3, bash, perl, wget, nc)"
+  what="no tool in this image can send $verb over $scheme (curl, python3, node, bash, perl, php, wget, nc)"
   return 2
 }
 
 find_tools() {
-  tools='' nc=
+  tools='' nc='' bbwget=''
   # Asked for its version and not only found: one that lacks a library must not be relied on.
   curl --version >/dev/null 2>&1 && tools=curl
-  for t in bash perl python3; do have "$t" && tools="$tools $t"; done
+  for t in bash perl php python3 node; do have "$t" && tools="$tools $t"; done
   if have wget; then
     case $(wget --version 2>/dev/null) in *GNU*) tools="$tools wget" ;; *) bbwget=bbwget ;; esac
   fi
@@ -193,7 +225,10 @@ find_tools() {
     if [ -z "$nc" ] && have "$t"; then nc=$t tools="$tools nc"; fi
   done
   if [ -z "$nc" ] && have busybox; then nc='busybox nc' tools="$tools nc"; fi
-  tools="$tools ${bbwget-}"
+  tools="$tools $bbwget "
+  # A tool of its own, and not every head has -c; without it an answer is as long as it is.
+  head=
+  if (: | head -c 1) >/dev/null 2>&1; then head='head -c 8000000'; fi
 }
 
 quoted() { # $1 as a quoted value of a curl configuration file, in `enc`
@@ -277,6 +312,22 @@ while True:
     if not x: break
     sys.stdout.buffer.write(x); sys.stdout.buffer.flush()' "$host" "$port" "$scheme" "${insecure-}"
 }
+feed_node() { raw_request; }
+run_node() {
+  unset NODE_OPTIONS
+  # shellcheck disable=SC2016 # JavaScript
+  exec node -e 'const [host, port, scheme, insecure] = process.argv.slice(1);
+const to = {host, port, ALPNProtocols: ["http/1.1"], servername: require("net").isIP(host) ? "" : host, rejectUnauthorized: !insecure};
+const s = scheme == "https" ? require("tls").connect(to) : require("net").connect(to);
+s.on("error", () => process.exit(1)); process.stdin.pipe(s, {end: false}); s.pipe(process.stdout)' "$host" "$port" "$scheme" "${insecure-}"
+}
+feed_php() { raw_request; }
+run_php() {
+  # shellcheck disable=SC2016 # php's own variables
+  exec php -n -r '[, $h, $p] = $argv; $h = strpos($h, ":") === false ? $h : "[$h]";
+    $s = stream_socket_client("tcp://$h:$p") or exit(1);
+    fwrite($s, stream_get_contents(STDIN)); while (($x = fread($s, 8192)) != "") echo $x;' -- "$host" "$port"
+}
 feed_nc() { raw_request; }
 # shellcheck disable=SC2086 # may be two words
 run_nc() { exec $nc "$host" "$port"; }
@@ -302,26 +353,29 @@ split_url() { # scheme authority host port path from $url, which has been throug
   case $port in '' | *[!0-9]*) what="the port in the URL is not a number: is a variable that it names empty?"; return 2 ;; esac
 }
 
+# In this shape $! is the tool itself, which has to be the one that the watchdog ends.
+exchange() {
+  "feed_$tool" 2>/dev/null | "run_$tool" 2>/dev/null & sr_pid=$!
+  watch "$left" "$sr_pid"
+  wait "$sr_pid"
+  kill "$sr_dog"
+}
+
 # call VERB URL: sends $headers and $body, at most $each seconds. Sets `status` (000: no answer) and `answer` (the body).
 call() {
-  verb=$1 url=$2 status=000 answer='' head=''
+  verb=$1 url=$2 status=000 answer='' top=''
   split_url || return 2
   pick || return 2
   time_left || return 1
   [ "$left" -le "$each" ] || left=$each
-  reply=$(
-    # In this shape $! is the tool itself, which has to be the one that the watchdog ends.
-    "feed_$tool" 2>/dev/null | "run_$tool" 2>/dev/null & sr_pid=$!
-    watch "$left" "$sr_pid"
-    wait "$sr_pid"
-    kill "$sr_dog"
-  ) 2>/dev/null 3>&-
+  # shellcheck disable=SC2086 # a command with its arguments
+  reply=$(if [ -n "$head" ]; then exchange | $head; else exchange; fi) 2>/dev/null 3>&-
   while case $reply in *HTTP/[0-9]*) ;; *) false ;; esac do
     reply=HTTP/${reply#*HTTP/}
     answer=$reply
     case $reply in
-      *"$sr_cr$sr_nl$sr_cr$sr_nl"*) answer=${reply#*"$sr_cr$sr_nl$sr_cr$sr_nl"} head=${reply%%"$sr_cr$sr_nl$sr_cr$sr_nl"*} ;;
-      *) head=$reply ;;
+      *"$sr_cr$sr_nl$sr_cr$sr_nl"*) answer=${reply#*"$sr_cr$sr_nl$sr_cr$sr_nl"} top=${reply%%"$sr_cr$sr_nl$sr_cr$sr_nl"*} ;;
+      *) top=$reply ;;
     esac
     status=${reply#* }
     status=${status%"${status#???}"}
@@ -331,8 +385,9 @@ call() {
       *) status=000 && break ;;
     esac
   done
-  case $tool:$head in
-    bash:*[Cc]hunked* | perl:*[Cc]hunked* | python3:*[Cc]hunked* | nc:*[Cc]hunked*) unchunk ;;
+  case $tool:$top in
+    curl:* | *wget:*) ;;
+    *[Cc]hunked*) unchunk ;;
   esac
   [ "$status" != 000 ]
 }
@@ -354,12 +409,12 @@ unchunk() {
 
 leave_none() { return 0; }
 
-# Adds $1 to $headers where it is a header line; a newline cannot be in it, for the list is cut at newlines.
+# Adds $1 to $headers where it is a header line; the list is cut at newlines.
 add_header() {
   name=${1%%:*}
   case $name:$1 in
     :) return ;;
-    *"$sr_cr"* | :* | *[!A-Za-z0-9_.-]*:"$name"* | "$1:$1") say "$sr_method: a header that is not \`Name: value\` is left out" ;;
+    *"$sr_cr"* | *"$sr_nl"* | :* | *[!A-Za-z0-9_.-]*:"$name"* | "$1:$1") say "$sr_method: a header that is not \`Name: value\` is left out" ;;
     *) headers=$headers$1$sr_nl ;;
   esac
 }
@@ -367,13 +422,7 @@ add_header() {
 # send URL VERB BODY: one request with its placeholders filled in, judged by its status.
 send() {
   kind=${SILKROLL_HTTP_CONTENT_TYPE:-application/x-www-form-urlencoded} headers=
-  # An IPv6 address stands in brackets in the host part, and only there.
-  tail=${1#*://}
-  base=${tail%%[/?]*}
-  fill "$base" host || return 2
-  target=${1%%://*}://$filled
-  fill "${tail#"$base"}" component || return 2
-  url_text "$target$filled"
+  fill_url "$1" || return
   target=$enc
   case $kind in *json*) fill "$3" json_text ;; *x-www-form-urlencoded*) fill "$3" component ;; *) fill "$3" raw ;; esac || return 2
   body=$filled
@@ -398,24 +447,11 @@ back_http() {
   send "$SILKROLL_HTTP_START_URL" "${SILKROLL_HTTP_START_METHOD:-POST}" "${SILKROLL_HTTP_START_BODY-}"
 }
 
-# Nacos: 1.x and 2.x answer under /v1; 3.x answers 410 there (3.2: 404) and has /v3/admin. The instance is disabled and not
-# deleted, for its client would only register it again. A 200 proves nothing: the instance is read back.
-leave_nacos() { nacos_servers false; }
-back_nacos() { nacos_servers true; }
-
-nacos_servers() { # $1: what `enabled` has to become
-  want=$1 n_port=${SILKROLL_NACOS_PORT-}
-  [ -n "$podip" ] || { what='podip is not set in this container'; return 2; }
-  case ${SILKROLL_NACOS_SERVICE:+x}$n_port in x | [!x]* | x*[!0-9]*) what='SILKROLL_NACOS_SERVICE or SILKROLL_NACOS_PORT is not usable'; return 2 ;; esac
-  component "$SILKROLL_NACOS_SERVICE"; n_service=$enc
-  component "${SILKROLL_NACOS_GROUP:-DEFAULT_GROUP}"; n_group=$enc
-  component "${SILKROLL_NACOS_NAMESPACE:-public}"; n_scope=namespaceId=$enc
-  component "${SILKROLL_NACOS_CLUSTER:-DEFAULT}"; n_scope="$n_scope&clusterName=$enc"
-  component "$podip"
-  instance="serviceName=$n_service&groupName=$n_group&$n_scope&ip=$enc&port=$n_port"
-  who="$podip:$n_port of $SILKROLL_NACOS_SERVICE"
-  servers=${SILKROLL_NACOS_SERVER-},
-  worst=2 what='SILKROLL_NACOS_SERVER names no server'
+# each_server VARIABLE PATH COMMAND: runs it for each base URL that the variable lists, in `server`, until one returns 0.
+# A URL without a path gets PATH.
+each_server() {
+  eval "servers=\${$1-},"
+  worst=2 what="$1 names no server"
   while [ -n "$servers" ]; do
     server=${servers%%,*}
     servers=${servers#*,}
@@ -424,11 +460,43 @@ nacos_servers() { # $1: what `enabled` has to become
     case $server in '') continue ;; *://*) ;; *) server=http://$server ;; esac
     url_text "${server%/}"
     server=$enc
-    case ${server#*://} in */*) ;; *) server=$server/nacos ;; esac
-    nacos_server
+    case ${server#*://} in */*) ;; *) server=$server$2 ;; esac
+    "$3"
     case $? in 0) return 0 ;; 1) worst=1 ;; esac
   done
   return "$worst"
+}
+
+ask() { # VERB PATH [BODY], of $server
+  body=${3-}
+  call "$1" "$server$2" && return
+  case $? in 1) what="no answer from $server"; return 1 ;; *) return 2 ;; esac
+}
+
+# The answer to $1, is its status one of $2? An error of the server may pass, and another server may do better; one of ours will not.
+judge() {
+  case " $2 " in *" $status "*) return 0 ;; esac
+  what="$server answered $status to the $1"
+  case $status in 5??) return 1 ;; *) return 2 ;; esac
+}
+
+# Nacos: 1.x and 2.x answer under /v1; 3.x answers 410 there (3.2: 404) and has /v3/admin. The instance is disabled and not
+# deleted, for its client would only register it again. A 200 proves nothing: the instance is read back.
+leave_nacos() { nacos_servers false; }
+back_nacos() { nacos_servers true; }
+
+nacos_servers() { # $1: what `enabled` has to become
+  want=$1 n_port=${SILKROLL_NACOS_PORT-}
+  need_podip || return
+  case ${SILKROLL_NACOS_SERVICE:+x}$n_port in x | [!x]* | x*[!0-9]*) what='SILKROLL_NACOS_SERVICE or SILKROLL_NACOS_PORT is not usable'; return 2 ;; esac
+  component "$SILKROLL_NACOS_SERVICE"; n_service=$enc
+  component "${SILKROLL_NACOS_GROUP:-DEFAULT_GROUP}"; n_group=$enc
+  component "${SILKROLL_NACOS_NAMESPACE:-public}"; n_scope=namespaceId=$enc
+  component "${SILKROLL_NACOS_CLUSTER:-DEFAULT}"; n_scope="$n_scope&clusterName=$enc"
+  component "$podip"
+  instance="serviceName=$n_service&groupName=$n_group&$n_scope&ip=$enc&port=$n_port"
+  who="$podip:$n_port of $SILKROLL_NACOS_SERVICE"
+  each_server SILKROLL_NACOS_SERVER /nacos nacos_server
 }
 
 nacos_server() {
@@ -441,8 +509,8 @@ nacos_server() {
   esac
   # Without its weight the server would set it to 1, and keep it there.
   change="ns/instance?$instance&enabled=$want&weight=$weight&ephemeral=$ephemeral"
-  case $api in v1) nacos PUT "/v1/$change" ;; *) nacos PUT "/v3/admin/$change" ;; esac || return
-  nacos_status change || return
+  case $api in v1) ask PUT "/v1/$change" ;; *) ask PUT "/v3/admin/$change" ;; esac || return
+  judge change 200 || return
   while :; do
     nacos_read || return
     case $want:$state in
@@ -455,28 +523,14 @@ nacos_server() {
   done
 }
 
-nacos() { # VERB PATH [FORM]
-  body=${3-}
-  call "$1" "$server$2" && return
-  case $? in 1) what="no answer from $server"; return 1 ;; *) return 2 ;; esac
-}
-
-nacos_status() { # of $1: an error of the server may pass, and another server may do better; one of ours will not
-  case $status in
-    200) return 0 ;;
-    5??) what="$server answered $status to the $1"; return 1 ;;
-    *) what="$server answered $status to the $1"; return 2 ;;
-  esac
-}
-
 nacos_login() {
   [ -n "${SILKROLL_NACOS_USERNAME-}" ] || return 0
   component "$SILKROLL_NACOS_USERNAME"; form=username=$enc
   component "${SILKROLL_NACOS_PASSWORD-}"; form="$form&password=$enc"
   headers="Content-Type: application/x-www-form-urlencoded$sr_nl"
-  nacos POST /v1/auth/login "$form" || return
-  case $status in 404 | 410 | 501) nacos POST /v3/auth/user/login "$form" || return ;; esac
-  nacos_status login || return
+  ask POST /v1/auth/login "$form" || return
+  case $status in 404 | 410 | 501) ask POST /v3/auth/user/login "$form" || return ;; esac
+  judge login 200 || return
   token=${answer#*\"accessToken\":\"}
   token=${token%%\"*}
   case $token in '' | *[!A-Za-z0-9._~+/=-]*) what="$server gave no token at the login"; return 2 ;; esac
@@ -488,13 +542,13 @@ nacos_read() {
   state=gone weight=1 ephemeral=true
   if [ "$api" = v1 ]; then
     # The list that callers get leaves disabled ones out and a single instance's page has no enabled field; this has both.
-    nacos GET "/v1/ns/catalog/instances?serviceName=$n_group%40%40$n_service&$n_scope&pageNo=1&pageSize=10000" || return
+    ask GET "/v1/ns/catalog/instances?serviceName=$n_group%40%40$n_service&$n_scope&pageNo=1&pageSize=10000" || return
     case $status:$answer in 404:*'is not found'*) return 0 ;; 404:* | 410:* | 501:*) api=v3 ;; esac
   fi
-  if [ "$api" = v3 ]; then nacos GET "/v3/admin/ns/instance?$instance" || return; fi
+  if [ "$api" = v3 ]; then ask GET "/v3/admin/ns/instance?$instance" || return; fi
   # Unknown service, group, namespace or instance. A 404 without the registry's own words is a wrong address.
   case $status:$answer in 400:*'not found'* | 404:*\"code\":2*) return 0 ;; esac
-  nacos_status read || return
+  judge read 200 || return
   # Cut at braces, an instance's own fields are in one piece and its metadata, which may hold the same words, in another.
   IFS='{'
   # shellcheck disable=SC2086 # to be split; globbing is off
@@ -510,6 +564,223 @@ nacos_read() {
     break
   done
 }
+
+# Eureka: an override and not DELETE, which the next heartbeat undoes. It sticks to the id for as long as an instance of that
+# id is known. Lists come from a cache of up to 30 s; an instance's own page does not.
+leave_eureka() { eureka_servers eureka_leave; }
+back_eureka() { eureka_servers eureka_back; }
+
+eureka_servers() {
+  [ -n "${SILKROLL_EUREKA_APP-}" ] || { what='SILKROLL_EUREKA_APP is not set'; return 2; }
+  fill "${SILKROLL_EUREKA_INSTANCE-}" raw || return
+  e_known=$filled
+  component "$SILKROLL_EUREKA_APP"; e_app=$enc
+  headers="Accept: application/json$sr_nl"
+  if [ -n "${SILKROLL_EUREKA_USERNAME-}" ]; then
+    base64_text "$SILKROLL_EUREKA_USERNAME:${SILKROLL_EUREKA_PASSWORD-}"
+    headers="${headers}Authorization: Basic $enc$sr_nl"
+  fi
+  each_server SILKROLL_EUREKA_SERVER /eureka "$1"
+}
+
+eureka_leave() {
+  e_id=$e_known
+  eureka PUT '/status?value=OUT_OF_SERVICE' || return
+  if [ "$status" = 404 ]; then what="$e_who is not registered, nothing to switch off ($server)"; return 0; fi
+  judge change 200 || return
+  what="left as $e_id of $SILKROLL_EUREKA_APP ($server)"
+}
+
+eureka_back() {
+  e_id=$e_known
+  eureka GET '' || return
+  if [ "$status" = 404 ]; then what="$e_who is not registered, nothing to switch on ($server)"; return 0; fi
+  judge read 200 || return
+  # A server forgets the override with the instance; one without it is new and must not be disturbed.
+  case $answer in *'"overridden'[Ss]'tatus":"OUT_OF_SERVICE"'*) ;; *) what="$e_id is not switched off ($server)"; return 0 ;; esac
+  component "$e_id"
+  ask DELETE "/apps/$e_app/$enc/status?value=UP" || return
+  judge change '200 404' || return
+  what="back as $e_id of $SILKROLL_EUREKA_APP ($server)"
+}
+
+# eureka VERB REST: asks for $e_id, or for the instance that the list has at our address where there is no such id.
+eureka() {
+  e_who="$e_id of $SILKROLL_EUREKA_APP"
+  if [ -n "$e_id" ]; then
+    component "$e_id"
+    ask "$1" "/apps/$e_app/$enc$2" || return
+    [ "$status" = 404 ] || return 0
+  fi
+  need_podip || return
+  e_who="$podip${SILKROLL_EUREKA_PORT:+:$SILKROLL_EUREKA_PORT} of $SILKROLL_EUREKA_APP"
+  ask GET "/apps/$e_app" || return
+  [ "$status" != 404 ] || return 0
+  judge list 200 || return
+  eureka_find || return
+  [ "$status" != 404 ] || return 0
+  component "$e_id"
+  ask "$1" "/apps/$e_app/$enc$2"
+}
+
+# Finds the only instance at $podip, and at the port where one is set, in the list $answer: `e_id`, or a status of 404.
+eureka_find() {
+  e_id='' count=0 here='' seen=''
+  IFS='{'
+  # Cut at braces, an instance's id and address are in one piece and the number of each of its ports begins the next ones.
+  # shellcheck disable=SC2086 # to be split; globbing is off
+  set -- $answer
+  unset IFS
+  for piece do
+    case $piece in
+      *'"instanceId":"'*)
+        here='' seen=${piece#*'"instanceId":"'}
+        seen=${seen%%'"'*}
+        case $piece in *"\"ipAddr\":\"$podip\""*) here=$seen ;; esac
+        [ -n "${SILKROLL_EUREKA_PORT-}" ] || { [ -z "$here" ] || count=$((count + 1)) e_id=$here; } ;;
+      "\"\$\":${SILKROLL_EUREKA_PORT:-none},"*'"@enabled":"true"'*)
+        [ -z "$here" ] || count=$((count + 1)) e_id=$here here='' ;;
+    esac
+  done
+  case $count in
+    0) status=404 ;;
+    1) ;;
+    *) what="$count instances of $SILKROLL_EUREKA_APP are at $podip: which is this one needs a port ($server)"; return 2 ;;
+  esac
+}
+
+# Consul: deregistered at the agent that registered it; at the catalog the agent would undo it.
+leave_consul() {
+  fill_url "${SILKROLL_CONSUL_AGENT-}" || return
+  server=${enc%/} headers=''
+  fill "${SILKROLL_CONSUL_SERVICE_ID-}" raw || return
+  [ -n "$filled" ] || { what='SILKROLL_CONSUL_SERVICE_ID is not set'; return 2; }
+  [ -z "${SILKROLL_CONSUL_TOKEN-}" ] || add_header "X-Consul-Token: ${SILKROLL_CONSUL_TOKEN%"$sr_nl"}"
+  component "$filled"
+  ask PUT "/v1/agent/service/deregister/$enc" || return
+  case $status:$answer in 404:*[Uu]nknown*) what="$filled is not registered, nothing to take out ($server)"; return 0 ;; esac
+  judge change 200 || return
+  what="left as $filled ($server)"
+}
+
+# Dubbo: the process takes itself out, by its own QoS port. A new process registers itself, when the application says so.
+leave_dubbo() {
+  headers=''
+  loopback "${SILKROLL_DUBBO_PORT:-22222}" SILKROLL_DUBBO_PORT && ask GET /offline && judge 'offline command' 200 || return
+  what="left ($server/offline)"
+}
+
+loopback() { # PORT VARIABLE
+  case $1 in '' | *[!0-9]*) what="$2 is not a port"; return 2 ;; esac
+  server=http://127.0.0.1:$1
+}
+
+# Spring: the service registry's actuator endpoint. Nacos takes UP for the way back and ignores the cancelling;
+# Eureka needs it, or UP would stick.
+leave_spring() {
+  spring "${SILKROLL_SPRING_STATUS:-DOWN}" || return
+  what="left: status ${SILKROLL_SPRING_STATUS:-DOWN} ($server$s_path)"
+}
+back_spring() {
+  spring UP && spring CANCEL_OVERRIDE || return
+  what="back: status UP ($server$s_path)"
+}
+spring() { # STATUS
+  headers="Content-Type: application/json$sr_nl" s_path=${SILKROLL_SPRING_PATH:-/actuator/serviceregistry}
+  loopback "${SILKROLL_SPRING_PORT-}" SILKROLL_SPRING_PORT || return
+  url_text "/${s_path#/}"; s_path=$enc
+  json_text "$1"
+  ask POST "$s_path" "{\"status\":\"$enc\"}" || return
+  judge "status $1" '200 204' && return
+  set -- "$?"
+  case $status in 404) what="$what (is $s_path exposed?)" ;; esac
+  return "$1"
+}
+
+# What ends the server itself and then waits until it has gone. The watchdog ends the waiting.
+
+leave_nginx() {
+  find_processes nginx
+  if [ -r /proc/self/stat ] && [ -z "$found" ]; then what='no nginx runs here'; return 0; fi
+  if bounded 3 nginx -s quit 3>&-; then
+    [ -r /proc/self/stat ] || { say 'nginx: asked to quit; there is no /proc, so nobody sees when it has'; pause "$limit"; }
+    await_end
+    what='quit, and has ended'
+  else
+    [ -n "$found" ] || { what='nginx -s quit failed, and there is no /proc to find the process in'; return 2; }
+    end_found QUIT
+  fi
+}
+
+leave_signal() {
+  case ${SILKROLL_SIGNAL_NAME-} in '' | *[!A-Z0-9]*) what='SILKROLL_SIGNAL_NAME is not the name of a signal'; return 2 ;; esac
+  [ -n "${SILKROLL_SIGNAL_PROCESS-}" ] || { what='SILKROLL_SIGNAL_PROCESS is not set'; return 2; }
+  [ -r /proc/self/stat ] || { what='there is no /proc to find the process in'; return 2; }
+  find_processes "$SILKROLL_SIGNAL_PROCESS"
+  [ -n "$found" ] || { what="no process here is called $SILKROLL_SIGNAL_PROCESS, nothing to end"; return 0; }
+  end_found "$SILKROLL_SIGNAL_NAME"
+}
+
+# Into `found`, the topmost processes of the name $1: a parent of that name ends its children. Never the hook's own
+# processes, those above it and those below it.
+find_processes() {
+  p_name=$1 found='' above=" $$ " pid=$$
+  while stat_of "$pid" && [ "$parent" -gt 0 ]; do pid=$parent above="$above$pid "; done
+  set +f
+  set -- /proc/[0-9]*
+  set -f
+  for proc do
+    pid=${proc#/proc/}
+    case $above in *" $pid "*) continue ;; esac
+    is_named "$pid" || continue
+    up=$parent
+    ! is_named "$up" || continue
+    while [ "$up" -gt 0 ] && [ "$up" -ne $$ ] && stat_of "$up"; do up=$parent; done
+    [ "$up" -eq $$ ] || found="$found $pid"
+  done
+}
+
+# The `comm` and the `parent` of process $1, which has not ended: a zombie has.
+stat_of() {
+  { read -r line <"/proc/$1/stat"; } 2>/dev/null || return
+  comm=${line#*\(} line=${line##*\) }
+  comm=${comm%)*} parent=${line#* }
+  parent=${parent%% *}
+  case $line in [ZX]*) return 1 ;; esac
+}
+
+# Is $p_name the name of process $1: as the kernel has it, or of its program, or of the script that an interpreter runs?
+is_named() {
+  stat_of "$1" || return
+  [ "$comm" != "$p_name" ] || return 0
+  line=
+  { IFS= read -r line <"/proc/$1/cmdline"; } 2>/dev/null
+  case $line in *"$p_name"*) ;; *) return 1 ;; esac
+  # The shell drops the zeros between the arguments. Without tr only titles as in `php-fpm: master process` are understood.
+  args=$(tr '\000' '\n' <"/proc/$1/cmdline" 2>/dev/null) || args=$line
+  IFS=$sr_nl
+  # shellcheck disable=SC2086 # to be split; globbing is off
+  set -- $args
+  unset IFS
+  program=${1%%: *}
+  program=${program##*/}
+  case $program in
+    "$p_name") return 0 ;;
+    sh | ash | dash | bash | ksh | busybox | python* | perl* | ruby* | node | nodejs | php* | java) ;;
+    *) return 1 ;;
+  esac
+  script=${2-}
+  [ "${script##*/}" = "$p_name" ]
+}
+
+end_found() { # SIGNAL
+  for pid in $found; do
+    kill -s "$1" "$pid" || ! stat_of "$pid" || { what="the signal $1 to process $pid ($comm) was refused"; return 2; }
+  done
+  await_end
+  what="$1 to process$found, which has ended"
+}
+await_end() { for pid in $found; do while stat_of "$pid"; do pause 1; done; done; }
 
 # ---- the steps
 
@@ -532,12 +803,11 @@ wanted() {
 
 # keep_trying leave|back SECONDS: until it is done, cannot be, or the time is over. With $once: a single time.
 keep_trying() {
-  LC_ALL=C limit=$2 each=$2 insecure='' what=''
+  LC_ALL=C limit=$2 each=$2 insecure='' what='' tools=''
   clock
   begun=$sr_now deadline=$((sr_now + limit * 100))
   # One dead server of several must leave time for the others; 3 s, for a node may forward and wait 2 s itself.
-  case $1:${SILKROLL_NACOS_SERVER-} in back:* | *,*) each=3 ;; esac
-  find_tools
+  case $1:${SILKROLL_NACOS_SERVER-}${SILKROLL_EUREKA_SERVER-} in back:* | *,*) each=3 ;; esac
   while :; do
     "$1_$sr_method"
     rc=$?
@@ -555,7 +825,7 @@ keep_trying() {
 
 # What marks the way back of this registration among all processes seen in /proc, those of other pods perhaps.
 back_mark() {
-  (LC_ALL=C; component "${SILKROLL_POD_NAMESPACE-}/${SILKROLL_POD_NAME-}/${podip-}/${SILKROLL_METHOD-}/${SILKROLL_NACOS_SERVICE-}/${SILKROLL_NACOS_PORT-}/${SILKROLL_HTTP_PORT-}"; printf '%s' "silkroll-back=$enc=")
+  (LC_ALL=C; component "${SILKROLL_POD_NAMESPACE-}/${SILKROLL_POD_NAME-}/${podip-}/${SILKROLL_METHOD-}/${SILKROLL_NACOS_SERVICE-}/${SILKROLL_NACOS_PORT-}/${SILKROLL_HTTP_PORT-}/${SILKROLL_EUREKA_APP-}/${SILKROLL_EUREKA_PORT-}/${SILKROLL_SPRING_PORT-}"; printf '%s' "silkroll-back=$enc=")
 }
 
 # Ends a way back that is still trying: it must not undo the leaving. Its requests are processes of their own, known by
@@ -579,7 +849,7 @@ end_back() {
 
 leave() {
   # Where a way back was still trying, its last request may be on its way: let that come first.
-  ! end_back || pause 1
+  if have "back_$sr_method" && end_back; then pause 1; fi
   keep_trying leave "$1"
 }
 
@@ -616,7 +886,7 @@ own_logged() { exec "$@" >&3 2>&1 3>&-; }
 # As the kubelet does it: GET, any status will do, certificates are not looked at.
 own_request() { # SCHEME HOST PORT PATH [HEADER…]
   [ "$#" -ge 4 ] || return 0
-  LC_ALL=C sr_method='own hook' insecure=yes body='' headers=''
+  LC_ALL=C sr_method='own hook' insecure=yes body='' headers='' tools=''
   case $1 in [Hh][Tt][Tt][Pp][Ss]) target=https ;; *) target=http ;; esac
   base=${2:-${podip-}}
   case $base in \[*) ;; *:*) base="[$base]" ;; esac
@@ -624,7 +894,7 @@ own_request() { # SCHEME HOST PORT PATH [HEADER…]
   target=$enc
   shift 4
   for line do
-    case $line in *"$sr_nl"*) ;; *) add_header "$line" ;; esac
+    add_header "$line"
   done
   # The kubelet knows no bound but the grace period either.
   seconds SILKROLL_OWN_SECONDS 0
@@ -632,7 +902,6 @@ own_request() { # SCHEME HOST PORT PATH [HEADER…]
   limit=$sr_n each=$sr_n
   clock
   begun=$sr_now deadline=$((sr_now + limit * 100))
-  find_tools
   call GET "$target"
   rc=$?
   elapsed "$begun"
@@ -644,20 +913,28 @@ own_request() { # SCHEME HOST PORT PATH [HEADER…]
   esac
 }
 
+leave_bounded() { # SECONDS
+  wanted leave || return 0
+  bounded "$1" leave "$1" >/dev/null 2>&1 </dev/null
+  case $? in 137) say "$sr_method: not done within $1 s, going on" ;; esac
+}
+
 stop() {
-  if wanted leave; then
-    seconds SILKROLL_LEAVE_SECONDS 10
-    sr_limit=$sr_n
-    [ "$sr_limit" -gt 0 ] || sr_limit=10
-    bounded "$sr_limit" leave "$sr_limit" >/dev/null 2>&1 </dev/null
-    case $? in 137) say "$sr_method: not done within $sr_limit s, going on" ;; esac
-  fi
+  seconds SILKROLL_LEAVE_SECONDS 10
+  sr_limit=$sr_n
+  [ "$sr_limit" -gt 0 ] || sr_limit=10
+  # What ends the server itself comes after the drain: callers that have not forgotten it are to be answered.
+  case ${SILKROLL_METHOD-} in nginx | signal) sr_late=yes ;; *) sr_late=''; leave_bounded "$sr_limit" ;; esac
   seconds SILKROLL_DRAIN_SECONDS 15
   sr_drain=$sr_n
   case ${1-} in sleep) sr_n=${2-}; seconds sr_n 0; sr_drain=$((sr_drain + sr_n)) ;; esac
   if [ "$sr_drain" -gt 0 ]; then
     say "drain: $sr_drain s for callers to forget this pod"
     sleep "$sr_drain" 3>&-
+  fi
+  if [ -n "$sr_late" ]; then
+    seconds SILKROLL_WAIT_SECONDS "$sr_limit"
+    [ "$sr_n" -eq 0 ] || leave_bounded "$sr_n"
   fi
   own "$@"
 }
@@ -681,6 +958,11 @@ case $sr_do in
   own) own "$@" ;;
   back)
     wanted back || exit 0
-    case ${1-} in once) once=yes; keep_trying back 3 ;; *) between=2; bounded 125 keep_trying back 120 ;; esac ;;
+    # Spring's switch is in the application, which may take long to start.
+    case ${1-}:$sr_method in
+      once:*) once=yes; keep_trying back 3 ;;
+      *:spring) between=2; bounded 305 keep_trying back 300 ;;
+      *) between=2; bounded 125 keep_trying back 120 ;;
+    esac ;;
   *) echo "usage: $0 stop|start|own [exec CMD ARG… | http SCHEME HOST PORT PATH [HEADER…] | sleep N]" >&2; exit 2 ;;
 esac

@@ -1,6 +1,6 @@
 //! `http`: any request to anything that keeps a list of instances.
 
-use super::{Leave, Place, Var, VarValue, text};
+use super::{Leave, Place, text};
 use crate::policy::{
     Key, Method, Policy, Problem, dns_subdomain, header_value, http_method, http_url, text_block,
 };
@@ -67,12 +67,10 @@ fn body(value: &str) -> bool {
 
 pub(super) fn plan(policy: &Policy<'_>, place: &Place<'_>) -> Result<Leave, Problem> {
     let value = |key: &str| policy.setting(key).map(|found| found.value);
-    let Some(url) = value("url") else {
-        return Err(policy.method_problem(
-            "it needs silkroll.dev/http-url, the address to call, e.g. http://admin/offline?host={podip}"
-                .to_owned(),
-        ));
-    };
+    let url = policy.needs(
+        "url",
+        "the address to call, e.g. http://admin/offline?host={podip}",
+    )?;
     let templates = ["url", "body", "start-url", "start-body"];
     let uses = |placeholder: &str| {
         templates
@@ -99,18 +97,11 @@ pub(super) fn plan(policy: &Policy<'_>, place: &Place<'_>) -> Result<Leave, Prob
         vars.push(text("SILKROLL_HTTP_PORT", port.to_string()));
     }
     if let Some(secret) = value("headers-secret") {
-        vars.push(Var {
-            name: "SILKROLL_HTTP_HEADERS",
-            value: VarValue::Secret {
-                name: secret.to_owned(),
-                key: "headers",
-            },
-        });
+        vars.push(super::secret("SILKROLL_HTTP_HEADERS", secret, "headers"));
     }
     Ok(Leave {
-        calls: true,
         comes_back: value("start-url").is_some(),
-        vars,
         summary: format!("{} {url}", value("method").unwrap_or("POST")),
+        ..Leave::calling(vars)
     })
 }

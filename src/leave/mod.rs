@@ -1,26 +1,58 @@
-//! Ways of leaving: one file each, with its settings, its defaults and what its function in the
-//! script (`hook.sh`) gets told. A new way is a new file here, a line in `WAYS` and `METHODS`,
-//! and a function `leave_<name>` (and `back_<name>`) in the script.
+//! Ways of leaving: one file each, with its settings, its defaults and what the hook gets told. A new
+//! way is a new file here, a line in `WAYS` and `METHODS`, a function `leave_<name>` (and
+//! `back_<name>`) in the script (`hook.sh`) and its like in the helper binary (`helper/` of the repository).
 
+mod consul;
+mod dubbo;
+mod eureka;
+mod helper;
 mod http;
 mod nacos;
 mod none;
+mod process;
 mod script;
+mod spring;
 
+pub use helper::{Arch, HELPER_PATH, Helper};
 pub use script::{
     CONFIG_MAP_PREFIX, LAUNCH_START, LAUNCH_STOP, MOUNT_PATH, SCRIPT_KEY, Script, VOLUME,
 };
 
-use crate::policy::{Method, Policy, Port, Problem};
+use crate::policy::{Found, Hook, Method, Policy, Port, Problem};
 
-/// The methods as the policy needs them.
-pub const METHODS: &[Method] = &[none::METHOD, nacos::METHOD, http::METHOD];
+/// The methods as the policy needs them, in the order of the documentation.
+pub const METHODS: &[Method] = &[
+    none::METHOD,
+    nacos::METHOD,
+    eureka::METHOD,
+    consul::METHOD,
+    dubbo::METHOD,
+    spring::METHOD,
+    http::METHOD,
+    process::NGINX,
+    process::SIGNAL,
+];
 
 const WAYS: &[(&str, Plan)] = &[
     (none::METHOD.name, none::plan),
     (nacos::METHOD.name, nacos::plan),
+    (eureka::METHOD.name, eureka::plan),
+    (consul::METHOD.name, consul::plan),
+    (dubbo::METHOD.name, dubbo::plan),
+    (spring::METHOD.name, spring::plan),
     (http::METHOD.name, http::plan),
+    (process::NGINX.name, process::nginx),
+    (process::SIGNAL.name, process::signal),
 ];
+
+const NAME: &str = "allowed is visible text of at most 255 bytes on one line";
+const PORT: &str = "allowed is a number from 1 to 65535 or the name of a declared port";
+const CREDENTIALS: &str = "allowed is the name of a Secret with the keys username and password";
+const TEMPLATE: &str = "allowed is visible text of at most 255 bytes on one line, with the placeholders \
+     {podip}, {podname}, {namespace}, {port}, {env:NAME}";
+
+/// What an id may hold besides text, and `{env:NAME}`.
+const PLACEHOLDERS: &[&str] = &["podip", "podname", "namespace", "port"];
 
 type Plan = fn(&Policy<'_>, &Place<'_>) -> Result<Leave, Problem>;
 
@@ -65,6 +97,8 @@ pub enum VarValue {
         /// The key in it.
         key: &'static str,
     },
+    /// A field of the pod, e.g. `status.hostIP`.
+    Field(&'static str),
 }
 
 /// What leaving takes for one container.
@@ -75,10 +109,23 @@ pub struct Leave {
     pub calls: bool,
     /// Whether there is a way back that a start hook has to send (law 11).
     pub comes_back: bool,
+    /// Where it ends the server itself, after the drain: at most so many seconds.
+    pub ends: Option<u32>,
     /// The script's settings, besides those that every method has.
     pub vars: Vec<Var>,
     /// One line for `--explain`.
     pub summary: String,
+}
+
+impl Leave {
+    /// A leaving that calls somebody, with these settings.
+    fn calling(vars: Vec<Var>) -> Self {
+        Self {
+            calls: true,
+            vars,
+            ..Self::default()
+        }
+    }
 }
 
 /// What the policy's method takes for this container.
@@ -86,9 +133,85 @@ pub struct Leave {
 /// # Errors
 /// A setting that is missing or does not fit the object.
 pub fn plan(policy: &Policy<'_>, place: &Place<'_>) -> Result<Leave, Problem> {
+    if policy.hook == Hook::Binary {
+        plain_http_only(policy)?;
+    }
     match WAYS.iter().find(|(name, _)| *name == policy.method.name) {
         Some((_, plan)) => plan(policy, place),
         None => Ok(Leave::default()),
+    }
+}
+
+/// The helper binary speaks no TLS: with it, it would not fit a ConfigMap.
+fn plain_http_only(policy: &Policy<'_>) -> Result<(), Problem> {
+    for key in policy.method.settings {
+        if let Some(found) = policy.full_setting(key)
+            && key.addresses()
+            && found.value.contains("https://")
+        {
+            return Err(policy.misfit(
+                key.name,
+                &found,
+                "the helper binary (hook: binary) speaks no TLS; use http:// or hook: script"
+                    .to_owned(),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn secret(name: &'static str, secret: &str, key: &'static str) -> Var {
+    Var {
+        name,
+        value: VarValue::Secret {
+            name: secret.to_owned(),
+            key,
+        },
+    }
+}
+
+/// A list as the hook reads it: no spaces around the commas.
+fn list(value: &str) -> String {
+    value
+        .split(',')
+        .map(str::trim)
+        .collect::<Vec<_>>()
+        .join(",")
+}
+
+/// A name in the registry; by default the workload's.
+fn named_or_workload<'a>(
+    policy: &Policy<'a>,
+    place: &Place<'a>,
+    key: &str,
+) -> Result<&'a str, Problem> {
+    match policy.setting(key) {
+        Some(found) => Ok(found.value),
+        None if place.workload.is_empty() => Err(policy.method_problem(format!(
+            "it needs silkroll.dev/{}-{key} where the object has only a generateName",
+            policy.method.name
+        ))),
+        None => Ok(place.workload),
+    }
+}
+
+/// Fills `{port}` in: which port that is, only the manifest tells.
+fn with_port(
+    policy: &Policy<'_>,
+    key: &'static str,
+    found: &Found<'_>,
+    port: &Result<u16, String>,
+) -> Result<String, Problem> {
+    if !found.value.contains("{port}") {
+        return Ok(found.value.to_owned());
+    }
+    match port {
+        Ok(port) => Ok(found.value.replace("{port}", &port.to_string())),
+        Err(why) => Err(policy.misfit(
+            key,
+            found,
+            format!("{{port}} is used and {why}: write the number"),
+        )),
     }
 }
 

@@ -1,12 +1,10 @@
 //! `nacos`: the instance is disabled, not deleted (a heartbeat would bring it back), and read back.
 //! Parameters: Nacos Open API, `PUT /nacos/v1/ns/instance` and `/nacos/v3/admin/ns/instance`.
 
-use super::{Leave, Place, Var, VarValue, text};
+use super::{CREDENTIALS, Leave, NAME, Place, text};
 use crate::policy::{
     Key, Method, Policy, Port, Problem, address_list, dns_subdomain, port, printable_text,
 };
-
-const NAME: &str = "allowed is visible text of at most 255 bytes on one line";
 
 pub(super) const METHOD: Method = Method {
     name: "nacos",
@@ -38,12 +36,12 @@ pub(super) const METHOD: Method = Method {
         },
         Key {
             name: "nacos-port",
-            allowed: "allowed is a number from 1 to 65535 or the name of a declared port",
+            allowed: super::PORT,
             fits: port,
         },
         Key {
             name: "nacos-credentials-secret",
-            allowed: "allowed is the name of a Secret with the keys username and password",
+            allowed: CREDENTIALS,
             fits: dns_subdomain,
         },
     ],
@@ -57,22 +55,8 @@ fn name(value: &str) -> bool {
 
 pub(super) fn plan(policy: &Policy<'_>, place: &Place<'_>) -> Result<Leave, Problem> {
     let value = |key: &str| policy.setting(key).map(|found| found.value);
-    let Some(server) = value("server") else {
-        return Err(policy.method_problem(
-            "it needs silkroll.dev/nacos-server, the URL of the registry, e.g. http://nacos:8848"
-                .to_owned(),
-        ));
-    };
-    let service = match value("service") {
-        Some(service) => service,
-        None if place.workload.is_empty() => {
-            return Err(policy.method_problem(
-                "it needs silkroll.dev/nacos-service where the object has only a generateName"
-                    .to_owned(),
-            ));
-        }
-        None => place.workload,
-    };
+    let server = policy.needs("server", "the URL of the registry, e.g. http://nacos:8848")?;
+    let service = super::named_or_workload(policy, place, "service")?;
     let wanted = policy.setting("port");
     let port = place
         .port(wanted.and_then(|found| Port::parse(found.value)))
@@ -82,14 +66,7 @@ pub(super) fn plan(policy: &Policy<'_>, place: &Place<'_>) -> Result<Leave, Prob
         })?;
 
     let mut vars = vec![
-        text(
-            "SILKROLL_NACOS_SERVER",
-            server
-                .split(',')
-                .map(str::trim)
-                .collect::<Vec<_>>()
-                .join(","),
-        ),
+        text("SILKROLL_NACOS_SERVER", super::list(server)),
         text("SILKROLL_NACOS_SERVICE", service),
         text("SILKROLL_NACOS_PORT", port.to_string()),
     ];
@@ -101,23 +78,12 @@ pub(super) fn plan(policy: &Policy<'_>, place: &Place<'_>) -> Result<Leave, Prob
         vars.extend(value(key).map(|value| text(variable, value)));
     }
     if let Some(secret) = value("credentials-secret") {
-        for (variable, key) in [
-            ("SILKROLL_NACOS_USERNAME", "username"),
-            ("SILKROLL_NACOS_PASSWORD", "password"),
-        ] {
-            vars.push(Var {
-                name: variable,
-                value: VarValue::Secret {
-                    name: secret.to_owned(),
-                    key,
-                },
-            });
-        }
+        vars.push(super::secret("SILKROLL_NACOS_USERNAME", secret, "username"));
+        vars.push(super::secret("SILKROLL_NACOS_PASSWORD", secret, "password"));
     }
     Ok(Leave {
-        calls: true,
         comes_back: true,
-        vars,
         summary: format!("disable $podip:{port} of {service} in Nacos at {server}, read it back"),
+        ..Leave::calling(vars)
     })
 }

@@ -37,7 +37,7 @@ pub struct Script {
 }
 
 impl Script {
-    /// Whether a ConfigMap of this name holds a script of Silkroll's, of whichever version.
+    /// Whether a ConfigMap of this name holds a script or helper of Silkroll's, of whichever version.
     #[must_use]
     pub fn names(config_map: &str) -> bool {
         config_map
@@ -51,14 +51,23 @@ impl Script {
     /// The script of this build.
     #[must_use]
     pub fn current() -> Self {
-        let mut config_map = CONFIG_MAP_PREFIX.to_owned();
-        for byte in &Sha256::digest(HOOK.as_bytes())[..BYTES] {
-            // Writing into a String cannot fail.
-            let _ = write!(config_map, "{byte:02x}");
-        }
         Self {
-            config_map,
+            config_map: name_of(&[HOOK.as_bytes()]),
             text: HOOK,
         }
     }
+}
+
+/// The name of the ConfigMap that holds these files.
+pub(super) fn name_of(files: &[&[u8]]) -> String {
+    let mut hash = Sha256::new();
+    for file in files {
+        hash.update(file);
+    }
+    let mut name = CONFIG_MAP_PREFIX.to_owned();
+    for byte in &hash.finalize()[..BYTES] {
+        // Writing into a String cannot fail.
+        let _ = write!(name, "{byte:02x}");
+    }
+    name
 }

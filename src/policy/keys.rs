@@ -94,8 +94,13 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         name: "hook",
-        allowed: "allowed is script; the helper binary for images without a shell is not in this version",
-        fits: |text| text == "script",
+        allowed: "allowed is script or binary (for images without a shell)",
+        fits: |text| matches!(text, "script" | "binary"),
+    },
+    Key {
+        name: "hook-arch",
+        allowed: "allowed is amd64 or arm64, the architecture of the nodes, for hook: binary",
+        fits: |text| matches!(text, "amd64" | "arm64"),
     },
     Key {
         name: "start-hook",
@@ -125,6 +130,14 @@ pub(super) const KEYS: &[Key] = &[
 ];
 
 impl Key {
+    /// Whether its value holds URLs.
+    #[must_use]
+    pub fn addresses(&self) -> bool {
+        ["-server", "-agent", "-url"]
+            .iter()
+            .any(|ending| self.name.ends_with(ending))
+    }
+
     /// Checks a value in its place.
     ///
     /// # Errors
@@ -137,10 +150,7 @@ impl Key {
             "deregister" if methods.iter().any(|method| method.name == text) => Ok(()),
             "deregister" => {
                 let names: Vec<_> = methods.iter().map(|method| method.name).collect();
-                Err(format!(
-                    "allowed in this version is one of {}",
-                    names.join(", ")
-                ))
+                Err(format!("allowed is one of {}", names.join(", ")))
             }
             "readiness" => Readiness::parse(text).map(drop).map_err(str::to_owned),
             _ if (self.fits)(text) => Ok(()),

@@ -15,8 +15,8 @@ pub use layers::{Found, Layer, Layers, Pairs, Subject};
 pub use problem::{Problem, cut, quoted, visible};
 pub use readiness::{Port, Readiness};
 pub use value::{
-    address_list, dns_label, dns_subdomain, env_name, header_value, http_method, http_url, port,
-    printable_text, text_block, whole,
+    address_list, base_url, dns_label, dns_subdomain, env_name, header_value, http_method,
+    http_url, placeholder_text, port, printable_text, text_block, url_path, whole,
 };
 
 use keys::KEYS;
@@ -75,6 +75,15 @@ pub enum ExistingPreStop {
     Replace,
 }
 
+/// What runs in the container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hook {
+    /// The script, which needs `/bin/sh` in the image.
+    Script,
+    /// The helper binary, which needs nothing in the image, but its own architecture.
+    Binary,
+}
+
 /// The numbers of a readiness probe; the defaults are those of the Kubernetes API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProbeTimes {
@@ -111,6 +120,10 @@ pub struct Policy<'a> {
     pub readiness: Option<(Readiness<'a>, Found<'a>)>,
     /// The probe's numbers.
     pub probe: ProbeTimes,
+    /// What runs in the container.
+    pub hook: Hook,
+    /// The architecture of the nodes, `amd64` or `arm64`, where it is given.
+    pub hook_arch: Option<&'a str>,
     /// Whether the way back is sent at start.
     pub start_hook: bool,
     /// What happens to a preStop hook that is there.
@@ -134,7 +147,26 @@ impl<'a> Policy<'a> {
                 .and_then(|rest| rest.strip_prefix('-'))
                 == Some(name)
         })?;
+        self.full_setting(key)
+    }
+
+    /// The value of one of the method's settings.
+    #[must_use]
+    pub fn full_setting(&self, key: &Key) -> Option<Found<'a>> {
         self.layers.find(key.name)
+    }
+
+    /// The value of a setting that the method cannot do without; `what` says what it is.
+    ///
+    /// # Errors
+    /// It is missing.
+    pub fn needs(&self, name: &str, what: &str) -> Result<&'a str, Problem> {
+        self.setting(name).map(|found| found.value).ok_or_else(|| {
+            self.method_problem(format!(
+                "it needs {PREFIX}{}-{name}, {what}",
+                self.method.name
+            ))
+        })
     }
 
     /// The problem of a method that lacks something: it stands where the method was chosen.
@@ -146,6 +178,19 @@ impl<'a> Policy<'a> {
             self.method_found
                 .as_ref()
                 .map_or(Layer::Default, |found| found.layer),
+            self.layers.subject,
+            allowed,
+        )
+    }
+
+    /// The problem of what runs in the container: it stands where `hook` was set.
+    #[must_use]
+    pub fn hook_problem(&self, allowed: String) -> Problem {
+        let found = self.layers.find("hook");
+        Problem::new(
+            "hook",
+            found.as_ref().map_or("script", |found| found.value),
+            found.as_ref().map_or(Layer::Default, |found| found.layer),
             self.layers.subject,
             allowed,
         )
@@ -270,6 +315,11 @@ fn build<'a>(layers: Layers<'a>, methods: &'static [Method]) -> Result<Policy<'a
             success: number("readiness-success-threshold").unwrap_or(1),
             failure: number("readiness-failure-threshold").unwrap_or(3),
         },
+        hook: match layers.find("hook").map(|found| found.value) {
+            Some("binary") => Hook::Binary,
+            _ => Hook::Script,
+        },
+        hook_arch: layers.find("hook-arch").map(|found| found.value),
         start_hook: layers
             .find("start-hook")
             .is_none_or(|found| found.value == "auto"),

@@ -78,7 +78,8 @@ pub fn port(text: &str) -> bool {
 }
 
 /// `http://` or `https://`, a host, an optional port and path; no user, query or fragment.
-fn base_url(text: &str) -> bool {
+#[must_use]
+pub fn base_url(text: &str) -> bool {
     let Some(rest) = text
         .strip_prefix("http://")
         .or_else(|| text.strip_prefix("https://"))
@@ -161,6 +162,32 @@ fn plain_url(text: &str) -> bool {
 fn placeholder(name: &str) -> bool {
     matches!(name, "podip" | "podname" | "namespace" | "port")
         || name.strip_prefix("env:").is_some_and(env_name)
+}
+
+/// One line of visible text of 1 to `most` bytes whose braces are placeholders: one of `known`, or
+/// `{env:NAME}`.
+#[must_use]
+pub fn placeholder_text(text: &str, most: usize, known: &[&str]) -> bool {
+    let mut pieces = text.split('{');
+    let plain = |piece: &str| !piece.contains('}');
+    let filled = |piece: &str| {
+        piece.split_once('}').is_some_and(|(name, rest)| {
+            plain(rest)
+                && (known.contains(&name) || name.strip_prefix("env:").is_some_and(env_name))
+        })
+    };
+    printable_text(text, most) && pieces.next().is_some_and(plain) && pieces.all(filled)
+}
+
+/// An absolute path of a URL, without a query: RFC 3986's `pchar` and `/`, but for `$'()`, which no
+/// path of an actuator has and which look like a shell's.
+#[must_use]
+pub fn url_path(text: &str) -> bool {
+    text.len() <= 1024
+        && text.starts_with('/')
+        && !text.starts_with("//")
+        && plain_url(text)
+        && !text.contains(['?', '[', ']', '$', '\'', '(', ')'])
 }
 
 /// The methods of HTTP that make sense for a registry.

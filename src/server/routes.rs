@@ -16,10 +16,10 @@ use http_body_util::BodyExt as _;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::admission::manifests::{Known, view_of};
-use crate::admission::{MAX_BODY, Operation, Review, answer};
+use crate::admission::{MAX_BODY, Review, answer};
 use crate::engine::{Decision, NamespaceView, Settings};
-use crate::observe::{self, Metrics};
-use crate::snapshot::Namespaces;
+use crate::observe::Metrics;
+use crate::snapshot::{Asked, Namespaces};
 
 /// How long a request waits for a namespace that the snapshot does not have: the watch event of a
 /// namespace made in the same `kubectl apply` is milliseconds behind. Far below the 3 s after which
@@ -48,6 +48,8 @@ pub struct App {
     pub namespaces: Arc<Namespaces>,
     /// Where requests are counted.
     pub metrics: Arc<Metrics>,
+    /// Namespaces whose pods mount the helper binary.
+    pub asked: Arc<Asked>,
     mutate_bytes: Semaphore,
     dry_run_bytes: Semaphore,
     pub(super) dry_run_places: Semaphore,
@@ -64,6 +66,7 @@ impl App {
             settings: ArcSwap::from_pointee(settings),
             namespaces,
             metrics,
+            asked: Arc::default(),
             mutate_bytes: Semaphore::new(MUTATE_KIB),
             dry_run_bytes: Semaphore::new(DRY_RUN_KIB),
             dry_run_places: Semaphore::new(DRY_RUNS),
@@ -143,14 +146,13 @@ async fn mutate(State(app): State<Arc<App>>, request: Request) -> Response {
     };
     let view = entry.as_deref().map_or(NamespaceView::Unknown, view_of);
     let decision = review.decide(&app.settings.load(), view, false);
+    if decision.helper && !review.dry_run {
+        app.asked.add(review.namespace());
+    }
     log(&review, &decision);
     app.metrics.admission(
-        match review.operation {
-            Operation::Create => observe::labels::Operation::Create,
-            Operation::Update => observe::labels::Operation::Update,
-            Operation::Other => observe::labels::Operation::Other,
-        },
-        observe::labels::Kind::of(review.kind.map_or("", crate::engine::Kind::name)),
+        review.operation.code(),
+        review.kind.map_or("other", crate::engine::Kind::name),
         decision.outcome.code(),
         decision.reason.code(),
         started.elapsed(),

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use silkroll::cluster::{Cluster, Observer, Script, Version, Write};
+use silkroll::cluster::{Cluster, Files, Observer, Version, Wanted, Write};
 use silkroll::snapshot::Namespaces;
 
 use super::ControlPlane;
@@ -33,7 +33,11 @@ impl Observer for Seen {
 }
 
 impl Side {
-    pub(crate) async fn start(kubeconfig: &Path, script: &Script) -> Self {
+    pub(crate) async fn start(kubeconfig: &Path, script: &Files) -> Self {
+        Self::start_with(kubeconfig, script, Wanted::Everywhere).await
+    }
+
+    pub(crate) async fn start_with(kubeconfig: &Path, files: &Files, wanted: Wanted) -> Self {
         let kubeconfig = Kubeconfig::read_from(kubeconfig).unwrap();
         let options = KubeConfigOptions::default();
         let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options)
@@ -44,7 +48,7 @@ impl Side {
         let seen = Arc::new(Seen::default());
         let run = cluster.run(
             Arc::clone(&namespaces),
-            script.clone(),
+            vec![(files.clone(), wanted)],
             Arc::clone(&seen) as _,
         );
         let task = tokio::spawn(async move {
@@ -70,10 +74,11 @@ impl Side {
 }
 
 /// Each test keeps a ConfigMap of its own name, so they do not meet on the shared control plane.
-pub(crate) fn script(name: &str) -> Script {
-    Script {
+pub(crate) fn script(name: &str) -> Files {
+    Files {
         name: name.to_owned(),
         data: BTreeMap::from([("silkroll.sh".to_owned(), "#!/bin/sh\nexit 0\n".to_owned())]),
+        ..Files::default()
     }
 }
 

@@ -48,7 +48,7 @@ const HOSTILE: &[(&str, &str, &str)] = &[
     (
         "deregister",
         r#""nacos; rm -rf /""#,
-        "one of none, nacos, http",
+        "one of none, nacos, eureka, consul, dubbo, spring, http, nginx, signal",
     ),
     (
         "deregister",

@@ -23,6 +23,7 @@ mod changes;
 mod denials;
 mod examples;
 mod fresh;
+mod helper;
 mod hooks;
 mod kinds;
 mod nothing;

@@ -19,8 +19,6 @@ use super::manifests;
 
 const SILKROLL: &str = env!("CARGO_BIN_EXE_silkroll");
 const SYSTEM: &str = "silkroll-system";
-/// As the install file is before the script's hash is known; later it names the real ConfigMap.
-const PLACEHOLDER: &str = "silkroll-0000000000]";
 /// The user that the API server's audit log has for the account of the install file.
 const ACCOUNT: &str = "system:serviceaccount:silkroll-system:silkroll";
 
@@ -307,9 +305,8 @@ pub(crate) fn script_name() -> String {
 }
 
 fn install(plane: &ControlPlane) {
-    let text = fs::read_to_string(file("manifests/install.yaml")).unwrap();
-    let text = text.replace(PLACEHOLDER, &format!("{}]", script_name()));
-    let applied = plane.kubectl(&["apply", "-f", "-"], &text);
+    let install = file("manifests/install.yaml").display().to_string();
+    let applied = plane.kubectl(&["apply", "-f", &install], "");
     assert!(applied.success, "{}", applied.stderr);
 }
 

@@ -2,7 +2,7 @@
 
 use crate::leave_nacos::{Registry, settings};
 use crate::nacos::{Generation, State};
-use crate::run::{CLIENTS, Place, SHELLS, eventually};
+use crate::run::{NO_PUT, Place, SHELLS, each_client, eventually};
 use crate::server::{Reply, Server};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,13 +10,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[test]
 fn a_disabled_instance_is_enabled_with_its_weight() {
     for generation in [Generation::Two, Generation::Three] {
-        for (client, ..) in CLIENTS.iter().filter(|(name, ..)| *name != "busybox wget") {
+        for (shell, client) in each_client()
+            .into_iter()
+            .filter(|(_, client)| *client != NO_PUT)
+        {
             let registry = Registry::new(State {
                 enabled: false,
                 ..State::new(generation)
             });
             let outcome =
-                Place::new("dash", &[client]).hook(&settings(&registry.server.url()), &["start"]);
+                Place::new(shell, &[client]).hook(&settings(&registry.server.url()), &["start"]);
             let state = registry.state.lock().unwrap().clone();
             assert_eq!(outcome.status, Some(0), "{client}: {}", outcome.output);
             assert!(state.enabled, "{generation:?} {client}: {}", outcome.output);

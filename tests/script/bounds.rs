@@ -1,6 +1,6 @@
 //! Leaving ends in its bound and the hook goes on, whatever the server does.
 
-use crate::run::{CLIENTS, Place, SHELLS};
+use crate::run::{NO_PUT, Place, SHELLS, each_client};
 use crate::server::{Reply, Server};
 use std::thread;
 use std::time::Duration;
@@ -23,7 +23,7 @@ fn faults() -> Vec<(&'static str, Reply)> {
 
 fn ends_in_time(shell: &str, client: &str, fault: &str, url: &str) {
     for method in ["http", "nacos"] {
-        if method == "nacos" && client == "busybox wget" {
+        if method == "nacos" && client == NO_PUT {
             continue; // cannot send PUT, and a test of its own says so
         }
         let case = format!("{method} in {shell} with {client}, server {fault}");
@@ -69,30 +69,30 @@ fn ends_in_time(shell: &str, client: &str, fault: &str, url: &str) {
 #[test]
 fn every_client_is_bounded_whatever_the_server_does() {
     thread::scope(|scope| {
-        for (client, ..) in CLIENTS {
+        for (shell, client) in each_client() {
             scope.spawn(move || {
                 for (fault, reply) in faults() {
                     let server = Server::start(move |_| reply.clone());
-                    ends_in_time("dash", client, fault, &server.url());
+                    ends_in_time(shell, client, fault, &server.url());
                     assert!(
                         server
                             .requests()
                             .iter()
                             .all(|request| request.path() != "/elsewhere")
-                            || client == "busybox wget",
+                            || client == NO_PUT,
                         "{client} followed a redirect"
                     );
                 }
-                ends_in_time("dash", client, "refuses", "http://127.0.0.1:9");
+                ends_in_time(shell, client, "refuses", "http://127.0.0.1:9");
                 ends_in_time(
-                    "dash",
+                    shell,
                     client,
                     "has no address",
                     "http://registry.invalid:8848",
                 );
                 // TEST-NET-1: packets go nowhere, so that connecting hangs.
-                ends_in_time("dash", client, "is out of reach", "http://192.0.2.1:8848");
-                ends_in_time("dash", client, "has no usable URL", "ftp://127.0.0.1/");
+                ends_in_time(shell, client, "is out of reach", "http://192.0.2.1:8848");
+                ends_in_time(shell, client, "has no usable URL", "ftp://127.0.0.1/");
             });
         }
     });

@@ -1,6 +1,6 @@
 //! Leave, drain, then the user's own hook; and both launchers with the script there, missing and unreadable.
 
-use crate::run::{CLIENTS, HOOK, Outcome, Place, SHELLS, finish};
+use crate::run::{HOOK, Outcome, Place, SHELLS, each_client, finish};
 use crate::server::{Reply, Server};
 use std::os::unix::fs::PermissionsExt;
 
@@ -80,8 +80,8 @@ fn the_own_hook_is_bounded_where_a_bound_is_given() {
 fn an_own_http_hook_is_called_as_the_kubelet_does() {
     let server = Server::start(|_| Reply::Answer(503, String::new()));
     let port = server.address.port().to_string();
-    for (client, ..) in CLIENTS {
-        let outcome = Place::new("dash", &[client]).hook(
+    for (shell, client) in each_client() {
+        let outcome = Place::new(shell, &[client]).hook(
             &[("SILKROLL_METHOD", "none"), ("podip", "127.0.0.1")],
             &[
                 "stop",
@@ -118,8 +118,10 @@ fn launch(
     chain: &[&str],
 ) -> Outcome {
     let text = launcher.replace("/silkroll/hook.sh", script);
-    let mut command =
-        place.command(&[("SILKROLL_METHOD", "none"), ("SILKROLL_DRAIN_SECONDS", "1")]);
+    let mut command = place.command(
+        place.bin.join("sh"),
+        &[("SILKROLL_METHOD", "none"), ("SILKROLL_DRAIN_SECONDS", "1")],
+    );
     if unprivileged {
         let mut other = std::process::Command::new("setpriv");
         other.args([

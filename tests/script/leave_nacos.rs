@@ -1,7 +1,7 @@
 //! The `nacos` method against the stand-in: found, switched off with its weight, read back, from every shell and client.
 
 use crate::nacos::{Generation, State, answer};
-use crate::run::{CLIENTS, Outcome, Place, SHELLS};
+use crate::run::{NO_PUT, Outcome, Place, each_client, pairs};
 use crate::server::{Reply, Request, Server};
 use std::sync::{Arc, Mutex};
 
@@ -51,45 +51,42 @@ fn every_shell_and_client_disables_the_instance_and_keeps_its_weight() {
     std::thread::scope(|scope| {
         for generation in [Generation::Two, Generation::Three] {
             scope.spawn(move || {
-                for (shell, _) in SHELLS {
-                    for (client, ..) in CLIENTS {
-                        let registry = Registry::new(State {
-                            lag: 2,
-                            ..State::new(generation)
-                        });
-                        let outcome =
-                            stop(&Place::new(shell, &[client]), &registry.server.url(), &[]);
-                        let case = format!("{generation:?} {shell} {client}: {}", outcome.output);
-                        assert_eq!(outcome.status, Some(0), "{case}");
-                        let state = registry.state.lock().unwrap().clone();
-                        if client == "busybox wget" {
-                            assert!(
-                                outcome
-                                    .output
-                                    .contains("no tool in this image can send PUT"),
-                                "{case}"
-                            );
-                            assert!(state.enabled, "{case}");
-                            continue;
-                        }
-                        assert!(!state.enabled, "{case}");
-                        assert_eq!(state.weight, "2.5", "{case}");
+                for (shell, client) in pairs() {
+                    let registry = Registry::new(State {
+                        lag: 2,
+                        ..State::new(generation)
+                    });
+                    let outcome = stop(&Place::new(shell, &[client]), &registry.server.url(), &[]);
+                    let case = format!("{generation:?} {shell} {client}: {}", outcome.output);
+                    assert_eq!(outcome.status, Some(0), "{case}");
+                    let state = registry.state.lock().unwrap().clone();
+                    if client == NO_PUT {
                         assert!(
                             outcome
                                 .output
-                                .contains("silkroll: nacos: left as 10.1.2.3:9810 of customer"),
+                                .contains("no tool in this image can send PUT"),
                             "{case}"
                         );
-                        let changes = registry.changes();
-                        assert_eq!(changes.len(), 1, "{case}");
-                        assert_eq!(changes[0].query("enabled"), Some("false"), "{case}");
-                        assert_eq!(changes[0].query("clusterName"), Some("DEFAULT"), "{case}");
-                        assert_eq!(
-                            changes[0].query("groupName"),
-                            Some("DEFAULT_GROUP"),
-                            "{case}"
-                        );
+                        assert!(state.enabled, "{case}");
+                        continue;
                     }
+                    assert!(!state.enabled, "{case}");
+                    assert_eq!(state.weight, "2.5", "{case}");
+                    assert!(
+                        outcome
+                            .output
+                            .contains("silkroll: nacos: left as 10.1.2.3:9810 of customer"),
+                        "{case}"
+                    );
+                    let changes = registry.changes();
+                    assert_eq!(changes.len(), 1, "{case}");
+                    assert_eq!(changes[0].query("enabled"), Some("false"), "{case}");
+                    assert_eq!(changes[0].query("clusterName"), Some("DEFAULT"), "{case}");
+                    assert_eq!(
+                        changes[0].query("groupName"),
+                        Some("DEFAULT_GROUP"),
+                        "{case}"
+                    );
                 }
             });
         }
@@ -146,14 +143,17 @@ fn it_logs_in_where_there_are_credentials_and_tells_nobody() {
     let secret = "p$(touch CANARY)&=%\" ß";
     let form = "username=na%26me&password=p%24%28touch%20CANARY%29%26%3D%25%22%20%C3%9F";
     for generation in [Generation::Two, Generation::Three] {
-        for (client, ..) in CLIENTS.iter().filter(|(name, ..)| *name != "busybox wget") {
+        for (shell, client) in each_client()
+            .into_iter()
+            .filter(|(_, client)| *client != NO_PUT)
+        {
             for (password, works) in [(secret, true), ("wrong", false)] {
                 let registry = Registry::new(State {
                     login: Some(form.to_owned()),
                     ..State::new(generation)
                 });
                 let outcome = stop(
-                    &Place::new("dash", &[client]),
+                    &Place::new(shell, &[client]),
                     &registry.server.url(),
                     &[
                         ("SILKROLL_NACOS_USERNAME", "na&me"),
@@ -232,35 +232,33 @@ fn an_ok_without_effect_is_not_believed() {
 fn hostile_settings_arrive_encoded() {
     let hostile = "$(touch CANARY)`x`'\"\\ \n-&=%#?{}é";
     let encoded = "%24%28touch%20CANARY%29%60x%60%27%22%5C%20%0A-%26%3D%25%23%3F%7B%7D%C3%A9";
-    for (shell, _) in SHELLS {
-        for (client, ..) in CLIENTS {
-            let server = Server::start(|_| Reply::Answer(400, String::new()));
-            let place = Place::new(shell, &[client]);
-            let outcome = stop(
-                &place,
-                &server.url(),
-                &[
-                    ("SILKROLL_NACOS_SERVICE", hostile),
-                    ("SILKROLL_NACOS_GROUP", hostile),
-                    ("SILKROLL_NACOS_NAMESPACE", hostile),
-                    ("SILKROLL_NACOS_CLUSTER", hostile),
-                ],
-            );
-            let request = server.requests().pop().unwrap_or_default();
-            assert_eq!(
-                request.target,
-                format!(
-                    "/nacos/v1/ns/catalog/instances?serviceName={encoded}%40%40{encoded}&namespaceId={encoded}&clusterName={encoded}&pageNo=1&pageSize=10000"
-                ),
-                "{shell} {client}: {}",
-                outcome.output
-            );
-            assert_eq!(
-                std::fs::read_dir(place.work()).unwrap().count(),
-                0,
-                "a canary"
-            );
-        }
+    for (shell, client) in pairs() {
+        let server = Server::start(|_| Reply::Answer(400, String::new()));
+        let place = Place::new(shell, &[client]);
+        let outcome = stop(
+            &place,
+            &server.url(),
+            &[
+                ("SILKROLL_NACOS_SERVICE", hostile),
+                ("SILKROLL_NACOS_GROUP", hostile),
+                ("SILKROLL_NACOS_NAMESPACE", hostile),
+                ("SILKROLL_NACOS_CLUSTER", hostile),
+            ],
+        );
+        let request = server.requests().pop().unwrap_or_default();
+        assert_eq!(
+            request.target,
+            format!(
+                "/nacos/v1/ns/catalog/instances?serviceName={encoded}%40%40{encoded}&namespaceId={encoded}&clusterName={encoded}&pageNo=1&pageSize=10000"
+            ),
+            "{shell} {client}: {}",
+            outcome.output
+        );
+        assert_eq!(
+            std::fs::read_dir(place.work()).unwrap().count(),
+            0,
+            "a canary"
+        );
     }
 }
 

@@ -1,23 +1,21 @@
 //! Odd containers: no `/proc`, another user, the container's own log; and shellcheck.
 
-use crate::run::{HOOK, Place, finish};
+use crate::run::{HOOK, Place, SHELLS, finish};
 use crate::server::{Reply, Server};
 use std::process::Command;
 
 /// The hook under a wrapper that makes the place, e.g. unshare or setpriv.
-fn under(wrapper: &[&str], url: &str, log: &str) -> crate::run::Outcome {
-    let place = Place::new("dash", &["curl"]);
+fn under(shell: &str, wrapper: &[&str], url: &str, log: &str) -> crate::run::Outcome {
+    let place = Place::new(shell, &["curl"]);
     std::fs::set_permissions(
         place.dir.path(),
         std::os::unix::fs::PermissionsExt::from_mode(0o755),
     )
     .unwrap();
-    let sh = place.bin.join("sh");
     let mut command = Command::new(wrapper[0]);
     command
         .args(&wrapper[1..])
-        .arg(&sh)
-        .arg(HOOK)
+        .args(place.hook_line())
         .arg("stop")
         .env("PATH", format!("{}:/usr/bin:/bin", place.bin.display()))
         .env("SILKROLL_METHOD", "http")
@@ -27,10 +25,17 @@ fn under(wrapper: &[&str], url: &str, log: &str) -> crate::run::Outcome {
     finish(command)
 }
 
+fn every_shell<'a>(wrappers: &[&'a [&'a str]]) -> Vec<(&'static str, &'a [&'a str])> {
+    SHELLS
+        .iter()
+        .flat_map(|(shell, _)| wrappers.iter().map(|wrapper| (*shell, *wrapper)))
+        .collect()
+}
+
 #[test]
 fn it_works_without_proc_and_as_another_user() {
     let server = Server::start(|_| Reply::Answer(200, String::new()));
-    for wrapper in [
+    for (shell, wrapper) in every_shell(&[
         &[
             "unshare",
             "--user",
@@ -42,12 +47,17 @@ fn it_works_without_proc_and_as_another_user() {
             "sh",
         ][..],
         &["unshare", "--user", "--map-user=65532"][..],
-    ] {
-        let outcome = under(wrapper, &server.url(), "/proc/1/fd/1");
-        assert_eq!(outcome.status, Some(0), "{wrapper:?}: {}", outcome.output);
+    ]) {
+        let outcome = under(shell, wrapper, &server.url(), "/proc/1/fd/1");
+        assert_eq!(
+            outcome.status,
+            Some(0),
+            "{shell} {wrapper:?}: {}",
+            outcome.output
+        );
         assert!(
             outcome.output.contains("answered 200"),
-            "{wrapper:?}: {}",
+            "{shell} {wrapper:?}: {}",
             outcome.output
         );
     }
@@ -57,6 +67,7 @@ fn it_works_without_proc_and_as_another_user() {
 fn steps_are_logged_where_the_first_process_logs() {
     let server = Server::start(|_| Reply::Answer(200, String::new()));
     let outcome = under(
+        "dash",
         &[
             "unshare",
             "--user",

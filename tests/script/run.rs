@@ -1,5 +1,6 @@
 //! Runs the hook as a container would: a PATH with chosen tools only, an environment with chosen variables only.
 
+use std::ffi::{OsStr, OsString};
 use std::io::Read;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -8,28 +9,75 @@ use std::time::{Duration, Instant};
 
 pub(crate) const HOOK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/leave/hook.sh");
 
-pub(crate) const SHELLS: [(&str, &str); 3] = [
-    ("dash", "/bin/dash"),
-    ("bash", "/bin/bash"),
-    ("busybox ash", "/bin/busybox"),
+/// How the hook is run.
+#[derive(Clone, Copy)]
+pub(crate) enum Runner {
+    /// `PROGRAM hook.sh stop …`, in the container as `sh`.
+    Shell(&'static str),
+    /// `PROGRAM stop …`, to the same contract and with nothing of the container's.
+    #[expect(dead_code, reason = "the place for a hook that is a program")]
+    Program(&'static str),
+}
+
+/// Each is proved by the same tests.
+pub(crate) const SHELLS: [(&str, Runner); 3] = [
+    ("dash", Runner::Shell("/bin/dash")),
+    ("bash", Runner::Shell("/bin/bash")),
+    ("busybox ash", Runner::Shell("/bin/busybox")),
 ];
 
 /// Name for the table, name in the PATH, the program.
-pub(crate) const CLIENTS: [(&str, &str, &str); 8] = [
+pub(crate) const CLIENTS: [(&str, &str, &str); 12] = [
     ("curl", "curl", "/usr/bin/curl"),
     ("wget", "wget", "/usr/bin/wget"),
     ("bash", "bash", "/bin/bash"),
     ("perl", "perl", "/usr/bin/perl"),
+    ("php", "php", "/usr/bin/php"),
     ("python3", "python3", "/usr/bin/python3"),
-    ("nc", "nc", "/bin/nc.openbsd"),
+    ("node", "node", "/usr/bin/node"),
+    ("nc.openbsd", "nc", "/bin/nc.openbsd"),
+    ("nc.traditional", "nc", "/bin/nc.traditional"),
+    ("ncat", "ncat", "/usr/bin/ncat"),
     ("busybox nc", "nc", "/bin/busybox"),
     ("busybox wget", "wget", "/bin/busybox"),
 ];
+
+/// Sends GET and POST only.
+pub(crate) const NO_PUT: &str = "busybox wget";
+
+/// The HTTP clients that a runner can be given: a program brings its own.
+pub(crate) fn clients(shell: &str) -> Vec<&'static str> {
+    match runner(shell) {
+        Runner::Shell(_) => CLIENTS.iter().map(|(client, ..)| *client).collect(),
+        Runner::Program(_) => vec!["its own"],
+    }
+}
+
+/// Every runner with every client.
+pub(crate) fn pairs() -> Vec<(&'static str, &'static str)> {
+    SHELLS
+        .iter()
+        .flat_map(|(shell, _)| clients(shell).into_iter().map(|client| (*shell, client)))
+        .collect()
+}
+
+/// Every client once, in dash, and every runner that is a program.
+pub(crate) fn each_client() -> Vec<(&'static str, &'static str)> {
+    pairs()
+        .into_iter()
+        .filter(|(shell, _)| *shell == "dash" || matches!(runner(shell), Runner::Program(_)))
+        .collect()
+}
+
+fn runner(shell: &str) -> Runner {
+    SHELLS.iter().find(|(name, _)| *name == shell).unwrap().1
+}
 
 /// A container: its tools and an empty working directory.
 pub(crate) struct Place {
     pub(crate) dir: tempfile::TempDir,
     pub(crate) bin: PathBuf,
+    runner: Runner,
 }
 
 pub(crate) struct Outcome {
@@ -42,25 +90,45 @@ impl Place {
     /// With `sleep`, the shell of that name as `sh`, and the clients named.
     pub(crate) fn new(shell: &str, clients: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let bin = dir.path().join("bin");
-        std::fs::create_dir(&bin).unwrap();
-        std::fs::create_dir(dir.path().join("work")).unwrap();
-        let (_, program) = SHELLS.iter().find(|(name, _)| *name == shell).unwrap();
-        link(program, &bin.join("sh"));
-        link("/bin/sleep", &bin.join("sleep"));
-        for client in clients {
-            let (_, name, program) = CLIENTS.iter().find(|(name, ..)| name == client).unwrap();
-            link(program, &bin.join(name));
+        let place = Self {
+            bin: dir.path().join("bin"),
+            runner: runner(shell),
+            dir,
+        };
+        std::fs::create_dir(&place.bin).unwrap();
+        std::fs::create_dir(place.work()).unwrap();
+        place.add("/bin/sleep", "sleep");
+        match place.runner {
+            Runner::Shell(program) => {
+                place.add(program, "sh");
+                for client in clients {
+                    let (_, name, program) =
+                        CLIENTS.iter().find(|(name, ..)| name == client).unwrap();
+                    place.add(program, name);
+                }
+            }
+            // For the own hooks and the launchers.
+            Runner::Program(_) => place.add("/bin/dash", "sh"),
         }
-        Self { dir, bin }
+        place
+    }
+
+    /// Puts a program into the PATH.
+    pub(crate) fn add(&self, program: &str, name: &str) {
+        assert!(
+            Path::new(program).exists(),
+            "{program} is missing, and the hook's tests need it: apt-get install -y bash busybox curl dash ncat netcat-openbsd netcat-traditional nodejs perl php-cli python3 shellcheck wget"
+        );
+        symlink(program, self.bin.join(name)).unwrap();
     }
 
     pub(crate) fn work(&self) -> PathBuf {
         self.dir.path().join("work")
     }
 
-    pub(crate) fn command(&self, env: &[(&str, &str)]) -> Command {
-        let mut command = Command::new(self.bin.join("sh"));
+    /// A program in this container.
+    pub(crate) fn command(&self, program: impl AsRef<OsStr>, env: &[(&str, &str)]) -> Command {
+        let mut command = Command::new(program);
         command
             .env_clear()
             .env("PATH", &self.bin)
@@ -71,10 +139,23 @@ impl Place {
         command
     }
 
+    /// What runs the hook, for a wrapper such as unshare to put before it.
+    pub(crate) fn hook_line(&self) -> Vec<OsString> {
+        match self.runner {
+            Runner::Shell(_) => vec![self.bin.join("sh").into(), HOOK.into()],
+            Runner::Program(program) => vec![program.into()],
+        }
+    }
+
+    pub(crate) fn hook_command(&self, env: &[(&str, &str)], arguments: &[&str]) -> Command {
+        let line = self.hook_line();
+        let mut command = self.command(&line[0], env);
+        command.args(&line[1..]).args(arguments);
+        command
+    }
+
     pub(crate) fn hook(&self, env: &[(&str, &str)], arguments: &[&str]) -> Outcome {
-        let mut command = self.command(env);
-        command.arg(HOOK).args(arguments);
-        finish(command)
+        finish(self.hook_command(env, arguments))
     }
 }
 
@@ -97,14 +178,6 @@ pub(crate) fn finish(mut command: Command) -> Outcome {
         output: String::from_utf8_lossy(&output).into_owned(),
         took: begun.elapsed(),
     }
-}
-
-fn link(program: &str, at: &Path) {
-    assert!(
-        Path::new(program).exists(),
-        "{program} is missing, and the hook's tests need it: apt-get install -y dash busybox curl wget netcat-openbsd perl python3 shellcheck"
-    );
-    symlink(program, at).unwrap();
 }
 
 /// Polls until it holds; the limit only ends a test that would fail anyway.

@@ -218,6 +218,23 @@ pub(crate) fn namespace() -> impl Strategy<Value = Pairs> {
             ("http-body", "$(id) `id` $$ \" ' é {env:PORT}"),
             ("http-start-url", "http://cms/on"),
         ]),
+        Just(vec![
+            ("deregister", "eureka"),
+            ("eureka-server", "http://a:8761, http://b:8761/eureka/v2"),
+            ("eureka-instance", "{podname}:é$(id)"),
+            ("eureka-credentials-secret", "eureka"),
+        ]),
+        Just(vec![
+            ("deregister", "consul"),
+            ("consul-service-id", "web-{podip}"),
+        ]),
+        Just(vec![("deregister", "spring"), ("spring-port", "8081")]),
+        Just(vec![
+            ("deregister", "signal"),
+            ("signal-name", "SIGQUIT"),
+            ("signal-process", "php-fpm"),
+        ]),
+        Just(vec![("deregister", "nginx"), ("nginx-wait-seconds", "60")]),
     ];
     let more = prop::sample::subsequence(
         vec![
@@ -226,6 +243,8 @@ pub(crate) fn namespace() -> impl Strategy<Value = Pairs> {
             ("drain-seconds", "0"),
             ("existing-pre-stop-seconds", "20"),
             ("start-hook", "none"),
+            ("hook", "binary"),
+            ("hook-arch", "arm64"),
             ("readiness", "tcp://:8080"),
             ("container", "a"),
             ("shutdown-seconds", "100"),

@@ -1,0 +1,249 @@
+//! One try at leaving or coming back: calls to servers, each bounded, and what went wrong.
+
+use alloc::vec::Vec;
+
+use crate::http::{Reader, request};
+use crate::json::{Object, Objects};
+use crate::settings::Settings;
+use crate::text::{cut, number, trim, url_text};
+use crate::url::Url;
+
+/// What the hook needs of the world. Times are milliseconds of a clock that only goes forward.
+pub trait World {
+    /// A variable of the environment.
+    fn var(&self, name: &[u8]) -> Option<Vec<u8>>;
+    /// The clock.
+    fn now(&self) -> u64;
+    /// Writes a line into the container's log.
+    fn say(&self, line: &[u8]);
+    /// Waits.
+    fn pause(&self, millis: u64);
+    /// Connects, sends the request and hands on what comes back, until `take` says that it is enough, the other
+    /// side ends or the clock shows `until`.
+    fn exchange(
+        &self,
+        host: &[u8],
+        port: u16,
+        request: &[u8],
+        until: u64,
+        take: &mut dyn FnMut(&[u8]) -> bool,
+    );
+}
+
+/// Why it is not done.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Trouble {
+    /// Whether trying again may help.
+    pub(crate) again: bool,
+    /// For the log.
+    pub(crate) what: Vec<u8>,
+}
+
+impl Trouble {
+    pub(crate) fn never(what: impl AsRef<[u8]>) -> Self {
+        Self {
+            again: false,
+            what: what.as_ref().to_vec(),
+        }
+    }
+
+    pub(crate) fn again(what: impl AsRef<[u8]>) -> Self {
+        Self {
+            again: true,
+            what: what.as_ref().to_vec(),
+        }
+    }
+}
+
+/// What was done, for the log; nothing where nothing was to be done.
+pub(crate) type Outcome = Result<Vec<u8>, Trouble>;
+
+/// Words of an answer that are looked at: a registry says what is wrong in its first lines.
+const WORDS_BYTES: usize = 4096;
+/// More is no answer of a registry: 10,000 instances of Nacos take 5 MB.
+const ANSWER_BYTES: usize = 32 * 1024 * 1024;
+
+pub(crate) struct Answer {
+    /// 0: there was none.
+    pub(crate) status: u16,
+    /// The beginning of the body.
+    pub(crate) words: Vec<u8>,
+}
+
+/// A try with its bounds.
+pub(crate) struct Attempt<'w> {
+    pub(crate) world: &'w dyn World,
+    pub(crate) settings: Settings<'w>,
+    deadline: u64,
+    /// What one call may take.
+    each: u64,
+}
+
+impl<'w> Attempt<'w> {
+    /// With several servers a dead one must leave time for the others: 3 s each, for a node may forward and wait
+    /// 2 s itself.
+    pub(crate) fn new(world: &'w dyn World, limit_seconds: u64, several: bool) -> Self {
+        const EACH_OF_SEVERAL: u64 = 3;
+        let each = if several { limit_seconds.min(EACH_OF_SEVERAL) } else { limit_seconds };
+        Self {
+            world,
+            settings: Settings(world),
+            deadline: world.now() + limit_seconds * 1000,
+            each: each * 1000,
+        }
+    }
+
+    /// Would there be time for anything after a pause? Giving up before the end leaves time to say why.
+    pub(crate) fn time_to_pause(&self) -> bool {
+        const PAUSE_AND_CALL: u64 = 1500;
+        self.deadline.saturating_sub(self.world.now()) > PAUSE_AND_CALL
+    }
+
+    /// Sends a request whose URL has been through `url_text`. Where `objects` is given, it sees the objects of the answer.
+    pub(crate) fn call(
+        &self,
+        verb: &[u8],
+        url: &[u8],
+        headers: &[Vec<u8>],
+        body: &[u8],
+        mut objects: Option<&mut dyn FnMut(&Object)>,
+    ) -> Result<Answer, Trouble> {
+        let parts = Url::parse(verb, url)?;
+        let now = self.world.now();
+        let until = self.deadline.min(now + self.each);
+        let mut reader = Reader::new(verb);
+        let mut words = Vec::new();
+        let mut scanner = Objects::new();
+        let mut size = 0;
+        if now < until {
+            let request = request(verb, &parts, headers, body);
+            self.world
+                .exchange(parts.host, parts.port, &request, until, &mut |bytes| {
+                    size += bytes.len();
+                    let complete = reader.take(bytes, &mut |part| {
+                        let room = WORDS_BYTES.saturating_sub(words.len());
+                        words.extend_from_slice(part.get(..room.min(part.len())).unwrap_or(part));
+                        if let Some(found) = objects.as_deref_mut() {
+                            scanner.take(part, found);
+                        }
+                    });
+                    // Where only the status counts, an answer that does not end holds nobody up.
+                    let enough = objects.is_none() && !reader.in_head() && body_is_of_no_use(reader.status());
+                    complete || enough || size > ANSWER_BYTES
+                });
+        }
+        Ok(Answer {
+            status: reader.status(),
+            words,
+        })
+    }
+
+    /// A server's answer, which there has to be.
+    pub(crate) fn ask(
+        &self,
+        server: &Server<'_>,
+        verb: &str,
+        path: &[u8],
+        body: &[u8],
+        objects: Option<&mut dyn FnMut(&Object)>,
+    ) -> Result<Answer, Trouble> {
+        let url = text!(server.base, path);
+        let answer = self.call(verb.as_bytes(), &url, server.headers, body, objects)?;
+        if answer.status == 0 {
+            return Err(Trouble::again(text!("no answer from ", server.base)));
+        }
+        Ok(answer)
+    }
+
+    /// Tries each base URL of a list until one has done it. A URL without a path gets `path`.
+    pub(crate) fn each_server(
+        &self,
+        variable: &str,
+        path: &str,
+        each: &mut dyn FnMut(&[u8]) -> Outcome,
+    ) -> Outcome {
+        let mut worst = Trouble::never(text!(variable, " names no server"));
+        for server in self.settings.get(variable).split(|byte| *byte == b',') {
+            let server = trim(server).split(|byte| *byte == b' ').next().unwrap_or_default();
+            if server.is_empty() {
+                continue;
+            }
+            let server = server.strip_suffix(b"/").unwrap_or(server);
+            let mut base = url_text(&match cut(server, b"://") {
+                Some(_) => server.to_vec(),
+                None => text!("http://", server),
+            });
+            if cut(&base, b"://").is_none_or(|(_, rest)| !rest.contains(&b'/')) {
+                base.extend_from_slice(path.as_bytes());
+            }
+            match each(&base) {
+                Ok(what) => return Ok(what),
+                Err(trouble) => {
+                    worst = Trouble {
+                        again: worst.again || trouble.again,
+                        what: trouble.what,
+                    }
+                }
+            }
+        }
+        Err(worst)
+    }
+}
+
+/// Of a 2xx the status says it all; what is behind a refusal is in its words.
+fn body_is_of_no_use(status: u16) -> bool {
+    (200..300).contains(&status)
+}
+
+/// A server, and what is sent to it each time.
+pub(crate) struct Server<'a> {
+    pub(crate) base: &'a [u8],
+    pub(crate) headers: &'a [Vec<u8>],
+}
+
+impl Server<'_> {
+    /// Is the status one of these? An error of the server may pass, and another server may do better; one of ours
+    /// will not.
+    pub(crate) fn judge(&self, answer: &Answer, request: &str, right: &[u16]) -> Result<(), Trouble> {
+        if right.contains(&answer.status) {
+            return Ok(());
+        }
+        let status = number(answer.status.into());
+        Err(Trouble {
+            again: answer.status >= 500,
+            what: text!(self.base, " answered ", status, " to the ", request),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stand_in::Registry;
+
+    #[test]
+    fn servers_are_tried_in_turn_and_the_worst_hope_counts() {
+        let registry = Registry::new(&[("S", " a:1/ , ,http://b/x,c ?d")], |_| None);
+        let mut seen = Vec::new();
+        let attempt = Attempt::new(&registry, 9, true);
+        let outcome = attempt.each_server("S", "/p", &mut |base| {
+            seen.push(String::from_utf8(base.to_vec()).unwrap());
+            Err(if seen.len() == 2 { Trouble::again("busy") } else { Trouble::never("no") })
+        });
+        assert_eq!(seen, ["http://a:1/p", "http://b/x", "http://c/p"]);
+        assert_eq!(outcome, Err(Trouble::again("no")));
+        let none = attempt.each_server("NONE", "/p", &mut |_| Ok(Vec::new()));
+        assert_eq!(none, Err(Trouble::never("NONE names no server")));
+    }
+
+    #[test]
+    fn one_of_several_servers_gets_three_seconds() {
+        let registry = Registry::new(&[], |_| None);
+        for (several, until) in [(true, 3000), (false, 9000)] {
+            let attempt = Attempt::new(&registry, 9, several);
+            let answer = attempt.call(b"GET", b"http://h/", &[], b"", None).unwrap();
+            assert_eq!(answer.status, 0);
+            assert_eq!(registry.asked().pop().unwrap().until, until);
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! What the hook decides, without I/O: `main.rs` and its `sys` do what [`World`] asks for.
+//! The log lines, the judgement of answers and the bounds are those of `src/leave/hook.sh`.
+#![cfg_attr(not(test), no_std)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+#[macro_use]
+mod text;
+
+mod attempt;
+mod chain;
+mod fill;
+mod http;
+mod json;
+mod processes;
+mod settings;
+mod steps;
+mod url;
+mod ways;
+
+#[cfg(test)]
+mod stand_in;
+
+pub use attempt::World;
+pub use chain::{Own, Request, own};
+pub use processes::{Process, above, named, parse, topmost};
+pub use settings::{Settings, seconds};
+pub use steps::{Ending, Limit, Wanted, keep_trying, mark, wanted};
+pub use text::{escape_line, number};
+pub use ways::{Direction, Way};

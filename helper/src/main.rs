@@ -1,0 +1,216 @@
+//! `hook stop [CHAIN…]` and `hook start [CHAIN…]`, run by the kubelet in the application's container; `hook own CHAIN…`
+//! is the user's own hook alone. CHAIN is `exec CMD ARG… | http SCHEME HOST PORT PATH [HEADER…] | sleep N`.
+#![no_std]
+#![no_main]
+#![deny(unsafe_code)]
+
+extern crate alloc;
+
+mod container;
+mod ending;
+#[allow(unsafe_code, reason = "the C library and the kernel are asked here and nowhere else")]
+mod sys;
+
+use alloc::vec::Vec;
+
+use container::Container;
+use hook::{Direction, Limit, Own, Wanted, World, keep_trying, number, own, seconds, wanted};
+use sys::{Child, Waited};
+
+/// What the leaving may take beyond its limit, to say what became of it; a tenth of what the whole hook may.
+const LAST_WORDS_MILLIS: u64 = 200;
+
+/// The exit status.
+fn run(arguments: &[Vec<u8>]) -> i32 {
+    sys::prepare_signals();
+    let container = Container::new();
+    match arguments {
+        [word, chain @ ..] if word == b"stop" => stop(&container, chain),
+        [word, chain @ ..] if word == b"start" => start(&container, chain),
+        [word, chain @ ..] if word == b"own" => run_own(&container, &own(chain)),
+        _ => {
+            sys::complain(
+                b"usage: hook stop|start|own [exec CMD ARG... | http SCHEME HOST PORT PATH [HEADER...] | sleep N]\n",
+            );
+            2
+        }
+    }
+}
+
+fn stop(container: &Container, chain: &[Vec<u8>]) -> i32 {
+    let own = own(chain);
+    let mut drain = seconds(container, "SILKROLL_DRAIN_SECONDS", 15);
+    if let Own::Sleep(more) = own {
+        drain += more;
+    }
+    sys::drain_on_panic(drain);
+    let limit = match seconds(container, "SILKROLL_LEAVE_SECONDS", 10) {
+        0 => 10,
+        limit => limit,
+    };
+    let wanted = wanted(container, Direction::Leave);
+    if let Some(Wanted::Call(_)) = wanted {
+        leave(container, wanted, limit);
+    }
+    if drain > 0 {
+        container.say(&join(&[b"drain: ", &number(drain), b" s for callers to forget this pod"]));
+        container.pause(drain * 1000);
+    }
+    sys::drain_on_panic(0);
+    // What ends the server itself comes after the drain: callers that have not forgotten it are to be answered.
+    if let Some(Wanted::End(_)) = wanted {
+        match seconds(container, "SILKROLL_WAIT_SECONDS", limit) {
+            0 => {}
+            wait => leave(container, wanted, wait),
+        }
+    }
+    match own {
+        Own::Sleep(_) => 0,
+        own => run_own(container, &own),
+    }
+}
+
+/// In a process of its own, which can be ended whatever it hangs in.
+fn leave(container: &Container, wanted: Option<Wanted>, limit: u64) {
+    let Some(wanted) = wanted else { return };
+    let begun = container.now();
+    let child = sys::fork(|| {
+        sys::null_stdio();
+        match wanted {
+            Wanted::Call(way) => {
+                // Where a way back was still trying, its last request may be on its way: let that come first.
+                if wanted.comes_back() && sys::end_lock(&hook::mark(container)) {
+                    container.pause(1000);
+                }
+                let spent = container.now().saturating_sub(begun);
+                let limit = Limit {
+                    seconds: limit.saturating_sub(spent / 1000),
+                    once: false,
+                    between_seconds: 1,
+                };
+                keep_trying(container, way, Direction::Leave, limit);
+            }
+            Wanted::End(ending) => ending::end(container, ending, limit),
+        }
+        0
+    });
+    let name = wanted.name().as_bytes();
+    match child {
+        None => container.say(&join(&[name, b": not done: no process can be started here"])),
+        Some(child) => {
+            let until = begun + limit * 1000 + LAST_WORDS_MILLIS;
+            if let Waited::Over = child.wait(Some(until)) {
+                child.kill();
+                let limit = number(limit);
+                container.say(&join(&[name, b": not done within ", &limit, b" s, going on"]));
+            }
+        }
+    }
+}
+
+/// Ends with 0 whatever happens, for a failing postStart kills the container; only the user's own hook may fail.
+fn start(container: &Container, chain: &[Vec<u8>]) -> i32 {
+    if let Some(Wanted::Call(way)) = wanted(container, Direction::Back) {
+        const ONCE_SECONDS: u64 = 3;
+        let try_for = |seconds, once| {
+            let limit = Limit {
+                seconds,
+                once,
+                between_seconds: 2,
+            };
+            keep_trying(container, way, Direction::Back, limit)
+        };
+        let first = sys::fork(|| {
+            sys::null_stdio();
+            let _held = sys::lock(&hook::mark(container));
+            i32::from(!try_for(ONCE_SECONDS, true))
+        });
+        let until = container.now() + ONCE_SECONDS * 1000;
+        let waited = first.as_ref().map(|child| child.wait(Some(until)));
+        if let (Some(child), Some(Waited::Over)) = (&first, &waited) {
+            child.kill();
+        }
+        if !matches!(waited, Some(Waited::Ended(0))) {
+            go_on(container, way.back_seconds, || try_for(way.back_seconds, false));
+        }
+    }
+    run_own(container, &own(chain))
+}
+
+/// In the background. Only where a later stop can find it may it go on alone.
+fn go_on(container: &Container, limit: u64, work: impl FnOnce() -> bool) {
+    const READY_MILLIS: u64 = 1000;
+    let mark = hook::mark(container);
+    let until = container.now() + READY_MILLIS;
+    sys::fork_ready(until, |ready| {
+        sys::own_session();
+        sys::null_stdio();
+        container.let_go_of_stdout();
+        sys::end_after(limit + 5);
+        let Some(_held) = sys::lock(&mark) else { return 0 };
+        drop(ready);
+        work();
+        0
+    });
+}
+
+/// The user's own hook; the last thing done, its status is the hook's.
+fn run_own(container: &Container, own: &Own<'_>) -> i32 {
+    /// The kubelet knows no bound but the grace period either.
+    const UNBOUNDED: u64 = 3600;
+    let bound = || seconds(container, "SILKROLL_OWN_SECONDS", 0);
+    match own {
+        Own::None => 0,
+        Own::Sleep(seconds) => {
+            container.pause(seconds * 1000);
+            0
+        }
+        Own::Http(request) => {
+            let seconds = bound();
+            request.send(container, if seconds == 0 { UNBOUNDED } else { seconds })
+        }
+        Own::Exec(command) => match bound() {
+            0 => exec(container, command),
+            seconds => exec_bounded(container, command, seconds),
+        },
+    }
+}
+
+fn exec(container: &Container, command: &[Vec<u8>]) -> i32 {
+    let status = sys::exec(command);
+    if let Some(program) = command.first() {
+        container.say(&join(&[
+            b"own hook: ",
+            program,
+            if status == sys::NOT_FOUND { b" is not there" } else { b" cannot be run" },
+        ]));
+    }
+    status
+}
+
+fn exec_bounded(container: &Container, command: &[Vec<u8>], seconds: u64) -> i32 {
+    /// As a shell has it: killed by signal 9.
+    const KILLED: i32 = 128 + 9;
+    let until = container.now() + seconds * 1000;
+    // A child that outlives the bound must not hold the hook's own output open: the kubelet would wait for it.
+    let child: Option<Child> = sys::fork(|| {
+        container.log_as_output();
+        exec(container, command)
+    });
+    let Some(child) = child else {
+        container.say(b"own hook: not done: no process can be started here");
+        return 1;
+    };
+    match child.wait(Some(until)) {
+        Waited::Ended(status) => status,
+        Waited::Over => {
+            child.kill();
+            container.say(&join(&[b"own hook: not ended within ", &number(seconds), b" s"]));
+            KILLED
+        }
+    }
+}
+
+fn join(parts: &[&[u8]]) -> Vec<u8> {
+    parts.concat()
+}

@@ -1,0 +1,170 @@
+//! Whether there is anything to do, and trying it until the time is over.
+
+use alloc::vec::Vec;
+
+use crate::attempt::{Attempt, Trouble, World};
+use crate::settings::{Settings, is_name};
+use crate::text::number;
+use crate::ways::{Direction, Way, find};
+
+/// How long it is tried.
+#[derive(Debug, Clone, Copy)]
+pub struct Limit {
+    /// In all.
+    pub seconds: u64,
+    /// A single time: more is done by somebody else, who says what became of it.
+    pub once: bool,
+    /// The pause between two tries.
+    pub between_seconds: u64,
+}
+
+/// What there is to do.
+#[derive(Clone, Copy)]
+pub enum Wanted {
+    /// A call.
+    Call(&'static Way),
+    /// Ending the server itself, after the drain.
+    End(Ending),
+}
+
+/// Ways of leaving that end the server itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// `nginx -s quit`.
+    Nginx,
+    /// Any signal.
+    Signal,
+}
+
+impl Wanted {
+    /// As in `silkroll.dev/deregister`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Call(way) => way.name,
+            Self::End(Ending::Nginx) => "nginx",
+            Self::End(Ending::Signal) => "signal",
+        }
+    }
+
+    /// Whether leaving switches something off that a start has to switch on.
+    #[must_use]
+    pub fn comes_back(self) -> bool {
+        matches!(self, Self::Call(way) if way.back.is_some())
+    }
+}
+
+/// Is there anything to do?
+#[must_use]
+pub fn wanted(world: &dyn World, direction: Direction) -> Option<Wanted> {
+    let settings = Settings(world);
+    let leaving = direction == Direction::Leave;
+    let method = settings.or("SILKROLL_METHOD", "none");
+    let wanted = match method.as_slice() {
+        b"none" => return None,
+        b"nginx" => Wanted::End(Ending::Nginx),
+        b"signal" => Wanted::End(Ending::Signal),
+        _ if !method.iter().all(u8::is_ascii_lowercase) => {
+            world.say(b"SILKROLL_METHOD is not the name of a way of leaving");
+            return None;
+        }
+        _ => match find(&method) {
+            Some(way) => Wanted::Call(way),
+            None => {
+                if leaving {
+                    world.say(&text!(method, ": this helper knows no such way of leaving"));
+                }
+                return None;
+            }
+        },
+    };
+    if !leaving && !wanted.comes_back() {
+        return None;
+    }
+    let condition = settings.get("SILKROLL_IF_ENV");
+    if condition.is_empty() {
+        return Some(wanted);
+    }
+    if !is_name(&condition) {
+        world.say(&text!(method, ": not done: SILKROLL_IF_ENV is not a variable's name"));
+        return None;
+    }
+    if world.var(&condition).is_some_and(|value| !value.is_empty()) {
+        return Some(wanted);
+    }
+    if leaving {
+        world.say(&text!(method, ": ", condition, " is not set here, nothing to leave"));
+    }
+    None
+}
+
+/// Until it is done, cannot be, or the time is over. True when it is done.
+pub fn keep_trying(world: &dyn World, way: &Way, direction: Direction, limit: Limit) -> bool {
+    let Some(step) = (match direction {
+        Direction::Leave => Some(way.leave),
+        Direction::Back => way.back,
+    }) else {
+        return true;
+    };
+    let begun = world.now();
+    let attempt = Attempt::new(world, limit.seconds, direction == Direction::Back || has_several_servers(world));
+    loop {
+        match step(&attempt) {
+            Ok(what) => {
+                if !what.is_empty() {
+                    world.say(&text!(way.name, ": ", what, took(world, begun)));
+                }
+                return true;
+            }
+            Err(Trouble { again, what }) => {
+                if !again || limit.once || !attempt.time_to_pause() {
+                    if !limit.once {
+                        world.say(&text!(way.name, ": not done: ", what, took(world, begun)));
+                    }
+                    return false;
+                }
+            }
+        }
+        world.pause(limit.between_seconds * 1000);
+    }
+}
+
+fn has_several_servers(world: &dyn World) -> bool {
+    ["SILKROLL_NACOS_SERVER", "SILKROLL_EUREKA_SERVER"]
+        .iter()
+        .any(|name| Settings(world).get(name).contains(&b','))
+}
+
+/// ` in 1.2 s`, for the log.
+pub(crate) fn took(world: &dyn World, begun: u64) -> Vec<u8> {
+    let tenths = world.now().saturating_sub(begun) / 100;
+    text!(" in ", number(tenths / 10), ".", number(tenths % 10), " s")
+}
+
+/// What marks the way back of this registration: a later stop finds it by this. FNV-1a, for the name of a socket has
+/// a hundred bytes, and all of these have more.
+#[must_use]
+pub fn mark(world: &dyn World) -> Vec<u8> {
+    let mut hash: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
+    for name in [
+        "SILKROLL_POD_NAMESPACE",
+        "SILKROLL_POD_NAME",
+        "podip",
+        "SILKROLL_METHOD",
+        "SILKROLL_NACOS_SERVICE",
+        "SILKROLL_NACOS_PORT",
+        "SILKROLL_HTTP_PORT",
+        "SILKROLL_EUREKA_APP",
+        "SILKROLL_EUREKA_PORT",
+        "SILKROLL_SPRING_PORT",
+    ] {
+        for byte in Settings(world).get(name).into_iter().chain([0]) {
+            hash ^= u128::from(byte);
+            hash = hash.wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b);
+        }
+    }
+    let high = number((hash >> 64) as u64);
+    #[allow(clippy::cast_possible_truncation, reason = "the other half")]
+    let low = number(hash as u64);
+    text!("silkroll-back-", high, "-", low)
+}

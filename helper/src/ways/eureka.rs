@@ -1,0 +1,156 @@
+//! Eureka: a status override and not DELETE, which the next heartbeat undoes. It sticks to the id for as long as an
+//! instance of that id is known. Lists come from a cache of up to 30 s; an instance's own page does not.
+
+use alloc::vec::Vec;
+
+use crate::attempt::{Answer, Attempt, Outcome, Server, Trouble};
+use crate::fill::As;
+use crate::json::Object;
+use crate::text::{base64, component, number};
+
+pub(super) fn leave(attempt: &Attempt<'_>) -> Outcome {
+    each(attempt, |call| {
+        let place = text!(" (", call.server.base, ")");
+        let Some((id, answer)) = call.instance("PUT", "/status?value=OUT_OF_SERVICE", None)? else {
+            return Ok(text!(call.who(b""), " is not registered, nothing to switch off", place));
+        };
+        call.server.judge(&answer, "change", &[200])?;
+        Ok(text!("left as ", id, " of ", call.app, place))
+    })
+}
+
+pub(super) fn back(attempt: &Attempt<'_>) -> Outcome {
+    each(attempt, |call| {
+        let place = text!(" (", call.server.base, ")");
+        let mut off = false;
+        // Versions differ in how they write the name.
+        let mut look = |object: &Object| {
+            off |= ["overriddenStatus", "overriddenstatus"]
+                .iter()
+                .any(|key| object.text(key) == Some(b"OUT_OF_SERVICE"));
+        };
+        let Some((id, answer)) = call.instance("GET", "", Some(&mut look))? else {
+            return Ok(text!(call.who(b""), " is not registered, nothing to switch on", place));
+        };
+        call.server.judge(&answer, "read", &[200])?;
+        // A server forgets the override with the instance; one without it is new and must not be disturbed.
+        if !off {
+            return Ok(text!(id, " is not switched off", place));
+        }
+        let answer = call.with_id("DELETE", &id, "/status?value=UP", None)?;
+        call.server.judge(&answer, "change", &[200, 404])?;
+        Ok(text!("back as ", id, " of ", call.app, place))
+    })
+}
+
+/// What is asked of one server.
+struct Call<'a> {
+    attempt: &'a Attempt<'a>,
+    server: Server<'a>,
+    app: &'a [u8],
+    /// The id by the default pattern or the setting.
+    known: &'a [u8],
+    port: Option<&'a [u8]>,
+    podip: Vec<u8>,
+}
+
+fn each(attempt: &Attempt<'_>, step: impl Fn(&Call<'_>) -> Outcome) -> Outcome {
+    let settings = attempt.settings;
+    let app = settings
+        .some("SILKROLL_EUREKA_APP")
+        .ok_or_else(|| Trouble::never("SILKROLL_EUREKA_APP is not set"))?;
+    let known = attempt.fill(&settings.get("SILKROLL_EUREKA_INSTANCE"), As::Raw)?;
+    let port = settings.some("SILKROLL_EUREKA_PORT");
+    let mut headers = Vec::from([b"Accept: application/json".to_vec()]);
+    if let Some(user) = settings.some("SILKROLL_EUREKA_USERNAME") {
+        let pair = text!(user, ":", settings.get("SILKROLL_EUREKA_PASSWORD"));
+        headers.push(text!("Authorization: Basic ", base64(&pair)));
+    }
+    attempt.each_server("SILKROLL_EUREKA_SERVER", "/eureka", &mut |base| {
+        step(&Call {
+            attempt,
+            server: Server {
+                base,
+                headers: &headers,
+            },
+            app: &app,
+            known: &known,
+            port: port.as_deref(),
+            podip: settings.get("podip"),
+        })
+    })
+}
+
+impl Call<'_> {
+    /// The instance in the log's words, by its id where that is known.
+    fn who(&self, id: &[u8]) -> Vec<u8> {
+        match self.port {
+            _ if !id.is_empty() => text!(id, " of ", self.app),
+            Some(port) => text!(self.podip, ":", port, " of ", self.app),
+            None => text!(self.podip, " of ", self.app),
+        }
+    }
+
+    fn with_id(
+        &self,
+        verb: &str,
+        id: &[u8],
+        rest: &str,
+        look: Option<&mut dyn FnMut(&Object)>,
+    ) -> Result<Answer, Trouble> {
+        let path = text!("/apps/", component(self.app), "/", component(id), rest);
+        self.attempt.ask(&self.server, verb, &path, b"", look)
+    }
+
+    /// Asks for the known id, or for the instance that the list has at our address where there is no such id.
+    fn instance(
+        &self,
+        verb: &str,
+        rest: &str,
+        mut look: Option<&mut dyn FnMut(&Object)>,
+    ) -> Result<Option<(Vec<u8>, Answer)>, Trouble> {
+        if !self.known.is_empty() {
+            let answer = self.with_id(verb, self.known, rest, look.as_mut().map(|f| &mut **f as _))?;
+            if answer.status != 404 {
+                return Ok(Some((self.known.to_vec(), answer)));
+            }
+        }
+        let Some(id) = self.by_address()? else {
+            return Ok(None);
+        };
+        let answer = self.with_id(verb, &id, rest, look)?;
+        Ok((answer.status != 404).then_some((id, answer)))
+    }
+
+    /// The only instance at our address, and at our port where one is set.
+    fn by_address(&self) -> Result<Option<Vec<u8>>, Trouble> {
+        let podip = self.attempt.podip()?;
+        let mut id = None;
+        let mut count = 0;
+        let mut look = |object: &Object| {
+            let at_port = self.port.is_none_or(|port| {
+                [object.bare("port"), object.bare("securePort")].contains(&Some(port))
+            });
+            if let Some(name) = object.text("instanceId")
+                && object.text("ipAddr") == Some(&podip)
+                && at_port
+            {
+                id = Some(name.to_vec());
+                count += 1;
+            }
+        };
+        let path = text!("/apps/", component(self.app));
+        let answer = self.attempt.ask(&self.server, "GET", &path, b"", Some(&mut look))?;
+        if answer.status == 404 {
+            return Ok(None);
+        }
+        self.server.judge(&answer, "list", &[200])?;
+        if count > 1 {
+            return Err(Trouble::never(text!(
+                number(count), " instances of ", self.app, " are at ", podip,
+                ": which is this one needs a port (", self.server.base, ")"
+            )));
+        }
+        Ok(id)
+    }
+}

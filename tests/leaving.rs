@@ -1,0 +1,504 @@
+//! From annotations to what a pod gets to leave with: settings, hooks, volume and grace period, for
+//! each way of leaving and for both kinds of hook.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests may stop at whatever is wrong"
+)]
+
+mod support;
+
+use serde_json::{Value, json};
+use silkroll::engine::{Decision, Outcome, Reason, Settings};
+use silkroll::leave::{Helper, Script};
+use support::{create, deployment, opted_in};
+
+/// A method, its settings, the hook's settings that come of them, its budget and whether it comes back.
+struct Case {
+    annotations: &'static [(&'static str, &'static str)],
+    env: &'static [(&'static str, &'static str)],
+    leave: i64,
+    drain: i64,
+    comes_back: bool,
+}
+
+/// `SECRET name key` and `FIELD path` stand for references.
+const CASES: &[Case] = &[
+    Case {
+        annotations: &[
+            ("deregister", "nacos"),
+            ("nacos-server", "http://a:8848, http://b:8848/nacos"),
+            ("nacos-credentials-secret", "login"),
+        ],
+        env: &[
+            ("SILKROLL_NACOS_SERVER", "http://a:8848,http://b:8848/nacos"),
+            ("SILKROLL_NACOS_SERVICE", "web"),
+            ("SILKROLL_NACOS_PORT", "8080"),
+            ("SILKROLL_NACOS_USERNAME", "SECRET login username"),
+            ("SILKROLL_NACOS_PASSWORD", "SECRET login password"),
+        ],
+        leave: 10,
+        drain: 30,
+        comes_back: true,
+    },
+    Case {
+        annotations: &[
+            ("deregister", "eureka"),
+            ("eureka-server", "http://eureka:8761/eureka"),
+        ],
+        env: &[
+            ("SILKROLL_EUREKA_SERVER", "http://eureka:8761/eureka"),
+            ("SILKROLL_EUREKA_APP", "web"),
+            ("SILKROLL_EUREKA_INSTANCE", "{podname}:web:8080"),
+            ("SILKROLL_EUREKA_PORT", "8080"),
+        ],
+        leave: 10,
+        drain: 95,
+        comes_back: true,
+    },
+    Case {
+        annotations: &[
+            ("deregister", "eureka"),
+            ("eureka-server", "http://eureka:8761"),
+            ("eureka-app", "SHOP $(id)"),
+            ("eureka-instance", "{podip}:{env:APP}:{port}"),
+            ("eureka-credentials-secret", "login"),
+        ],
+        env: &[
+            ("SILKROLL_EUREKA_SERVER", "http://eureka:8761"),
+            // Doubled for the kubelet, which reads it as one.
+            ("SILKROLL_EUREKA_APP", "SHOP $$(id)"),
+            ("SILKROLL_EUREKA_INSTANCE", "{podip}:{env:APP}:8080"),
+            ("SILKROLL_EUREKA_PORT", "8080"),
+            ("SILKROLL_EUREKA_USERNAME", "SECRET login username"),
+            ("SILKROLL_EUREKA_PASSWORD", "SECRET login password"),
+        ],
+        leave: 10,
+        drain: 95,
+        comes_back: true,
+    },
+    Case {
+        annotations: &[
+            ("deregister", "consul"),
+            ("consul-service-id", "web-{port}-{podname}"),
+            ("consul-token-secret", "acl"),
+        ],
+        env: &[
+            ("SILKROLL_CONSUL_AGENT", "http://{hostip}:8500"),
+            ("SILKROLL_HOST_IP", "FIELD status.hostIP"),
+            ("SILKROLL_CONSUL_SERVICE_ID", "web-8080-{podname}"),
+            ("SILKROLL_CONSUL_TOKEN", "SECRET acl token"),
+        ],
+        leave: 10,
+        drain: 15,
+        comes_back: false,
+    },
+    Case {
+        annotations: &[
+            ("deregister", "consul"),
+            ("consul-agent", "http://consul:8500"),
+            ("consul-service-id", "web"),
+        ],
+        env: &[
+            ("SILKROLL_CONSUL_AGENT", "http://consul:8500"),
+            ("SILKROLL_CONSUL_SERVICE_ID", "web"),
+        ],
+        leave: 10,
+        drain: 15,
+        comes_back: false,
+    },
+    Case {
+        annotations: &[("deregister", "dubbo"), ("deregister-timeout-seconds", "4")],
+        env: &[("SILKROLL_DUBBO_PORT", "22222")],
+        leave: 4,
+        drain: 10,
+        comes_back: false,
+    },
+    Case {
+        annotations: &[("deregister", "spring"), ("spring-port", "http")],
+        env: &[
+            ("SILKROLL_SPRING_PORT", "8080"),
+            ("SILKROLL_SPRING_PATH", "/actuator/serviceregistry"),
+            ("SILKROLL_SPRING_STATUS", "DOWN"),
+        ],
+        leave: 10,
+        drain: 45,
+        comes_back: true,
+    },
+    Case {
+        annotations: &[
+            ("deregister", "http"),
+            ("http-url", "http://cms/off?host={podip}&port={port}"),
+        ],
+        env: &[
+            (
+                "SILKROLL_HTTP_URL",
+                "http://cms/off?host={podip}&port={port}",
+            ),
+            ("SILKROLL_HTTP_PORT", "8080"),
+        ],
+        leave: 10,
+        drain: 30,
+        comes_back: false,
+    },
+    Case {
+        annotations: &[
+            ("deregister", "nginx"),
+            ("deregister-timeout-seconds", "20"),
+        ],
+        env: &[("SILKROLL_WAIT_SECONDS", "20")],
+        leave: 20,
+        drain: 15,
+        comes_back: false,
+    },
+    Case {
+        annotations: &[
+            ("deregister", "signal"),
+            ("signal-name", "SIGTERM"),
+            ("signal-process", "gunicorn"),
+            ("signal-wait-seconds", "40"),
+        ],
+        env: &[
+            ("SILKROLL_SIGNAL_NAME", "TERM"),
+            ("SILKROLL_SIGNAL_PROCESS", "gunicorn"),
+            ("SILKROLL_WAIT_SECONDS", "40"),
+        ],
+        leave: 40,
+        drain: 15,
+        comes_back: false,
+    },
+];
+
+/// Name and value of the hook's settings, those that every method has left out.
+fn settings_of(container: &Value) -> Vec<(String, String)> {
+    let common = [
+        "podip",
+        "SILKROLL_METHOD",
+        "SILKROLL_DRAIN_SECONDS",
+        "SILKROLL_LEAVE_SECONDS",
+        "SILKROLL_POD_NAME",
+        "SILKROLL_POD_NAMESPACE",
+    ];
+    let entries = container["env"].as_array().unwrap().iter();
+    entries
+        .map(|entry| {
+            let from = &entry["valueFrom"];
+            let value = match (&from["secretKeyRef"], &from["fieldRef"]) {
+                (Value::Null, Value::Null) => entry["value"].as_str().unwrap().to_owned(),
+                (secret, Value::Null) => {
+                    assert_eq!(
+                        secret["optional"], true,
+                        "a missing Secret keeps no pod from starting"
+                    );
+                    format!(
+                        "SECRET {} {}",
+                        secret["name"].as_str().unwrap(),
+                        secret["key"].as_str().unwrap()
+                    )
+                }
+                (_, field) => format!("FIELD {}", field["fieldPath"].as_str().unwrap()),
+            };
+            (entry["name"].as_str().unwrap().to_owned(), value)
+        })
+        .filter(|(name, _)| !common.contains(&name.as_str()))
+        .collect()
+}
+
+#[test]
+fn each_way_of_leaving_gets_its_settings_its_hooks_and_its_time() {
+    for case in CASES {
+        for binary in [false, true] {
+            let mut annotations = case.annotations.to_vec();
+            if binary {
+                annotations.extend([("hook", "binary"), ("hook-arch", "arm64")]);
+            }
+            let place = format!("{annotations:?}");
+            let (stored, decision) =
+                create(&deployment(), &opted_in(&annotations), &Settings::default());
+            assert_eq!(decision.outcome, Outcome::Injected, "{place}: {decision:?}");
+            let pod = &stored["spec"]["template"]["spec"];
+            let container = &pod["containers"][0];
+
+            let expected: Vec<(String, String)> = case
+                .env
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect();
+            assert_eq!(settings_of(container), expected, "{place}");
+            assert_eq!(
+                pod["terminationGracePeriodSeconds"],
+                case.leave + case.drain + 30 + 5,
+                "{place}"
+            );
+            let command = |hook: &str| container["lifecycle"][hook]["exec"]["command"].clone();
+            let starts = case.comes_back;
+            assert_eq!(command("postStart").is_null(), !starts, "{place}");
+            let volume = &pod["volumes"][0]["configMap"];
+            if binary {
+                assert_eq!(
+                    command("preStop"),
+                    json!(["/silkroll/hook", "stop"]),
+                    "{place}"
+                );
+                if starts {
+                    assert_eq!(
+                        command("postStart"),
+                        json!(["/silkroll/hook", "start"]),
+                        "{place}"
+                    );
+                }
+                assert_eq!(volume["name"], Helper::current().config_map, "{place}");
+                assert_eq!(
+                    volume["items"],
+                    json!([{"key": "hook-arm64", "path": "hook"}]),
+                    "{place}"
+                );
+                // A start hook without its program would kill the container again and again.
+                assert_eq!(
+                    volume["optional"].as_bool().unwrap_or(false),
+                    !starts,
+                    "{place}"
+                );
+                assert_eq!(decision.warnings, Vec::<String>::new(), "{place}");
+            } else {
+                assert_eq!(command("preStop")[0], "/bin/sh", "{place}");
+                assert_eq!(volume["name"], Script::current().config_map, "{place}");
+                assert_eq!(volume["optional"], true, "{place}");
+            }
+            assert_eq!(volume["defaultMode"], 0o555, "{place}");
+            assert_eq!(decision.helper, binary, "{place}");
+        }
+    }
+}
+
+fn decided(annotations: &[(&str, &str)], edit: impl FnOnce(&mut Value)) -> Decision {
+    let mut manifest = deployment();
+    edit(&mut manifest["spec"]["template"]["spec"]);
+    create(&manifest, &opted_in(annotations), &Settings::default()).1
+}
+
+#[test]
+fn what_a_method_lacks_is_named() {
+    type Edit = fn(&mut Value);
+    let as_it_is: Edit = |_| {};
+    let no_port: Edit = |pod| pod["containers"][0]["ports"] = json!([]);
+    for (annotations, edit, needed) in [
+        (
+            &[("deregister", "eureka")][..],
+            as_it_is,
+            "silkroll.dev/eureka-server",
+        ),
+        (
+            &[("deregister", "eureka"), ("eureka-server", "http://e:8761")],
+            no_port,
+            "set silkroll.dev/eureka-instance",
+        ),
+        (
+            &[("deregister", "consul")],
+            as_it_is,
+            "silkroll.dev/consul-service-id",
+        ),
+        (
+            &[("deregister", "consul"), ("consul-service-id", "a-{port}")],
+            no_port,
+            "silkroll.dev/consul-service-id: \"a-{port}\" on Namespace shop",
+        ),
+        (
+            &[("deregister", "spring")],
+            no_port,
+            "silkroll.dev/spring-port",
+        ),
+        (
+            &[("deregister", "spring"), ("spring-port", "admin")],
+            as_it_is,
+            "declares no TCP port of that name (declared: http 8080)",
+        ),
+        (
+            &[("deregister", "signal"), ("signal-name", "QUIT")],
+            as_it_is,
+            "silkroll.dev/signal-process",
+        ),
+        (
+            &[("deregister", "signal"), ("signal-process", "x")],
+            as_it_is,
+            "silkroll.dev/signal-name",
+        ),
+    ] {
+        let decision = decided(annotations, edit);
+        assert_eq!(
+            decision.reason,
+            Reason::InvalidAnnotation,
+            "{annotations:?}"
+        );
+        assert!(
+            decision
+                .warnings
+                .iter()
+                .any(|warning| warning.contains(needed)),
+            "{annotations:?}: {:?}",
+            decision.warnings
+        );
+    }
+}
+
+#[test]
+fn the_helper_is_chosen_by_the_architecture_of_the_nodes() {
+    const NODES: &str = "kubernetes.io/arch";
+    let calls = [("deregister", "dubbo"), ("hook", "binary")];
+    let said = [
+        ("deregister", "dubbo"),
+        ("hook", "binary"),
+        ("hook-arch", "amd64"),
+    ];
+    for (annotations, selector, key, warns) in [
+        (&calls[..], json!({}), "hook-amd64", true),
+        (&calls, json!({NODES: "arm64"}), "hook-arm64", false),
+        (&calls, json!({NODES: "amd64"}), "hook-amd64", false),
+        (&said, json!({}), "hook-amd64", false),
+        // Where the pod goes is certain; the annotation is a default.
+        (&said, json!({NODES: "arm64"}), "hook-arm64", false),
+    ] {
+        let decision = decided(annotations, |pod| pod["nodeSelector"] = selector.clone());
+        assert_eq!(decision.outcome, Outcome::Injected, "{decision:?}");
+        assert!(decision.patch.unwrap().contains(key), "{selector}");
+        assert_eq!(
+            decision
+                .warnings
+                .iter()
+                .any(|text| text.contains("silkroll.dev/hook-arch")),
+            warns,
+            "{selector}: {:?}",
+            decision.warnings
+        );
+    }
+    let decision = decided(&calls, |pod| pod["nodeSelector"] = json!({NODES: "s390x"}));
+    assert_eq!(decision.reason, Reason::InvalidAnnotation);
+    assert!(
+        decision.warnings[0].contains("s390x"),
+        "{:?}",
+        decision.warnings
+    );
+}
+
+#[test]
+fn the_helper_is_not_asked_to_speak_tls() {
+    for annotations in [
+        &[
+            ("deregister", "nacos"),
+            ("nacos-server", "http://a, https://b"),
+        ][..],
+        &[
+            ("deregister", "eureka"),
+            ("eureka-server", "https://e:8761"),
+        ],
+        &[
+            ("deregister", "consul"),
+            ("consul-agent", "https://{hostip}:8501"),
+            ("consul-service-id", "x"),
+        ],
+        &[("deregister", "http"), ("http-url", "https://cms/off")],
+        &[
+            ("deregister", "http"),
+            ("http-url", "http://cms/off"),
+            ("http-start-url", "https://cms/on"),
+        ],
+    ] {
+        let script = decided(annotations, |_| {});
+        assert_eq!(
+            script.outcome,
+            Outcome::Injected,
+            "{annotations:?}: {script:?}"
+        );
+        let mut binary = annotations.to_vec();
+        binary.push(("hook", "binary"));
+        let decision = decided(&binary, |_| {});
+        assert_eq!(
+            decision.reason,
+            Reason::InvalidAnnotation,
+            "{annotations:?}"
+        );
+        let said = &decision.warnings[0];
+        assert!(
+            said.contains("speaks no TLS") && said.contains("https"),
+            "{said}"
+        );
+    }
+    let own = decided(
+        &[
+            ("deregister", "dubbo"),
+            ("hook", "binary"),
+            ("hook-arch", "amd64"),
+        ],
+        |pod| {
+            pod["containers"][0]["lifecycle"] =
+                json!({"preStop": {"httpGet": {"port": 8080, "scheme": "HTTPS"}}});
+        },
+    );
+    assert!(
+        own.warnings[0].contains("speaks no TLS"),
+        "{:?}",
+        own.warnings
+    );
+}
+
+#[test]
+fn the_helper_runs_the_containers_own_hook_after_its_work() {
+    for (own, words) in [
+        (
+            json!({"exec": {"command": ["/app/stop", "a b"]}}),
+            json!(["exec", "/app/stop", "a b"]),
+        ),
+        (
+            json!({"httpGet": {"port": "http", "path": "/bye"}}),
+            json!(["http", "HTTP", "", "8080", "/bye"]),
+        ),
+        (json!({"sleep": {"seconds": 3}}), json!(["sleep", "3"])),
+    ] {
+        let mut manifest = deployment();
+        manifest["spec"]["template"]["spec"]["containers"][0]["lifecycle"] =
+            json!({"preStop": own});
+        let namespace = opted_in(&[
+            ("deregister", "dubbo"),
+            ("hook", "binary"),
+            ("hook-arch", "amd64"),
+        ]);
+        let (stored, _) = create(&manifest, &namespace, &Settings::default());
+        let lifecycle = &stored["spec"]["template"]["spec"]["containers"][0]["lifecycle"];
+        let mut command = vec![json!("/silkroll/hook"), json!("stop")];
+        command.extend(words.as_array().unwrap().iter().cloned());
+        assert_eq!(
+            lifecycle["preStop"]["exec"]["command"],
+            Value::Array(command)
+        );
+    }
+}
+
+#[test]
+fn changing_from_one_hook_to_the_other_leaves_nothing_behind() {
+    let nacos = [
+        ("deregister", "nacos"),
+        ("nacos-server", "http://nacos:8848"),
+    ];
+    let with = |hook: &'static str| {
+        let mut all = nacos.to_vec();
+        all.extend([("hook", hook), ("hook-arch", "amd64")]);
+        opted_in(&all)
+    };
+    for (first, second) in [("script", "binary"), ("binary", "script")] {
+        let (stored, _) = create(&deployment(), &with(first), &Settings::default());
+        let image = |object: &Value| {
+            let mut object = object.clone();
+            object["spec"]["template"]["spec"]["containers"][0]["image"] = "web:2".into();
+            object
+        };
+        let (after, _) = support::update(
+            &image(&stored),
+            &stored,
+            &with(second),
+            &Settings::default(),
+        );
+        let (fresh, _) = create(&image(&deployment()), &with(second), &Settings::default());
+        assert_eq!(after, fresh, "{first} to {second}");
+    }
+}

@@ -4,9 +4,12 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .SILENT:
-.PHONY: help demo test lint static bench registries cluster manifests
+.PHONY: help demo test lint static bench registries cluster manifests prove prove-full
 
 CARGO ?= cargo
+# Of the proof: requests a second for each service, and which scenarios (all, if none is named).
+RATE ?= 200
+SCENARIOS ?=
 export CARGO_TERM_PROGRESS_WHEN ?= never
 
 help:
@@ -18,6 +21,8 @@ help:
 	echo '  make static     the binary of the image, and that nothing has to be there to start it   (5 min, then 1 s)'
 	echo '  make bench      what an answer costs, beside the cost of skipping its input             (4 min)'
 	echo '  make registries the hook against real Nacos servers; needs Java, Maven and root         (10 min, then 5 min)'
+	echo '  make prove      roll real services on a real node, count every lost request; needs root (40 min, then 12 min)'
+	echo '  make prove-full the same with 100 rollouts each in place of 10                          (2 h)'
 	echo '  make cluster    only build the control plane for the tests: etcd, kube-apiserver, …     (10 min, then 1 s)'
 	echo "  make manifests  write the names of this version's script and helper into manifests/install.yaml     (1 min, then 1 s)"
 	echo
@@ -100,3 +105,21 @@ manifests:
 	names="$$(name script), $$(name binary)"
 	sed -i "s/resourceNames: \[silkroll-[-0-9a-z, ]*\]/resourceNames: [$$names]/" manifests/install.yaml
 	grep -n "$$names" manifests/install.yaml
+
+# Everything that the proof starts is in namespaces of its own and ends with it, also on Ctrl-C.
+prove: ROLLOUTS = 10
+prove-full: ROLLOUTS = 100
+prove prove-full: static
+	.ci/needs build prove
+	echo "Kubernetes and Traefik from their Go modules (30 minutes once, cached outside this folder; then a second)."
+	kubernetes=$$(tests/cluster/build.sh etcd kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl)
+	traefik=$$(prove/traefik/build.sh)
+	echo "The load generator and the services under load, as static binaries (1 minute, then a second)."
+	host=$$(rustc -vV | sed -n 's/^host: //p')
+	RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --release --locked --bins \
+	  --manifest-path prove/Cargo.toml --target "$$host"
+	echo "A node with Silkroll in it; $(ROLLOUTS) rollouts of each service with and without it, at $(RATE) requests a second each."
+	prove/target/$$host/release/prove --kubernetes "$$kubernetes" --traefik "$$traefik" \
+	  --binaries "prove/target/$$host/release" --silkroll "target/static/$$host/release/silkroll" \
+	  --rollouts $(ROLLOUTS) --rate $(RATE) --out target/prove $(SCENARIOS)
+	echo "What was seen: target/prove/report.md, report.json, and a picture of each scenario beside them."

@@ -12,7 +12,8 @@ use clap::Parser;
 use prove::load::Plan;
 use prove::node::enclosure::{self, Role};
 use prove::node::process::Spec;
-use prove::node::{Node, Parts, ground, image, install};
+use prove::node::services::Service;
+use prove::node::{Node, Parts, ground, install};
 use prove::record::{Arm, Run};
 use prove::report;
 use prove::scenario::{self, Entry, Scenario, Settings};
@@ -98,7 +99,9 @@ fn inside(options: &Options) -> Result<i32> {
     ground::lay()?;
     let mut node = Node::start(&parts)?;
     say(begun, "the node is Ready");
-    image::services(&parts.binaries)?;
+    for service in services(&scenarios) {
+        service.make(&parts.binaries)?;
+    }
     install::silkroll(&repository, &silkroll, &node.kubectl)?;
     say(begun, "Silkroll is installed, both replicas serve");
 
@@ -108,9 +111,26 @@ fn inside(options: &Options) -> Result<i32> {
     {
         node.run(&parts, &ingress(&absolute(&options.traefik)?, &node))?;
     }
+    let tried = run_all(&mut node, &scenarios, options, begun);
+    install::save_log(&node.kubectl, &parts.logs)?;
+    let runs = tried?;
+    println!("{}", report::overview(&runs));
+    let problems = report::problems(&runs);
+    for problem in &problems {
+        println!("NOT PROVED: {problem}");
+    }
+    Ok(i32::from(!problems.is_empty()))
+}
+
+fn run_all(
+    node: &mut Node,
+    scenarios: &[&'static Scenario],
+    options: &Options,
+    begun: Instant,
+) -> Result<Vec<Run>> {
     let mut runs = Vec::new();
     for together in scenarios.chunks(options.at_once.max(1)) {
-        runs.extend(at_once(&node, together, options)?);
+        runs.extend(at_once(node, together, options)?);
         node.check()?;
         // After each, so that what was seen is there whatever comes later.
         report::write(&options.out, &runs)?;
@@ -118,12 +138,7 @@ fn inside(options: &Options) -> Result<i32> {
             say(begun, &format!("{}: done", scenario.name));
         }
     }
-    println!("{}", report::overview(&runs));
-    let problems = report::problems(&runs);
-    for problem in &problems {
-        println!("NOT PROVED: {problem}");
-    }
-    Ok(i32::from(!problems.is_empty()))
+    Ok(runs)
 }
 
 fn chosen(options: &Options) -> Result<Vec<&'static Scenario>> {
@@ -143,6 +158,17 @@ fn chosen(options: &Options) -> Result<Vec<&'static Scenario>> {
             })
     };
     options.scenarios.iter().map(find).collect()
+}
+
+/// The images that are needed, each once.
+fn services(scenarios: &[&Scenario]) -> Vec<Service> {
+    let mut services = Vec::new();
+    for scenario in scenarios {
+        if !services.contains(&scenario.image) {
+            services.push(scenario.image);
+        }
+    }
+    services
 }
 
 /// Where the ingress controller listens.

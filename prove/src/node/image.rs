@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
-use super::ground::{self, command};
-use super::rootfs;
+use super::ground::command;
 
 /// The image of each pod's sandbox.
 pub const PAUSE: &str = "prove.local/pause:1";
@@ -25,32 +24,6 @@ pub fn import_binary(home: &Path, name: &str, binary: &Path, image: &str) -> Res
     let dockerfile = format!("FROM scratch\nCOPY {name} /{name}\nENTRYPOINT [\"/{name}\"]\n");
     fs::write(context.join("Dockerfile"), dockerfile)?;
     build(home, &context, &[], image)
-}
-
-/// The images of the services under load, each in two versions that differ by name: `bare` has the
-/// service and nothing else, `shell` what most images have beside theirs.
-///
-/// # Errors
-///
-/// Where buildah or containerd refuse, or a program is not on this machine.
-pub fn services(binaries: &Path) -> Result<()> {
-    let home = Path::new(ground::HOME);
-    let app = binaries.join("app");
-    import_binary(home, "app", &app, "prove.local/bare:1")?;
-    let context = home.join("images/shell");
-    let root = context.join("root");
-    rootfs::add(&root, Path::new("/bin/busybox"))?;
-    for applet in ["sh", "sleep", "wget"] {
-        std::os::unix::fs::symlink("busybox", root.join("bin").join(applet))?;
-    }
-    fs::copy(&app, root.join("app")).with_context(|| format!("{} is not there", app.display()))?;
-    fs::write(context.join("Dockerfile"), "FROM scratch\nCOPY root/ /\n")?;
-    build(home, &context, &[], "prove.local/shell:1")?;
-    for name in ["bare", "shell"] {
-        let name = format!("prove.local/{name}");
-        tag(&format!("{name}:1"), &format!("{name}:2"))?;
-    }
-    Ok(())
 }
 
 /// Builds the Dockerfile in `context` and hands the image to containerd.
@@ -90,7 +63,7 @@ pub fn build(home: &Path, context: &Path, options: &[&str], image: &str) -> Resu
 }
 
 /// A second name for an image that is there, as a new version of a service would have.
-fn tag(image: &str, other: &str) -> Result<()> {
+pub(super) fn tag(image: &str, other: &str) -> Result<()> {
     ctr(&["images", "tag", image, other]).map(drop)
 }
 

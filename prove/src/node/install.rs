@@ -36,6 +36,18 @@ pub fn silkroll(repository: &Path, binary: &Path, kubectl: &Kubectl) -> Result<(
     run(&commands, &folder, kubectl)
 }
 
+/// Writes what Silkroll's replicas logged to `silkroll.log`: all decisions are in there.
+///
+/// # Errors
+///
+/// Where there are no logs.
+pub fn save_log(kubectl: &Kubectl, logs: &Path) -> Result<()> {
+    let selector = "--selector=app.kubernetes.io/name=silkroll";
+    let all = ["logs", "-n", "silkroll-system", selector, "--tail=-1"];
+    let said = kubectl.run(&all, "")?;
+    fs::write(logs.join("silkroll.log"), said).context("writing silkroll.log")
+}
+
 /// The lines of a fenced block.
 fn block<'a>(readme: &'a str, info: &str) -> Option<&'a str> {
     let (_, rest) = readme.split_once(&format!("\n```{info}\n"))?;

@@ -51,6 +51,15 @@ impl Kubectl {
     ///
     /// Where it fails, with what it said.
     pub fn run(&self, args: &[&str], stdin: &str) -> Result<String> {
+        self.run_with_warnings(args, stdin).map(|(said, _)| said)
+    }
+
+    /// As [`Self::run`], and gives back what it said besides, such as the warnings of webhooks.
+    ///
+    /// # Errors
+    ///
+    /// Where it fails, with what it said.
+    pub fn run_with_warnings(&self, args: &[&str], stdin: &str) -> Result<(String, String)> {
         let mut child = self
             .command(args)
             .stdin(Stdio::piped())
@@ -71,7 +80,8 @@ impl Kubectl {
                 String::from_utf8_lossy(&output.stderr).trim()
             );
         }
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ok((text(&output.stdout), text(&output.stderr)))
     }
 
     /// What `kubectl get` knows, as JSON.

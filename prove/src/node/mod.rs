@@ -14,6 +14,7 @@ pub mod kubectl;
 pub mod process;
 mod programs;
 mod rootfs;
+pub mod services;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -49,15 +49,23 @@ fn run_in(
     settings: &Settings,
 ) -> Result<Run> {
     kubectl.run(&["create", "-f", "-"], &manifest(namespace, scenario, arm))?;
+    let mut warnings = String::new();
     for manifest in scenario.manifests {
         // An Ingress needs a host of its own; no other manifest names its namespace.
         let manifest = manifest.replace("NAMESPACE", namespace);
-        kubectl.run(&["apply", "-n", namespace, "-f", "-"], &manifest)?;
+        let apply = ["apply", "-n", namespace, "-f", "-"];
+        warnings += &kubectl.run_with_warnings(&apply, &manifest)?.1;
     }
+    check_injection(kubectl, namespace, arm)
+        .with_context(|| format!("kubectl apply warned: {warnings:?}"))?;
     replace::settled(kubectl, namespace)?;
-    check_injection(kubectl, namespace, arm)?;
 
-    let mut plan = settings.plan.clone();
+    let mut plan = Plan {
+        slow: Duration::from_secs(scenario.slow),
+        slow_path: format!("/slow?ms={}", scenario.slow * 1000),
+        stale: scenario.stale,
+        ..settings.plan.clone()
+    };
     let address = match scenario.entry {
         Entry::ClusterIp => cluster_address(kubectl, namespace)?,
         Entry::Ingress => {

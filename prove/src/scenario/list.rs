@@ -1,6 +1,8 @@
 //! The scenarios.
 
 use super::{Entry, Replace, Scenario};
+use crate::load::Stale;
+use crate::node::services::{SLOW_NGINX_SECONDS, Service};
 
 /// All that there are, in the order in which they are run.
 #[must_use]
@@ -12,6 +14,8 @@ const SERVICE: &str = include_str!("../../manifests/service.yaml");
 const BARE: &str = include_str!("../../manifests/bare.yaml");
 const OWN_HOOK: &str = include_str!("../../manifests/own-hook.yaml");
 const BUDGET: &str = include_str!("../../manifests/budget.yaml");
+const NGINX: &str = include_str!("../../manifests/nginx.yaml");
+const GUNICORN: &str = include_str!("../../manifests/gunicorn.yaml");
 const INGRESS: &str = include_str!("../../manifests/ingress.yaml");
 
 /// The default, Kubernetes' own, is 10 s: a pod that is not ready at the first probe waits that long
@@ -22,14 +26,24 @@ const OFTEN: (&str, &str) = ("readiness-period-seconds", "1");
 const PLAIN: Scenario = Scenario {
     name: "service",
     about: "a Service through kube-proxy (nftables) and its cluster address",
+    image: Service::Shell,
     manifests: &[SERVICE],
     annotations: &[OFTEN],
     entry: Entry::ClusterIp,
     replace: Replace::Rollouts,
     own_hook: false,
+    slow: 1,
+    stale: Stale::Lost,
 };
 
-static SCENARIOS: [Scenario; 5] = [
+/// What the helper binary is built for, as Kubernetes calls this machine's architecture.
+const ARCH: &str = if cfg!(target_arch = "aarch64") {
+    "arm64"
+} else {
+    "amd64"
+};
+
+static SCENARIOS: [Scenario; 8] = [
     PLAIN,
     Scenario {
         name: "ingress",
@@ -41,7 +55,23 @@ static SCENARIOS: [Scenario; 5] = [
     Scenario {
         name: "no-shell",
         about: "an image from scratch, in which no hook could run: the native sleep",
+        image: Service::Bare,
         manifests: &[BARE],
+        ..PLAIN
+    },
+    Scenario {
+        name: "binary-hook",
+        about: "the same image, where the helper binary drains and then ends the server by a signal",
+        image: Service::Bare,
+        manifests: &[BARE],
+        annotations: &[
+            OFTEN,
+            ("hook", "binary"),
+            ("hook-arch", ARCH),
+            ("deregister", "signal"),
+            ("signal-name", "TERM"),
+            ("signal-process", "app"),
+        ],
         ..PLAIN
     },
     Scenario {
@@ -49,6 +79,32 @@ static SCENARIOS: [Scenario; 5] = [
         about: "a preStop hook of the user's own, chained by the script from the ConfigMap",
         manifests: &[OWN_HOOK],
         own_hook: true,
+        ..PLAIN
+    },
+    Scenario {
+        name: "nginx",
+        about: "nginx in the container, with requests of several seconds: drained, then asked to quit",
+        image: Service::Nginx,
+        manifests: &[NGINX],
+        annotations: &[OFTEN, ("deregister", "nginx")],
+        slow: SLOW_NGINX_SECONDS,
+        // It closes its idle connections when it quits, whoever is about to write on one.
+        stale: Stale::Retry,
+        ..PLAIN
+    },
+    Scenario {
+        name: "gunicorn",
+        about: "gunicorn behind a shell as PID 1, which forwards no signal: drained, then ended by one",
+        image: Service::Gunicorn,
+        manifests: &[GUNICORN],
+        annotations: &[
+            OFTEN,
+            ("deregister", "signal"),
+            ("signal-name", "TERM"),
+            ("signal-process", "gunicorn"),
+        ],
+        // It closes kept connections after two idle seconds, whoever is about to write on one.
+        stale: Stale::Retry,
         ..PLAIN
     },
     Scenario {

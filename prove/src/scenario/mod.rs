@@ -9,6 +9,9 @@ mod replace;
 pub use arm::{Settings, run};
 pub use list::all;
 
+use crate::load::Stale;
+use crate::node::services::Service;
+
 /// Where requests go in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Entry {
@@ -34,6 +37,8 @@ pub struct Scenario {
     pub name: &'static str,
     /// What it is about, in one sentence.
     pub about: &'static str,
+    /// The image that the manifests name.
+    pub image: Service,
     /// What is applied, the same in both arms.
     pub manifests: &'static [&'static str],
     /// Annotations of the namespace beside the one that opts in.
@@ -44,4 +49,8 @@ pub struct Scenario {
     pub replace: Replace,
     /// The container has a preStop hook of its own, which says in its log that it ran.
     pub own_hook: bool,
+    /// How long a slow request takes, in seconds.
+    pub slow: u64,
+    /// What becomes of a request that crosses with the server's closing of a kept connection.
+    pub stale: Stale,
 }

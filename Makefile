@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .SILENT:
-.PHONY: help demo test lint static bench registries cluster manifests prove prove-full
+.PHONY: help demo test test-registries lint static helper helper-check bench cluster manifests prove prove-full
 
 CARGO ?= cargo
 # Of the proof: requests a second for each service, and which scenarios (all, if none is named).
@@ -15,16 +15,18 @@ export CARGO_TERM_PROGRESS_WHEN ?= never
 help:
 	echo 'Silkroll'
 	echo
-	echo '  make demo       see it work: the real webhook on loopback, four manifests, no cluster   (3 min, then 5 s)'
-	echo '  make test       every test, those on a real Kubernetes control plane included           (20 min, then 4 min)'
-	echo '  make lint       formatting, clippy, shellcheck, documentation                           (2 min, then 10 s)'
-	echo '  make static     the binary of the image, and that nothing has to be there to start it   (5 min, then 1 s)'
-	echo '  make bench      what an answer costs, beside the cost of skipping its input             (4 min)'
-	echo '  make registries the hook against real Nacos servers; needs Java, Maven and root         (10 min, then 5 min)'
-	echo '  make prove      roll real services on a real node, count every lost request; needs root (40 min, then 12 min)'
-	echo '  make prove-full the same with 100 rollouts each in place of 10                          (2 h)'
-	echo '  make cluster    only build the control plane for the tests: etcd, kube-apiserver, …     (10 min, then 1 s)'
-	echo "  make manifests  write the names of this version's script and helper into manifests/install.yaml     (1 min, then 1 s)"
+	echo '  make demo            see it work: the real webhook on loopback, four manifests, no cluster (3 min, then 5 s)'
+	echo '  make test            every test, those on a real Kubernetes control plane included         (20 min, then 4 min)'
+	echo '  make test-registries the hook on real registries: Nacos, Eureka, Consul, …; needs root     (10 min, then 4 min)'
+	echo '  make lint            formatting, clippy, shellcheck, documentation                         (2 min, then 10 s)'
+	echo '  make static          the binary of the image, and that nothing has to be there to start it (5 min, then 1 s)'
+	echo '  make helper          build the hook for images without a shell, for amd64 and arm64        (1 min, then 20 s)'
+	echo '  make helper-check    the same, and that it is what is committed                            (1 min, then 20 s)'
+	echo '  make prove           roll real services on a real node and count every lost request; root  (45 min, then 14 min)'
+	echo '  make prove-full      the same with 100 rollouts each, in place of 10                       (2 h)'
+	echo '  make bench           what an answer costs, beside the cost of skipping its input           (4 min)'
+	echo '  make cluster         only build the control plane for the tests: etcd, kube-apiserver, …   (10 min, then 1 s)'
+	echo "  make manifests       write the names of this version's script and helper into install.yaml (1 min, then 1 s)"
 	echo
 	echo 'Rust (rustup.rs) is all that the demo needs; the tests need Go, too. Where something is missing, the'
 	echo 'target says which command installs it; Debian packages it installs itself where it runs as root.'
@@ -56,17 +58,43 @@ test:
 	failed=0
 	$(CARGO) test --locked --no-fail-fast --lib --bins --examples $$others || failed=1
 	$(CARGO) test --locked --doc || failed=1
+	$(CARGO) test --locked --manifest-path helper/Cargo.toml --lib || failed=1
 	wait "$$hook" || failed=1
 	cat "$$log"
 	exit "$$failed"
+
+# A network and process namespace of their own: some registries listen on every address, and `signal` looks at every
+# process. Whatever runs in there ends with the shell that is its first process.
+test-registries:
+	.ci/needs build registries
+	if [ "$$(id -u)" != 0 ]; then
+	  echo "make test-registries makes a network and a process namespace and needs root for that: sudo -E make test-registries" >&2
+	  exit 1
+	fi
+	echo "1/2 Registries and clients, into the cache (10 minutes once: 500 MB from Maven Central, Consul built from its Go"
+	echo "    module; then a second)."
+	SILKROLL_REGISTRIES="$$(tests/registries/prepare.sh)"
+	export SILKROLL_REGISTRIES
+	echo "    $$SILKROLL_REGISTRIES"
+	echo "2/2 The hook on real Nacos, Eureka, Spring, Consul, Dubbo, nginx, gunicorn, uWSGI and php-fpm (4 minutes, two at a"
+	echo "    time, 2 GB of memory). Nothing listens outside their own network namespace; all stop at the end."
+	$(CARGO) test --locked --test registries --no-run
+	# As many threads as tests: they mostly wait, for each other too.
+	timeout --foreground 1200 unshare --net --mount --pid --fork --kill-child --mount-proc sh -c \
+	  'ip link set lo up && mount -t tmpfs tmpfs /run && "$$@"; exit' sh \
+	  $(CARGO) test --locked --offline --test registries -- --ignored --test-threads 16 --nocapture
 
 lint:
 	.ci/needs build lint
 	echo "Formatting, clippy, shellcheck and documentation; warnings fail (2 minutes in a fresh clone, then seconds)."
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
+	# Not all targets: a test harness and the helper's program would both bring what follows a panic.
+	$(CARGO) fmt --manifest-path helper/Cargo.toml --check
+	$(CARGO) clippy --locked --manifest-path helper/Cargo.toml --lib --bins --tests -- -D warnings
 	find . -name target -prune -o -name '*.sh' -print | xargs shellcheck .ci/run .ci/needs
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items --lib --manifest-path helper/Cargo.toml
 
 # The target is named so that macros, which the compiler loads, are built for the compiler and not static.
 static: BINARY = target/static/$$host/release/silkroll
@@ -83,15 +111,30 @@ static:
 	$(BINARY) --version
 	echo "$(BINARY): static, $$(( $$(stat -c %s $(BINARY)) / 1024 / 1024 )) MiB"
 
+helper:
+	.ci/needs helper
+	echo "The hook for images without a shell, with Debian 12's compiler and musl (a minute with their installation, then"
+	echo "20 seconds). It is committed: the name of the ConfigMap comes from its bytes. After a change: make manifests."
+	helper/build.sh
+
+helper-check:
+	.ci/needs helper
+	echo "Building the helper and comparing it with src/leave/helper (a minute with the installation, then 20 seconds)."
+	built=$$(mktemp -d)
+	trap 'rm -rf "$$built"' EXIT
+	HELPER_OUT="$$built" helper/build.sh
+	for program in hook-amd64 hook-arm64; do
+	  cmp "$$built/$$program" "src/leave/helper/$$program" && continue
+	  echo "src/leave/helper/$$program is not what helper/ gives. Where helper/ was changed: make helper, and commit both." >&2
+	  echo "Where it was not, one of the tools differs from those that helper/build.sh names: binutils perhaps." >&2
+	  exit 1
+	done
+	echo "The committed programs are what helper/ gives."
+
 bench:
 	.ci/needs build
 	echo "Building with optimizations and measuring (4 minutes). Close what else is running: it shows in the figures."
 	$(CARGO) bench --locked
-
-registries:
-	echo "The hook against Nacos 2.3.1 and 3.1.0, downloaded once, in a network namespace of their own, with the official"
-	echo "Java client (10 minutes with the downloads, then 5)."
-	for server in 2 3; do tests/registries/prove.sh $$server; done
 
 cluster:
 	echo "The control plane for the tests: etcd, kube-apiserver, kubectl and kube-controller-manager of one Kubernetes"

@@ -6,6 +6,8 @@
     reason = "helpers of tests: what cannot go on has to fail the test"
 )]
 
+#[path = "script/methods.rs"]
+mod methods;
 #[path = "script/nacos.rs"]
 mod nacos;
 #[path = "script/run.rs"]
@@ -13,15 +15,23 @@ mod run;
 #[path = "script/server.rs"]
 mod server;
 
+#[path = "script/answers.rs"]
+mod answers;
 #[path = "script/back.rs"]
 mod back;
 #[path = "script/bounds.rs"]
 mod bounds;
 #[path = "script/chain.rs"]
 mod chain;
+#[path = "script/leave_eureka.rs"]
+mod leave_eureka;
 #[path = "script/leave_http.rs"]
 mod leave_http;
 #[path = "script/leave_nacos.rs"]
 mod leave_nacos;
 #[path = "script/places.rs"]
 mod places;
+#[path = "script/processes.rs"]
+mod processes;
+#[path = "script/random.rs"]
+mod random;

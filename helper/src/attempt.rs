@@ -68,6 +68,8 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     /// The beginning of the body.
     pub(crate) words: Vec<u8>,
+    /// Whether all its objects were seen.
+    whole: bool,
 }
 
 /// A try with its bounds.
@@ -84,7 +86,11 @@ impl<'w> Attempt<'w> {
     /// 2 s itself.
     pub(crate) fn new(world: &'w dyn World, limit_seconds: u64, several: bool) -> Self {
         const EACH_OF_SEVERAL: u64 = 3;
-        let each = if several { limit_seconds.min(EACH_OF_SEVERAL) } else { limit_seconds };
+        let each = if several {
+            limit_seconds.min(EACH_OF_SEVERAL)
+        } else {
+            limit_seconds
+        };
         Self {
             world,
             settings: Settings(world),
@@ -128,13 +134,16 @@ impl<'w> Attempt<'w> {
                         }
                     });
                     // Where only the status counts, an answer that does not end holds nobody up.
-                    let enough = objects.is_none() && !reader.in_head() && body_is_of_no_use(reader.status());
+                    let enough = objects.is_none()
+                        && !reader.in_head()
+                        && body_is_of_no_use(reader.status());
                     complete || enough || size > ANSWER_BYTES
                 });
         }
         Ok(Answer {
             status: reader.status(),
             words,
+            whole: scanner.is_whole(),
         })
     }
 
@@ -164,7 +173,10 @@ impl<'w> Attempt<'w> {
     ) -> Outcome {
         let mut worst = Trouble::never(text!(variable, " names no server"));
         for server in self.settings.get(variable).split(|byte| *byte == b',') {
-            let server = trim(server).split(|byte| *byte == b' ').next().unwrap_or_default();
+            let server = trim(server)
+                .split(|byte| *byte == b' ')
+                .next()
+                .unwrap_or_default();
             if server.is_empty() {
                 continue;
             }
@@ -204,7 +216,12 @@ pub(crate) struct Server<'a> {
 impl Server<'_> {
     /// Is the status one of these? An error of the server may pass, and another server may do better; one of ours
     /// will not.
-    pub(crate) fn judge(&self, answer: &Answer, request: &str, right: &[u16]) -> Result<(), Trouble> {
+    pub(crate) fn judge(
+        &self,
+        answer: &Answer,
+        request: &str,
+        right: &[u16],
+    ) -> Result<(), Trouble> {
         if right.contains(&answer.status) {
             return Ok(());
         }
@@ -213,6 +230,24 @@ impl Server<'_> {
             again: answer.status >= 500,
             what: text!(self.base, " answered ", status, " to the ", request),
         })
+    }
+}
+
+impl Server<'_> {
+    /// What was not found is not there only where the answer was whole, and one of a registry's.
+    pub(crate) fn judge_absence(&self, answer: &Answer, request: &str) -> Result<(), Trouble> {
+        if answer.whole {
+            return Ok(());
+        }
+        let status = number(answer.status.into());
+        Err(Trouble::again(text!(
+            self.base,
+            " answered ",
+            status,
+            " to the ",
+            request,
+            " with something else or a part"
+        )))
     }
 }
 
@@ -228,7 +263,11 @@ mod tests {
         let attempt = Attempt::new(&registry, 9, true);
         let outcome = attempt.each_server("S", "/p", &mut |base| {
             seen.push(String::from_utf8(base.to_vec()).unwrap());
-            Err(if seen.len() == 2 { Trouble::again("busy") } else { Trouble::never("no") })
+            Err(if seen.len() == 2 {
+                Trouble::again("busy")
+            } else {
+                Trouble::never("no")
+            })
         });
         assert_eq!(seen, ["http://a:1/p", "http://b/x", "http://c/p"]);
         assert_eq!(outcome, Err(Trouble::again("no")));

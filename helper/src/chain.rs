@@ -63,7 +63,11 @@ impl Request<'_> {
         } else {
             host
         };
-        let scheme = if self.scheme.eq_ignore_ascii_case(b"https") { "https" } else { "http" };
+        let scheme = if self.scheme.eq_ignore_ascii_case(b"https") {
+            "https"
+        } else {
+            "http"
+        };
         let path = self.path.strip_prefix(b"/").unwrap_or(self.path);
         let url = url_text(&text!(scheme, "://", host, ":", self.port, "/", path));
         let mut headers = Vec::new();
@@ -78,12 +82,23 @@ impl Request<'_> {
                 0
             }
             Ok(answer) if answer.status == 0 => {
-                world.say(&text!("own hook: GET ", shown, ": no answer", took(world, begun)));
+                world.say(&text!(
+                    "own hook: GET ",
+                    shown,
+                    ": no answer",
+                    took(world, begun)
+                ));
                 1
             }
             Ok(answer) => {
                 let status = number(answer.status.into());
-                world.say(&text!("own hook: GET ", shown, " answered ", status, took(world, begun)));
+                world.say(&text!(
+                    "own hook: GET ",
+                    shown,
+                    " answered ",
+                    status,
+                    took(world, begun)
+                ));
                 0
             }
         }
@@ -96,7 +111,9 @@ mod tests {
     use crate::stand_in::Registry;
 
     fn words(text: &str) -> Vec<Vec<u8>> {
-        text.split('|').map(|word| word.as_bytes().to_vec()).collect()
+        text.split('|')
+            .map(|word| word.as_bytes().to_vec())
+            .collect()
     }
 
     #[test]
@@ -115,7 +132,9 @@ mod tests {
     fn a_request_of_the_users_goes_out_as_the_kubelet_sends_it() {
         let registry = Registry::new(&[("podip", "fd00::1")], |_| Some((500, String::new())));
         let arguments = words("http|HTTP||8080|/down?now=1|X-Why: stop|broken");
-        let Own::Http(request) = own(&arguments) else { panic!("no request") };
+        let Own::Http(request) = own(&arguments) else {
+            panic!("no request")
+        };
         assert_eq!(request.send(&registry, 9), 0);
         assert_eq!(
             registry.said(),
@@ -125,7 +144,10 @@ mod tests {
             ]
         );
         let asked = registry.asked().pop().unwrap();
-        assert_eq!((asked.host.as_str(), asked.target.as_str()), ("fd00::1:8080", "/down?now=1"));
+        assert_eq!(
+            (asked.host.as_str(), asked.target.as_str()),
+            ("fd00::1:8080", "/down?now=1")
+        );
         assert!(asked.text.contains("\r\nX-Why: stop\r\n"));
     }
 
@@ -133,11 +155,21 @@ mod tests {
     fn what_cannot_be_sent_fails_nobody_and_what_is_not_answered_does() {
         let registry = Registry::new(&[], |_| None);
         for (arguments, status, said) in [
-            ("http|HTTPS|h|443|/", 0, "own hook: not done: the helper binary cannot send GET over https"),
-            ("http|HTTP|h|80|/", 1, "own hook: GET http://h:80/: no answer in 9.0 s"),
+            (
+                "http|HTTPS|h|443|/",
+                0,
+                "own hook: not done: the helper binary cannot send GET over https",
+            ),
+            (
+                "http|HTTP|h|80|/",
+                1,
+                "own hook: GET http://h:80/: no answer in 9.0 s",
+            ),
         ] {
             let arguments = words(arguments);
-            let Own::Http(request) = own(&arguments) else { panic!("no request") };
+            let Own::Http(request) = own(&arguments) else {
+                panic!("no request")
+            };
             assert_eq!(request.send(&registry, 9), status);
             assert!(registry.said().concat().starts_with(said));
         }

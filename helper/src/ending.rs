@@ -12,8 +12,6 @@ pub(crate) fn end(container: &Container, ending: Ending, limit: u64) {
         Ending::Nginx => (&b"nginx: "[..], nginx(container, limit)),
         Ending::Signal => (&b"signal: "[..], signal(container)),
     };
-    let begun = container.now();
-    let _ = begun;
     match outcome {
         Ok(what) => container.say(&join(&[name, &what])),
         Err(what) => container.say(&join(&[name, b"not done: ", &what])),
@@ -56,7 +54,7 @@ fn nginx(container: &Container, limit: u64) -> Outcome {
             container.pause(limit * 1000);
             Ok(b"quit".to_vec())
         }
-        (false, true) => send(container, &found, b"QUIT", sys::SIGNAL_QUIT),
+        (false, true) => send(container, &found, b"QUIT", sys::signal(b"QUIT")),
         (false, false) => {
             Err(b"nginx -s quit failed, and there is no /proc to find the process in".to_vec())
         }
@@ -66,9 +64,10 @@ fn nginx(container: &Container, limit: u64) -> Outcome {
 fn signal(container: &Container) -> Outcome {
     let settings = Settings(container);
     let name = settings.get("SILKROLL_SIGNAL_NAME");
-    let Some(signal) = sys::signal(&name) else {
+    let fits = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
+    if name.is_empty() || !name.iter().all(fits) {
         return Err(b"SILKROLL_SIGNAL_NAME is not the name of a signal".to_vec());
-    };
+    }
     let process = settings.get("SILKROLL_SIGNAL_PROCESS");
     if process.is_empty() {
         return Err(b"SILKROLL_SIGNAL_PROCESS is not set".to_vec());
@@ -78,18 +77,29 @@ fn signal(container: &Container) -> Outcome {
     };
     let found = topmost(&seen, &process, sys::own_pid());
     if found.is_empty() {
-        return Ok(join(&[b"no process here is called ", &process, b", nothing to end"]));
+        return Ok(join(&[
+            b"no process here is called ",
+            &process,
+            b", nothing to end",
+        ]));
     }
-    send(container, &found, &name, signal)
+    send(container, &found, &name, sys::signal(&name))
 }
 
-fn send(container: &Container, found: &[&Process], name: &[u8], signal: i32) -> Outcome {
+fn send(container: &Container, found: &[&Process], name: &[u8], signal: Option<i32>) -> Outcome {
     let mut pids = Vec::new();
     for process in found {
         let pid = number(process.pid);
-        if !sys::send_signal(process.pid, signal) && is_there(process) {
+        let sent = signal.is_some_and(|signal| sys::send_signal(process.pid, signal));
+        if !sent && is_there(process) {
             return Err(join(&[
-                b"the signal ", name, b" to process ", &pid, b" (", &process.comm, b") was refused",
+                b"the signal ",
+                name,
+                b" to process ",
+                &pid,
+                b" (",
+                &process.comm,
+                b") was refused",
             ]));
         }
         pids.push(b' ');
@@ -100,7 +110,8 @@ fn send(container: &Container, found: &[&Process], name: &[u8], signal: i32) -> 
 }
 
 fn is_there(process: &Process) -> bool {
-    sys::process(process.pid).is_some_and(|now| now.comm == process.comm || now.arguments == process.arguments)
+    sys::process(process.pid)
+        .is_some_and(|now| now.comm == process.comm || now.arguments == process.arguments)
 }
 
 fn await_end(container: &Container, found: &[&Process]) {

@@ -99,14 +99,26 @@ mod tests {
 
     #[test]
     fn placeholders_are_written_for_where_they_go() {
-        let env = [("podip", "fd00::1"), ("A_B", "x \"y"), ("SILKROLL_HTTP_PORT", "80")];
+        let env = [
+            ("podip", "fd00::1"),
+            ("A_B", "x \"y"),
+            ("SILKROLL_HTTP_PORT", "80"),
+        ];
         for (template, how, expected) in [
             ("http://{podip}:{port}", As::Host, "http://[fd00::1]:80"),
             ("ip={podip}", As::Component, "ip=fd00%3A%3A1"),
-            ("{\"a\":\"{env:A_B}\",\"b\":{}}", As::Json, "{\"a\":\"x \\\"y\",\"b\":{}}"),
+            (
+                "{\"a\":\"{env:A_B}\",\"b\":{}}",
+                As::Json,
+                "{\"a\":\"x \\\"y\",\"b\":{}}",
+            ),
             ("{env:A_B}{env:NONE}{env:9}{what}{", As::Raw, "x \"y{what}{"),
         ] {
-            assert_eq!(filled(&env, template, how).as_deref(), Ok(expected), "{template}");
+            assert_eq!(
+                filled(&env, template, how).as_deref(),
+                Ok(expected),
+                "{template}"
+            );
         }
     }
 
@@ -116,6 +128,10 @@ mod tests {
             filled(&[], "{podip}", As::Raw),
             Err("podip is not set in this container".to_owned())
         );
-        assert!(filled(&[], "{hostip}", As::Raw).unwrap_err().contains("SILKROLL_HOST_IP"));
+        assert!(
+            filled(&[], "{hostip}", As::Raw)
+                .unwrap_err()
+                .contains("SILKROLL_HOST_IP")
+        );
     }
 }

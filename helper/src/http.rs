@@ -10,9 +10,17 @@ const HEAD_BYTES: usize = 64 * 1024;
 
 pub(crate) fn request(verb: &[u8], url: &Url<'_>, headers: &[Vec<u8>], body: &[u8]) -> Vec<u8> {
     let mut text = text!(
-        verb, " ", url.path, " HTTP/1.1\r\nHost: ", url.authority, "\r\nConnection: close\r\n"
+        verb,
+        " ",
+        url.path,
+        " HTTP/1.1\r\nHost: ",
+        url.authority,
+        "\r\nConnection: close\r\n"
     );
-    for (name, line) in [("User-Agent", "User-Agent: silkroll\r\n"), ("Accept", "Accept: */*\r\n")] {
+    for (name, line) in [
+        ("User-Agent", "User-Agent: silkroll\r\n"),
+        ("Accept", "Accept: */*\r\n"),
+    ] {
         if !headers.iter().any(|header| is_named(header, name)) {
             text.extend_from_slice(line.as_bytes());
         }
@@ -22,7 +30,11 @@ pub(crate) fn request(verb: &[u8], url: &Url<'_>, headers: &[Vec<u8>], body: &[u
         text.extend_from_slice(b"\r\n");
     }
     if !(body.is_empty() && matches!(verb, b"GET" | b"HEAD")) {
-        text.extend_from_slice(&text!("Content-Length: ", number(body.len() as u64), "\r\n"));
+        text.extend_from_slice(&text!(
+            "Content-Length: ",
+            number(body.len() as u64),
+            "\r\n"
+        ));
     }
     text.extend_from_slice(b"\r\n");
     text.extend_from_slice(body);
@@ -188,7 +200,10 @@ fn chunk_size(line: &[u8]) -> Option<u64> {
 
 /// Of `HTTP/1.1 200 OK`; 0 where it is no status line.
 fn status(head: &[u8]) -> u16 {
-    let first = head.split(|byte| *byte == b'\n').next().map_or(&b""[..], trim);
+    let first = head
+        .split(|byte| *byte == b'\n')
+        .next()
+        .map_or(&b""[..], trim);
     let Some((version, rest)) = cut(first, b" ") else {
         return 0;
     };

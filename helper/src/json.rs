@@ -73,6 +73,7 @@ pub(crate) struct Objects {
     half: Option<u32>,
     held: usize,
     over: bool,
+    whole: bool,
 }
 
 impl Objects {
@@ -84,7 +85,13 @@ impl Objects {
             half: None,
             held: 0,
             over: false,
+            whole: false,
         }
+    }
+
+    /// Whether an object came to its end that was in no other: without it, what was not found may only have been cut off.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.whole && self.open.is_empty() && !self.over
     }
 
     /// Calls `found` for each object that ends in these bytes, inner ones first.
@@ -149,6 +156,7 @@ impl Objects {
             b'[' => self.open.push(Frame::List),
             b'}' | b']' => {
                 if let Some(Frame::Object(object, _)) = self.open.pop() {
+                    self.whole |= self.open.is_empty();
                     found(&object);
                     self.held = self.held.saturating_sub(weight(&object));
                     let off = object.text("@enabled") == Some(b"false");
@@ -277,6 +285,21 @@ mod tests {
     }
 
     #[test]
+    fn a_text_that_was_cut_is_not_whole() {
+        for (text, whole) in [
+            (r#"{"list":[{"a":1}]}"#, true),
+            (r#"{"list":[{"a":1}]"#, false),
+            (r#"{"list":[{"a":1"#, false),
+            ("ok", false),
+            ("", false),
+        ] {
+            let mut scanner = Objects::new();
+            scanner.take(text.as_bytes(), &mut |_| {});
+            assert_eq!(scanner.is_whole(), whole, "{text}");
+        }
+    }
+
+    #[test]
     fn nothing_makes_it_grow_without_end() {
         let deep = "[".repeat(100_000);
         assert_eq!(objects(&deep, 64).len(), 0);
@@ -287,7 +310,14 @@ mod tests {
         let long = format!(r#"{{"a":"{}","b":1}}"#, "x".repeat(TOKEN_BYTES + 1));
         let all = objects(&long, 4096);
         assert_eq!((all[0].get("a"), all[0].bare("b")), (None, Some(&b"1"[..])));
-        for text in ["", "}}]]", "{]", "nonsense", "{\"a\"", "{\"a\":\"\\u12zz\"}"] {
+        for text in [
+            "",
+            "}}]]",
+            "{]",
+            "nonsense",
+            "{\"a\"",
+            "{\"a\":\"\\u12zz\"}",
+        ] {
             objects(text, 1);
         }
     }

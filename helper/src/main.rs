@@ -8,7 +8,10 @@ extern crate alloc;
 
 mod container;
 mod ending;
-#[allow(unsafe_code, reason = "the C library and the kernel are asked here and nowhere else")]
+#[allow(
+    unsafe_code,
+    reason = "the C library and the kernel are asked here and nowhere else"
+)]
 mod sys;
 
 use alloc::vec::Vec;
@@ -53,7 +56,11 @@ fn stop(container: &Container, chain: &[Vec<u8>]) -> i32 {
         leave(container, wanted, limit);
     }
     if drain > 0 {
-        container.say(&join(&[b"drain: ", &number(drain), b" s for callers to forget this pod"]));
+        container.say(&join(&[
+            b"drain: ",
+            &number(drain),
+            b" s for callers to forget this pod",
+        ]));
         container.pause(drain * 1000);
     }
     sys::drain_on_panic(0);
@@ -96,13 +103,21 @@ fn leave(container: &Container, wanted: Option<Wanted>, limit: u64) {
     });
     let name = wanted.name().as_bytes();
     match child {
-        None => container.say(&join(&[name, b": not done: no process can be started here"])),
+        None => container.say(&join(&[
+            name,
+            b": not done: no process can be started here",
+        ])),
         Some(child) => {
             let until = begun + limit * 1000 + LAST_WORDS_MILLIS;
             if let Waited::Over = child.wait(Some(until)) {
                 child.kill();
                 let limit = number(limit);
-                container.say(&join(&[name, b": not done within ", &limit, b" s, going on"]));
+                container.say(&join(&[
+                    name,
+                    b": not done within ",
+                    &limit,
+                    b" s, going on",
+                ]));
             }
         }
     }
@@ -131,7 +146,9 @@ fn start(container: &Container, chain: &[Vec<u8>]) -> i32 {
             child.kill();
         }
         if !matches!(waited, Some(Waited::Ended(0))) {
-            go_on(container, way.back_seconds, || try_for(way.back_seconds, false));
+            go_on(container, way.back_seconds, || {
+                try_for(way.back_seconds, false)
+            });
         }
     }
     run_own(container, &own(chain))
@@ -147,7 +164,9 @@ fn go_on(container: &Container, limit: u64, work: impl FnOnce() -> bool) {
         sys::null_stdio();
         container.let_go_of_stdout();
         sys::end_after(limit + 5);
-        let Some(_held) = sys::lock(&mark) else { return 0 };
+        let Some(_held) = sys::lock(&mark) else {
+            return 0;
+        };
         drop(ready);
         work();
         0
@@ -182,7 +201,11 @@ fn exec(container: &Container, command: &[Vec<u8>]) -> i32 {
         container.say(&join(&[
             b"own hook: ",
             program,
-            if status == sys::NOT_FOUND { b" is not there" } else { b" cannot be run" },
+            if status == sys::NOT_FOUND {
+                b" is not there"
+            } else {
+                b" cannot be run"
+            },
         ]));
     }
     status
@@ -205,7 +228,11 @@ fn exec_bounded(container: &Container, command: &[Vec<u8>], seconds: u64) -> i32
         Waited::Ended(status) => status,
         Waited::Over => {
             child.kill();
-            container.say(&join(&[b"own hook: not ended within ", &number(seconds), b" s"]));
+            container.say(&join(&[
+                b"own hook: not ended within ",
+                &number(seconds),
+                b" s",
+            ]));
             KILLED
         }
     }

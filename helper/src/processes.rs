@@ -24,7 +24,9 @@ pub fn parse(stat: &[u8], arguments: Vec<u8>) -> Option<Process> {
     // A name may hold parentheses and spaces itself.
     let end = rest.iter().rposition(|byte| *byte == b')')?;
     let (comm, rest) = (rest.get(..end)?, rest.get(end + 1..)?);
-    let mut fields = rest.split(|byte| *byte == b' ').filter(|field| !field.is_empty());
+    let mut fields = rest
+        .split(|byte| *byte == b' ')
+        .filter(|field| !field.is_empty());
     let state = fields.next()?;
     if matches!(state, b"Z" | b"X" | b"x") {
         return None;
@@ -60,7 +62,9 @@ pub fn named(process: &Process, name: &[u8]) -> bool {
         return true;
     }
     let interprets = INTERPRETERS.iter().any(|known| known.as_bytes() == program)
-        || VERSIONED.iter().any(|known| program.starts_with(known.as_bytes()));
+        || VERSIONED
+            .iter()
+            .any(|known| program.starts_with(known.as_bytes()));
     interprets && arguments.next().map(base_name) == Some(name)
 }
 
@@ -69,7 +73,10 @@ fn base_name(path: &[u8]) -> &[u8] {
 }
 
 fn parent_of(processes: &[Process], pid: u64) -> Option<u64> {
-    processes.iter().find(|process| process.pid == pid).map(|process| process.parent)
+    processes
+        .iter()
+        .find(|process| process.pid == pid)
+        .map(|process| process.parent)
 }
 
 /// A process and all those above it. The steps are counted, for a list read while processes end may hold a circle.
@@ -116,7 +123,10 @@ mod tests {
     #[test]
     fn lines_of_the_kernel_are_read() {
         let found = parse(b"12 (a) b (c)) S 7 1", b"x\0".to_vec()).unwrap();
-        assert_eq!((found.pid, found.parent, found.comm.as_slice()), (12, 7, &b"a) b (c)"[..]));
+        assert_eq!(
+            (found.pid, found.parent, found.comm.as_slice()),
+            (12, 7, &b"a) b (c)"[..])
+        );
         for gone in ["12 (x) Z 7 1", "", "12 (x", "x (y) S 1", "12 (x) S"] {
             assert_eq!(parse(gone.as_bytes(), Vec::new()), None, "{gone}");
         }
@@ -124,13 +134,21 @@ mod tests {
 
     #[test]
     fn names_are_those_of_kernel_program_and_script() {
-        let gunicorn = process(5, 1, "python3.11", "/usr/bin/python3.11 /venv/bin/gunicorn app");
+        let gunicorn = process(
+            5,
+            1,
+            "python3.11",
+            "/usr/bin/python3.11 /venv/bin/gunicorn app",
+        );
         assert!(named(&gunicorn, b"gunicorn") && named(&gunicorn, b"python3.11"));
         assert!(!named(&gunicorn, b"app") && !named(&gunicorn, b"python3"));
         let mut fpm = process(6, 1, "php-fpm8.2", "");
         fpm.arguments = b"php-fpm: master process (/etc/php)\0".to_vec();
         assert!(named(&fpm, b"php-fpm") && named(&fpm, b"php-fpm8.2"));
-        assert!(!named(&process(7, 1, "cat", "/bin/cat gunicorn"), b"gunicorn"));
+        assert!(!named(
+            &process(7, 1, "cat", "/bin/cat gunicorn"),
+            b"gunicorn"
+        ));
     }
 
     #[test]
@@ -146,7 +164,10 @@ mod tests {
             process(12, 11, "web", "web"),
         ];
         let pids = |name: &str, hook| -> Vec<u64> {
-            topmost(&all, name.as_bytes(), hook).iter().map(|process| process.pid).collect()
+            topmost(&all, name.as_bytes(), hook)
+                .iter()
+                .map(|process| process.pid)
+                .collect()
         };
         assert_eq!(pids("web", 11), [2, 5]);
         assert_eq!(pids("hook", 11), Vec::<u64>::new());

@@ -37,7 +37,9 @@ impl Settings<'_> {
 /// Whether it can be the name of a variable.
 pub(crate) fn is_name(name: &[u8]) -> bool {
     name.first().is_some_and(|first| !first.is_ascii_digit())
-        && name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+        && name
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
 }
 
 /// A count of seconds from a variable, or `default` where it holds none.
@@ -48,7 +50,11 @@ pub fn seconds(world: &dyn World, name: &str, default: u64) -> u64 {
         return default;
     }
     count(&value).unwrap_or_else(|| {
-        world.say(&text!(name, " is not a number of seconds, taken as ", crate::text::number(default)));
+        world.say(&text!(
+            name,
+            " is not a number of seconds, taken as ",
+            crate::text::number(default)
+        ));
         default
     })
 }

@@ -93,7 +93,13 @@ impl World for Registry {
         match (self.answers)(&asked) {
             None => self.now.set(until),
             Some((status, body)) => {
-                take(format!("HTTP/1.1 {status} x\r\nContent-Length: {}\r\n\r\n{body}", body.len()).as_bytes());
+                take(
+                    format!(
+                        "HTTP/1.1 {status} x\r\nContent-Length: {}\r\n\r\n{body}",
+                        body.len()
+                    )
+                    .as_bytes(),
+                );
             }
         }
     }

@@ -68,15 +68,15 @@ pub fn wanted(world: &dyn World, direction: Direction) -> Option<Wanted> {
             world.say(b"SILKROLL_METHOD is not the name of a way of leaving");
             return None;
         }
-        _ => match find(&method) {
-            Some(way) => Wanted::Call(way),
-            None => {
+        _ => {
+            let Some(way) = find(&method) else {
                 if leaving {
                     world.say(&text!(method, ": this helper knows no such way of leaving"));
                 }
                 return None;
-            }
-        },
+            };
+            Wanted::Call(way)
+        }
     };
     if !leaving && !wanted.comes_back() {
         return None;
@@ -86,14 +86,22 @@ pub fn wanted(world: &dyn World, direction: Direction) -> Option<Wanted> {
         return Some(wanted);
     }
     if !is_name(&condition) {
-        world.say(&text!(method, ": not done: SILKROLL_IF_ENV is not a variable's name"));
+        world.say(&text!(
+            method,
+            ": not done: SILKROLL_IF_ENV is not a variable's name"
+        ));
         return None;
     }
     if world.var(&condition).is_some_and(|value| !value.is_empty()) {
         return Some(wanted);
     }
     if leaving {
-        world.say(&text!(method, ": ", condition, " is not set here, nothing to leave"));
+        world.say(&text!(
+            method,
+            ": ",
+            condition,
+            " is not set here, nothing to leave"
+        ));
     }
     None
 }
@@ -107,7 +115,11 @@ pub fn keep_trying(world: &dyn World, way: &Way, direction: Direction, limit: Li
         return true;
     };
     let begun = world.now();
-    let attempt = Attempt::new(world, limit.seconds, direction == Direction::Back || has_several_servers(world));
+    let attempt = Attempt::new(
+        world,
+        limit.seconds,
+        direction == Direction::Back || has_several_servers(world),
+    );
     loop {
         match step(&attempt) {
             Ok(what) => {

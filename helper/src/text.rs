@@ -155,7 +155,10 @@ mod tests {
 
     #[test]
     fn urls_keep_their_signs_and_what_is_encoded_already() {
-        assert_eq!(url_text(b"http://[::1]:8/a?b=c&d=%41"), b"http://[::1]:8/a?b=c&d=%41");
+        assert_eq!(
+            url_text(b"http://[::1]:8/a?b=c&d=%41"),
+            b"http://[::1]:8/a?b=c&d=%41"
+        );
         assert_eq!(url_text(b"a#b'\"\r\n"), b"a%23b%27%22%0D%0A");
     }
 

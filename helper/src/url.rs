@@ -38,7 +38,10 @@ impl<'a> Url<'a> {
         } else {
             (rest, b"/".to_vec())
         };
-        let authority = authority.rsplit(|byte| *byte == b'@').next().unwrap_or(authority);
+        let authority = authority
+            .rsplit(|byte| *byte == b'@')
+            .next()
+            .unwrap_or(authority);
         let (host, port) = match authority.strip_prefix(b"[") {
             Some(bracketed) => {
                 let (host, behind) = cut(bracketed, b"]").unwrap_or((b"", b""));
@@ -74,7 +77,10 @@ impl<'a> Url<'a> {
 
     /// The path without the query, which may hold what `{env:…}` brought in.
     pub(crate) fn bare_path(&self) -> &[u8] {
-        self.path.split(|byte| *byte == b'?').next().unwrap_or(&self.path)
+        self.path
+            .split(|byte| *byte == b'?')
+            .next()
+            .unwrap_or(&self.path)
     }
 }
 
@@ -86,7 +92,12 @@ mod tests {
     fn urls_are_taken_apart() {
         for (url, host, port, path) in [
             ("http://nacos", "nacos", 80, "/"),
-            ("http://nacos:8848/nacos/x?y=z/a", "nacos", 8848, "/nacos/x?y=z/a"),
+            (
+                "http://nacos:8848/nacos/x?y=z/a",
+                "nacos",
+                8848,
+                "/nacos/x?y=z/a",
+            ),
             ("http://u:p@h?a=b", "h", 80, "/?a=b"),
             ("http://[fd00::1]:81/x", "fd00::1", 81, "/x"),
             ("http://[::1]", "::1", 80, "/"),
@@ -113,7 +124,10 @@ mod tests {
         ] {
             let trouble = Url::parse(b"PUT", url.as_bytes()).unwrap_err();
             assert!(!trouble.again, "{url}");
-            assert!(String::from_utf8_lossy(&trouble.what).contains(said), "{url}");
+            assert!(
+                String::from_utf8_lossy(&trouble.what).contains(said),
+                "{url}"
+            );
         }
     }
 }

@@ -369,7 +369,8 @@ call() {
   time_left || return 1
   [ "$left" -le "$each" ] || left=$each
   # shellcheck disable=SC2086 # a command with its arguments
-  reply=$(if [ -n "$head" ]; then exchange | $head; else exchange; fi) 2>/dev/null 3>&-
+  # The log is closed inside: bash makes the substitution before the redirections beside it.
+  reply=$(exec 3>&- 2>/dev/null; if [ -n "$head" ]; then exchange | $head; else exchange; fi)
   while case $reply in *HTTP/[0-9]*) ;; *) false ;; esac do
     reply=HTTP/${reply#*HTTP/}
     answer=$reply
@@ -598,8 +599,9 @@ eureka_back() {
   judge read 200 || return
   # A server forgets the override with the instance; one without it is new and must not be disturbed.
   case $answer in *'"overridden'[Ss]'tatus":"OUT_OF_SERVICE"'*) ;; *) what="$e_id is not switched off ($server)"; return 0 ;; esac
+  # Without a value: with UP it would be listed before the application is there. Its next heartbeat registers it as it is.
   component "$e_id"
-  ask DELETE "/apps/$e_app/$enc/status?value=UP" || return
+  ask DELETE "/apps/$e_app/$enc/status" || return
   judge change '200 404' || return
   what="back as $e_id of $SILKROLL_EUREKA_APP ($server)"
 }
@@ -702,7 +704,7 @@ spring() { # STATUS
 leave_nginx() {
   find_processes nginx
   if [ -r /proc/self/stat ] && [ -z "$found" ]; then what='no nginx runs here'; return 0; fi
-  if bounded 3 nginx -s quit 3>&-; then
+  if bounded 3 own_command nginx -s quit; then
     [ -r /proc/self/stat ] || { say 'nginx: asked to quit; there is no /proc, so nobody sees when it has'; pause "$limit"; }
     await_end
     what='quit, and has ended'
@@ -847,7 +849,10 @@ end_back() {
   [ "$where" = environ ]
 }
 
+# Redirected in here: beside the function's call, the shell would keep copies of the hook's output for afterwards, in
+# children too, and the kubelet would wait for those that outlive the bound.
 leave() {
+  exec >/dev/null 2>&1 </dev/null
   # Where a way back was still trying, its last request may be on its way: let that come first.
   if have "back_$sr_method" && end_back; then pause 1; fi
   keep_trying leave "$1"
@@ -915,7 +920,7 @@ own_request() { # SCHEME HOST PORT PATH [HEADER…]
 
 leave_bounded() { # SECONDS
   wanted leave || return 0
-  bounded "$1" leave "$1" >/dev/null 2>&1 </dev/null
+  bounded "$1" leave "$1"
   case $? in 137) say "$sr_method: not done within $1 s, going on" ;; esac
 }
 

@@ -166,38 +166,3 @@ fn ipv6_addresses_get_brackets_in_the_host_part_only() {
         );
     }
 }
-
-#[test]
-fn secrets_are_in_no_argument_list() {
-    let server = Server::start(|_| Reply::Hang);
-    // GNU wget takes headers in its arguments only, and comes late for that; so does busybox wget.
-    for (shell, client) in each_client() {
-        if client.ends_with("wget") {
-            continue;
-        }
-        let place = Place::new(shell, &[client]);
-        let before = server.requests().len();
-        let mut child = place
-            .hook_command(
-                &[
-                    ("SILKROLL_METHOD", "http"),
-                    ("SILKROLL_HTTP_URL", &server.url()),
-                    ("SILKROLL_HTTP_HEADERS", "X-Key: hidden-in-argv-7431"),
-                    ("SILKROLL_LEAVE_SECONDS", "2"),
-                ],
-                &["stop"],
-            )
-            .stdout(std::process::Stdio::null())
-            .spawn()
-            .unwrap();
-        crate::run::eventually("the request", || server.requests().len() > before);
-        for process in std::fs::read_dir("/proc").unwrap().flatten() {
-            let Ok(line) = std::fs::read(process.path().join("cmdline")) else {
-                continue;
-            };
-            let line = String::from_utf8_lossy(&line).into_owned();
-            assert!(!line.contains("hidden-in-argv-7431"), "{client}: {line}");
-        }
-        child.wait().unwrap();
-    }
-}

@@ -1,5 +1,5 @@
 //! A stand-in for Nacos that answers as the real 2.3.1 and 3.1.0 were seen to: status codes, bodies, and the
-//! update that takes effect a moment after its "ok". tests/registries/prove.sh has the real ones.
+//! update that takes effect a moment after its "ok". tests/registries has the real ones.
 
 use crate::server::{Reply, Request};
 use std::sync::{Arc, Mutex};

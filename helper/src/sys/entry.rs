@@ -14,7 +14,9 @@ unsafe extern "C" fn main(count: c_int, values: *const *const c_char) -> c_int {
     let arguments: Vec<Vec<u8>> = (1..count)
         .map(|at| {
             // SAFETY: there are `count` pointers at `values`, each to a text that ends with a zero and stays.
-            unsafe { CStr::from_ptr(*values.add(at)) }.to_bytes().to_vec()
+            unsafe { CStr::from_ptr(*values.add(at)) }
+                .to_bytes()
+                .to_vec()
         })
         .collect();
     let status = crate::run(&arguments);

@@ -22,7 +22,10 @@ pub(crate) fn close(file: c_int) {
 /// away or does not read cannot block us.
 pub(crate) fn open_log(path: &[u8], create: bool) -> Option<c_int> {
     let path = c_text(path)?;
-    let common = libc::O_APPEND | libc::O_NONBLOCK | libc::O_CLOEXEC | libc::O_NOCTTY
+    let common = libc::O_APPEND
+        | libc::O_NONBLOCK
+        | libc::O_CLOEXEC
+        | libc::O_NOCTTY
         | if create { libc::O_CREAT } else { 0 };
     [libc::O_RDWR, libc::O_WRONLY].into_iter().find_map(|way| {
         // SAFETY: `path` is a text that ends with a zero.
@@ -33,12 +36,15 @@ pub(crate) fn open_log(path: &[u8], create: bool) -> Option<c_int> {
 
 /// Log and standard streams must not be mistaken for each other where a stream was closed.
 fn above_standard(file: c_int) -> Option<c_int> {
-    if file < 0 || file > 2 {
-        return (file > 2).then_some(file);
+    match file {
+        ..0 => None,
+        0..3 => {
+            let moved = duplicate(file);
+            close(file);
+            moved
+        }
+        file => Some(file),
     }
-    let moved = duplicate(file);
-    close(file);
-    moved
 }
 
 fn duplicate(file: c_int) -> Option<c_int> {
@@ -103,10 +109,12 @@ pub(super) fn pipe() -> Option<(File, File)> {
 }
 
 /// What can be read at once; none at the end or after an error.
-pub(super) fn read<'a>(file: c_int, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
+pub(super) fn read(file: c_int, buffer: &mut [u8]) -> Option<&[u8]> {
     // SAFETY: there is room for as many bytes as the buffer has.
     let count = retried(|| unsafe { libc::read(file, buffer.as_mut_ptr().cast(), buffer.len()) });
-    buffer.get(..usize::try_from(count).ok()?).filter(|read| !read.is_empty())
+    buffer
+        .get(..usize::try_from(count).ok()?)
+        .filter(|read| !read.is_empty())
 }
 
 /// Waits until something can be read or written, or `until`.
@@ -122,7 +130,13 @@ pub(super) fn poll(file: c_int, events: libc::c_short, until: u64) -> bool {
             revents: 0,
         };
         // SAFETY: there is one structure to read and write.
-        let ready = unsafe { libc::poll(&raw mut asked, 1, c_int::try_from(left).unwrap_or(c_int::MAX)) };
+        let ready = unsafe {
+            libc::poll(
+                &raw mut asked,
+                1,
+                c_int::try_from(left).unwrap_or(c_int::MAX),
+            )
+        };
         if ready > 0 {
             return true;
         }

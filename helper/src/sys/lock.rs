@@ -53,7 +53,11 @@ fn holder(mark: &[u8]) -> Holder {
     // SAFETY: the address is there to be read, as long as said.
     if unsafe { libc::connect(socket.0, (&raw const address).cast(), length) } != 0 {
         // Its queue is full, so it is there.
-        return if errno() == libc::EAGAIN { Holder::Process(None) } else { Holder::Nobody };
+        return if errno() == libc::EAGAIN {
+            Holder::Process(None)
+        } else {
+            Holder::Nobody
+        };
     }
     let mut peer = ucred {
         pid: 0,

@@ -19,7 +19,7 @@ pub(crate) use lock::{end_lock, lock};
 pub(crate) use memory::drain_on_panic;
 pub(crate) use net::exchange;
 pub(crate) use process::{
-    Child, NOT_FOUND, SIGNAL_QUIT, Waited, end_after, exec, fork, fork_ready, own_pid, own_session,
+    Child, NOT_FOUND, Waited, end_after, exec, fork, fork_ready, own_pid, own_session,
     prepare_signals, send_signal, signal,
 };
 pub(crate) use procfs::{process, processes};

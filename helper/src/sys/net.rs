@@ -40,12 +40,17 @@ fn connect(address: &Address, until: u64) -> Option<File> {
     let socket = File(file);
     // SAFETY: the address is there to be read, as long as it says.
     let connected = unsafe {
-        libc::connect(socket.0, (&raw const address.storage).cast(), address.length)
+        libc::connect(
+            socket.0,
+            (&raw const address.storage).cast(),
+            address.length,
+        )
     };
     if connected == 0 {
         return Some(socket);
     }
-    if !matches!(errno(), libc::EINPROGRESS | libc::EINTR) || !poll(socket.0, libc::POLLOUT, until) {
+    if !matches!(errno(), libc::EINPROGRESS | libc::EINTR) || !poll(socket.0, libc::POLLOUT, until)
+    {
         return None;
     }
     let mut error: c_int = 0;
@@ -70,7 +75,12 @@ fn send(socket: &File, mut bytes: &[u8], until: u64) -> bool {
         }
         // SAFETY: the bytes are there to be read.
         let sent = retried(|| unsafe {
-            libc::send(socket.0, bytes.as_ptr().cast(), bytes.len(), libc::MSG_NOSIGNAL)
+            libc::send(
+                socket.0,
+                bytes.as_ptr().cast(),
+                bytes.len(),
+                libc::MSG_NOSIGNAL,
+            )
         });
         match usize::try_from(sent) {
             Ok(sent) => bytes = bytes.get(sent..).unwrap_or_default(),

@@ -15,8 +15,6 @@ pub(crate) const NOT_FOUND: c_int = 127;
 const NOT_RUN: c_int = 126;
 const KILLED_BY: c_int = 128;
 
-pub(crate) const SIGNAL_QUIT: c_int = libc::SIGQUIT;
-
 /// What the user's own hook gets back as it was.
 static PIPE_WAS: AtomicUsize = AtomicUsize::new(libc::SIG_DFL);
 static CHILD_WAS: AtomicUsize = AtomicUsize::new(libc::SIG_DFL);
@@ -38,8 +36,14 @@ pub(crate) fn prepare_signals() {
     let mut before = set;
     // SAFETY: dispositions without a handler; the sets are valid.
     unsafe {
-        PIPE_WAS.store(libc::signal(libc::SIGPIPE, libc::SIG_IGN), Ordering::Relaxed);
-        CHILD_WAS.store(libc::signal(libc::SIGCHLD, libc::SIG_DFL), Ordering::Relaxed);
+        PIPE_WAS.store(
+            libc::signal(libc::SIGPIPE, libc::SIG_IGN),
+            Ordering::Relaxed,
+        );
+        CHILD_WAS.store(
+            libc::signal(libc::SIGCHLD, libc::SIG_DFL),
+            Ordering::Relaxed,
+        );
         libc::sigprocmask(libc::SIG_BLOCK, &raw const set, &raw mut before);
         CHILD_WAS_BLOCKED.store(
             libc::sigismember(&raw const before, libc::SIGCHLD) == 1,
@@ -89,7 +93,9 @@ pub(crate) fn fork(work: impl FnOnce() -> c_int) -> Option<Child> {
 
 /// Runs `work` in a process that is not waited for, but for its dropping what it was given, until `until`.
 pub(crate) fn fork_ready(until: u64, work: impl FnOnce(File) -> c_int) {
-    let Some((reader, writer)) = pipe() else { return };
+    let Some((reader, writer)) = pipe() else {
+        return;
+    };
     let number = writer.0;
     // The child has a copy of the writer, the only one once the parent has closed its own.
     let child = fork(|| work(File(number)));
@@ -142,16 +148,26 @@ impl Child {
 
 /// Becomes the command. Gives a status only where that fails.
 pub(crate) fn exec(command: &[Vec<u8>]) -> c_int {
-    let Some(texts) = command.iter().map(|text| c_text(text)).collect::<Option<Vec<CString>>>() else {
+    let Some(texts) = command
+        .iter()
+        .map(|text| c_text(text))
+        .collect::<Option<Vec<CString>>>()
+    else {
         return NOT_RUN;
     };
     let mut pointers: Vec<_> = texts.iter().map(|text| text.as_ptr()).collect();
-    let Some(&program) = pointers.first() else { return NOT_RUN };
+    let Some(&program) = pointers.first() else {
+        return NOT_RUN;
+    };
     pointers.push(core::ptr::null());
     signals_as_they_were();
     // SAFETY: the texts end with a zero, and the list of them with a null.
     unsafe { libc::execvp(program, pointers.as_ptr()) };
-    let status = if errno() == libc::ENOENT { NOT_FOUND } else { NOT_RUN };
+    let status = if errno() == libc::ENOENT {
+        NOT_FOUND
+    } else {
+        NOT_RUN
+    };
     // Where there was none, a later write may still meet a reader that went away.
     // SAFETY: a disposition without a handler.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };

@@ -48,7 +48,9 @@ pub(crate) fn processes() -> Option<Vec<Process>> {
         }
         // SAFETY: readdir gave an entry, which stays until the next call, and whose name ends with a zero.
         let name = unsafe { CStr::from_ptr((&raw const (*entry).d_name).cast()) }.to_bytes();
-        let pid = core::str::from_utf8(name).ok().and_then(|name| name.parse().ok());
+        let pid = core::str::from_utf8(name)
+            .ok()
+            .and_then(|name| name.parse().ok());
         found.extend(pid.and_then(process));
     }
     // SAFETY: `folder` is open and not used after this.

@@ -34,7 +34,11 @@ impl Address {
         }
         // SAFETY: there is room for more than `ADDRESS_BYTES`, and all zeros is a valid value to begin with.
         let storage = unsafe {
-            core::ptr::copy_nonoverlapping(bytes.as_ptr(), storage.as_mut_ptr().cast(), bytes.len());
+            core::ptr::copy_nonoverlapping(
+                bytes.as_ptr(),
+                storage.as_mut_ptr().cast(),
+                bytes.len(),
+            );
             storage.assume_init()
         };
         Some(Self {
@@ -47,45 +51,58 @@ impl Address {
 /// The addresses of a host, as far as they are known in time.
 pub(super) fn resolve(host: &[u8], port: u16, until: u64) -> Vec<Address> {
     let numeric = look_up(host, port, libc::AI_NUMERICHOST);
-    let found = if numeric.is_empty() { in_child(host, port, until) } else { numeric };
-    found.iter().filter_map(|bytes| Address::from_bytes(bytes)).collect()
+    let found = if numeric.is_empty() {
+        in_child(host, port, until)
+    } else {
+        numeric
+    };
+    found
+        .iter()
+        .filter_map(|bytes| Address::from_bytes(bytes))
+        .collect()
 }
 
 /// Each is sent with its length before it.
 fn in_child(host: &[u8], port: u16, until: u64) -> Vec<Vec<u8>> {
-    let Some((reader, writer)) = pipe() else { return Vec::new() };
-    let number = writer.0;
+    let Some((reader, writer)) = pipe() else {
+        return Vec::new();
+    };
+    let file = writer.0;
     let child = fork(|| {
         end_with_parent();
-        close_all_but(number);
+        close_all_but(file);
         for address in look_up(host, port, 0) {
             if let Ok(length) = u8::try_from(address.len()) {
-                write(number, &[&[length][..], &address].concat());
+                write(file, &[&[length][..], &address].concat());
             }
         }
         0
     });
     drop(writer);
-    let Some(child) = child else { return Vec::new() };
+    let Some(child) = child else {
+        return Vec::new();
+    };
     let mut bytes = Vec::new();
     let mut buffer = [0; ADDRESSES * (ADDRESS_BYTES + 1)];
     while poll(reader.0, libc::POLLIN, until) {
         match read(reader.0, &mut buffer) {
-            Some(part) => bytes.extend_from_slice(part),
+            Some(more) => bytes.extend_from_slice(more),
             None => break,
         }
     }
     if child.wait(Some(super::now())) == Waited::Over {
         child.kill();
     }
-    let mut found = Vec::new();
+    let mut addresses = Vec::new();
     let mut rest = bytes.as_slice();
     while let Some((&length, behind)) = rest.split_first() {
-        let Some((address, behind)) = behind.split_at_checked(length.into()) else { break };
-        found.push(address.to_vec());
+        let Some((address, behind)) = behind.split_at_checked(length.into()) else {
+            break;
+        };
+        addresses.push(address.to_vec());
         rest = behind;
     }
-    found
+    addresses
 }
 
 fn look_up(host: &[u8], port: u16, flags: c_int) -> Vec<Vec<u8>> {
@@ -99,7 +116,12 @@ fn look_up(host: &[u8], port: u16, flags: c_int) -> Vec<Vec<u8>> {
     let mut list: *mut addrinfo = core::ptr::null_mut();
     // SAFETY: the texts end with a zero; `wished` is valid and `list` there to be written.
     let failed = unsafe {
-        libc::getaddrinfo(host.as_ptr(), port.as_ptr(), &raw const wished, &raw mut list)
+        libc::getaddrinfo(
+            host.as_ptr(),
+            port.as_ptr(),
+            &raw const wished,
+            &raw mut list,
+        )
     };
     let mut found = Vec::new();
     if failed != 0 {

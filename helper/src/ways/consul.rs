@@ -19,7 +19,12 @@ pub(super) fn leave(attempt: &Attempt<'_>) -> Outcome {
     if let Some(token) = settings.some("SILKROLL_CONSUL_TOKEN") {
         // A Secret made from a file ends with a line end.
         let token = token.strip_suffix(b"\n").unwrap_or(&token);
-        add_header(attempt, "consul", &mut headers, &text!("X-Consul-Token: ", token));
+        add_header(
+            attempt,
+            "consul",
+            &mut headers,
+            &text!("X-Consul-Token: ", token),
+        );
     }
     let server = Server {
         base,
@@ -28,7 +33,12 @@ pub(super) fn leave(attempt: &Attempt<'_>) -> Outcome {
     let path = text!("/v1/agent/service/deregister/", component(&id));
     let answer = attempt.ask(&server, "PUT", &path, b"", None)?;
     if answer.status == 404 && contains(&answer.words.to_ascii_lowercase(), b"unknown") {
-        return Ok(text!(id, " is not registered, nothing to take out (", base, ")"));
+        return Ok(text!(
+            id,
+            " is not registered, nothing to take out (",
+            base,
+            ")"
+        ));
     }
     server.judge(&answer, "change", &[200])?;
     Ok(text!("left as ", id, " (", base, ")"))

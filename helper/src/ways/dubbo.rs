@@ -1,4 +1,4 @@
-//! Dubbo: the process takes itself out, by its own QoS port. A new process registers itself, when the application
+//! Dubbo: the process takes itself out, by its own command port. A new process registers itself, when the application
 //! says so.
 
 use alloc::vec::Vec;

@@ -12,7 +12,11 @@ pub(super) fn leave(attempt: &Attempt<'_>) -> Outcome {
     each(attempt, |call| {
         let place = text!(" (", call.server.base, ")");
         let Some((id, answer)) = call.instance("PUT", "/status?value=OUT_OF_SERVICE", None)? else {
-            return Ok(text!(call.who(b""), " is not registered, nothing to switch off", place));
+            return Ok(text!(
+                call.who(b""),
+                " is not registered, nothing to switch off",
+                place
+            ));
         };
         call.server.judge(&answer, "change", &[200])?;
         Ok(text!("left as ", id, " of ", call.app, place))
@@ -30,14 +34,21 @@ pub(super) fn back(attempt: &Attempt<'_>) -> Outcome {
                 .any(|key| object.text(key) == Some(b"OUT_OF_SERVICE"));
         };
         let Some((id, answer)) = call.instance("GET", "", Some(&mut look))? else {
-            return Ok(text!(call.who(b""), " is not registered, nothing to switch on", place));
+            return Ok(text!(
+                call.who(b""),
+                " is not registered, nothing to switch on",
+                place
+            ));
         };
         call.server.judge(&answer, "read", &[200])?;
         // A server forgets the override with the instance; one without it is new and must not be disturbed.
         if !off {
+            call.server.judge_absence(&answer, "read")?;
             return Ok(text!(id, " is not switched off", place));
         }
-        let answer = call.with_id("DELETE", &id, "/status?value=UP", None)?;
+        // Without a value: with UP it would be listed before the application is there. Its next heartbeat registers
+        // it as it is.
+        let answer = call.with_id("DELETE", &id, "/status", None)?;
         call.server.judge(&answer, "change", &[200, 404])?;
         Ok(text!("back as ", id, " of ", call.app, place))
     })
@@ -110,7 +121,8 @@ impl Call<'_> {
         mut look: Option<&mut dyn FnMut(&Object)>,
     ) -> Result<Option<(Vec<u8>, Answer)>, Trouble> {
         if !self.known.is_empty() {
-            let answer = self.with_id(verb, self.known, rest, look.as_mut().map(|f| &mut **f as _))?;
+            let answer =
+                self.with_id(verb, self.known, rest, look.as_mut().map(|f| &mut **f as _))?;
             if answer.status != 404 {
                 return Ok(Some((self.known.to_vec(), answer)));
             }
@@ -140,15 +152,26 @@ impl Call<'_> {
             }
         };
         let path = text!("/apps/", component(self.app));
-        let answer = self.attempt.ask(&self.server, "GET", &path, b"", Some(&mut look))?;
+        let answer = self
+            .attempt
+            .ask(&self.server, "GET", &path, b"", Some(&mut look))?;
         if answer.status == 404 {
             return Ok(None);
         }
         self.server.judge(&answer, "list", &[200])?;
-        if count > 1 {
+        if count < 2 {
+            // The rest of a list that broke off may hold another one, or this one.
+            self.server.judge_absence(&answer, "list")?;
+        } else {
             return Err(Trouble::never(text!(
-                number(count), " instances of ", self.app, " are at ", podip,
-                ": which is this one needs a port (", self.server.base, ")"
+                number(count),
+                " instances of ",
+                self.app,
+                " are at ",
+                podip,
+                ": which is this one needs a port (",
+                self.server.base,
+                ")"
             )));
         }
         Ok(id)

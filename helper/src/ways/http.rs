@@ -33,7 +33,10 @@ pub(super) fn back(attempt: &Attempt<'_>) -> Outcome {
 
 fn send(attempt: &Attempt<'_>, url: &[u8], verb: &[u8], body: &[u8]) -> Outcome {
     let settings = attempt.settings;
-    let kind = settings.or("SILKROLL_HTTP_CONTENT_TYPE", "application/x-www-form-urlencoded");
+    let kind = settings.or(
+        "SILKROLL_HTTP_CONTENT_TYPE",
+        "application/x-www-form-urlencoded",
+    );
     let url = attempt.fill_url(url)?;
     let how = if contains(&kind, b"json") {
         As::Json
@@ -44,11 +47,28 @@ fn send(attempt: &Attempt<'_>, url: &[u8], verb: &[u8], body: &[u8]) -> Outcome 
     };
     let body = attempt.fill(body, how)?;
     let mut headers = Vec::new();
-    for line in settings.get("SILKROLL_HTTP_HEADERS").split(|byte| *byte == b'\n') {
-        add_header(attempt, "http", &mut headers, line.strip_suffix(b"\r").unwrap_or(line));
+    for line in settings
+        .get("SILKROLL_HTTP_HEADERS")
+        .split(|byte| *byte == b'\n')
+    {
+        add_header(
+            attempt,
+            "http",
+            &mut headers,
+            line.strip_suffix(b"\r").unwrap_or(line),
+        );
     }
-    if !(body.is_empty() || headers.iter().any(|header| is_named(header, "content-type"))) {
-        add_header(attempt, "http", &mut headers, &text!("Content-Type: ", kind));
+    if !(body.is_empty()
+        || headers
+            .iter()
+            .any(|header| is_named(header, "content-type")))
+    {
+        add_header(
+            attempt,
+            "http",
+            &mut headers,
+            &text!("Content-Type: ", kind),
+        );
     }
     if verb.is_empty() || !verb.iter().all(u8::is_ascii_uppercase) {
         return Err(Trouble::never(text!("not a request method: ", verb)));
@@ -66,7 +86,12 @@ fn send(attempt: &Attempt<'_>, url: &[u8], verb: &[u8], body: &[u8]) -> Outcome 
 }
 
 /// Adds the line where it is a header; an empty one is none.
-pub(crate) fn add_header(attempt: &Attempt<'_>, who: &str, headers: &mut Vec<Vec<u8>>, line: &[u8]) {
+pub(crate) fn add_header(
+    attempt: &Attempt<'_>,
+    who: &str,
+    headers: &mut Vec<Vec<u8>>,
+    line: &[u8],
+) {
     if line.is_empty() {
         return;
     }
@@ -80,8 +105,9 @@ pub(crate) fn add_header(attempt: &Attempt<'_>, who: &str, headers: &mut Vec<Vec
     if is_header && !line.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
         headers.push(line.to_vec());
     } else {
-        attempt
-            .world
-            .say(&text!(who, ": a header that is not `Name: value` is left out"));
+        attempt.world.say(&text!(
+            who,
+            ": a header that is not `Name: value` is left out"
+        ));
     }
 }

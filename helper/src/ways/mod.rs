@@ -76,3 +76,6 @@ pub(crate) const WAYS: &[Way] = &[
 pub(crate) fn find(name: &[u8]) -> Option<&'static Way> {
     WAYS.iter().find(|way| way.name.as_bytes() == name)
 }
+
+#[cfg(test)]
+mod tests;

@@ -67,10 +67,25 @@ fn switch(attempt: &Attempt<'_>, want: bool) -> Outcome {
     );
     let registration = Registration {
         instance: text!(
-            "serviceName=", name, "&groupName=", group, "&", scope, "&ip=", component(&podip), "&port=", port
+            "serviceName=",
+            name,
+            "&groupName=",
+            group,
+            "&",
+            scope,
+            "&ip=",
+            component(&podip),
+            "&port=",
+            port
         ),
         catalog: text!(
-            "/v1/ns/catalog/instances?serviceName=", group, "%40%40", name, "&", scope, "&pageNo=1&pageSize=10000"
+            "/v1/ns/catalog/instances?serviceName=",
+            group,
+            "%40%40",
+            name,
+            "&",
+            scope,
+            "&pageNo=1&pageSize=10000"
         ),
         who: text!(podip, ":", port, " of ", service),
         podip,
@@ -81,7 +96,12 @@ fn switch(attempt: &Attempt<'_>, want: bool) -> Outcome {
     })
 }
 
-fn at_server(attempt: &Attempt<'_>, registration: &Registration, base: &[u8], want: bool) -> Outcome {
+fn at_server(
+    attempt: &Attempt<'_>,
+    registration: &Registration,
+    base: &[u8],
+    want: bool,
+) -> Outcome {
     let headers: Vec<_> = login(attempt, base)?.into_iter().collect();
     let server = Server {
         base,
@@ -94,7 +114,13 @@ fn at_server(attempt: &Attempt<'_>, registration: &Registration, base: &[u8], wa
     let place = text!(" (", base, ", ", api.name(), ")");
     let found = match found {
         None if want => return Err(Trouble::again(text!(who, " is not registered yet", place))),
-        None => return Ok(text!(who, " is not registered, nothing to switch off", place)),
+        None => {
+            return Ok(text!(
+                who,
+                " is not registered, nothing to switch off",
+                place
+            ));
+        }
         Some(found) if found.enabled == want => {
             return Ok(text!(who, " has enabled=", word, " already", place));
         }
@@ -130,7 +156,11 @@ fn at_server(attempt: &Attempt<'_>, registration: &Registration, base: &[u8], wa
                 None => "gone",
             };
             return Err(Trouble::again(text!(
-                base, " answered 200 and still has enabled=", state, " for ", who
+                base,
+                " answered 200 and still has enabled=",
+                state,
+                " for ",
+                who
             )));
         }
         attempt.world.pause(1000);
@@ -216,6 +246,9 @@ fn read(
         return Ok(None);
     }
     server.judge(&answer, "read", &[200])?;
+    if found.is_none() {
+        server.judge_absence(&answer, "read")?;
+    }
     Ok(found)
 }
 

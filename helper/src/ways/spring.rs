@@ -22,7 +22,10 @@ pub(super) fn back(attempt: &Attempt<'_>) -> Outcome {
 /// Gives the endpoint, for the log.
 fn post(attempt: &Attempt<'_>, status: &[u8]) -> Result<Vec<u8>, Trouble> {
     let settings = attempt.settings;
-    let base = loopback(&settings.get("SILKROLL_SPRING_PORT"), "SILKROLL_SPRING_PORT")?;
+    let base = loopback(
+        &settings.get("SILKROLL_SPRING_PORT"),
+        "SILKROLL_SPRING_PORT",
+    )?;
     let path = settings.or("SILKROLL_SPRING_PATH", "/actuator/serviceregistry");
     let path = url_text(&text!("/", path.strip_prefix(b"/").unwrap_or(&path)));
     let server = Server {

@@ -1,0 +1,4 @@
+/** What the provider offers. */
+public interface Greeting {
+    String greet(String name);
+}

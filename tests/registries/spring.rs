@@ -1,0 +1,67 @@
+//! Spring's actuator, `serviceregistry`: DOWN, and back without an override that would stick.
+
+use crate::ask::ask;
+use crate::eureka::{HEARTBEAT, application, customer, is};
+use crate::hook::{ONE, RUNNERS, Settings};
+use crate::process::Process;
+use crate::start::{World, up, within};
+
+/// The application tells the server of a change of its own at once, by a timer of 4 s.
+const TOLD: u64 = 10;
+
+fn settings() -> Settings {
+    Settings::new(
+        "spring",
+        "10.1.2.3",
+        &[
+            ("SILKROLL_SPRING_PORT", "9810"),
+            ("SILKROLL_SPRING_PATH", "/actuator/serviceregistry"),
+            ("SILKROLL_SPRING_STATUS", "DOWN"),
+        ],
+    )
+}
+
+/// The application of itself, as its health check would.
+fn says(status: &str) {
+    let answer = ask("POST", &format!("9810/status/{status}"), &[], "");
+    assert_eq!(answer.status, 200, "{answer:?}");
+}
+
+pub(crate) fn actuator(world: &World, app: Process) {
+    for runner in RUNNERS {
+        runner.stop(&settings()).has("silkroll: spring: left");
+        assert!(is("DOWN", "DOWN"));
+        runner.start(&settings());
+        within(5, "the override is gone", || {
+            is("UP", "UNKNOWN") || is("UNKNOWN", "UNKNOWN")
+        });
+    }
+    within(HEARTBEAT, "it is UP", || is("UP", "UNKNOWN"));
+    world.ok("the actuator: DOWN, and back without an override; UP with the next heartbeat");
+    says("DOWN");
+    within(TOLD, "a DOWN of its own shows", || is("DOWN", "UNKNOWN"));
+    says("UP");
+    within(TOLD, "its own UP shows", || is("UP", "UNKNOWN"));
+    world.ok("afterwards what the application says of itself counts");
+
+    ONE.stop(&settings()).has("left");
+    world.kill("customer", app);
+    // The start hook runs beside the application, which takes its time.
+    ONE.start(&settings());
+    let mut app = customer(world);
+    up(60, &mut app, || is("DOWN", "DOWN") || is("UP", "UP"));
+    within(HEARTBEAT + TOLD, "it is back", || is("UP", "UNKNOWN"));
+    world.ok("killed and started again: UP without an override");
+
+    let mut closed = application(world, "closed", 9812, &[]);
+    up(60, &mut closed, || {
+        ask("GET", "9812/sees/nobody", &[], "").status == 200
+    });
+    for runner in RUNNERS {
+        let said = runner.stop(&settings().with("SILKROLL_SPRING_PORT", "9812"));
+        said.has("silkroll: spring: not done: ");
+        said.has("404");
+    }
+    world.ok("an actuator that does not expose it is named: 404");
+    drop(app);
+}

@@ -1,0 +1,412 @@
+//! The methods that call one server: what they ask, what they make of each answer, and that no setting is ever more
+//! than data.
+
+use crate::methods::{CALLING, settings};
+use crate::run::{NO_PUT, Place, SHELLS, each_client, eventually, pairs};
+use crate::server::{Reply, Request, Server};
+
+fn stop(
+    shell: &str,
+    client: &str,
+    method: &str,
+    url: &str,
+    more: &[(&str, &str)],
+) -> (String, usize) {
+    let place = Place::new(shell, &[client]);
+    let mut env = settings(method, url);
+    env.push(("SILKROLL_LEAVE_SECONDS", "2"));
+    env.extend(more);
+    let outcome = place.hook(&env, &["stop"]);
+    assert_eq!(outcome.status, Some(0), "{}", outcome.output);
+    (
+        outcome.output,
+        std::fs::read_dir(place.work()).unwrap().count(),
+    )
+}
+
+#[test]
+fn every_shell_and_client_makes_the_call_of_its_method() {
+    let server = Server::start(|_| Reply::Answer(200, String::new()));
+    for (method, verb, target, body) in [
+        (
+            "consul",
+            "PUT",
+            "/v1/agent/service/deregister/orders-10.1.2.3",
+            "",
+        ),
+        ("dubbo", "GET", "/offline", ""),
+        (
+            "spring",
+            "POST",
+            "/actuator/serviceregistry",
+            r#"{"status":"DOWN"}"#,
+        ),
+    ] {
+        for (shell, client) in pairs() {
+            let (output, _) = stop(shell, client, method, &server.url(), &[]);
+            let case = format!("{method} in {shell} with {client}: {output}");
+            if client == NO_PUT && verb == "PUT" {
+                assert!(
+                    output.contains("not done: no tool in this image can send PUT"),
+                    "{case}"
+                );
+                continue;
+            }
+            let request = server.requests().pop().unwrap_or_default();
+            assert_eq!(
+                (&*request.method, &*request.target),
+                (verb, target),
+                "{case}"
+            );
+            assert_eq!(request.body, body.as_bytes(), "{case}");
+            if method == "consul" {
+                assert_eq!(
+                    request.header("x-consul-token"),
+                    Some("topsecret"),
+                    "{case}"
+                );
+            }
+            if method == "spring" {
+                assert_eq!(
+                    request.header("content-type"),
+                    Some("application/json"),
+                    "{case}"
+                );
+            }
+            assert!(
+                output.contains(&format!("silkroll: {method}: left")),
+                "{case}"
+            );
+            assert!(!output.contains("topsecret"), "{case}");
+        }
+    }
+}
+
+#[test]
+fn each_answer_has_one_meaning() {
+    let unknown = r#"Unknown service ID "x". Ensure that the service ID is passed"#;
+    for (method, status, body, says) in [
+        (
+            "consul",
+            404,
+            unknown,
+            "is not registered, nothing to take out",
+        ),
+        ("consul", 404, "<html>", "not done: "),
+        (
+            "consul",
+            403,
+            "Permission denied",
+            "answered 403 to the change",
+        ),
+        ("consul", 500, "", "answered 500 to the change"),
+        ("consul", 204, "", "answered 204 to the change"),
+        ("consul", 301, "", "answered 301 to the change"),
+        ("dubbo", 404, "", "answered 404 to the offline command"),
+        ("dubbo", 403, "", "answered 403"),
+        ("dubbo", 500, "", "answered 500"),
+        ("dubbo", 301, "", "answered 301"),
+        ("spring", 204, "", "left: status DOWN"),
+        ("spring", 404, "", "(is /actuator/serviceregistry exposed?)"),
+        ("spring", 415, "", "answered 415"),
+        ("spring", 403, "", "answered 403"),
+        ("spring", 500, "", "answered 500"),
+        ("spring", 301, "", "answered 301"),
+        ("eureka", 403, "", "answered 403"),
+        ("eureka", 500, "", "answered 500"),
+        ("eureka", 204, "", "answered 204"),
+        ("eureka", 301, "", "answered 301"),
+    ] {
+        for (shell, _) in SHELLS {
+            let server = Server::start(move |_| Reply::Answer(status, body.to_owned()));
+            let (output, _) = stop(shell, "curl", method, &server.url(), &[]);
+            let case = format!("{method} {status} in {shell}: {output}");
+            assert!(output.contains(says), "{case}");
+            let done = output.contains("left") || output.contains("nothing to take out");
+            assert_ne!(done, output.contains("not done"), "{case}");
+            // An error of the server may pass within the time; one of ours will not.
+            assert_eq!(server.requests().len() > 1, status == 500, "{case}");
+        }
+    }
+}
+
+#[test]
+fn spring_comes_back_with_up_and_without_an_override() {
+    for (shell, _) in SHELLS {
+        let server = Server::start(|_| Reply::Answer(204, String::new()));
+        let outcome =
+            Place::new(shell, &["curl"]).hook(&settings("spring", &server.url()), &["start"]);
+        let bodies: Vec<_> = server
+            .requests()
+            .into_iter()
+            .map(|it| String::from_utf8(it.body).unwrap())
+            .collect();
+        assert_eq!(
+            bodies,
+            [r#"{"status":"UP"}"#, r#"{"status":"CANCEL_OVERRIDE"}"#],
+            "{shell}: {}",
+            outcome.output
+        );
+        assert!(
+            outcome.output.contains("spring: back"),
+            "{shell}: {}",
+            outcome.output
+        );
+    }
+}
+
+#[test]
+fn a_start_has_nothing_to_send_where_nothing_sticks() {
+    let server = Server::start(|_| Reply::Answer(200, String::new()));
+    for method in ["consul", "dubbo", "nginx", "signal"] {
+        for (shell, _) in SHELLS {
+            let outcome =
+                Place::new(shell, &["curl"]).hook(&settings(method, &server.url()), &["start"]);
+            assert_eq!(
+                (outcome.status, &*outcome.output),
+                (Some(0), ""),
+                "{method} in {shell}"
+            );
+        }
+    }
+    assert!(server.requests().is_empty());
+}
+
+const HOSTILE: &str = "-$(touch CANARY)`touch CANARY`;'\"\\ \n&=%41#?é";
+const ENCODED: &str =
+    "-%24%28touch%20CANARY%29%60touch%20CANARY%60%3B%27%22%5C%20%0A%26%3D%2541%23%3F%C3%A9";
+
+/// How a request has to look.
+type Check = Box<dyn Fn(&Request)>;
+
+#[test]
+fn hostile_settings_arrive_encoded() {
+    let in_path = |path: String| move |request: &Request| assert_eq!(request.target, path);
+    let cases: [(&str, &str, String, Check); 6] = [
+        (
+            "eureka",
+            "SILKROLL_EUREKA_APP",
+            HOSTILE.to_owned(),
+            Box::new(in_path(format!(
+                "/eureka/apps/{ENCODED}/10.1.2.3%3Aorders%3A8080/status?value=OUT_OF_SERVICE"
+            ))),
+        ),
+        (
+            "eureka",
+            "SILKROLL_EUREKA_INSTANCE",
+            format!("{HOSTILE}{{podip}}{{else}}{{env:HOSTILE}}"),
+            Box::new(in_path(format!(
+                "/eureka/apps/orders/{ENCODED}10.1.2.3%7Belse%7D{ENCODED}/status?value=OUT_OF_SERVICE"
+            ))),
+        ),
+        (
+            "consul",
+            "SILKROLL_CONSUL_SERVICE_ID",
+            format!("{HOSTILE}/{{podname}}"),
+            Box::new(in_path(format!(
+                "/v1/agent/service/deregister/{ENCODED}%2F{ENCODED}"
+            ))),
+        ),
+        (
+            "spring",
+            "SILKROLL_SPRING_PATH",
+            "/a $(touch CANARY)`x`'\"\n#".to_owned(),
+            Box::new(in_path(
+                "/a%20$(touch%20CANARY)%60x%60%27%22%0A%23".to_owned(),
+            )),
+        ),
+        (
+            "spring",
+            "SILKROLL_SPRING_STATUS",
+            HOSTILE.to_owned(),
+            Box::new(|request: &Request| {
+                let text = r#"{"status":"-$(touch CANARY)`touch CANARY`;'\"\\ \u000a&=%41#?é"}"#;
+                assert_eq!(String::from_utf8_lossy(&request.body), text);
+            }),
+        ),
+        (
+            "consul",
+            "SILKROLL_CONSUL_TOKEN",
+            "$(touch CANARY)`x`'\"\\ &=%41#".to_owned(),
+            Box::new(|request: &Request| {
+                assert_eq!(
+                    request.header("x-consul-token"),
+                    Some("$(touch CANARY)`x`'\"\\ &=%41#")
+                );
+            }),
+        ),
+    ];
+    for (shell, client) in pairs() {
+        for (method, name, value, check) in &cases {
+            let server = Server::start(|_| Reply::Answer(403, String::new()));
+            let more = [
+                (*name, &**value),
+                ("HOSTILE", HOSTILE),
+                ("SILKROLL_POD_NAME", HOSTILE),
+            ];
+            let (output, files) = stop(shell, client, method, &server.url(), &more);
+            assert_eq!(files, 0, "{name} in {shell} with {client}: a canary");
+            if client == NO_PUT && *method != "spring" {
+                continue;
+            }
+            let requests = server.requests();
+            assert_eq!(
+                requests.len(),
+                1,
+                "{name} in {shell} with {client}: {output}"
+            );
+            check(&requests[0]);
+        }
+    }
+}
+
+#[test]
+fn settings_that_cannot_be_used_are_named_and_cost_nothing() {
+    let server = Server::start(|_| Reply::Answer(200, String::new()));
+    for (method, name, value, says) in [
+        (
+            "eureka",
+            "SILKROLL_EUREKA_APP",
+            "",
+            "SILKROLL_EUREKA_APP is not set",
+        ),
+        (
+            "eureka",
+            "SILKROLL_EUREKA_SERVER",
+            " ,",
+            "SILKROLL_EUREKA_SERVER names no server",
+        ),
+        ("eureka", "podip", "", "podip is not set"),
+        ("consul", "podip", "", "podip is not set"),
+        (
+            "consul",
+            "SILKROLL_CONSUL_SERVICE_ID",
+            "",
+            "SILKROLL_CONSUL_SERVICE_ID is not set",
+        ),
+        (
+            "consul",
+            "SILKROLL_CONSUL_AGENT",
+            "http://{hostip}:8500",
+            "SILKROLL_HOST_IP is not set",
+        ),
+        ("consul", "SILKROLL_CONSUL_AGENT", "", "not done"),
+        (
+            "dubbo",
+            "SILKROLL_DUBBO_PORT",
+            "80;touch CANARY",
+            "SILKROLL_DUBBO_PORT is not a port",
+        ),
+        (
+            "spring",
+            "SILKROLL_SPRING_PORT",
+            "$(touch CANARY)",
+            "SILKROLL_SPRING_PORT is not a port",
+        ),
+        (
+            "signal",
+            "SILKROLL_SIGNAL_NAME",
+            "",
+            "SILKROLL_SIGNAL_NAME is not the name of a signal",
+        ),
+        (
+            "signal",
+            "SILKROLL_SIGNAL_NAME",
+            "9;touch CANARY",
+            "SILKROLL_SIGNAL_NAME is not the name of a signal",
+        ),
+    ] {
+        for (shell, _) in SHELLS {
+            let (output, files) = stop(shell, "curl", method, &server.url(), &[(name, value)]);
+            assert!(output.contains(says), "{name}={value} in {shell}: {output}");
+            assert_eq!(files, 0, "a canary");
+        }
+    }
+    assert!(server.requests().is_empty());
+}
+
+#[test]
+fn the_agent_of_the_own_node_is_asked_and_ipv6_gets_brackets() {
+    for (address, host) in [("127.0.0.1:0", "127.0.0.1"), ("[::1]:0", "::1")] {
+        let server = Server::start_at(address, |_| Reply::Answer(200, String::new()));
+        let agent = format!("http://{{hostip}}:{}/", server.address.port());
+        for (shell, _) in SHELLS {
+            let more = [
+                ("SILKROLL_CONSUL_AGENT", &*agent),
+                ("SILKROLL_HOST_IP", host),
+            ];
+            let (output, _) = stop(shell, "curl", "consul", "", &more);
+            assert!(
+                output.contains("consul: left as orders-10.1.2.3"),
+                "{host} in {shell}: {output}"
+            );
+        }
+    }
+}
+
+#[test]
+fn nothing_is_left_where_the_variable_that_decides_is_not_set() {
+    let server = Server::start(|_| Reply::Answer(200, String::new()));
+    for method in CALLING.iter().chain(&["nginx", "signal"]) {
+        let (output, _) = stop(
+            "dash",
+            "curl",
+            method,
+            &server.url(),
+            &[("SILKROLL_IF_ENV", "UNSET_HERE")],
+        );
+        assert!(
+            output.contains("UNSET_HERE is not set here, nothing to leave"),
+            "{output}"
+        );
+    }
+    assert!(server.requests().is_empty());
+}
+
+#[test]
+fn secrets_are_in_no_argument_list() {
+    // As they are and as basic authentication has them.
+    let (plain, basic) = ("hidden-in-argv-7431", "bjpoaWRkZW4taW4tYXJndi03NDMx");
+    let server = Server::start(|_| Reply::Hang);
+    // GNU wget takes headers in its arguments only, and comes late for that; so does busybox wget.
+    for (shell, client) in each_client() {
+        if client.ends_with("wget") {
+            continue;
+        }
+        for method in ["http", "eureka", "consul"] {
+            let url = server.url();
+            let mut env = settings(method, &url);
+            let header = format!("X-Key: {plain}");
+            env.extend([
+                ("SILKROLL_HTTP_HEADERS", &*header),
+                ("SILKROLL_EUREKA_PASSWORD", plain),
+                ("SILKROLL_CONSUL_TOKEN", plain),
+                ("SILKROLL_LEAVE_SECONDS", "2"),
+            ]);
+            let before = server.requests().len();
+            let place = Place::new(shell, &[client]);
+            let mut child = place
+                .hook_command(&env, &["stop"])
+                .stdout(std::process::Stdio::null())
+                .spawn()
+                .unwrap();
+            eventually("the request", || server.requests().len() > before);
+            let sent = format!("{:?}", server.requests().last());
+            assert!(
+                sent.contains(plain) || sent.contains(basic),
+                "{client}: {sent}"
+            );
+            for process in std::fs::read_dir("/proc").unwrap().flatten() {
+                let Ok(line) = std::fs::read(process.path().join("cmdline")) else {
+                    continue;
+                };
+                let line = String::from_utf8_lossy(&line).into_owned();
+                assert!(
+                    !line.contains(plain) && !line.contains(basic),
+                    "{client}: {line}"
+                );
+            }
+            child.wait().unwrap();
+        }
+    }
+}

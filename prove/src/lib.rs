@@ -1,10 +1,12 @@
 //! The proof: load on real services while they roll, every request accounted for.
 //!
 //! `record` is what a run leaves behind and what all other parts share; it names none of them.
-//! `load` makes such a record, `report` shows it, `http` is what load generator, app and gateway
-//! need of the protocol.
+//! `load` makes such a record and `report` shows it. `http` and `client` are what load generator,
+//! app and gateway need of the protocol, and `registry` is how callers find instances.
 
+pub mod client;
 pub mod http;
 pub mod load;
 pub mod record;
+pub mod registry;
 pub mod report;

@@ -133,21 +133,50 @@ impl Body {
         }
     }
 
-    /// Takes what came. Bytes after the end belong to no answer that was asked for.
+    /// Takes what came, and adds what is text of it to `text`, up to a limit. Bytes after the end
+    /// belong to no answer that was asked for.
     ///
     /// # Errors
     /// Where they do not fit.
-    pub fn take(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
+    pub fn take(&mut self, bytes: &[u8], text: &mut Text) -> Result<(), Malformed> {
         match self {
             Self::Length(left) => {
                 *left = left
                     .checked_sub(bytes.len() as u64)
                     .ok_or_else(|| Malformed("more bytes than Content-Length says".to_owned()))?;
+                text.add(bytes);
                 Ok(())
             }
-            Self::Chunked(chunks) => bytes.iter().try_for_each(|byte| chunks.take(*byte)),
-            Self::UntilClose => Ok(()),
+            Self::Chunked(chunks) => bytes.iter().try_for_each(|byte| chunks.take(*byte, text)),
+            Self::UntilClose => {
+                text.add(bytes);
+                Ok(())
+            }
         }
+    }
+}
+
+/// The beginning of a body.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Text {
+    /// What was kept.
+    pub bytes: Vec<u8>,
+    limit: usize,
+}
+
+impl Text {
+    /// Keeps so many bytes and forgets the rest.
+    #[must_use]
+    pub fn new(limit: usize) -> Self {
+        Self {
+            bytes: Vec::new(),
+            limit,
+        }
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        let room = self.limit - self.bytes.len();
+        self.bytes.extend(bytes.iter().take(room));
     }
 }
 
@@ -173,7 +202,7 @@ enum ChunkState {
 }
 
 impl Chunks {
-    fn take(&mut self, byte: u8) -> Result<(), Malformed> {
+    fn take(&mut self, byte: u8, text: &mut Text) -> Result<(), Malformed> {
         use ChunkState::{Data, DataEnd, End, Extension, Size, Trailer};
         self.state = match (self.state, byte) {
             (Size | Extension, b'\n') if self.left == 0 => Trailer { empty: true },
@@ -188,6 +217,7 @@ impl Chunks {
                 Size
             }
             (Data, _) => {
+                text.add(&[byte]);
                 self.left -= 1;
                 if self.left == 0 { DataEnd } else { Data }
             }
@@ -259,16 +289,18 @@ mod tests {
         let text = b"5\r\nhello\r\n1a;x=y\r\nabcdefghijklmnopqrstuvwxyz\r\n0\r\nA: b\r\n\r\n";
         for cut in 0..text.len() {
             let mut body = Body::Chunked(Chunks::default());
-            body.take(&text[..cut]).unwrap();
+            let mut said = Text::new(8);
+            body.take(&text[..cut], &mut said).unwrap();
             assert!(!body.whole(), "{cut} bytes");
-            body.take(&text[cut..]).unwrap();
+            body.take(&text[cut..], &mut said).unwrap();
             assert!(body.whole());
-            assert!(body.take(b"x").is_err());
+            assert!(body.take(b"x", &mut said).is_err());
+            assert_eq!(said.bytes, b"helloabc");
         }
         for bad in ["g\r\n", "1\r\nab", "ffffffffffffffffff\r\n"] {
             assert!(
                 Body::Chunked(Chunks::default())
-                    .take(bad.as_bytes())
+                    .take(bad.as_bytes(), &mut Text::default())
                     .is_err()
             );
         }
@@ -285,6 +317,6 @@ mod tests {
         );
         assert!(body("a\r\nContent-Length: x\r\n\r\n", 200).is_err());
         let mut seven = Body::Length(7);
-        assert!(seven.take(b"12345678").is_err());
+        assert!(seven.take(b"12345678", &mut Text::default()).is_err());
     }
 }

@@ -6,61 +6,15 @@
     reason = "helpers of tests: what cannot be had has to fail the test"
 )]
 
-use std::io::{BufRead as _, BufReader, Lines, Read as _, Write as _};
+mod programs;
+
+use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
+use programs::Program;
 use prove::load::{Plan, Target, start};
 use prove::record::{Connection, Kind, Load};
-use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
-
-struct App {
-    child: Child,
-    lines: Lines<BufReader<ChildStdout>>,
-}
-
-impl Drop for App {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl App {
-    fn start(args: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_app"))
-            .args(["--listen", "127.0.0.1:0"])
-            .args(args)
-            .env("HOSTNAME", "app-1")
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        Self { child, lines }
-    }
-
-    /// Reads on until this phase and gives its detail.
-    fn phase(&mut self, phase: &str) -> String {
-        for line in self.lines.by_ref() {
-            let line: Value = serde_json::from_str(&line.unwrap()).unwrap();
-            if line["phase"] == phase {
-                return line["detail"].as_str().unwrap().to_owned();
-            }
-        }
-        panic!("it ended without {phase}");
-    }
-
-    fn address(&mut self) -> SocketAddr {
-        self.phase("listening").parse().unwrap()
-    }
-
-    fn term(&self) {
-        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
-        kill_process(pid, Signal::TERM).unwrap();
-    }
-}
 
 fn get(address: SocketAddr, path: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
@@ -71,7 +25,7 @@ fn get(address: SocketAddr, path: &str) -> String {
 }
 
 /// Load over the app's end: SIGTERM comes after a second, the load goes on until it has ended.
-fn over_the_end(mut app: App) -> (Load, Option<i32>) {
+fn over_the_end(mut app: Program) -> (Load, Option<i32>) {
     let address = app.address();
     let plan = Plan {
         slow_every: 5,
@@ -90,7 +44,7 @@ fn over_the_end(mut app: App) -> (Load, Option<i32>) {
 
 #[test]
 fn a_graceful_end_finishes_what_it_has_accepted() {
-    let (load, code) = over_the_end(App::start(&["--on-term", "graceful"]));
+    let (load, code) = over_the_end(Program::app("app-1", &["--on-term", "graceful"]));
     assert_eq!(code, Some(0));
     assert!(!load.lost.is_empty(), "nobody accepts after SIGTERM");
     for lost in &load.lost {
@@ -102,7 +56,7 @@ fn a_graceful_end_finishes_what_it_has_accepted() {
 
 #[test]
 fn dying_cuts_off_what_is_under_way() {
-    let (load, code) = over_the_end(App::start(&["--on-term", "die"]));
+    let (load, code) = over_the_end(Program::app("app-1", &["--on-term", "die"]));
     assert_eq!(code, Some(143));
     for connection in [Connection::New, Connection::Kept] {
         assert!(
@@ -117,16 +71,16 @@ fn dying_cuts_off_what_is_under_way() {
 
 #[test]
 fn a_program_that_ignores_sigterm_goes_on() {
-    let mut app = App::start(&["--on-term", "ignore"]);
+    let mut app = Program::app("app-1", &["--on-term", "ignore"]);
     let address = app.address();
     app.term();
-    assert_eq!(app.phase("sigterm"), "ignored");
+    assert_eq!(app.says("sigterm"), "ignored");
     assert!(get(address, "/").starts_with("HTTP/1.1 200 "));
 }
 
 #[test]
 fn it_is_well_until_it_is_told_otherwise() {
-    let mut app = App::start(&[]);
+    let mut app = Program::app("app-1", &[]);
     let address = app.address();
     assert!(get(address, "/healthz").starts_with("HTTP/1.1 200 "));
     assert!(get(address, "/fail-liveness").starts_with("HTTP/1.1 200 "));
@@ -138,10 +92,10 @@ fn it_is_well_until_it_is_told_otherwise() {
 
 #[test]
 fn it_takes_its_time_to_start_and_can_be_ended_meanwhile() {
-    let mut app = App::start(&["--startup-seconds", "60"]);
-    app.phase("starting");
+    let mut app = Program::app("app-1", &["--startup-seconds", "60"]);
+    app.says("starting");
     app.term();
-    assert_eq!(app.phase("sigterm"), "while starting");
+    assert_eq!(app.says("sigterm"), "while starting");
     assert_eq!(app.child.wait().unwrap().code(), Some(143));
 }
 
@@ -152,8 +106,8 @@ fn a_wrong_flag_is_named() {
         (&["--startup-seconds", "soon"], "a number of seconds"),
         (&["--port", "1"], "there is no --port"),
     ] {
-        let mut app = App::start(args);
-        assert!(app.phase("error").contains(said));
+        let mut app = Program::app("app-1", args);
+        assert!(app.says("error").contains(said));
         assert_eq!(app.child.wait().unwrap().code(), Some(2));
     }
 }

@@ -7,9 +7,7 @@
 //! in an answer is honoured. If the close crosses the request, the request is lost. Most clients
 //! (Go, the JDK, Apache, nginx as a proxy) would send an idempotent one again: `Stale::Retry` does as they do.
 
-mod client;
 mod plan;
-mod pool;
 mod run;
 mod tally;
 

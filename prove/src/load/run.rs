@@ -11,14 +11,16 @@ use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
-use super::client::{Answer, Failure, Socket};
 use super::plan::{Plan, Request, Stale, Target};
-use super::pool::Pool;
 use super::tally::{Tally, millis};
+use crate::client::{Answer, Failure, Pool, Socket};
 use crate::record::{Connection, Kind, Load, Lost, Millis, now_ms};
 
 /// Between the call and the first request: the thread has to begin.
 const LEAD: Duration = Duration::from_millis(20);
+
+/// So much of an answer that is no success is told.
+const SAID: usize = 200;
 
 /// Load that runs. Dropping it stops it, and nobody learns what it saw.
 #[derive(Debug)]
@@ -192,12 +194,16 @@ impl Run {
                 lock(&self.tally).ok(request.due, took);
                 return;
             }
-            Ok(Answer { status, .. }) => {
-                Failure::new(Kind::Status(status), format!("answered with {status}"))
+            Ok(Answer { status, text, .. }) => {
+                let said = String::from_utf8_lossy(&text);
+                let detail = format!("answered with {status}: {}", said.trim());
+                Failure::new(Kind::Status(status), detail)
             }
             Err(failure) => failure,
         };
         let place = address.map_or_else(|| self.plan.host.clone(), |address| address.to_string());
+        // An answer names its pod itself, through a proxy, too.
+        let known = self.plan.names_pod || matches!(failure.kind, Kind::Status(_));
         let lost = Lost {
             at_ms: self.started_ms + millis(request.due),
             after_ms: millis(after),
@@ -206,10 +212,7 @@ impl Run {
             kind: failure.kind,
             detail: failure.detail,
             url: format!("http://{place}{}", self.plan.path(request)),
-            pod: via
-                .pod
-                .filter(|_| self.plan.names_pod)
-                .map(|pod| pod.to_string()),
+            pod: via.pod.filter(|_| known).map(|pod| pod.to_string()),
             phases: Vec::new(),
         };
         lock(&self.tally).lost(request.due, lost);
@@ -239,7 +242,7 @@ impl Run {
     ) -> ((Result<Answer, Failure>, Via), Option<Socket>) {
         match Socket::open(address, deadline).await {
             Ok(mut socket) => {
-                let result = socket.ask(&self.bytes(request, keep), deadline).await;
+                let result = socket.ask(&self.bytes(request, keep), SAID, deadline).await;
                 let via = Via::of(&socket, Connection::New);
                 let again = keep && result.as_ref().is_ok_and(|answer| answer.keep);
                 ((result, via), again.then_some(socket))
@@ -257,10 +260,14 @@ impl Run {
     ) -> ((Result<Answer, Failure>, Via), Option<Socket>) {
         let via = Via::of(&socket, Connection::Kept);
         let written = Instant::now();
-        let result = socket.ask(&self.bytes(request, true), deadline).await;
+        let result = socket.ask(&self.bytes(request, true), SAID, deadline).await;
         match result {
             Ok(answer) => {
                 let keep = answer.keep;
+                let via = Via {
+                    pod: socket.pod.clone(),
+                    ..via
+                };
                 ((Ok(answer), via), keep.then_some(socket))
             }
             Err(failure) => {

@@ -1,5 +1,7 @@
 //! One request on one connection, and the exact cause where it fails.
 
+mod pool;
+
 use std::io::{self, ErrorKind};
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
@@ -10,40 +12,49 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
-use crate::http::{Body, Head, Malformed};
+pub use self::pool::Pool;
+use crate::http::{Body, Head, Malformed, Text};
 use crate::record::Kind;
 
-/// Answers are thrown away as they come; this much at a time.
+/// Answers are read and forgotten this much at a time.
 const READ: usize = 16 * 1024;
 
 /// An open connection.
 #[derive(Debug)]
-pub(super) struct Socket {
+pub struct Socket {
     stream: TcpStream,
-    pub(super) opened: Instant,
+    /// When it was opened.
+    pub opened: Instant,
     /// Who answered on it last.
-    pub(super) pod: Option<Arc<str>>,
+    pub pod: Option<Arc<str>>,
     /// Whether any byte of the present answer has come.
-    pub(super) begun: bool,
+    pub begun: bool,
 }
 
 /// A whole answer.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// The beginning of the body, as much as was asked for.
+    pub text: Vec<u8>,
     /// Whether the connection may carry another request.
-    pub(super) keep: bool,
+    pub keep: bool,
 }
 
 /// Why there is no whole answer.
 #[derive(Debug)]
-pub(super) struct Failure {
-    pub(super) kind: Kind,
-    pub(super) detail: String,
+pub struct Failure {
+    /// What became of the request.
+    pub kind: Kind,
+    /// The error in full.
+    pub detail: String,
 }
 
 impl Failure {
-    pub(super) fn new(kind: Kind, detail: String) -> Self {
+    /// A failure that nothing but we ourselves noticed.
+    #[must_use]
+    pub fn new(kind: Kind, detail: String) -> Self {
         Self { kind, detail }
     }
 
@@ -91,7 +102,11 @@ fn kind(error: &io::Error) -> Kind {
 }
 
 impl Socket {
-    pub(super) async fn open(address: SocketAddr, deadline: Instant) -> Result<Self, Failure> {
+    /// Connects.
+    ///
+    /// # Errors
+    /// Where that fails, or takes until the deadline.
+    pub async fn open(address: SocketAddr, deadline: Instant) -> Result<Self, Failure> {
         let stream = timeout_at(deadline, TcpStream::connect(address))
             .await
             .map_err(|_| Failure::late("connecting"))?
@@ -109,17 +124,22 @@ impl Socket {
 
     /// Whether the other end has left it open and said nothing unasked. The kernel is asked: what
     /// the event loop knows may be older.
-    pub(super) fn idle(&self) -> bool {
+    #[must_use]
+    pub fn idle(&self) -> bool {
         let mut byte = [MaybeUninit::uninit()];
         SockRef::from(&self.stream)
             .peek(&mut byte)
             .is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
     }
 
-    /// Sends a request and reads the answer to its end.
-    pub(super) async fn ask(
+    /// Sends a request and reads the answer to its end, of which `limit` bytes are kept.
+    ///
+    /// # Errors
+    /// Where there is no whole answer before the deadline.
+    pub async fn ask(
         &mut self,
         request: &[u8],
+        limit: usize,
         deadline: Instant,
     ) -> Result<Answer, Failure> {
         self.begun = false;
@@ -127,10 +147,10 @@ impl Socket {
             .await
             .map_err(|_| Failure::late("sending"))?
             .map_err(|error| Failure::of(&error, "sending"))?;
-        self.answer(deadline).await
+        self.answer(limit, deadline).await
     }
 
-    async fn answer(&mut self, deadline: Instant) -> Result<Answer, Failure> {
+    async fn answer(&mut self, limit: usize, deadline: Instant) -> Result<Answer, Failure> {
         let mut bytes = Vec::new();
         let (head, status, rest) = loop {
             match Head::read(&bytes)? {
@@ -159,7 +179,8 @@ impl Socket {
         };
         self.pod = head.header("pod").map(Arc::from);
         let mut body = Body::of(&head, status)?;
-        body.take(&bytes[rest..])?;
+        let mut text = Text::new(limit);
+        body.take(&bytes[rest..], &mut text)?;
         let mut closed = false;
         while !body.whole() {
             bytes.clear();
@@ -177,10 +198,11 @@ impl Socket {
                 closed = true;
                 break;
             }
-            body.take(&bytes)?;
+            body.take(&bytes, &mut text)?;
         }
         Ok(Answer {
             status,
+            text: text.bytes,
             keep: !closed && head.keeps_alive(),
         })
     }

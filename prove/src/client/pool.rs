@@ -3,16 +3,16 @@
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 
-use super::client::Socket;
+use super::Socket;
 
 /// Idle connections, the longest idle first: used in turn, so that each pod keeps its share of
 /// them. A pool that takes the youngest would settle on one or two.
 #[derive(Debug)]
-pub(super) struct Pool {
+pub struct Pool {
     kept: usize,
     places: HashMap<SocketAddr, Place>,
     /// How many were found closed by the other end.
-    pub(super) closed_idle: u64,
+    pub closed_idle: u64,
 }
 
 #[derive(Debug, Default)]
@@ -22,7 +22,9 @@ struct Place {
 }
 
 impl Pool {
-    pub(super) fn new(kept: usize) -> Self {
+    /// Keeps so many connections to each address.
+    #[must_use]
+    pub fn new(kept: usize) -> Self {
         Self {
             kept,
             places: HashMap::new(),
@@ -31,7 +33,7 @@ impl Pool {
     }
 
     /// A connection for the next request, until [`Pool::put`]; none where one has to be opened.
-    pub(super) fn take(&mut self, address: SocketAddr) -> Option<Socket> {
+    pub fn take(&mut self, address: SocketAddr) -> Option<Socket> {
         let place = self.places.entry(address).or_default();
         let mut found = None;
         while found.is_none() && place.idle.len() + place.busy >= self.kept {
@@ -49,7 +51,7 @@ impl Pool {
     }
 
     /// Ends what `take` began, with the connection where it can be used again.
-    pub(super) fn put(&mut self, address: SocketAddr, socket: Option<Socket>) {
+    pub fn put(&mut self, address: SocketAddr, socket: Option<Socket>) {
         let place = self.places.entry(address).or_default();
         place.busy = place.busy.saturating_sub(1);
         place.idle.extend(socket);
@@ -59,7 +61,7 @@ impl Pool {
     }
 
     /// Lets go of what the other end has closed, at addresses that nobody asks for any more, too.
-    pub(super) fn sweep(&mut self) {
+    pub fn sweep(&mut self) {
         for place in self.places.values_mut() {
             let before = place.idle.len();
             place.idle.retain(Socket::idle);

@@ -13,7 +13,7 @@ use prove::load::Plan;
 use prove::node::enclosure::{self, Role};
 use prove::node::process::Spec;
 use prove::node::services::Service;
-use prove::node::{Node, Parts, ground, install};
+use prove::node::{Node, Parts, ground, install, registry};
 use prove::record::{Arm, Run};
 use prove::report;
 use prove::scenario::{self, Entry, Scenario, Settings};
@@ -31,6 +31,9 @@ struct Options {
     /// The folder with traefik
     #[arg(long, value_name = "FOLDER")]
     traefik: PathBuf,
+    /// The folder with registries and their clients
+    #[arg(long, value_name = "FOLDER")]
+    registries: PathBuf,
     /// The static binary that the image of Silkroll gets
     #[arg(long, value_name = "FILE")]
     silkroll: PathBuf,
@@ -95,12 +98,13 @@ fn inside(options: &Options) -> Result<i32> {
     };
     let repository = absolute(&options.repository)?;
     let silkroll = absolute(&options.silkroll)?;
+    let registries = absolute(&options.registries)?;
 
     ground::lay()?;
     let mut node = Node::start(&parts)?;
     say(begun, "the node is Ready");
     for service in services(&scenarios) {
-        service.make(&parts.binaries)?;
+        service.make(&parts.binaries, &registries)?;
     }
     install::silkroll(&repository, &silkroll, &node.kubectl)?;
     say(begun, "Silkroll is installed, both replicas serve");
@@ -111,7 +115,14 @@ fn inside(options: &Options) -> Result<i32> {
     {
         node.run(&parts, &ingress(&absolute(&options.traefik)?, &node))?;
     }
-    let tried = run_all(&mut node, &scenarios, options, begun);
+    if scenarios
+        .iter()
+        .any(|scenario| scenario.entry == Entry::Nacos)
+    {
+        registry::start_nacos(&mut node, &parts, &registries)?;
+        say(begun, "Nacos is up");
+    }
+    let tried = run_all(&mut node, &parts, &scenarios, options, begun);
     install::save_log(&node.kubectl, &parts.logs)?;
     let runs = tried?;
     println!("{}", report::overview(&runs));
@@ -124,13 +135,14 @@ fn inside(options: &Options) -> Result<i32> {
 
 fn run_all(
     node: &mut Node,
+    parts: &Parts,
     scenarios: &[&'static Scenario],
     options: &Options,
     begun: Instant,
 ) -> Result<Vec<Run>> {
     let mut runs = Vec::new();
     for together in scenarios.chunks(options.at_once.max(1)) {
-        runs.extend(at_once(node, together, options)?);
+        runs.extend(at_once(node, parts, together, options)?);
         node.check()?;
         // After each, so that what was seen is there whatever comes later.
         report::write(&options.out, &runs)?;
@@ -191,7 +203,12 @@ fn ingress(folder: &Path, node: &Node) -> Spec {
 }
 
 /// Both arms of a scenario run at the same time: on the same machine in the same state.
-fn at_once(node: &Node, scenarios: &[&'static Scenario], options: &Options) -> Result<Vec<Run>> {
+fn at_once(
+    node: &Node,
+    parts: &Parts,
+    scenarios: &[&'static Scenario],
+    options: &Options,
+) -> Result<Vec<Run>> {
     let settings = Settings {
         times: options.rollouts,
         plan: Plan {
@@ -199,6 +216,8 @@ fn at_once(node: &Node, scenarios: &[&'static Scenario], options: &Options) -> R
             ..Plan::default()
         },
         ingress: INGRESS,
+        binaries: parts.binaries.clone(),
+        logs: parts.logs.clone(),
     };
     let mut failures = Vec::new();
     let mut runs = Vec::new();

@@ -41,14 +41,17 @@ pub enum Stale {
     #[default]
     Lost,
     /// It is sent once more, on a new connection, if no byte of an answer came and the connection
-    /// broke within [`Stale::CROSSING`]: a longer wait means that somebody worked on it.
+    /// broke within [`Stale::crossing`]: a longer wait means that somebody worked on it.
     Retry,
 }
 
 impl Stale {
-    /// How long a close may take to cross a request: a round trip in one cluster with room for a
-    /// busy machine, and far below the slow requests, which must not hide in here.
-    pub const CROSSING: Duration = Duration::from_millis(50);
+    /// How long a close may take to cross a request. A slow one is being worked on from the first
+    /// moment, and must not hide in here: a round trip in one cluster and room for a timer. For one
+    /// that is answered at once it is the time for which a busy machine may leave it unread.
+    pub(super) fn crossing(request: Request) -> Duration {
+        Duration::from_millis(if request.slow { 50 } else { 1000 })
+    }
 }
 
 /// The load.

@@ -273,7 +273,7 @@ impl Run {
             Err(failure) => {
                 let crossed = matches!(failure.kind, Kind::Closed | Kind::Reset)
                     && !socket.begun
-                    && written.elapsed() <= Stale::CROSSING;
+                    && written.elapsed() <= Stale::crossing(request);
                 if crossed && self.plan.stale == Stale::Retry {
                     lock(&self.tally).retried();
                     return self.on_new(request, address, deadline, true).await;

@@ -13,6 +13,7 @@ pub mod install;
 pub mod kubectl;
 pub mod process;
 mod programs;
+pub mod registry;
 mod rootfs;
 pub mod services;
 

@@ -19,7 +19,7 @@ pub struct Spec {
     pub env: Vec<(String, String)>,
 }
 
-/// A program that runs. It is not ended here: the enclosure ends all of them.
+/// A program that runs. Where nobody ends it, the enclosure does.
 pub struct Process {
     name: String,
     log: PathBuf,
@@ -69,6 +69,18 @@ impl Process {
         if let Some(status) = self.child.try_wait()? {
             bail!("{} ended ({status})\n{}", self.name, self.tail());
         }
+        Ok(())
+    }
+
+    /// Ends it, which is a fault where it has ended before.
+    ///
+    /// # Errors
+    ///
+    /// With the end of its log where it did not run any more.
+    pub fn end(mut self) -> Result<()> {
+        self.check()?;
+        self.child.kill().context("ending it")?;
+        self.child.wait().context("waiting for its end")?;
         Ok(())
     }
 

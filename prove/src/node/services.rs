@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-use super::ground;
+use super::ground::{self, command};
 use super::image;
 use super::rootfs;
 
@@ -21,6 +21,8 @@ pub enum Service {
     Nginx,
     /// gunicorn, Python, and a shell.
     Gunicorn,
+    /// A Java program with the official client of Nacos, and a shell with curl.
+    Nacos,
 }
 
 impl Service {
@@ -30,6 +32,7 @@ impl Service {
             Self::Shell => "shell",
             Self::Nginx => "nginx",
             Self::Gunicorn => "gunicorn",
+            Self::Nacos => "nacos",
         }
     }
 
@@ -38,7 +41,7 @@ impl Service {
     /// # Errors
     ///
     /// Where a program is not on this machine, or buildah or containerd refuse.
-    pub fn make(self, binaries: &Path) -> Result<()> {
+    pub fn make(self, binaries: &Path, registries: &Path) -> Result<()> {
         let home = Path::new(ground::HOME);
         let context = home.join("images").join(self.name());
         let root = context.join("root");
@@ -56,6 +59,10 @@ impl Service {
             Self::Gunicorn => {
                 shell(&root)?;
                 gunicorn(&root)?;
+            }
+            Self::Nacos => {
+                shell(&root)?;
+                nacos(&root, registries)?;
             }
         }
         let dockerfile = "FROM scratch\nCOPY root/ /\nENTRYPOINT [\"/app\"]\n";
@@ -118,6 +125,61 @@ fn gunicorn(root: &Path) -> Result<()> {
     fs::create_dir_all(root.join("tmp"))?;
     rootfs::text(root, "srv/wsgi.py", include_str!("../../services/wsgi.py"))
 }
+
+fn nacos(root: &Path, registries: &Path) -> Result<()> {
+    rootfs::program(root, Path::new("/usr/bin/curl"))?;
+    let client = registries.join("client/lib");
+    rootfs::text(
+        root,
+        "App.java",
+        include_str!("../../services/nacos/App.java"),
+    )?;
+    let path = format!("{}/*", client.display());
+    let (source, classes) = (root.join("App.java"), root.join("app"));
+    let (source, classes) = (source.display().to_string(), classes.display().to_string());
+    let options = [
+        "-proc:none",
+        "-nowarn",
+        "-cp",
+        &path,
+        "-d",
+        &classes,
+        &source,
+    ];
+    command("javac", &options)?;
+    let jars = root.join("lib/nacos");
+    fs::create_dir_all(&jars)?;
+    for jar in rootfs::files(&client)? {
+        let name = jar.file_name().context("an odd name")?;
+        fs::copy(&jar, jars.join(name)).with_context(|| format!("copying {}", jar.display()))?;
+    }
+    let jre = root.join("jre");
+    let output = jre.display().to_string();
+    let link = ["--add-modules", MODULES, "--output", &output];
+    let leaner = [
+        "--strip-java-debug-attributes",
+        "--no-man-pages",
+        "--no-header-files",
+    ];
+    command("jlink", &[&link[..], &leaner].concat())?;
+    rootfs::libraries_of(root, &jre.join("bin/java"))?;
+    for library in rootfs::files(&jre.join("lib"))? {
+        if library
+            .extension()
+            .is_some_and(|extension| extension == "so")
+        {
+            // Some are for windows and sound, and miss libraries here; nothing of that is used.
+            drop(rootfs::libraries_of(root, &library));
+        }
+    }
+    rootfs::libraries_of(root, &jre.join("lib/server/libjvm.so"))?;
+    fs::create_dir_all(root.join("tmp"))?;
+    Ok(())
+}
+
+/// What `jdeps` names for the client, and what it looks up by name.
+const MODULES: &str = "java.base,java.desktop,java.logging,java.management,java.naming,\
+java.security.jgss,java.sql,java.xml,jdk.httpserver,jdk.management,jdk.unsupported";
 
 /// Where the interpreter that Debian's packages use has its library: `/usr/lib/python3.11` or the like.
 fn python_library() -> Result<PathBuf> {

@@ -1,6 +1,7 @@
 //! One arm of a scenario, from its namespace to its record.
 
 use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::json;
 
 use super::pods::{Seen, Watch};
-use super::{Entry, Scenario, replace};
+use super::{Entry, Scenario, gateway, replace};
 use crate::load::{self, Plan, Target};
 use crate::node::kubectl::Kubectl;
 use crate::record::{Arm, Run};
@@ -22,10 +23,17 @@ pub struct Settings {
     pub plan: Plan,
     /// Where the ingress controller listens.
     pub ingress: SocketAddr,
+    /// The folder with the static binaries of this crate.
+    pub binaries: PathBuf,
+    /// Where logs go.
+    pub logs: PathBuf,
 }
 
 /// Before the first replacement and after the last: to see that nothing is lost without one.
 const CALM: Duration = Duration::from_secs(3);
+
+/// A namespace is known to Silkroll within milliseconds, on a machine that is not overloaded.
+const ACQUAINTANCE: Duration = Duration::from_secs(2);
 
 /// Bounds the wait for a pod that was told to go: more than any grace period in the scenarios.
 const GOING: Duration = Duration::from_secs(180);
@@ -49,6 +57,8 @@ fn run_in(
     settings: &Settings,
 ) -> Result<Run> {
     kubectl.run(&["create", "-f", "-"], &manifest(namespace, scenario, arm))?;
+    // Services are older than their deployments, as a rule: time for Silkroll to learn of this one.
+    thread::sleep(ACQUAINTANCE);
     let mut warnings = String::new();
     for manifest in scenario.manifests {
         // An Ingress needs a host of its own; no other manifest names its namespace.
@@ -66,6 +76,7 @@ fn run_in(
         stale: scenario.stale,
         ..settings.plan.clone()
     };
+    let mut running = None;
     let address = match scenario.entry {
         Entry::ClusterIp => cluster_address(kubectl, namespace)?,
         Entry::Ingress => {
@@ -74,10 +85,16 @@ fn run_in(
             plan.names_pod = false;
             settings.ingress
         }
+        Entry::Nacos => {
+            plan.names_pod = false;
+            let (address, process) = gateway::nacos(namespace, &settings.binaries, &settings.logs)?;
+            running = Some(process);
+            address
+        }
     };
     wait_for_answers(address, &plan.host)?;
 
-    let watch = Watch::start(kubectl, namespace)?;
+    let watch = Watch::start(kubectl, namespace, &settings.logs)?;
     let load = load::start(plan, Target::Address(address))?;
     thread::sleep(CALM);
     let started_ms = load.started_ms;
@@ -89,6 +106,9 @@ fn run_in(
     thread::sleep(CALM);
     let load = load.stop()?;
     let pods = watch.stop()?;
+    if let Some(gateway) = running {
+        gateway.end()?;
+    }
 
     let mut run = Run::new(scenario.name, arm, started_ms, load);
     run.rollouts = replaced?;

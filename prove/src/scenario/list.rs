@@ -2,6 +2,7 @@
 
 use super::{Entry, Replace, Scenario};
 use crate::load::Stale;
+use crate::node::registry::NACOS_SERVER;
 use crate::node::services::{SLOW_NGINX_SECONDS, Service};
 
 /// All that there are, in the order in which they are run.
@@ -16,6 +17,7 @@ const OWN_HOOK: &str = include_str!("../../manifests/own-hook.yaml");
 const BUDGET: &str = include_str!("../../manifests/budget.yaml");
 const NGINX: &str = include_str!("../../manifests/nginx.yaml");
 const GUNICORN: &str = include_str!("../../manifests/gunicorn.yaml");
+const NACOS: &str = include_str!("../../manifests/nacos.yaml");
 const INGRESS: &str = include_str!("../../manifests/ingress.yaml");
 
 /// The default, Kubernetes' own, is 10 s: a pod that is not ready at the first probe waits that long
@@ -43,7 +45,7 @@ const ARCH: &str = if cfg!(target_arch = "aarch64") {
     "amd64"
 };
 
-static SCENARIOS: [Scenario; 8] = [
+static SCENARIOS: [Scenario; 9] = [
     PLAIN,
     Scenario {
         name: "ingress",
@@ -103,8 +105,21 @@ static SCENARIOS: [Scenario; 8] = [
             ("signal-name", "TERM"),
             ("signal-process", "gunicorn"),
         ],
-        // It closes kept connections after two idle seconds, whoever is about to write on one.
-        stale: Stale::Retry,
+        ..PLAIN
+    },
+    Scenario {
+        name: "nacos",
+        about: "Nacos 2.3.1, an app with the official client, and a gateway whose list is up to 30 s old",
+        image: Service::Nacos,
+        manifests: &[NACOS],
+        annotations: &[
+            OFTEN,
+            ("deregister", "nacos"),
+            ("nacos-server", NACOS_SERVER),
+            ("nacos-service", "web"),
+            ("nacos-group", "nacos-silkroll"),
+        ],
+        entry: Entry::Nacos,
         ..PLAIN
     },
     Scenario {

@@ -2,6 +2,7 @@
 //! one annotation on the namespace.
 
 mod arm;
+mod gateway;
 mod list;
 mod pods;
 mod replace;
@@ -19,6 +20,8 @@ pub enum Entry {
     ClusterIp,
     /// The ingress controller, which watches `EndpointSlices` and connects to pods itself.
     Ingress,
+    /// A gateway that asks Nacos for the instances now and then, and calls them itself.
+    Nacos,
 }
 
 /// What replaces the pods, over and over.

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
-use std::io::{BufRead as _, BufReader, Read};
-use std::path::PathBuf;
+use std::io::{BufRead as _, BufReader, Read, Write as _};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -40,7 +40,9 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn start(kubectl: &Kubectl, namespace: &str) -> Result<Self> {
+    pub(super) fn start(kubectl: &Kubectl, namespace: &str, logs: &Path) -> Result<Self> {
+        let path = logs.join(format!("pods-{namespace}.log"));
+        let kept = File::create(&path).with_context(|| format!("opening {}", path.display()))?;
         let args = ["get", "pods", "-n", namespace, "-o", "json"];
         let mut command = kubectl.command(&args);
         command.args(["--watch", "--output-watch-events"]);
@@ -61,7 +63,7 @@ impl Watch {
             let (seen, over) = (Arc::clone(&seen), Arc::clone(&over));
             let prefix = format!("{namespace}_");
             thread::spawn(move || {
-                let mut logs = Logs::new(prefix);
+                let mut logs = Logs::new(prefix, kept);
                 while !over.load(Ordering::Relaxed) {
                     logs.read(&seen);
                     // Often enough that a log is opened before the kubelet removes it.
@@ -168,13 +170,16 @@ fn take(pod: &mut Pod, event: &Value, now: Millis) {
 struct Logs {
     prefix: String,
     open: HashMap<PathBuf, (String, BufReader<File>)>,
+    /// All of it goes here as well, for whoever wants to know what a hook did.
+    kept: File,
 }
 
 impl Logs {
-    fn new(prefix: String) -> Self {
+    fn new(prefix: String, kept: File) -> Self {
         Self {
             prefix,
             open: HashMap::new(),
+            kept,
         }
     }
 
@@ -184,6 +189,9 @@ impl Logs {
             let mut line = String::new();
             while log.read_line(&mut line).is_ok_and(|length| length > 0) {
                 let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+                let name = seen.get(uid.as_str()).map_or("", |seen| &seen.pod.name);
+                // A log that cannot be written is no reason to lose a run.
+                drop(write!(self.kept, "{name} {line}"));
                 if let (Some(said), Some(seen)) = (said(&line), seen.get_mut(uid.as_str())) {
                     match said["phase"].as_str() {
                         Some("sigterm") => seen.pod.killed_ms = said["at_ms"].as_u64(),

@@ -114,6 +114,9 @@ static SCENARIOS: [Scenario; 9] = [
         manifests: &[NACOS],
         annotations: &[
             OFTEN,
+            // A connection is accepted before the service has registered itself; a rollout that goes
+            // on then leaves the registry without any instance.
+            ("readiness", "http://:8080/ready"),
             ("deregister", "nacos"),
             ("nacos-server", NACOS_SERVER),
             ("nacos-service", "web"),

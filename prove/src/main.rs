@@ -12,8 +12,9 @@ use clap::Parser;
 use prove::load::Plan;
 use prove::node::enclosure::{self, Role};
 use prove::node::process::Spec;
+use prove::node::registry::Registry;
 use prove::node::services::Service;
-use prove::node::{Node, Parts, ground, install, registry};
+use prove::node::{Node, Parts, ground, install};
 use prove::record::{Arm, Run};
 use prove::report;
 use prove::scenario::{self, Entry, Scenario, Settings};
@@ -103,6 +104,10 @@ fn inside(options: &Options) -> Result<i32> {
     ground::lay()?;
     let mut node = Node::start(&parts)?;
     say(begun, "the node is Ready");
+    // They take longest to come up, and do so while images are made.
+    for registry in registries_of(&scenarios) {
+        registry.start(&mut node, &parts, &registries)?;
+    }
     for service in services(&scenarios) {
         service.make(&parts.binaries, &registries)?;
     }
@@ -115,12 +120,9 @@ fn inside(options: &Options) -> Result<i32> {
     {
         node.run(&parts, &ingress(&absolute(&options.traefik)?, &node))?;
     }
-    if scenarios
-        .iter()
-        .any(|scenario| scenario.entry == Entry::Nacos)
-    {
-        registry::start_nacos(&mut node, &parts, &registries)?;
-        say(begun, "Nacos is up");
+    for registry in registries_of(&scenarios) {
+        registry.wait(&mut node)?;
+        say(begun, &format!("{registry:?} is up"));
     }
     let tried = run_all(&mut node, &parts, &scenarios, options, begun);
     install::save_log(&node.kubectl, &parts.logs)?;
@@ -181,6 +183,19 @@ fn services(scenarios: &[&Scenario]) -> Vec<Service> {
         }
     }
     services
+}
+
+/// The registries that are needed, each once.
+fn registries_of(scenarios: &[&Scenario]) -> Vec<Registry> {
+    let mut registries = Vec::new();
+    for scenario in scenarios {
+        if let Entry::Gateway(registry) = scenario.entry
+            && !registries.contains(&registry)
+        {
+            registries.push(registry);
+        }
+    }
+    registries
 }
 
 /// Where the ingress controller listens.

@@ -92,6 +92,8 @@ lint:
 	# Not all targets: a test harness and the helper's program would both bring what follows a panic.
 	$(CARGO) fmt --manifest-path helper/Cargo.toml --check
 	$(CARGO) clippy --locked --manifest-path helper/Cargo.toml --lib --bins --tests -- -D warnings
+	$(CARGO) fmt --manifest-path prove/Cargo.toml --check
+	$(CARGO) clippy --locked --manifest-path prove/Cargo.toml --all-targets -- -D warnings
 	find . -name target -prune -o -name '*.sh' -print | xargs shellcheck .ci/run .ci/needs
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items --lib --manifest-path helper/Cargo.toml
@@ -157,12 +159,13 @@ prove prove-full: static
 	echo "Kubernetes and Traefik from their Go modules (30 minutes once, cached outside this folder; then a second)."
 	kubernetes=$$(tests/cluster/build.sh etcd kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl)
 	traefik=$$(prove/traefik/build.sh)
+	echo "Nacos and its client, as for the registries' tests (10 minutes once, cached; then a second)."
+	registries=$$(tests/registries/prepare.sh)
 	echo "The load generator and the services under load, as static binaries (1 minute, then a second)."
 	host=$$(rustc -vV | sed -n 's/^host: //p')
 	RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --release --locked --bins \
 	  --manifest-path prove/Cargo.toml --target "$$host"
 	echo "A node with Silkroll in it; $(ROLLOUTS) rollouts of each service with and without it, at $(RATE) requests a second each."
 	prove/target/$$host/release/prove --kubernetes "$$kubernetes" --traefik "$$traefik" \
-	  --binaries "prove/target/$$host/release" --silkroll "target/static/$$host/release/silkroll" \
+	  --registries "$$registries" --binaries "prove/target/$$host/release" --silkroll "target/static/$$host/release/silkroll" \
 	  --rollouts $(ROLLOUTS) --rate $(RATE) --out target/prove $(SCENARIOS)
-	echo "What was seen: target/prove/report.md, report.json, and a picture of each scenario beside them."

@@ -51,7 +51,7 @@ struct Options {
     #[arg(long, value_name = "N", default_value_t = 200)]
     rate: u32,
     /// How many scenarios run at once, each with both arms
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 2)]
     at_once: usize,
     /// The scenarios; all, if none is named
     #[arg(value_name = "SCENARIO")]
@@ -132,6 +132,10 @@ fn inside(options: &Options) -> Result<i32> {
     for problem in &problems {
         println!("NOT PROVED: {problem}");
     }
+    println!(
+        "What was seen: report.md, report.json and a picture of each scenario in {}",
+        options.out.display()
+    );
     Ok(i32::from(!problems.is_empty()))
 }
 

@@ -38,7 +38,7 @@ fn over_the_end(mut app: Program) -> (Load, Option<i32>) {
         std::thread::sleep(Duration::from_millis(5));
     }
     app.term();
-    let code = app.child.wait().unwrap().code();
+    let code = app.code();
     (handle.stop().unwrap(), code)
 }
 
@@ -96,7 +96,7 @@ fn it_takes_its_time_to_start_and_can_be_ended_meanwhile() {
     app.says("starting");
     app.term();
     assert_eq!(app.says("sigterm"), "while starting");
-    assert_eq!(app.child.wait().unwrap().code(), Some(143));
+    assert_eq!(app.code(), Some(143));
 }
 
 #[test]
@@ -108,6 +108,6 @@ fn a_wrong_flag_is_named() {
     ] {
         let mut app = Program::app("app-1", args);
         assert!(app.says("error").contains(said));
-        assert_eq!(app.child.wait().unwrap().code(), Some(2));
+        assert_eq!(app.code(), Some(2));
     }
 }

@@ -164,6 +164,19 @@ fn caches_pass_a_change_on_one_after_the_other_and_keep_what_they_know() {
 }
 
 #[test]
+fn the_ages_of_caches_add_up() {
+    let at: SocketAddr = "10.0.0.1:80".parse().unwrap();
+    let list = List::of("ages", &[at]);
+    let second = Duration::from_secs(1);
+    let instances = Instances::keep(list.source(), &[second, second], |_| {}).unwrap();
+    until(|| !instances.all().is_empty());
+    let known = Instant::now();
+    list.write(&[]);
+    until(|| instances.all().is_empty());
+    assert!(known.elapsed() > second * 3 / 2, "{:?}", known.elapsed());
+}
+
+#[test]
 fn a_registry_is_asked_over_http() {
     let list = r#"{"hosts":[{"ip":"10.0.0.1","port":8080,"healthy":true,"enabled":true}]}"#;
     let answer = format!(
@@ -221,4 +234,21 @@ fn a_gateway_without_instances_says_so() {
         .unwrap();
     assert_eq!(load.lost.len(), 40);
     assert!(load.lost.iter().all(|lost| lost.kind == Kind::Status(503)));
+}
+
+#[test]
+fn a_wrong_flag_is_named() {
+    for (args, said) in [
+        (&["--instances", "http://nacos:8848/"], "ADDRESS:PORT/PATH"),
+        (&["--format", "zookeeper"], "nacos, eureka or lines"),
+        (
+            &["--cache-seconds", "30,soon"],
+            "\"soon\": a number of seconds",
+        ),
+        (&["--listen", "127.0.0.1:0"], "--instances is missing"),
+    ] {
+        let mut gateway = Program::start(Command::new(env!("CARGO_BIN_EXE_gateway")).args(args));
+        assert!(gateway.says("error").contains(said));
+        assert_eq!(gateway.code(), Some(2));
+    }
 }

@@ -104,13 +104,14 @@ async fn look_on(source: &Source, caches: &[(List, Duration)], told: impl Fn(&st
     let mut due: Vec<Instant> = vec![Instant::now(); caches.len()];
     loop {
         let known = !read(last).is_empty();
+        let now = Instant::now();
         // The last first, so that two that are due at once do not pass a change on in one step;
         // the other way round where all have to be filled.
         for turn in 0..caches.len() {
             let index = if known { caches.len() - 1 - turn } else { turn };
-            if !known || due[index] <= Instant::now() {
+            if !known || due[index] <= now {
                 look(source, caches, index, &told).await;
-                due[index] = Instant::now() + caches[index].1.max(LEAST);
+                due[index] = now + caches[index].1.max(LEAST);
             }
         }
         let next = due.iter().min().copied().unwrap_or_else(Instant::now);

@@ -147,7 +147,7 @@ fn run_all(
     begun: Instant,
 ) -> Result<Vec<Run>> {
     let mut runs = Vec::new();
-    for together in scenarios.chunks(options.at_once.max(1)) {
+    for together in groups(scenarios, options.at_once.max(1)) {
         runs.extend(at_once(node, parts, together, options)?);
         node.check()?;
         // After each, so that what was seen is there whatever comes later.
@@ -157,6 +157,24 @@ fn run_all(
         }
     }
     Ok(runs)
+}
+
+/// What runs at once. Services with a registry mostly wait until lists are old: they do so together.
+fn groups<'s>(
+    scenarios: &'s [&'static Scenario],
+    at_once: usize,
+) -> impl Iterator<Item = &'s [&'static Scenario]> {
+    let waits = |scenario: &Scenario| matches!(scenario.entry, Entry::Gateway(_));
+    scenarios
+        .chunk_by(move |one, next| waits(one) == waits(next))
+        .flat_map(move |alike| {
+            let size = if waits(alike[0]) {
+                alike.len()
+            } else {
+                at_once
+            };
+            alike.chunks(size)
+        })
 }
 
 fn chosen(options: &Options) -> Result<Vec<&'static Scenario>> {

@@ -12,8 +12,9 @@ use clap::Parser;
 use prove::load::Plan;
 use prove::node::enclosure::{self, Role};
 use prove::node::process::Spec;
+use prove::node::registry::Registry;
 use prove::node::services::Service;
-use prove::node::{Node, Parts, ground, install, registry};
+use prove::node::{Node, Parts, ground, install};
 use prove::record::{Arm, Run};
 use prove::report;
 use prove::scenario::{self, Entry, Scenario, Settings};
@@ -103,6 +104,10 @@ fn inside(options: &Options) -> Result<i32> {
     ground::lay()?;
     let mut node = Node::start(&parts)?;
     say(begun, "the node is Ready");
+    // They take longest to come up, and do so while images are made.
+    for registry in registries_of(&scenarios) {
+        registry.start(&mut node, &parts, &registries)?;
+    }
     for service in services(&scenarios) {
         service.make(&parts.binaries, &registries)?;
     }
@@ -115,12 +120,9 @@ fn inside(options: &Options) -> Result<i32> {
     {
         node.run(&parts, &ingress(&absolute(&options.traefik)?, &node))?;
     }
-    if scenarios
-        .iter()
-        .any(|scenario| scenario.entry == Entry::Nacos)
-    {
-        registry::start_nacos(&mut node, &parts, &registries)?;
-        say(begun, "Nacos is up");
+    for registry in registries_of(&scenarios) {
+        registry.wait(&mut node)?;
+        say(begun, &format!("{registry:?} is up"));
     }
     let tried = run_all(&mut node, &parts, &scenarios, options, begun);
     install::save_log(&node.kubectl, &parts.logs)?;
@@ -145,7 +147,7 @@ fn run_all(
     begun: Instant,
 ) -> Result<Vec<Run>> {
     let mut runs = Vec::new();
-    for together in scenarios.chunks(options.at_once.max(1)) {
+    for together in groups(scenarios, options.at_once.max(1)) {
         runs.extend(at_once(node, parts, together, options)?);
         node.check()?;
         // After each, so that what was seen is there whatever comes later.
@@ -155,6 +157,24 @@ fn run_all(
         }
     }
     Ok(runs)
+}
+
+/// What runs at once. Services with a registry mostly wait until lists are old: they do so together.
+fn groups<'s>(
+    scenarios: &'s [&'static Scenario],
+    at_once: usize,
+) -> impl Iterator<Item = &'s [&'static Scenario]> {
+    let waits = |scenario: &Scenario| matches!(scenario.entry, Entry::Gateway(_));
+    scenarios
+        .chunk_by(move |one, next| waits(one) == waits(next))
+        .flat_map(move |alike| {
+            let size = if waits(alike[0]) {
+                alike.len()
+            } else {
+                at_once
+            };
+            alike.chunks(size)
+        })
 }
 
 fn chosen(options: &Options) -> Result<Vec<&'static Scenario>> {
@@ -185,6 +205,19 @@ fn services(scenarios: &[&Scenario]) -> Vec<Service> {
         }
     }
     services
+}
+
+/// The registries that are needed, each once.
+fn registries_of(scenarios: &[&Scenario]) -> Vec<Registry> {
+    let mut registries = Vec::new();
+    for scenario in scenarios {
+        if let Entry::Gateway(registry) = scenario.entry
+            && !registries.contains(&registry)
+        {
+            registries.push(registry);
+        }
+    }
+    registries
 }
 
 /// Where the ingress controller listens.

@@ -59,6 +59,9 @@ pub struct Run {
     /// Every rollout, drain or the like, in order.
     #[serde(default)]
     pub rollouts: Vec<Rollout>,
+    /// Every restart in place, where the scenario is about that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub absences: Vec<Absence>,
     /// What else was seen and belongs in the report, one sentence each.
     #[serde(default)]
     pub notes: Vec<String>,
@@ -75,6 +78,7 @@ impl Run {
             load,
             pods: Vec::new(),
             rollouts: Vec::new(),
+            absences: Vec::new(),
             notes: Vec::new(),
         }
     }
@@ -291,6 +295,25 @@ pub struct Restart {
     /// The pod was ready again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready_ms: Option<Millis>,
+}
+
+/// An instance that was not in its registry while its container restarted in place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Absence {
+    /// The pod's name.
+    pub pod: String,
+    /// With Silkroll, and told not to inject a start hook.
+    #[serde(default)]
+    pub without_start_hook: bool,
+    /// The registry listed it no more.
+    pub out_ms: Millis,
+    /// The new container started.
+    pub started_ms: Millis,
+    /// The registry listed it again, and went on to; none where it did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub back_ms: Option<Millis>,
+    /// Until when that was watched.
+    pub watched_until_ms: Millis,
 }
 
 /// What a pod is doing.

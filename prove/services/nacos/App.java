@@ -14,6 +14,7 @@ import java.util.concurrent.Executors;
 public class App {
     static final int PORT = 8080;
     static volatile boolean registered;
+    static volatile boolean sick;
 
     public static void main(String[] args) throws Exception {
         HttpServer http = HttpServer.create(new InetSocketAddress(PORT), 1024);
@@ -37,6 +38,15 @@ public class App {
         // As frameworks answer for their readiness: not before the service has registered itself.
         http.createContext("/ready", exchange -> {
             exchange.sendResponseHeaders(registered ? 200 : 503, -1);
+            exchange.close();
+        });
+        http.createContext("/healthz", exchange -> {
+            exchange.sendResponseHeaders(sick ? 500 : 200, -1);
+            exchange.close();
+        });
+        http.createContext("/fail-liveness", exchange -> {
+            sick = true;
+            exchange.sendResponseHeaders(200, -1);
             exchange.close();
         });
         http.start();

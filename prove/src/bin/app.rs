@@ -1,12 +1,12 @@
 //! The service under load: an HTTP/1.1 server as plain as real ones, in one static binary.
 //!
 //! Answers `/`, `/slow?ms=N` and `/healthz` (500 after a request for `/fail-liveness`), names its pod
-//! in the `Pod` header, and prints its phases, one JSON object a line. What SIGTERM does is the
-//! point of it: see [`OnTerm`].
+//! in the `Pod` header, and prints its phases, one JSON object a line. Registers itself in Eureka
+//! where it is told to. What SIGTERM does is the point of it: see [`OnTerm`].
 
 use std::env;
 use std::io::{self, Write as _};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use prove::http::Head;
 use prove::record::now_ms;
+use prove::registry::Instance;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
@@ -23,7 +24,7 @@ use tokio::time::sleep;
 /// What a shell calls the end by signal 15.
 const TERMINATED: u8 = 143;
 const USAGE: &str = "usage: app [--listen ADDRESS:PORT] [--on-term die|graceful|ignore] \
-[--linger-seconds N] [--startup-seconds N]";
+[--linger-seconds N] [--startup-seconds N] [--eureka http://ADDRESS:PORT/PATH --eureka-app NAME --address IP]";
 
 /// Where an accept fails for want of files, trying again at once would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -46,6 +47,10 @@ struct Options {
     on_term: OnTerm,
     linger: Duration,
     startup: Duration,
+    eureka: Option<String>,
+    eureka_app: String,
+    /// What it tells Eureka; the pod's own.
+    address: IpAddr,
 }
 
 impl Options {
@@ -55,6 +60,9 @@ impl Options {
             on_term: OnTerm::Graceful,
             linger: Duration::from_secs(1),
             startup: Duration::ZERO,
+            eureka: None,
+            eureka_app: "web".to_owned(),
+            address: IpAddr::from([127, 0, 0, 1]),
         };
         while let Some(flag) = args.next() {
             let value = args
@@ -72,6 +80,9 @@ impl Options {
                 "--listen" => options.listen = value.parse().map_err(|_| bad("ADDRESS:PORT"))?,
                 "--linger-seconds" => options.linger = seconds()?,
                 "--startup-seconds" => options.startup = seconds()?,
+                "--eureka" => options.eureka = Some(value),
+                "--eureka-app" => options.eureka_app = value,
+                "--address" => options.address = value.parse().map_err(|_| bad("an IP address"))?,
                 "--on-term" => {
                     options.on_term = match value.as_str() {
                         "die" => OnTerm::Die,
@@ -84,6 +95,12 @@ impl Options {
             }
         }
         Ok(options)
+    }
+
+    fn instance(&self, host: &str) -> anyhow::Result<Option<Instance>> {
+        let address = SocketAddr::new(self.address, self.listen.port());
+        let new = |server: &String| Instance::new(server, &self.eureka_app, host, address);
+        self.eureka.as_ref().map(new).transpose()
     }
 }
 
@@ -145,6 +162,10 @@ async fn run(options: &Options) -> io::Result<ExitCode> {
         ending: watch::Sender::new(false),
         linger: options.linger,
     });
+    let instance = options.instance(&app.pod).map_err(io::Error::other)?;
+    let registered = instance
+        .clone()
+        .map(|instance| tokio::spawn(async move { instance.keep(say).await }));
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
@@ -173,10 +194,17 @@ async fn run(options: &Options) -> io::Result<ExitCode> {
             },
         }
     }
-    drop(listener);
     let under_way = app.under_way.load(Ordering::Relaxed);
     say("sigterm", &format!("{under_way} requests under way"));
+    drop(listener);
     app.ending.send_replace(true);
+    // As Spring does it: out of the registry when it is told to end, and no sooner.
+    if let (Some(instance), Some(registered)) = (instance, registered) {
+        registered.abort();
+        if let Err(error) = instance.leave().await {
+            say("not left", &format!("{error:#}"));
+        }
+    }
     while app.connections.load(Ordering::Relaxed) > 0 {
         sleep(Duration::from_millis(10)).await;
     }

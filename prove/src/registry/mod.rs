@@ -1,6 +1,8 @@
-//! Callers that keep a list of instances: where it comes from, and the caches that it is as old as.
+//! Callers that keep a list of instances: where it comes from, and the caches that it is as old as;
+//! and the instances' own side.
 
 mod cache;
+mod instance;
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -13,6 +15,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 pub use self::cache::Instances;
+pub use self::instance::Instance;
 use crate::client::Socket;
 
 /// A registry that takes longer is down: what callers keep goes on as it was.

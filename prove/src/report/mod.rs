@@ -1,5 +1,6 @@
 //! What the runs say: a table, JSON and a picture of each scenario, and whether it is proof.
 
+mod absence;
 mod phases;
 mod picture;
 mod table;
@@ -122,5 +123,6 @@ fn problems_of(run: &Run) -> Vec<String> {
         Arm::Silkroll if lost > 0 => problems.push(format!("lost {lost} of {sent} requests")),
         _ => {}
     }
+    problems.extend(absence::problems(run));
     problems
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{of, picture_name, scenarios};
+use super::{absence, of, picture_name, scenarios};
 use crate::record::{Lost, Run};
 
 /// So many seconds with losses are listed for an arm; all of them are in the JSON.
@@ -26,7 +26,7 @@ pub fn markdown(runs: &[Run]) -> String {
     text
 }
 
-/// One line for each arm of each scenario.
+/// One line for each arm of each scenario, and one for each restart in place.
 #[must_use]
 pub fn overview(runs: &[Run]) -> String {
     let mut text = String::from(
@@ -49,7 +49,7 @@ pub fn overview(runs: &[Run]) -> String {
             );
         }
     }
-    text
+    text + &absence::table(runs)
 }
 
 /// What one arm lost, by second, kind and phase, and what else there is to say of it.
@@ -179,7 +179,7 @@ pub(super) fn duration(ms: u64) -> String {
     }
 }
 
-fn cell(text: &str) -> String {
+pub(super) fn cell(text: &str) -> String {
     text.replace('|', "\\|")
 }
 

@@ -8,11 +8,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use serde_json::json;
 
+use super::liveness::{self, Failures};
 use super::pods::{Seen, Watch};
-use super::{Entry, Scenario, gateway, replace};
+use super::{Entry, Replace, Scenario, gateway, replace};
 use crate::load::{self, Plan, Target};
 use crate::node::kubectl::Kubectl;
-use crate::record::{Arm, Run};
+use crate::node::registry::Registry;
+use crate::record::{Absence, Arm, Run};
 
 /// What all runs have in common.
 #[derive(Clone, Debug)]
@@ -56,19 +58,7 @@ fn run_in(
     arm: Arm,
     settings: &Settings,
 ) -> Result<Run> {
-    kubectl.run(&["create", "-f", "-"], &manifest(namespace, scenario, arm))?;
-    // Services are older than their deployments, as a rule: time for Silkroll to learn of this one.
-    thread::sleep(ACQUAINTANCE);
-    let mut warnings = String::new();
-    for manifest in scenario.manifests {
-        // An Ingress needs a host of its own; no other manifest names its namespace.
-        let manifest = manifest.replace("NAMESPACE", namespace);
-        let apply = ["apply", "-n", namespace, "-f", "-"];
-        warnings += &kubectl.run_with_warnings(&apply, &manifest)?.1;
-    }
-    check_injection(kubectl, namespace, arm)
-        .with_context(|| format!("kubectl apply warned: {warnings:?}"))?;
-    replace::settled(kubectl, namespace)?;
+    set_up(kubectl, namespace, scenario, arm, scenario.annotations)?;
 
     let mut plan = Plan {
         slow: Duration::from_secs(scenario.slow),
@@ -85,9 +75,10 @@ fn run_in(
             plan.names_pod = false;
             settings.ingress
         }
-        Entry::Nacos => {
+        Entry::Gateway(registry) => {
             plan.names_pod = false;
-            let (address, process) = gateway::nacos(namespace, &settings.binaries, &settings.logs)?;
+            let (address, process) =
+                gateway::start(registry, namespace, &settings.binaries, &settings.logs)?;
             running = Some(process);
             address
         }
@@ -98,7 +89,8 @@ fn run_in(
     let load = load::start(plan, Target::Address(address))?;
     thread::sleep(CALM);
     let started_ms = load.started_ms;
-    let replaced = replace::run(kubectl, namespace, scenario.replace, settings.times);
+    let times = (settings.times / scenario.rarer).max(1);
+    let replaced = disturb(kubectl, namespace, scenario, arm, times);
     let begun = Instant::now();
     while watch.leaving() > 0 && begun.elapsed() < GOING {
         thread::sleep(Duration::from_millis(200));
@@ -111,11 +103,30 @@ fn run_in(
     }
 
     let mut run = Run::new(scenario.name, arm, started_ms, load);
-    run.rollouts = replaced?;
+    let Failures {
+        rollouts,
+        restarts,
+        absences,
+    } = replaced?;
+    if scenario.rarer > 1 {
+        run.notes.push(format!(
+            "{} times; the other scenarios {}.",
+            rollouts.len(),
+            settings.times
+        ));
+    }
+    (run.rollouts, run.absences) = (rollouts, absences);
     if scenario.own_hook {
         run.notes.push(own_hooks(&pods)?);
     }
     run.pods = pods.into_iter().map(|seen| seen.pod).collect();
+    for (name, mut restart) in restarts {
+        if let Some(pod) = run.pods.iter_mut().find(|pod| pod.name == name) {
+            // The log that said so was that of the container before.
+            restart.killed_ms = pod.killed_ms.take();
+            pod.restarts.push(restart);
+        }
+    }
     kubectl.run(&["delete", "namespace", namespace, "--wait=false"], "")?;
     Ok(run)
 }
@@ -140,18 +151,112 @@ fn own_hooks(pods: &[Seen]) -> Result<String> {
     ))
 }
 
+/// The namespace with the service in it, as it should be.
+fn set_up(
+    kubectl: &Kubectl,
+    namespace: &str,
+    scenario: &Scenario,
+    arm: Arm,
+    annotations: &[(&str, &str)],
+) -> Result<()> {
+    let object = manifest(namespace, arm, annotations);
+    kubectl.run(&["create", "-f", "-"], &object)?;
+    // Services are older than their deployments, as a rule: time for Silkroll to learn of this one.
+    thread::sleep(ACQUAINTANCE);
+    let mut warnings = String::new();
+    for manifest in scenario.manifests {
+        // An Ingress needs a host of its own; no other manifest names its namespace.
+        let manifest = manifest.replace("NAMESPACE", namespace);
+        let apply = ["apply", "-n", namespace, "-f", "-"];
+        warnings += &kubectl.run_with_warnings(&apply, &manifest)?.1;
+    }
+    check_injection(kubectl, namespace, arm)
+        .with_context(|| format!("kubectl apply warned: {warnings:?}"))?;
+    replace::settled(kubectl, namespace)
+}
+
+/// What the scenario is about: its service's pods are replaced, or restart in place.
+fn disturb(
+    kubectl: &Kubectl,
+    namespace: &str,
+    scenario: &Scenario,
+    arm: Arm,
+    times: u32,
+) -> Result<Failures> {
+    let Entry::Gateway(registry) = scenario.entry else {
+        return replaced(kubectl, namespace, scenario, times);
+    };
+    if scenario.replace != Replace::LivenessFailures {
+        return replaced(kubectl, namespace, scenario, times);
+    }
+    let source = registry.source(namespace)?;
+    if arm == Arm::Control {
+        return liveness::run(kubectl, namespace, &source, times);
+    }
+    thread::scope(|scope| {
+        let without = scope.spawn(|| without_start_hook(kubectl, scenario, registry));
+        let mut failures = liveness::run(kubectl, namespace, &source, times)?;
+        match without.join() {
+            Ok(absences) => failures.absences.extend(absences?),
+            Err(_) => bail!("the thread without a start hook panicked"),
+        }
+        Ok(failures)
+    })
+}
+
+fn replaced(
+    kubectl: &Kubectl,
+    namespace: &str,
+    scenario: &Scenario,
+    times: u32,
+) -> Result<Failures> {
+    Ok(Failures {
+        rollouts: replace::run(kubectl, namespace, scenario.replace, times)?,
+        ..Failures::default()
+    })
+}
+
+/// The same with Silkroll and without the way back: it has to stay out, or a start hook would not be
+/// what brings the others back.
+fn without_start_hook(
+    kubectl: &Kubectl,
+    scenario: &Scenario,
+    registry: Registry,
+) -> Result<Vec<Absence>> {
+    let namespace = "no-start-hook";
+    let mut annotations = scenario.annotations.to_vec();
+    for (name, value) in &mut annotations {
+        if *name == "nacos-group" {
+            *value = namespace;
+        }
+    }
+    // Nobody calls it: nobody has to forget it.
+    annotations.extend([("start-hook", "none"), ("drain-seconds", "2")]);
+    let run = || -> Result<Vec<Absence>> {
+        set_up(kubectl, namespace, scenario, Arm::Silkroll, &annotations)?;
+        let failures = liveness::run(kubectl, namespace, &registry.source(namespace)?, 1)?;
+        kubectl.run(&["delete", "namespace", namespace, "--wait=false"], "")?;
+        Ok(failures.absences)
+    };
+    let mut absences = run().with_context(|| namespace.to_owned())?;
+    for absence in &mut absences {
+        absence.without_start_hook = true;
+    }
+    Ok(absences)
+}
+
 /// The namespace: here, and nowhere else, the arms differ.
-fn manifest(namespace: &str, scenario: &Scenario, arm: Arm) -> String {
-    let mut annotations = serde_json::Map::new();
+fn manifest(namespace: &str, arm: Arm, annotations: &[(&str, &str)]) -> String {
+    let mut all = serde_json::Map::new();
     if arm == Arm::Silkroll {
-        annotations.insert("silkroll.dev/inject".to_owned(), "enabled".into());
-        for (name, value) in scenario.annotations {
-            annotations.insert(format!("silkroll.dev/{name}"), (*value).into());
+        all.insert("silkroll.dev/inject".to_owned(), "enabled".into());
+        for (name, value) in annotations {
+            all.insert(format!("silkroll.dev/{name}"), (*value).into());
         }
     }
     json!({
         "apiVersion": "v1", "kind": "Namespace",
-        "metadata": {"name": namespace, "annotations": annotations},
+        "metadata": {"name": namespace, "annotations": all},
     })
     .to_string()
 }
@@ -223,7 +328,7 @@ mod tests {
     fn the_arms_differ_by_annotations_alone() {
         for scenario in all() {
             let read = |arm| -> serde_json::Value {
-                serde_json::from_str(&manifest("a", scenario, arm)).unwrap()
+                serde_json::from_str(&manifest("a", arm, scenario.annotations)).unwrap()
             };
             let (control, mut silkroll) = (read(Arm::Control), read(Arm::Silkroll));
             assert_eq!(control["metadata"]["annotations"], json!({}));

@@ -7,40 +7,32 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::node::ground::NODE_ADDRESS;
 use crate::node::process::{Process, Spec};
-use crate::registry::{Format, Source};
-
-/// As old as Ribbon's list gets by default, and that of APISIX with Nacos.
-const CACHE_SECONDS: &str = "30";
+use crate::node::registry::Registry;
+use crate::registry::Source;
 
 /// How many instances a service has.
 const REPLICAS: usize = 3;
 
-/// Starts one that looks the arm's instances up in Nacos, once they are all there.
-pub(super) fn nacos(
+/// Starts one that looks the arm's instances up in a registry, once they are all there.
+pub(super) fn start(
+    registry: Registry,
     namespace: &str,
     binaries: &Path,
     logs: &Path,
 ) -> Result<(SocketAddr, Process)> {
-    let url = format!(
-        "http://{NODE_ADDRESS}:8848/nacos/v1/ns/instance/list?serviceName=web&groupName={namespace}"
-    );
-    let source = Source {
-        place: url.parse()?,
-        format: Format::Nacos,
-    };
+    let source = registry.source(namespace)?;
     wait_for_instances(&source)?;
     let address = free_address()?;
     let args = [
         "--listen",
         &address.to_string(),
         "--instances",
-        &url,
+        &source.place.to_string(),
         "--format",
-        "nacos",
+        registry.format(),
         "--cache-seconds",
-        CACHE_SECONDS,
+        registry.caches(),
     ];
     let spec = Spec {
         name: format!("gateway-{namespace}"),

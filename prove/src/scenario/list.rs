@@ -2,7 +2,7 @@
 
 use super::{Entry, Replace, Scenario};
 use crate::load::Stale;
-use crate::node::registry::NACOS_SERVER;
+use crate::node::registry::{EUREKA_SERVER, NACOS_SERVER, Registry};
 use crate::node::services::{SLOW_NGINX_SECONDS, Service};
 
 /// All that there are, in the order in which they are run.
@@ -18,6 +18,8 @@ const BUDGET: &str = include_str!("../../manifests/budget.yaml");
 const NGINX: &str = include_str!("../../manifests/nginx.yaml");
 const GUNICORN: &str = include_str!("../../manifests/gunicorn.yaml");
 const NACOS: &str = include_str!("../../manifests/nacos.yaml");
+const LIVENESS: &str = include_str!("../../manifests/liveness.yaml");
+const EUREKA: &str = include_str!("../../manifests/eureka.yaml");
 const INGRESS: &str = include_str!("../../manifests/ingress.yaml");
 
 /// The default, Kubernetes' own, is 10 s: a pod that is not ready at the first probe waits that long
@@ -33,6 +35,7 @@ const PLAIN: Scenario = Scenario {
     annotations: &[OFTEN],
     entry: Entry::ClusterIp,
     replace: Replace::Rollouts,
+    rarer: 1,
     own_hook: false,
     slow: 1,
     stale: Stale::Lost,
@@ -45,7 +48,7 @@ const ARCH: &str = if cfg!(target_arch = "aarch64") {
     "amd64"
 };
 
-static SCENARIOS: [Scenario; 9] = [
+static SCENARIOS: [Scenario; 11] = [
     PLAIN,
     Scenario {
         name: "ingress",
@@ -122,7 +125,40 @@ static SCENARIOS: [Scenario; 9] = [
             ("nacos-service", "web"),
             ("nacos-group", "nacos-silkroll"),
         ],
-        entry: Entry::Nacos,
+        entry: Entry::Gateway(Registry::Nacos),
+        rarer: 3,
+        ..PLAIN
+    },
+    Scenario {
+        name: "eureka",
+        about: "Eureka with its three caches, which make a caller's list up to 95 s old",
+        manifests: &[EUREKA],
+        annotations: &[
+            OFTEN,
+            ("deregister", "eureka"),
+            ("eureka-server", EUREKA_SERVER),
+            ("eureka-app", "eureka-silkroll"),
+        ],
+        entry: Entry::Gateway(Registry::Eureka),
+        rarer: 3,
+        ..PLAIN
+    },
+    Scenario {
+        name: "liveness",
+        about: "liveness failures: a container restarts in place and has to be in its registry again",
+        image: Service::Nacos,
+        manifests: &[LIVENESS],
+        annotations: &[
+            OFTEN,
+            ("readiness", "http://:8080/ready"),
+            ("deregister", "nacos"),
+            ("nacos-server", NACOS_SERVER),
+            ("nacos-service", "web"),
+            ("nacos-group", "liveness-silkroll"),
+        ],
+        entry: Entry::Gateway(Registry::Nacos),
+        replace: Replace::LivenessFailures,
+        rarer: 3,
         ..PLAIN
     },
     Scenario {

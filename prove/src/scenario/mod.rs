@@ -4,6 +4,7 @@
 mod arm;
 mod gateway;
 mod list;
+mod liveness;
 mod pods;
 mod replace;
 
@@ -11,6 +12,7 @@ pub use arm::{Settings, run};
 pub use list::all;
 
 use crate::load::Stale;
+use crate::node::registry::Registry;
 use crate::node::services::Service;
 
 /// Where requests go in.
@@ -20,8 +22,8 @@ pub enum Entry {
     ClusterIp,
     /// The ingress controller, which watches `EndpointSlices` and connects to pods itself.
     Ingress,
-    /// A gateway that asks Nacos for the instances now and then, and calls them itself.
-    Nacos,
+    /// A gateway that asks a registry for the instances now and then, and calls them itself.
+    Gateway(Registry),
 }
 
 /// What replaces the pods, over and over.
@@ -31,6 +33,8 @@ pub enum Replace {
     Rollouts,
     /// `kubectl drain` and `kubectl scale`, in turn.
     DrainAndScale,
+    /// Nothing does: one pod after the other fails its liveness probe, and its container restarts.
+    LivenessFailures,
 }
 
 /// One scenario.
@@ -50,6 +54,8 @@ pub struct Scenario {
     pub entry: Entry,
     /// What replaces the pods.
     pub replace: Replace,
+    /// It is replaced once where others are so many times: its rollouts take long.
+    pub rarer: u32,
     /// The container has a preStop hook of its own, which says in its log that it ran.
     pub own_hook: bool,
     /// How long a slow request takes, in seconds.

@@ -35,6 +35,7 @@ pub(super) fn run(
             (Replace::Rollouts, false) => set_image(kubectl, namespace)?,
             (Replace::DrainAndScale, true) => drain(kubectl, namespace)?,
             (Replace::DrainAndScale, false) => scale(kubectl, namespace)?,
+            (Replace::LivenessFailures, _) => bail!("a liveness failure replaces no pod"),
         };
         done.push(Rollout { at_ms, how });
     }

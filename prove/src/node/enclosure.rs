@@ -49,6 +49,7 @@ impl Role {
 ///
 /// Where `unshare` cannot be started.
 pub fn enter() -> Result<ExitStatus> {
+    remove_stale_cgroups();
     let group = cgroup();
     let this = std::env::current_exe().context("finding this program")?;
     // `--kill-child` covers the death of unshare, the parent-death signal that of this process.
@@ -92,12 +93,13 @@ pub fn be_first() -> Result<i32> {
 }
 
 const GROUP: &str = "PROVE_CGROUP";
+const PREFIX: &str = "silkroll-prove-";
 
 /// The control group under which this run's pods are: a name of its own, so that two runs do not
 /// meet and nothing of another node is touched.
 #[must_use]
 pub fn cgroup() -> String {
-    std::env::var(GROUP).unwrap_or_else(|_| format!("silkroll-prove-{}", std::process::id()))
+    std::env::var(GROUP).unwrap_or_else(|_| format!("{PREFIX}{}", std::process::id()))
 }
 
 /// The folders of a control group: one, or one for each controller where they are version 1.
@@ -130,6 +132,20 @@ fn remove_cgroups(name: &str) {
         thread::sleep(Duration::from_millis(100));
     }
     eprintln!("left behind: the empty control groups {name} under /sys/fs/cgroup");
+}
+
+/// Those of runs that were killed outright, and could not clean up: the process that their names
+/// name is no more.
+fn remove_stale_cgroups() {
+    for folder in cgroup_folders("") {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let process = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
+            if process.is_some_and(|id| !Path::new("/proc").join(id).exists()) {
+                remove_below(&entry.path());
+            }
+        }
+    }
 }
 
 fn remove_below(folder: &Path) -> bool {

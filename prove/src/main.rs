@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread;
@@ -83,7 +84,11 @@ fn outside(options: &Options) -> Result<i32> {
     }
     fs::create_dir_all(&logs).with_context(|| format!("making {}", logs.display()))?;
     let status = enclosure::enter()?;
-    Ok(status.code().unwrap_or(1))
+    // A shell's way to say that a signal ended it.
+    Ok(status
+        .code()
+        .or_else(|| status.signal().map(|signal| 128 + signal))
+        .unwrap_or(1))
 }
 
 fn inside(options: &Options) -> Result<i32> {

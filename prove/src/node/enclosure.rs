@@ -14,7 +14,8 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use rustix::process::{WaitOptions, wait};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Says to the program which of the three it is: `first` or `inside`; outside there is none.
 pub const ROLE: &str = "PROVE_ROLE";
@@ -53,17 +54,44 @@ pub fn enter() -> Result<ExitStatus> {
     let group = cgroup();
     let this = std::env::current_exe().context("finding this program")?;
     // `--kill-child` covers the death of unshare, the parent-death signal that of this process.
-    let status = Command::new("setpriv")
+    let mut child = Command::new("setpriv")
         .args(["--pdeathsig", "KILL", "unshare", "--net", "--mount"])
         .args(["--pid", "--fork", "--kill-child", "--mount-proc", "--"])
         .arg(this)
         .args(std::env::args_os().skip(1))
         .env(ROLE, "first")
         .env(GROUP, &group)
-        .status()
+        .spawn()
         .context("starting setpriv and unshare: apt-get install util-linux")?;
+    end_at_signals(Pid::from_child(&child))?;
+    let status = child.wait().context("waiting for the enclosure")?;
     remove_cgroups(&group);
     Ok(status)
+}
+
+/// On Ctrl-C and SIGTERM the enclosure ends first, and then this process, which has to clean up.
+fn end_at_signals(enclosure: Pid) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let (mut interrupt, mut terminate) = {
+        let _inside = runtime.enter();
+        (
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::terminate())?,
+        )
+    };
+    thread::spawn(move || {
+        runtime.block_on(async {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        });
+        // Where it has ended by itself, this process is about to end, too.
+        let _ = kill_process(enclosure, Signal::KILL);
+    });
+    Ok(())
 }
 
 /// What the first process does: start the work, collect the dead, and end as the work ended.

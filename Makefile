@@ -58,6 +58,7 @@ test:
 	failed=0
 	$(CARGO) test --locked --no-fail-fast --lib --bins --examples $$others || failed=1
 	$(CARGO) test --locked --doc || failed=1
+	$(CARGO) test --locked --no-fail-fast --manifest-path prove/Cargo.toml || failed=1
 	$(CARGO) test --locked --manifest-path helper/Cargo.toml --lib || failed=1
 	wait "$$hook" || failed=1
 	cat "$$log"

@@ -235,8 +235,15 @@ fn a_request_that_crosses_with_a_close_is_sent_again_where_that_is_asked_for() {
     let crossed = load(plan.clone(), crossing(Duration::ZERO));
     assert_eq!(counts(&crossed), (100, 100, 0), "{:?}", crossed.lost);
     assert!(crossed.retried > 15, "{}", crossed.retried);
+    let unread = load(plan.clone(), crossing(Stale::CROSSING * 4));
+    assert_eq!(counts(&unread), (100, 100, 0), "{:?}", unread.lost);
     // Somebody worked on it for longer than a close takes to cross: lost all the same.
-    let worked = load(plan, crossing(Stale::CROSSING * 4));
+    let slow = Plan {
+        slow_every: 1,
+        slow_path: plan.path.clone(),
+        ..plan
+    };
+    let worked = load(slow, crossing(Stale::CROSSING * 4));
     assert!(counts(&worked).2 > 10, "{:?}", counts(&worked));
     assert_eq!(worked.retried, 0);
 }

@@ -46,11 +46,20 @@ pub enum Stale {
 }
 
 impl Stale {
-    /// How long a close may take to cross a request. A slow one is being worked on from the first
-    /// moment, and must not hide in here: a round trip in one cluster and room for a timer. For one
-    /// that is answered at once it is the time for which a busy machine may leave it unread.
+    /// How long a close may take to cross a slow request, which is being worked on from the first
+    /// moment and must not hide in here: a round trip in one cluster, and room for a timer.
+    pub const CROSSING: Duration = Duration::from_millis(50);
+
+    /// The same for one that is answered at once: nobody works on it, so it is the time for which a
+    /// busy machine may leave it unread.
+    pub const UNREAD: Duration = Duration::from_secs(1);
+
     pub(super) fn crossing(request: Request) -> Duration {
-        Duration::from_millis(if request.slow { 50 } else { 1000 })
+        if request.slow {
+            Self::CROSSING
+        } else {
+            Self::UNREAD
+        }
     }
 }
 

@@ -108,9 +108,12 @@ fn run_in(
         restarts,
         absences,
     } = replaced?;
+    if let Entry::Gateway(registry) = scenario.entry {
+        run.notes.push(registry.callers().to_owned());
+    }
     if scenario.rarer > 1 {
         run.notes.push(format!(
-            "{} times; the other scenarios {}.",
+            "{} times only, where most scenarios have {}: it takes long.",
             rollouts.len(),
             settings.times
         ));

@@ -26,6 +26,10 @@ const INGRESS: &str = include_str!("../../manifests/ingress.yaml");
 /// for the next, and a hundred rollouts would take hours.
 const OFTEN: (&str, &str) = ("readiness-period-seconds", "1");
 
+/// The list of the gateway gets 30 s old, which is the default drain, too; and on a busy machine it asks
+/// for the next one a bit late.
+const NACOS_DRAIN: (&str, &str) = ("drain-seconds", "35");
+
 /// A Service with a rollout after the other; the others say what is different.
 const PLAIN: Scenario = Scenario {
     name: "service",
@@ -124,6 +128,7 @@ static SCENARIOS: [Scenario; 11] = [
             ("nacos-server", NACOS_SERVER),
             ("nacos-service", "web"),
             ("nacos-group", "nacos-silkroll"),
+            NACOS_DRAIN,
         ],
         entry: Entry::Gateway(Registry::Nacos),
         rarer: 3,
@@ -155,6 +160,7 @@ static SCENARIOS: [Scenario; 11] = [
             ("nacos-server", NACOS_SERVER),
             ("nacos-service", "web"),
             ("nacos-group", "liveness-silkroll"),
+            NACOS_DRAIN,
         ],
         entry: Entry::Gateway(Registry::Nacos),
         replace: Replace::LivenessFailures,

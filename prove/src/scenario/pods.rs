@@ -217,8 +217,10 @@ impl Logs {
             };
             let uid = name.rsplit('_').next().unwrap_or("").to_owned();
             let containers = fs::read_dir(folder.path()).into_iter().flatten().flatten();
-            for container in containers {
-                let path = container.path().join("0.log");
+            // One for each time that a container was started.
+            let logs = containers.flat_map(|container| fs::read_dir(container.path()));
+            for log in logs.flatten().flatten() {
+                let path = log.path();
                 if !self.open.contains_key(&path)
                     && let Ok(file) = File::open(&path)
                 {

@@ -4,9 +4,12 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .SILENT:
-.PHONY: help demo test test-registries lint static helper helper-check bench cluster manifests
+.PHONY: help demo test test-registries lint static helper helper-check bench cluster manifests prove prove-full
 
 CARGO ?= cargo
+# Of the proof: requests a second for each service, and which scenarios (all, if none is named).
+RATE ?= 200
+SCENARIOS ?=
 export CARGO_TERM_PROGRESS_WHEN ?= never
 
 help:
@@ -19,6 +22,8 @@ help:
 	echo '  make static          the binary of the image, and that nothing has to be there to start it (5 min, then 1 s)'
 	echo '  make helper          build the hook for images without a shell, for amd64 and arm64        (1 min, then 20 s)'
 	echo '  make helper-check    the same, and that it is what is committed                            (1 min, then 20 s)'
+	echo '  make prove           roll real services on a real node and count every lost request; root  (45 min, then 14 min)'
+	echo '  make prove-full      the same with 100 rollouts each, in place of 10                       (2 h)'
 	echo '  make bench           what an answer costs, beside the cost of skipping its input           (4 min)'
 	echo '  make cluster         only build the control plane for the tests: etcd, kube-apiserver, …   (10 min, then 1 s)'
 	echo "  make manifests       write the names of script and helper into manifests/install.yaml      (1 min, then 1 s)"
@@ -53,6 +58,7 @@ test:
 	failed=0
 	$(CARGO) test --locked --no-fail-fast --lib --bins --examples $$others || failed=1
 	$(CARGO) test --locked --doc || failed=1
+	$(CARGO) test --locked --no-fail-fast --manifest-path prove/Cargo.toml || failed=1
 	$(CARGO) test --locked --manifest-path helper/Cargo.toml --lib || failed=1
 	wait "$$hook" || failed=1
 	cat "$$log"
@@ -88,6 +94,8 @@ lint:
 	# Not all targets: a test harness and the helper's program would both bring what follows a panic.
 	$(CARGO) fmt --manifest-path helper/Cargo.toml --check
 	$(CARGO) clippy --locked --manifest-path helper/Cargo.toml --lib --bins --tests -- -D warnings
+	$(CARGO) fmt --manifest-path prove/Cargo.toml --check
+	$(CARGO) clippy --locked --manifest-path prove/Cargo.toml --all-targets -- -D warnings
 	find . -name target -prune -o -name '*.sh' -print | xargs shellcheck .ci/run .ci/needs
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items --lib --manifest-path helper/Cargo.toml
@@ -151,3 +159,22 @@ manifests:
 	names="$$(name script), $$(name binary)"
 	sed -i "s/resourceNames: \[silkroll-[-0-9a-z, ]*\]/resourceNames: [$$names]/" manifests/install.yaml
 	grep -n "$$names" manifests/install.yaml
+
+# Everything that the proof starts is in namespaces of its own and ends with it, also on Ctrl-C.
+prove: ROLLOUTS = 10
+prove-full: ROLLOUTS = 100
+prove prove-full: static
+	.ci/needs build prove
+	echo "Kubernetes and Traefik from their Go modules (30 minutes once, cached outside this folder; then a second)."
+	kubernetes=$$(tests/cluster/build.sh etcd kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl)
+	traefik=$$(prove/traefik/build.sh)
+	echo "Nacos and its client, as for the registries' tests (10 minutes once, cached; then a second)."
+	registries=$$(tests/registries/prepare.sh)
+	echo "The load generator and the services under load, as static binaries (1 minute, then a second)."
+	host=$$(rustc -vV | sed -n 's/^host: //p')
+	RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --release --locked --bins \
+	  --manifest-path prove/Cargo.toml --target "$$host"
+	echo "A node with Silkroll in it; $(ROLLOUTS) rollouts of each service with and without it, at $(RATE) requests a second each."
+	prove/target/$$host/release/prove --kubernetes "$$kubernetes" --traefik "$$traefik" \
+	  --registries "$$registries" --binaries "prove/target/$$host/release" --silkroll "target/static/$$host/release/silkroll" \
+	  --rollouts $(ROLLOUTS) --rate $(RATE) --out target/prove $(SCENARIOS)

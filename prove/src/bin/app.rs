@@ -1,0 +1,312 @@
+//! The service under load: an HTTP/1.1 server as plain as real ones, in one static binary.
+//!
+//! Answers `/`, `/slow?ms=N` and `/healthz` (500 after a request for `/fail-liveness`), names its pod
+//! in the `Pod` header, and prints its phases, one JSON object a line. Registers itself in Eureka
+//! where it is told to. What SIGTERM does is the point of it: see [`OnTerm`].
+
+use std::env;
+use std::io::{self, Write as _};
+use std::net::{IpAddr, SocketAddr};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use prove::http::Head;
+use prove::record::now_ms;
+use prove::registry::Instance;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+/// What a shell calls the end by signal 15.
+const TERMINATED: u8 = 143;
+const USAGE: &str = "usage: app [--listen ADDRESS:PORT] [--on-term die|graceful|ignore] \
+[--linger-seconds N] [--startup-seconds N] [--eureka http://ADDRESS:PORT/PATH --eureka-app NAME --address IP]";
+
+/// Where an accept fails for want of files, trying again at once would spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What SIGTERM does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum OnTerm {
+    /// The end, at once, as for most programs: requests under way are cut off.
+    Die,
+    /// Accepts no more, finishes what is under way, ends. Kept connections get `Connection: close`
+    /// with their next answer; those that ask nothing are closed after `--linger-seconds`.
+    Graceful,
+    /// Nothing: a program that runs as PID 1 and handles no signals is only ended by SIGKILL.
+    Ignore,
+}
+
+#[derive(Debug)]
+struct Options {
+    listen: SocketAddr,
+    on_term: OnTerm,
+    linger: Duration,
+    startup: Duration,
+    eureka: Option<String>,
+    eureka_app: String,
+    /// What it tells Eureka; the pod's own.
+    address: IpAddr,
+}
+
+impl Options {
+    fn read(mut args: impl Iterator<Item = String>) -> Result<Self, String> {
+        let mut options = Self {
+            listen: SocketAddr::from(([0, 0, 0, 0], 8080)),
+            on_term: OnTerm::Graceful,
+            linger: Duration::from_secs(1),
+            startup: Duration::ZERO,
+            eureka: None,
+            eureka_app: "web".to_owned(),
+            address: IpAddr::from([127, 0, 0, 1]),
+        };
+        while let Some(flag) = args.next() {
+            let value = args
+                .next()
+                .ok_or_else(|| format!("{flag} has no value; {USAGE}"))?;
+            let bad = |allowed: &str| format!("{flag} {value}: {allowed} is allowed");
+            let seconds = || {
+                value
+                    .parse()
+                    .ok()
+                    .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+                    .ok_or_else(|| bad("a number of seconds"))
+            };
+            match flag.as_str() {
+                "--listen" => options.listen = value.parse().map_err(|_| bad("ADDRESS:PORT"))?,
+                "--linger-seconds" => options.linger = seconds()?,
+                "--startup-seconds" => options.startup = seconds()?,
+                "--eureka" => options.eureka = Some(value),
+                "--eureka-app" => options.eureka_app = value,
+                "--address" => options.address = value.parse().map_err(|_| bad("an IP address"))?,
+                "--on-term" => {
+                    options.on_term = match value.as_str() {
+                        "die" => OnTerm::Die,
+                        "graceful" => OnTerm::Graceful,
+                        "ignore" => OnTerm::Ignore,
+                        _ => return Err(bad("die, graceful or ignore")),
+                    }
+                }
+                _ => return Err(format!("there is no {flag}; {USAGE}")),
+            }
+        }
+        Ok(options)
+    }
+
+    fn instance(&self, host: &str) -> anyhow::Result<Option<Instance>> {
+        let address = SocketAddr::new(self.address, self.listen.port());
+        let new = |server: &String| Instance::new(server, &self.eureka_app, host, address);
+        self.eureka.as_ref().map(new).transpose()
+    }
+}
+
+/// What the connections share.
+struct App {
+    pod: String,
+    sick: AtomicBool,
+    under_way: AtomicU64,
+    connections: AtomicU64,
+    /// Becomes true when the server ends in an orderly way.
+    ending: watch::Sender<bool>,
+    linger: Duration,
+}
+
+fn main() -> ExitCode {
+    let options = match Options::read(env::args().skip(1)) {
+        Ok(options) => options,
+        Err(error) => {
+            say("error", &error);
+            return ExitCode::from(2);
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    match runtime.and_then(|runtime| runtime.block_on(run(&options))) {
+        Ok(code) => code,
+        Err(error) => {
+            say("error", &error.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// One phase to standard output. Where nobody reads it any more, nothing depends on it.
+fn say(phase: &str, detail: &str) {
+    let line = serde_json::json!({"at_ms": now_ms(), "phase": phase, "detail": detail});
+    let _ = writeln!(io::stdout(), "{line}");
+}
+
+async fn run(options: &Options) -> io::Result<ExitCode> {
+    let mut term = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    say("starting", "");
+    tokio::select! {
+        () = sleep(options.startup) => {}
+        _ = term.recv(), if options.on_term != OnTerm::Ignore => {
+            say("sigterm", "while starting");
+            return Ok(TERMINATED.into());
+        }
+    }
+    let listener = TcpListener::bind(options.listen).await?;
+    say("listening", &listener.local_addr()?.to_string());
+    let app = Arc::new(App {
+        pod: env::var("HOSTNAME").unwrap_or_default(),
+        sick: AtomicBool::new(false),
+        under_way: AtomicU64::new(0),
+        connections: AtomicU64::new(0),
+        ending: watch::Sender::new(false),
+        linger: options.linger,
+    });
+    let instance = options.instance(&app.pod).map_err(io::Error::other)?;
+    let registered = instance
+        .clone()
+        .map(|instance| tokio::spawn(async move { instance.keep(say).await }));
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    let app = Arc::clone(&app);
+                    app.connections.fetch_add(1, Ordering::Relaxed);
+                    tokio::spawn(async move {
+                        // A caller that went away is no business of the server's.
+                        let _ = app.serve(stream).await;
+                        app.connections.fetch_sub(1, Ordering::Relaxed);
+                    });
+                }
+                Err(error) => {
+                    say("accept", &error.to_string());
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            },
+            _ = interrupt.recv() => return Ok(ExitCode::from(130)),
+            _ = term.recv() => match options.on_term {
+                OnTerm::Ignore => say("sigterm", "ignored"),
+                OnTerm::Die => {
+                    say("sigterm", &format!("{} requests under way", app.under_way.load(Ordering::Relaxed)));
+                    return Ok(TERMINATED.into());
+                }
+                OnTerm::Graceful => break,
+            },
+        }
+    }
+    let under_way = app.under_way.load(Ordering::Relaxed);
+    say("sigterm", &format!("{under_way} requests under way"));
+    drop(listener);
+    app.ending.send_replace(true);
+    // As Spring does it: out of the registry when it is told to end, and no sooner.
+    if let (Some(instance), Some(registered)) = (instance, registered) {
+        registered.abort();
+        if let Err(error) = instance.leave().await {
+            say("not left", &format!("{error:#}"));
+        }
+    }
+    while app.connections.load(Ordering::Relaxed) > 0 {
+        sleep(Duration::from_millis(10)).await;
+    }
+    say("ended", "");
+    Ok(ExitCode::SUCCESS)
+}
+
+impl App {
+    async fn serve(&self, mut stream: TcpStream) -> io::Result<()> {
+        stream.set_nodelay(true)?;
+        let mut ending = self.ending.subscribe();
+        let mut bytes = Vec::new();
+        loop {
+            let Some(head) = self.request(&mut stream, &mut bytes, &mut ending).await? else {
+                return Ok(());
+            };
+            self.under_way.fetch_add(1, Ordering::Relaxed);
+            let (status, body) = self.answer(&head.first).await;
+            let keep = head.keeps_alive() && !status.starts_with("405") && !*ending.borrow();
+            let close = if keep { "" } else { "Connection: close\r\n" };
+            let written = stream
+                .write_all(
+                    format!(
+                        "HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {}\r\nPod: {}\r\n{close}\r\n{body}",
+                        body.len(),
+                        self.pod
+                    )
+                    .as_bytes(),
+                )
+                .await;
+            self.under_way.fetch_sub(1, Ordering::Relaxed);
+            written?;
+            if !keep {
+                return stream.shutdown().await;
+            }
+        }
+    }
+
+    /// The next request; none where none will come.
+    async fn request(
+        &self,
+        stream: &mut TcpStream,
+        bytes: &mut Vec<u8>,
+        ending: &mut watch::Receiver<bool>,
+    ) -> io::Result<Option<Head>> {
+        loop {
+            match Head::read(bytes) {
+                Ok(Some((head, length))) => {
+                    bytes.drain(..length);
+                    return Ok(Some(head));
+                }
+                Ok(None) => {}
+                Err(error) => return Err(io::Error::other(error)),
+            }
+            let read = tokio::select! {
+                read = stream.read_buf(bytes) => read?,
+                () = self.time_to_go(ending) => 0,
+            };
+            if read == 0 {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Comes to its end when an idle connection has had its time after SIGTERM.
+    async fn time_to_go(&self, ending: &mut watch::Receiver<bool>) {
+        if ending.wait_for(|ending| *ending).await.is_ok() {
+            sleep(self.linger).await;
+        }
+    }
+
+    async fn answer(&self, request: &str) -> (&'static str, String) {
+        const OK: &str = "200 OK";
+        let mut words = request.split(' ');
+        let (method, target) = (words.next(), words.next().unwrap_or_default());
+        // A body would have to be read.
+        if method != Some("GET") {
+            return ("405 Method Not Allowed", String::new());
+        }
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        match path {
+            "/" => (OK, format!("{}\n", self.pod)),
+            "/slow" => {
+                let ms = query
+                    .split('&')
+                    .find_map(|pair| pair.strip_prefix("ms=")?.parse().ok());
+                let Some(ms) = ms else {
+                    return ("400 Bad Request", "ms: a number is missing\n".to_owned());
+                };
+                sleep(Duration::from_millis(ms)).await;
+                (OK, format!("{} after {ms} ms\n", self.pod))
+            }
+            "/healthz" if self.sick.load(Ordering::Relaxed) => {
+                ("500 Internal Server Error", "sick\n".to_owned())
+            }
+            "/healthz" => (OK, "well\n".to_owned()),
+            "/fail-liveness" => {
+                self.sick.store(true, Ordering::Relaxed);
+                say("sick", "");
+                (OK, "from now on /healthz fails\n".to_owned())
+            }
+            _ => ("404 Not Found", String::new()),
+        }
+    }
+}

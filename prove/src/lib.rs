@@ -1,0 +1,15 @@
+//! The proof: load on real services while they roll, every request accounted for.
+//!
+//! `record` is what a run leaves behind and what all other parts share; it names none of them.
+//! `load` makes such a record and `report` shows it. `http` and `client` are what load generator,
+//! app and gateway need of the protocol, and `registry` is how callers find instances.
+//! `node` is a Kubernetes for it, `scenario` what happens there.
+
+pub mod client;
+pub mod http;
+pub mod load;
+pub mod node;
+pub mod record;
+pub mod registry;
+pub mod report;
+pub mod scenario;

@@ -1,0 +1,15 @@
+//! The load: an open loop. Each request has its time beforehand, and no answer, however slow, holds
+//! up the next one; latency counts from when a request was due.
+//!
+//! What counts as lost is strict. A request is ok when the whole of an answer with a status of 2xx
+//! came in time. A kept connection that the other end closed while it was idle costs nothing, if
+//! that is seen before a request is written on it, as HTTP clients look, too; `Connection: close`
+//! in an answer is honoured. If the close crosses the request, the request is lost. Most clients
+//! (Go, the JDK, Apache, nginx as a proxy) would send an idempotent one again: `Stale::Retry` does as they do.
+
+mod plan;
+mod run;
+mod tally;
+
+pub use plan::{Plan, Stale, Target};
+pub use run::{Handle, start};

@@ -1,0 +1,298 @@
+//! `prove`: a real node, real rollouts, every request counted.
+
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use clap::Parser;
+use prove::load::Plan;
+use prove::node::enclosure::{self, Role};
+use prove::node::process::Spec;
+use prove::node::registry::Registry;
+use prove::node::services::Service;
+use prove::node::{Node, Parts, ground, install};
+use prove::record::{Arm, Run};
+use prove::report;
+use prove::scenario::{self, Entry, Scenario, Settings};
+
+/// Rolls real services over and over on a real Kubernetes node, with Silkroll and without, and
+/// counts every request that was lost. Everything it starts ends with it.
+#[derive(Debug, Parser)]
+struct Options {
+    /// The folder with etcd, kubectl and the programs of Kubernetes
+    #[arg(long, value_name = "FOLDER")]
+    kubernetes: PathBuf,
+    /// The folder with the static binaries of this crate
+    #[arg(long, value_name = "FOLDER")]
+    binaries: PathBuf,
+    /// The folder with traefik
+    #[arg(long, value_name = "FOLDER")]
+    traefik: PathBuf,
+    /// The folder with registries and their clients
+    #[arg(long, value_name = "FOLDER")]
+    registries: PathBuf,
+    /// The static binary that the image of Silkroll gets
+    #[arg(long, value_name = "FILE")]
+    silkroll: PathBuf,
+    /// Where README.md, Dockerfile and manifests/ are
+    #[arg(long, value_name = "FOLDER", default_value = ".")]
+    repository: PathBuf,
+    /// Where the results go
+    #[arg(long, value_name = "FOLDER", default_value = "target/prove")]
+    out: PathBuf,
+    /// How often each service is replaced
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    rollouts: u32,
+    /// Requests a second, for each service
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    rate: u32,
+    /// How many scenarios run at once, each with both arms
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    at_once: usize,
+    /// The scenarios; all, if none is named
+    #[arg(value_name = "SCENARIO")]
+    scenarios: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let ended = match Role::of_this_process() {
+        Role::Outside => outside(&options),
+        Role::First => enclosure::be_first(),
+        Role::Inside => inside(&options),
+    };
+    match ended {
+        Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
+        Err(error) => {
+            eprintln!("prove: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn outside(options: &Options) -> Result<i32> {
+    // A misspelt name is better heard of before the node is up.
+    chosen(options)?;
+    let logs = options.out.join("logs");
+    if logs.exists() {
+        fs::remove_dir_all(&logs).with_context(|| format!("removing {}", logs.display()))?;
+    }
+    fs::create_dir_all(&logs).with_context(|| format!("making {}", logs.display()))?;
+    let status = enclosure::enter()?;
+    // A shell's way to say that a signal ended it.
+    Ok(status
+        .code()
+        .or_else(|| status.signal().map(|signal| 128 + signal))
+        .unwrap_or(1))
+}
+
+fn inside(options: &Options) -> Result<i32> {
+    let begun = Instant::now();
+    let scenarios = chosen(options)?;
+    let absolute = |path: &PathBuf| {
+        fs::canonicalize(path).with_context(|| format!("{} is not there", path.display()))
+    };
+    let parts = Parts {
+        kubernetes: absolute(&options.kubernetes)?,
+        binaries: absolute(&options.binaries)?,
+        logs: absolute(&options.out)?.join("logs"),
+    };
+    let repository = absolute(&options.repository)?;
+    let silkroll = absolute(&options.silkroll)?;
+    let registries = absolute(&options.registries)?;
+
+    ground::lay()?;
+    let mut node = Node::start(&parts)?;
+    say(begun, "the node is Ready");
+    // They take longest to come up, and do so while images are made.
+    for registry in registries_of(&scenarios) {
+        registry.start(&mut node, &parts, &registries)?;
+    }
+    for service in services(&scenarios) {
+        service.make(&parts.binaries, &registries)?;
+    }
+    install::silkroll(&repository, &silkroll, &node.kubectl)?;
+    say(begun, "Silkroll is installed, both replicas serve");
+
+    if scenarios
+        .iter()
+        .any(|scenario| scenario.entry == Entry::Ingress)
+    {
+        node.run(&parts, &ingress(&absolute(&options.traefik)?, &node))?;
+    }
+    for registry in registries_of(&scenarios) {
+        registry.wait(&mut node)?;
+        say(begun, &format!("{registry:?} is up"));
+    }
+    let (runs, mut problems) = run_all(&mut node, &parts, &scenarios, options, begun)?;
+    install::save_log(&node.kubectl, &parts.logs)?;
+    println!("{}", report::overview(&runs));
+    problems.extend(report::problems(&runs));
+    for problem in &problems {
+        println!("NOT PROVED: {problem}");
+    }
+    println!(
+        "What was seen: report.md, report.json and a picture of each scenario in {}",
+        options.out.display()
+    );
+    Ok(i32::from(!problems.is_empty()))
+}
+
+/// The runs, and the arms that could not be run: the others count all the same.
+fn run_all(
+    node: &mut Node,
+    parts: &Parts,
+    scenarios: &[&'static Scenario],
+    options: &Options,
+    begun: Instant,
+) -> Result<(Vec<Run>, Vec<String>)> {
+    let mut runs = Vec::new();
+    let mut failures = Vec::new();
+    for together in groups(scenarios, options.at_once.max(1)) {
+        let (done, failed) = at_once(node, parts, together, options);
+        runs.extend(done);
+        failures.extend(failed);
+        node.check()?;
+        // After each, so that what was seen is there whatever comes later.
+        report::write(&options.out, &runs)?;
+        for scenario in together {
+            say(begun, &format!("{}: done", scenario.name));
+        }
+    }
+    Ok((runs, failures))
+}
+
+/// What runs at once. Services with a registry mostly wait until lists are old: they do so together.
+fn groups<'s>(
+    scenarios: &'s [&'static Scenario],
+    at_once: usize,
+) -> impl Iterator<Item = &'s [&'static Scenario]> {
+    let waits = |scenario: &Scenario| matches!(scenario.entry, Entry::Gateway(_));
+    scenarios
+        .chunk_by(move |one, next| waits(one) == waits(next))
+        .flat_map(move |alike| {
+            let size = if waits(alike[0]) {
+                alike.len()
+            } else {
+                at_once
+            };
+            alike.chunks(size)
+        })
+}
+
+fn chosen(options: &Options) -> Result<Vec<&'static Scenario>> {
+    let all = scenario::all();
+    if options.scenarios.is_empty() {
+        return Ok(all.iter().collect());
+    }
+    let find = |name: &String| {
+        all.iter()
+            .find(|scenario| scenario.name == name)
+            .with_context(|| {
+                let names: Vec<&str> = all.iter().map(|scenario| scenario.name).collect();
+                format!(
+                    "there is no scenario {name}; there are {}",
+                    names.join(", ")
+                )
+            })
+    };
+    options.scenarios.iter().map(find).collect()
+}
+
+/// The images that are needed, each once.
+fn services(scenarios: &[&Scenario]) -> Vec<Service> {
+    let mut services = Vec::new();
+    for scenario in scenarios {
+        if !services.contains(&scenario.image) {
+            services.push(scenario.image);
+        }
+    }
+    services
+}
+
+/// The registries that are needed, each once.
+fn registries_of(scenarios: &[&Scenario]) -> Vec<Registry> {
+    let mut registries = Vec::new();
+    for scenario in scenarios {
+        if let Entry::Gateway(registry) = scenario.entry
+            && !registries.contains(&registry)
+        {
+            registries.push(registry);
+        }
+    }
+    registries
+}
+
+/// Where the ingress controller listens.
+const INGRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8000);
+
+/// Traefik with its defaults, as a program beside the node's own.
+fn ingress(folder: &Path, node: &Node) -> Spec {
+    let kubeconfig = node.kubectl.kubeconfig().display().to_string();
+    Spec {
+        name: "traefik".to_owned(),
+        program: folder.join("traefik"),
+        args: vec![
+            "--providers.kubernetesingress".to_owned(),
+            format!("--entrypoints.web.address={INGRESS}"),
+            "--global.checknewversion=false".to_owned(),
+            "--global.sendanonymoususage=false".to_owned(),
+        ],
+        env: vec![("KUBECONFIG".to_owned(), kubeconfig)],
+    }
+}
+
+/// A quarter of what proxies wait by default. A machine that has more to do than it can makes answers
+/// slow, and the report says how slow; lost is what gets none.
+const TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Both arms of a scenario run at the same time: on the same machine in the same state.
+fn at_once(
+    node: &Node,
+    parts: &Parts,
+    scenarios: &[&'static Scenario],
+    options: &Options,
+) -> (Vec<Run>, Vec<String>) {
+    let settings = Settings {
+        times: options.rollouts,
+        plan: Plan {
+            rate: options.rate,
+            timeout: TIMEOUT,
+            ..Plan::default()
+        },
+        ingress: INGRESS,
+        binaries: parts.binaries.clone(),
+        logs: parts.logs.clone(),
+    };
+    let mut failures = Vec::new();
+    let mut runs = Vec::new();
+    thread::scope(|scope| {
+        let mut running = Vec::new();
+        for scenario in scenarios {
+            for arm in [Arm::Control, Arm::Silkroll] {
+                let (kubectl, settings) = (&node.kubectl, &settings);
+                running.push(scope.spawn(move || scenario::run(kubectl, scenario, arm, settings)));
+            }
+        }
+        for arm in running {
+            match arm.join() {
+                Ok(Ok(mut run)) => {
+                    report::fill(&mut run);
+                    runs.push(run);
+                }
+                Ok(Err(error)) => failures.push(format!("{error:#}")),
+                Err(_) => failures.push("the thread of an arm panicked".to_owned()),
+            }
+        }
+    });
+    (runs, failures)
+}
+
+fn say(begun: Instant, what: &str) {
+    println!("{:4} s  {what}", begun.elapsed().as_secs());
+}

@@ -1,0 +1,187 @@
+//! The namespaces that the node lives in, and that everything ends with.
+//!
+//! Three processes stand around it. The command that the user typed spawns `unshare`, which goes
+//! when its parent goes and takes its child along; that child is the first process of a PID
+//! namespace, and when it ends the kernel kills whatever else is in there. The first process has
+//! to collect the dead, as every container's shim becomes its child, so the work is done by a
+//! child of it.
+
+use std::fs;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Says to the program which of the three it is: `first` or `inside`; outside there is none.
+pub const ROLE: &str = "PROVE_ROLE";
+
+/// Which of the processes around the node this one is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// What the user started.
+    Outside,
+    /// The first process of the namespaces.
+    First,
+    /// The one that does the work.
+    Inside,
+}
+
+impl Role {
+    /// This process's own.
+    #[must_use]
+    pub fn of_this_process() -> Self {
+        match std::env::var(ROLE).as_deref() {
+            Ok("first") => Self::First,
+            Ok("inside") => Self::Inside,
+            _ => Self::Outside,
+        }
+    }
+}
+
+/// Runs this same program with the same arguments in namespaces of its own, and gives back how it
+/// ended. Ctrl-C ends both; so does the end of this process, in whatever way.
+///
+/// # Errors
+///
+/// Where `unshare` cannot be started.
+pub fn enter() -> Result<ExitStatus> {
+    remove_stale_cgroups();
+    let group = cgroup();
+    let this = std::env::current_exe().context("finding this program")?;
+    // `--kill-child` covers the death of unshare, the parent-death signal that of this process.
+    let mut child = Command::new("setpriv")
+        .args(["--pdeathsig", "KILL", "unshare", "--net", "--mount"])
+        .args(["--pid", "--fork", "--kill-child", "--mount-proc", "--"])
+        .arg(this)
+        .args(std::env::args_os().skip(1))
+        .env(ROLE, "first")
+        .env(GROUP, &group)
+        .spawn()
+        .context("starting setpriv and unshare: apt-get install util-linux")?;
+    end_at_signals(Pid::from_child(&child))?;
+    let status = child.wait().context("waiting for the enclosure")?;
+    remove_cgroups(&group);
+    Ok(status)
+}
+
+/// On Ctrl-C and SIGTERM the enclosure ends first, and then this process, which has to clean up.
+fn end_at_signals(enclosure: Pid) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let (mut interrupt, mut terminate) = {
+        let _inside = runtime.enter();
+        (
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::terminate())?,
+        )
+    };
+    thread::spawn(move || {
+        runtime.block_on(async {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        });
+        // Where it has ended by itself, this process is about to end, too.
+        let _ = kill_process(enclosure, Signal::KILL);
+    });
+    Ok(())
+}
+
+/// What the first process does: start the work, collect the dead, and end as the work ended.
+///
+/// # Errors
+///
+/// Where this program cannot be started again.
+pub fn be_first() -> Result<i32> {
+    let this = std::env::current_exe().context("finding this program")?;
+    let child = Command::new(this)
+        .args(std::env::args_os().skip(1))
+        .env(ROLE, "inside")
+        .spawn()
+        .context("starting the work")?;
+    let child = i32::try_from(child.id()).context("an odd process id")?;
+    loop {
+        if let Some((pid, status)) = wait(WaitOptions::empty())?
+            && pid.as_raw_nonzero().get() == child
+        {
+            let status = ExitStatus::from_raw(status.as_raw());
+            // A shell's way to say that a signal ended it.
+            return Ok(status
+                .code()
+                .unwrap_or_else(|| 128 + status.signal().unwrap_or(0)));
+        }
+    }
+}
+
+const GROUP: &str = "PROVE_CGROUP";
+const PREFIX: &str = "silkroll-prove-";
+
+/// The control group under which this run's pods are: a name of its own, so that two runs do not
+/// meet and nothing of another node is touched.
+#[must_use]
+pub fn cgroup() -> String {
+    std::env::var(GROUP).unwrap_or_else(|_| format!("{PREFIX}{}", std::process::id()))
+}
+
+/// The folders of a control group: one, or one for each controller where they are version 1.
+#[must_use]
+pub fn cgroup_folders(name: &str) -> Vec<PathBuf> {
+    let root = Path::new("/sys/fs/cgroup");
+    if root.join("cgroup.controllers").exists() {
+        return vec![root.join(name)];
+    }
+    let entries = fs::read_dir(root).into_iter().flatten().flatten();
+    // `cpu` may be a link to `cpu,cpuacct`: the same folder twice is no harm.
+    entries
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir())
+        .map(|path| path.join(name))
+        .collect()
+}
+
+/// Control groups are the one thing that is in no namespace. They are empty by now, or will be in a
+/// moment: the kernel is still burying their processes.
+fn remove_cgroups(name: &str) {
+    for _ in 0..50 {
+        let left = cgroup_folders(name)
+            .iter()
+            .filter(|folder| folder.exists() && !remove_below(folder))
+            .count();
+        if left == 0 {
+            return;
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    eprintln!("left behind: the empty control groups {name} under /sys/fs/cgroup");
+}
+
+/// Those of runs that were killed outright, and could not clean up: the process that their names
+/// name is no more.
+fn remove_stale_cgroups() {
+    for folder in cgroup_folders("") {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let process = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
+            if process.is_some_and(|id| !Path::new("/proc").join(id).exists()) {
+                remove_below(&entry.path());
+            }
+        }
+    }
+}
+
+fn remove_below(folder: &Path) -> bool {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    for entry in entries {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove_below(&entry.path());
+        }
+    }
+    fs::remove_dir(folder).is_ok()
+}

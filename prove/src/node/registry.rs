@@ -1,0 +1,236 @@
+//! The registries, as programs beside the node's own, on the node's address so that pods reach them.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+
+use super::process::Spec;
+use super::{Node, Parts, ground};
+use crate::registry::{Format, Source};
+
+/// A registry that services register themselves in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Registry {
+    /// Nacos 2.3.1.
+    Nacos,
+    /// Spring Cloud's Eureka server, with its defaults.
+    Eureka,
+}
+
+/// Where Nacos listens.
+pub const NACOS_SERVER: &str = "http://192.0.2.10:8848";
+
+/// Where Eureka listens.
+pub const EUREKA_SERVER: &str = "http://192.0.2.10:8761/eureka";
+
+/// What both are started with: small, and quick to start rather than quick in the long run.
+const JVM: [&str; 2] = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"];
+
+impl Registry {
+    /// Starts it from its published libraries, as `tests/registries` has prepared them; it comes up
+    /// while other things do.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be started.
+    pub fn start(self, node: &mut Node, parts: &Parts, prepared: &Path) -> Result<()> {
+        let args = match self {
+            Self::Nacos => nacos(&prepared.join("nacos2"))?,
+            Self::Eureka => eureka(&prepared.join("eureka")),
+        };
+        let spec = Spec {
+            name: self.name().to_lowercase(),
+            program: "java".into(),
+            args: JVM.map(str::to_owned).into_iter().chain(args).collect(),
+            env: Vec::new(),
+        };
+        node.run(parts, &spec)
+    }
+
+    /// Returns when it answers.
+    ///
+    /// # Errors
+    ///
+    /// Where it does not come up, with the end of its log.
+    pub fn wait(self, node: &mut Node) -> Result<()> {
+        let (port, path) = match self {
+            Self::Nacos => (8848, "/nacos/v1/ns/operator/metrics"),
+            Self::Eureka => (8761, "/eureka/apps/none/none"),
+        };
+        let address = format!("{}:{port}", ground::NODE_ADDRESS)
+            .parse()
+            .context("the address")?;
+        // Eureka's lists come from a cache, which must not learn too early that there are no instances.
+        let answer = match self {
+            Self::Nacos => "200",
+            Self::Eureka => "404",
+        };
+        node.wait(self.name(), |_| {
+            status(address, path).is_ok_and(|status| status == answer)
+        })
+    }
+
+    /// What callers ask for the instances of the service of a namespace.
+    ///
+    /// # Errors
+    ///
+    /// Where its URL is none.
+    pub fn source(self, namespace: &str) -> Result<Source> {
+        let (url, format) = match self {
+            Self::Nacos => (
+                format!(
+                    "{NACOS_SERVER}/nacos/v1/ns/instance/list?serviceName=web&groupName={namespace}"
+                ),
+                Format::Nacos,
+            ),
+            Self::Eureka => (format!("{EUREKA_SERVER}/apps/{namespace}"), Format::Eureka),
+        };
+        Ok(Source {
+            place: url.parse()?,
+            format,
+        })
+    }
+
+    /// How the gateway's option is called that says in which format the list comes.
+    #[must_use]
+    pub fn format(self) -> &'static str {
+        match self {
+            Self::Nacos => "nacos",
+            Self::Eureka => "eureka",
+        }
+    }
+
+    /// The caches that a caller's list goes through, in seconds, with real callers' defaults.
+    #[must_use]
+    pub fn caches(self) -> &'static str {
+        match self {
+            // Ribbon's list, and that of APISIX with Nacos.
+            Self::Nacos => "30",
+            // A Eureka client's copy, and behind it Spring Cloud LoadBalancer's. A third cache is in
+            // the server, 30 s as well.
+            Self::Eureka => "30,35",
+        }
+    }
+
+    /// What a reader of the report has to know of the callers' lists.
+    #[must_use]
+    pub fn callers(self) -> &'static str {
+        match self {
+            Self::Nacos => {
+                "The gateway asks Nacos for the instances every 30 s, as Ribbon and APISIX do; nothing is shortened."
+            }
+            Self::Eureka => {
+                "The list goes through three caches with their defaults: the server's (30 s), the client's (30 s) and \
+                 the load balancer's (35 s); nothing is shortened."
+            }
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Nacos => "Nacos",
+            Self::Eureka => "Eureka",
+        }
+    }
+}
+
+fn nacos(libraries: &Path) -> Result<Vec<String>> {
+    let home = Path::new(ground::HOME).join("nacos");
+    fs::create_dir_all(home.join("conf"))?;
+    // It insists on the file.
+    fs::write(home.join("application.properties"), "")?;
+    let home = home.display();
+    let libraries = libraries.display();
+    // The older hessian that the server brings lacks classes that it uses: the newer one first.
+    let path =
+        format!("{libraries}/classes:{home}:{libraries}/lib/hessian-4.0.63.jar:{libraries}/lib/*");
+    let mut args = vec![
+        "-Xmx512m".to_owned(),
+        "-cp".to_owned(),
+        path,
+        format!("-Duser.home={home}"),
+        format!("-Dnacos.home={home}"),
+        "--add-opens=java.base/java.lang=ALL-UNNAMED".to_owned(),
+    ];
+    let address = ground::NODE_ADDRESS;
+    for (name, value) in [
+        ("nacos.standalone", "true"),
+        ("server.address", address),
+        ("server.port", "8848"),
+        ("nacos.server.main.port", "8848"),
+        ("server.servlet.context-path", "/nacos"),
+        ("nacos.inetutils.ip-address", address),
+        ("nacos.remote.grpc.listen.ip", address),
+        ("nacos.core.auth.enabled", "false"),
+        ("nacos.core.auth.system.type", "nacos"),
+    ] {
+        args.push(format!("-D{name}={value}"));
+    }
+    args.push("Nacos2".to_owned());
+    Ok(args)
+}
+
+fn eureka(libraries: &Path) -> Vec<String> {
+    let libraries = libraries.display();
+    let address = ground::NODE_ADDRESS;
+    let mut args = vec![
+        "-Xmx256m".to_owned(),
+        "-cp".to_owned(),
+        format!("{libraries}/classes:{libraries}/lib/*"),
+        "Eureka".to_owned(),
+    ];
+    for (name, value) in [
+        ("server.address", address),
+        ("server.port", "8761"),
+        // It takes an address that is not its own for a peer, and would tell itself everything again.
+        ("eureka.instance.hostname", "localhost"),
+        (
+            "eureka.client.service-url.defaultZone",
+            "http://localhost:8761/eureka/",
+        ),
+        ("eureka.client.register-with-eureka", "false"),
+        ("eureka.client.fetch-registry", "false"),
+    ] {
+        args.push(format!("--{name}={value}"));
+    }
+    args
+}
+
+/// The status of an answer, as it is written.
+fn status(address: SocketAddr, path: &str) -> Result<String> {
+    let second = Duration::from_secs(1);
+    let mut stream = TcpStream::connect_timeout(&address, second)?;
+    stream.set_read_timeout(Some(second))?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+    )?;
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer)?;
+    Ok(String::from_utf8_lossy(&answer[9..]).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_servers_are_at_the_nodes_address() {
+        for server in [NACOS_SERVER, EUREKA_SERVER] {
+            assert!(server.contains(&format!("//{}:", ground::NODE_ADDRESS)));
+        }
+    }
+
+    #[test]
+    fn lists_can_be_asked_for() {
+        for registry in [Registry::Nacos, Registry::Eureka] {
+            let source = registry.source("a-control").unwrap();
+            assert!(source.place.to_string().contains("a-control"));
+            assert_eq!(registry.format().parse::<Format>().unwrap(), source.format);
+        }
+    }
+}

@@ -1,0 +1,344 @@
+//! One arm of a scenario, from its namespace to its record.
+
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::json;
+
+use super::liveness::{self, Failures};
+use super::pods::{Seen, Watch};
+use super::{Entry, Replace, Scenario, gateway, replace};
+use crate::load::{self, Plan, Target};
+use crate::node::kubectl::Kubectl;
+use crate::node::registry::Registry;
+use crate::record::{Absence, Arm, Run};
+
+/// What all runs have in common.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How often the pods are replaced.
+    pub times: u32,
+    /// The load.
+    pub plan: Plan,
+    /// Where the ingress controller listens.
+    pub ingress: SocketAddr,
+    /// The folder with the static binaries of this crate.
+    pub binaries: PathBuf,
+    /// Where logs go.
+    pub logs: PathBuf,
+}
+
+/// Before the first replacement and after the last: to see that nothing is lost without one.
+const CALM: Duration = Duration::from_secs(3);
+
+/// A namespace is known to Silkroll within milliseconds, on a machine that is not overloaded.
+const ACQUAINTANCE: Duration = Duration::from_secs(2);
+
+/// Bounds the wait for a pod that was told to go: more than any grace period in the scenarios.
+const GOING: Duration = Duration::from_secs(180);
+
+/// Runs one arm.
+///
+/// # Errors
+///
+/// Where it could not be run as it should: that is no result at all.
+pub fn run(kubectl: &Kubectl, scenario: &Scenario, arm: Arm, settings: &Settings) -> Result<Run> {
+    let namespace = format!("{}-{arm}", scenario.name);
+    let what = || format!("{namespace}: {}", scenario.about);
+    run_in(kubectl, &namespace, scenario, arm, settings).with_context(what)
+}
+
+fn run_in(
+    kubectl: &Kubectl,
+    namespace: &str,
+    scenario: &Scenario,
+    arm: Arm,
+    settings: &Settings,
+) -> Result<Run> {
+    set_up(kubectl, namespace, scenario, arm, scenario.annotations)?;
+
+    let mut plan = Plan {
+        slow: Duration::from_secs(scenario.slow),
+        slow_path: format!("/slow?ms={}", scenario.slow * 1000),
+        stale: scenario.stale,
+        ..settings.plan.clone()
+    };
+    let mut running = None;
+    let address = match scenario.entry {
+        Entry::ClusterIp => cluster_address(kubectl, namespace)?,
+        Entry::Ingress => {
+            plan.host = format!("{namespace}.example");
+            // Behind a proxy the other end of a connection is the proxy.
+            plan.names_pod = false;
+            settings.ingress
+        }
+        Entry::Gateway(registry) => {
+            plan.names_pod = false;
+            let (address, process) =
+                gateway::start(registry, namespace, &settings.binaries, &settings.logs)?;
+            running = Some(process);
+            address
+        }
+    };
+    wait_for_answers(address, &plan.host)?;
+
+    let watch = Watch::start(kubectl, namespace, &settings.logs)?;
+    let load = load::start(plan, Target::Address(address))?;
+    thread::sleep(CALM);
+    let started_ms = load.started_ms;
+    let times = (settings.times / scenario.rarer).max(1);
+    let replaced = disturb(kubectl, namespace, scenario, arm, times);
+    let begun = Instant::now();
+    while watch.leaving() > 0 && begun.elapsed() < GOING {
+        thread::sleep(Duration::from_millis(200));
+    }
+    thread::sleep(CALM);
+    let load = load.stop()?;
+    let pods = watch.stop()?;
+    if let Some(gateway) = running {
+        gateway.end()?;
+    }
+
+    let mut run = Run::new(scenario.name, arm, started_ms, load);
+    let Failures {
+        rollouts,
+        restarts,
+        absences,
+    } = replaced?;
+    if let Entry::Gateway(registry) = scenario.entry {
+        run.notes.push(registry.callers().to_owned());
+    }
+    if scenario.rarer > 1 {
+        run.notes.push(format!(
+            "{} times only, where most scenarios have {}: it takes long.",
+            rollouts.len(),
+            settings.times
+        ));
+    }
+    (run.rollouts, run.absences) = (rollouts, absences);
+    if scenario.own_hook {
+        run.notes.push(own_hooks(&pods)?);
+    }
+    run.pods = pods.into_iter().map(|seen| seen.pod).collect();
+    for (name, mut restart) in restarts {
+        if let Some(pod) = run.pods.iter_mut().find(|pod| pod.name == name) {
+            // The log that said so was that of the container before.
+            restart.killed_ms = pod.killed_ms.take();
+            pod.restarts.push(restart);
+        }
+    }
+    kubectl.run(&["delete", "namespace", namespace, "--wait=false"], "")?;
+    Ok(run)
+}
+
+/// Each pod that went has run the user's own hook: a rollout that lost no request by skipping it
+/// would be no success.
+fn own_hooks(pods: &[Seen]) -> Result<String> {
+    let gone = || pods.iter().filter(|seen| seen.pod.gone_ms.is_some());
+    let without: Vec<&str> = gone()
+        .filter(|seen| seen.own_hooks != 1)
+        .map(|seen| seen.pod.name.as_str())
+        .collect();
+    if !without.is_empty() {
+        bail!(
+            "the container's own preStop did not run exactly once in {}",
+            without.join(", ")
+        );
+    }
+    Ok(format!(
+        "The container's own preStop ran once in each of {} pods.",
+        gone().count()
+    ))
+}
+
+/// The namespace with the service in it, as it should be.
+fn set_up(
+    kubectl: &Kubectl,
+    namespace: &str,
+    scenario: &Scenario,
+    arm: Arm,
+    annotations: &[(&str, &str)],
+) -> Result<()> {
+    let object = manifest(namespace, arm, annotations);
+    kubectl.run(&["create", "-f", "-"], &object)?;
+    // Services are older than their deployments, as a rule: time for Silkroll to learn of this one.
+    thread::sleep(ACQUAINTANCE);
+    let mut warnings = String::new();
+    for manifest in scenario.manifests {
+        // An Ingress needs a host of its own; no other manifest names its namespace.
+        let manifest = manifest.replace("NAMESPACE", namespace);
+        let apply = ["apply", "-n", namespace, "-f", "-"];
+        warnings += &kubectl.run_with_warnings(&apply, &manifest)?.1;
+    }
+    check_injection(kubectl, namespace, arm)
+        .with_context(|| format!("kubectl apply warned: {warnings:?}"))?;
+    replace::settled(kubectl, namespace)
+}
+
+/// What the scenario is about: its service's pods are replaced, or restart in place.
+fn disturb(
+    kubectl: &Kubectl,
+    namespace: &str,
+    scenario: &Scenario,
+    arm: Arm,
+    times: u32,
+) -> Result<Failures> {
+    let Entry::Gateway(registry) = scenario.entry else {
+        return replaced(kubectl, namespace, scenario, times);
+    };
+    if scenario.replace != Replace::LivenessFailures {
+        return replaced(kubectl, namespace, scenario, times);
+    }
+    let source = registry.source(namespace)?;
+    if arm == Arm::Control {
+        return liveness::run(kubectl, namespace, &source, times);
+    }
+    thread::scope(|scope| {
+        let without = scope.spawn(|| without_start_hook(kubectl, scenario, registry));
+        let mut failures = liveness::run(kubectl, namespace, &source, times)?;
+        match without.join() {
+            Ok(absences) => failures.absences.extend(absences?),
+            Err(_) => bail!("the thread without a start hook panicked"),
+        }
+        Ok(failures)
+    })
+}
+
+fn replaced(
+    kubectl: &Kubectl,
+    namespace: &str,
+    scenario: &Scenario,
+    times: u32,
+) -> Result<Failures> {
+    Ok(Failures {
+        rollouts: replace::run(kubectl, namespace, scenario.replace, times)?,
+        ..Failures::default()
+    })
+}
+
+/// The same with Silkroll and without the way back: it has to stay out, or a start hook would not be
+/// what brings the others back.
+fn without_start_hook(
+    kubectl: &Kubectl,
+    scenario: &Scenario,
+    registry: Registry,
+) -> Result<Vec<Absence>> {
+    let namespace = "no-start-hook";
+    let mut annotations = scenario.annotations.to_vec();
+    for (name, value) in &mut annotations {
+        if *name == "nacos-group" {
+            *value = namespace;
+        }
+    }
+    // Nobody calls it: nobody has to forget it.
+    annotations.extend([("start-hook", "none"), ("drain-seconds", "2")]);
+    let run = || -> Result<Vec<Absence>> {
+        set_up(kubectl, namespace, scenario, Arm::Silkroll, &annotations)?;
+        let failures = liveness::run(kubectl, namespace, &registry.source(namespace)?, 1)?;
+        kubectl.run(&["delete", "namespace", namespace, "--wait=false"], "")?;
+        Ok(failures.absences)
+    };
+    let mut absences = run().with_context(|| namespace.to_owned())?;
+    for absence in &mut absences {
+        absence.without_start_hook = true;
+    }
+    Ok(absences)
+}
+
+/// The namespace: here, and nowhere else, the arms differ.
+fn manifest(namespace: &str, arm: Arm, annotations: &[(&str, &str)]) -> String {
+    let mut all = serde_json::Map::new();
+    if arm == Arm::Silkroll {
+        all.insert("silkroll.dev/inject".to_owned(), "enabled".into());
+        for (name, value) in annotations {
+            all.insert(format!("silkroll.dev/{name}"), (*value).into());
+        }
+    }
+    json!({
+        "apiVersion": "v1", "kind": "Namespace",
+        "metadata": {"name": namespace, "annotations": all},
+    })
+    .to_string()
+}
+
+/// An arm with Silkroll in which nothing was injected, because the webhook was away, would be a
+/// second control arm; and the other way round.
+fn check_injection(kubectl: &Kubectl, namespace: &str, arm: Arm) -> Result<()> {
+    let path = r"jsonpath={.spec.template.metadata.annotations.silkroll\.dev/status}";
+    let deployment = ["get", "deployment", "web", "-n", namespace, "-o", path];
+    let injected = !kubectl.run(&deployment, "")?.is_empty();
+    match (arm, injected) {
+        (Arm::Silkroll, false) => bail!("Silkroll injected nothing"),
+        (Arm::Control, true) => bail!("Silkroll injected into a namespace that did not opt in"),
+        _ => Ok(()),
+    }
+}
+
+fn cluster_address(kubectl: &Kubectl, namespace: &str) -> Result<SocketAddr> {
+    let service = kubectl.get(&["service", "web", "-n", namespace])?;
+    let address = service["spec"]["clusterIP"].as_str().unwrap_or("");
+    let port = &service["spec"]["ports"][0]["port"];
+    let text = format!("{address}:{port}");
+    text.parse()
+        .with_context(|| format!("the Service's address, {text}"))
+}
+
+/// Until the way is there: whoever is asked first would be lost for want of a route, not by a rollout.
+fn wait_for_answers(address: SocketAddr, host: &str) -> Result<()> {
+    const IN_A_ROW: u32 = 20;
+    let begun = Instant::now();
+    let mut answers = 0;
+    while answers < IN_A_ROW {
+        if answers_once(address, host) {
+            answers += 1;
+        } else {
+            answers = 0;
+            if begun.elapsed() > Duration::from_secs(60) {
+                bail!("{address} did not answer for {host} within a minute");
+            }
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
+}
+
+fn answers_once(address: SocketAddr, host: &str) -> bool {
+    use std::io::{Read as _, Write as _};
+    let second = Duration::from_secs(1);
+    let ask = || -> std::io::Result<bool> {
+        let mut stream = TcpStream::connect_timeout(&address, second)?;
+        stream.set_read_timeout(Some(second))?;
+        write!(
+            stream,
+            "GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+        )?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer.starts_with("HTTP/1.1 200 "))
+    };
+    ask().unwrap_or(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::all;
+    use super::*;
+
+    #[test]
+    fn the_arms_differ_by_annotations_alone() {
+        for scenario in all() {
+            let read = |arm| -> serde_json::Value {
+                serde_json::from_str(&manifest("a", arm, scenario.annotations)).unwrap()
+            };
+            let (control, mut silkroll) = (read(Arm::Control), read(Arm::Silkroll));
+            assert_eq!(control["metadata"]["annotations"], json!({}));
+            let annotations = silkroll["metadata"]["annotations"].take();
+            assert_eq!(annotations["silkroll.dev/inject"], "enabled");
+            silkroll["metadata"]["annotations"] = json!({});
+            assert_eq!(control, silkroll);
+        }
+    }
+}

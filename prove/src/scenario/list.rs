@@ -1,0 +1,199 @@
+//! The scenarios.
+
+use super::{Entry, Replace, Scenario};
+use crate::load::Stale;
+use crate::node::registry::{EUREKA_SERVER, NACOS_SERVER, Registry};
+use crate::node::services::{SLOW_NGINX_SECONDS, Service};
+
+/// All that there are, in the order in which they are run.
+#[must_use]
+pub fn all() -> &'static [Scenario] {
+    &SCENARIOS
+}
+
+const SERVICE: &str = include_str!("../../manifests/service.yaml");
+const BARE: &str = include_str!("../../manifests/bare.yaml");
+const OWN_HOOK: &str = include_str!("../../manifests/own-hook.yaml");
+const BUDGET: &str = include_str!("../../manifests/budget.yaml");
+const NGINX: &str = include_str!("../../manifests/nginx.yaml");
+const GUNICORN: &str = include_str!("../../manifests/gunicorn.yaml");
+const NACOS: &str = include_str!("../../manifests/nacos.yaml");
+const LIVENESS: &str = include_str!("../../manifests/liveness.yaml");
+const EUREKA: &str = include_str!("../../manifests/eureka.yaml");
+const INGRESS: &str = include_str!("../../manifests/ingress.yaml");
+
+/// The default, Kubernetes' own, is 10 s: a pod that is not ready at the first probe waits that long
+/// for the next, and a hundred rollouts would take hours.
+const OFTEN: (&str, &str) = ("readiness-period-seconds", "1");
+
+/// The list of the gateway gets 30 s old, which is the default drain, too; and on a busy machine it asks
+/// for the next one a bit late.
+const NACOS_DRAIN: (&str, &str) = ("drain-seconds", "35");
+
+/// A Service with a rollout after the other; the others say what is different.
+const PLAIN: Scenario = Scenario {
+    name: "service",
+    about: "a Service through kube-proxy (nftables) and its cluster address",
+    image: Service::Shell,
+    manifests: &[SERVICE],
+    annotations: &[OFTEN],
+    entry: Entry::ClusterIp,
+    replace: Replace::Rollouts,
+    rarer: 1,
+    own_hook: false,
+    slow: 1,
+    stale: Stale::Lost,
+};
+
+/// What the helper binary is built for, as Kubernetes calls this machine's architecture.
+const ARCH: &str = if cfg!(target_arch = "aarch64") {
+    "arm64"
+} else {
+    "amd64"
+};
+
+static SCENARIOS: [Scenario; 11] = [
+    PLAIN,
+    Scenario {
+        name: "ingress",
+        about: "Traefik, which watches EndpointSlices and connects to pods itself",
+        manifests: &[SERVICE, INGRESS],
+        entry: Entry::Ingress,
+        ..PLAIN
+    },
+    Scenario {
+        name: "no-shell",
+        about: "an image from scratch, in which no hook could run: the native sleep",
+        image: Service::Bare,
+        manifests: &[BARE],
+        ..PLAIN
+    },
+    Scenario {
+        name: "binary-hook",
+        about: "the same image, where the helper binary drains and then ends the server by a signal",
+        image: Service::Bare,
+        manifests: &[BARE],
+        annotations: &[
+            OFTEN,
+            ("hook", "binary"),
+            ("hook-arch", ARCH),
+            ("deregister", "signal"),
+            ("signal-name", "TERM"),
+            ("signal-process", "app"),
+        ],
+        ..PLAIN
+    },
+    Scenario {
+        name: "own-hook",
+        about: "a preStop hook of the user's own, chained by the script from the ConfigMap",
+        manifests: &[OWN_HOOK],
+        own_hook: true,
+        ..PLAIN
+    },
+    Scenario {
+        name: "nginx",
+        about: "nginx in the container, with requests of several seconds: drained, then asked to quit",
+        image: Service::Nginx,
+        manifests: &[NGINX],
+        annotations: &[OFTEN, ("deregister", "nginx")],
+        slow: SLOW_NGINX_SECONDS,
+        // It closes its idle connections when it quits, whoever is about to write on one.
+        stale: Stale::Retry,
+        ..PLAIN
+    },
+    Scenario {
+        name: "gunicorn",
+        about: "gunicorn behind a shell as PID 1, which forwards no signal: drained, then ended by one",
+        image: Service::Gunicorn,
+        manifests: &[GUNICORN],
+        annotations: &[
+            OFTEN,
+            ("deregister", "signal"),
+            ("signal-name", "TERM"),
+            ("signal-process", "gunicorn"),
+        ],
+        ..PLAIN
+    },
+    Scenario {
+        name: "nacos",
+        about: "Nacos 2.3.1, an app with the official client, and a gateway whose list is up to 30 s old",
+        image: Service::Nacos,
+        manifests: &[NACOS],
+        annotations: &[
+            OFTEN,
+            // A connection is accepted before the service has registered itself; a rollout that goes
+            // on then leaves the registry without any instance.
+            ("readiness", "http://:8080/ready"),
+            ("deregister", "nacos"),
+            ("nacos-server", NACOS_SERVER),
+            ("nacos-service", "web"),
+            ("nacos-group", "nacos-silkroll"),
+            NACOS_DRAIN,
+        ],
+        entry: Entry::Gateway(Registry::Nacos),
+        rarer: 3,
+        ..PLAIN
+    },
+    Scenario {
+        name: "eureka",
+        about: "Eureka with its three caches, which make a caller's list up to 95 s old",
+        manifests: &[EUREKA],
+        annotations: &[
+            OFTEN,
+            ("deregister", "eureka"),
+            ("eureka-server", EUREKA_SERVER),
+            ("eureka-app", "eureka-silkroll"),
+        ],
+        entry: Entry::Gateway(Registry::Eureka),
+        rarer: 3,
+        ..PLAIN
+    },
+    Scenario {
+        name: "liveness",
+        about: "liveness failures: a container restarts in place and has to be in its registry again",
+        image: Service::Nacos,
+        manifests: &[LIVENESS],
+        annotations: &[
+            OFTEN,
+            ("readiness", "http://:8080/ready"),
+            ("deregister", "nacos"),
+            ("nacos-server", NACOS_SERVER),
+            ("nacos-service", "web"),
+            ("nacos-group", "liveness-silkroll"),
+            NACOS_DRAIN,
+        ],
+        entry: Entry::Gateway(Registry::Nacos),
+        replace: Replace::LivenessFailures,
+        rarer: 3,
+        ..PLAIN
+    },
+    Scenario {
+        name: "drain",
+        about: "drains of the node and scaling down instead of rollouts",
+        manifests: &[SERVICE, BUDGET],
+        replace: Replace::DrainAndScale,
+        ..PLAIN
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_can_be_those_of_namespaces_and_are_different() {
+        for (n, scenario) in all().iter().enumerate() {
+            let fits = |c: char| c.is_ascii_lowercase() || c == '-';
+            assert!(scenario.name.chars().all(fits), "{}", scenario.name);
+            let others = &all()[n + 1..];
+            assert!(others.iter().all(|other| other.name != scenario.name));
+        }
+    }
+
+    #[test]
+    fn what_is_applied_says_nothing_about_silkroll() {
+        for manifest in all().iter().flat_map(|scenario| scenario.manifests) {
+            assert!(!manifest.contains("silkroll"), "{manifest}");
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! Watches the pods of a namespace: when each was created, ready, told to go, and gone. When its
+//! program got SIGTERM only the program knows; it says so in its log.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader, Read, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, anyhow};
+use serde_json::Value;
+
+use crate::node::kubectl::Kubectl;
+use crate::record::{Millis, Pod, now_ms};
+
+/// A pod, and what its log said beside that.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Seen {
+    pub(super) pod: Pod,
+    /// How often the container's own preStop hook ran.
+    pub(super) own_hooks: u32,
+    /// Keeps the order in which they came.
+    number: usize,
+}
+
+/// The pods seen so far, by uid.
+type Pods = Arc<Mutex<BTreeMap<String, Seen>>>;
+
+/// A watch that runs.
+pub(super) struct Watch {
+    seen: Pods,
+    child: Child,
+    events: JoinHandle<()>,
+    logs: JoinHandle<()>,
+    over: Arc<AtomicBool>,
+}
+
+impl Watch {
+    pub(super) fn start(kubectl: &Kubectl, namespace: &str, logs: &Path) -> Result<Self> {
+        let path = logs.join(format!("pods-{namespace}.log"));
+        let kept = File::create(&path).with_context(|| format!("opening {}", path.display()))?;
+        let args = ["get", "pods", "-n", namespace, "-o", "json"];
+        let mut command = kubectl.command(&args);
+        command.args(["--watch", "--output-watch-events"]);
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("starting kubectl get --watch")?;
+        let stdout = child.stdout.take().context("kubectl's output")?;
+        let seen = Pods::default();
+        let over = Arc::new(AtomicBool::new(false));
+        let events = {
+            let seen = Arc::clone(&seen);
+            thread::spawn(move || follow(stdout, &seen))
+        };
+        let logs = {
+            let (seen, over) = (Arc::clone(&seen), Arc::clone(&over));
+            let prefix = format!("{namespace}_");
+            thread::spawn(move || {
+                let mut logs = Logs::new(prefix, kept);
+                while !over.load(Ordering::Relaxed) {
+                    logs.read(&seen);
+                    // Often enough that a log is opened before the kubelet removes it.
+                    thread::sleep(Duration::from_millis(300));
+                }
+                logs.read(&seen);
+            })
+        };
+        Ok(Self {
+            seen,
+            child,
+            events,
+            logs,
+            over,
+        })
+    }
+
+    /// How many pods were told to go and have not gone.
+    pub(super) fn leaving(&self) -> usize {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.values()
+            .filter(|seen| seen.pod.deleted_ms.is_some() && seen.pod.gone_ms.is_none())
+            .count()
+    }
+
+    /// Ends it; the pods in the order in which they were created.
+    pub(super) fn stop(mut self) -> Result<Vec<Seen>> {
+        // It has ended before where the API server closed the watch: then pods were missed.
+        let ended = self.child.try_wait()?;
+        self.over.store(true, Ordering::Relaxed);
+        self.child.kill().context("ending kubectl get --watch")?;
+        self.child.wait()?;
+        let panicked = |_| anyhow!("the watcher of the pods panicked");
+        self.events.join().map_err(panicked)?;
+        self.logs.join().map_err(panicked)?;
+        if let Some(status) = ended {
+            return Err(anyhow!(
+                "kubectl get pods --watch ended by itself: {status}"
+            ));
+        }
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pods: Vec<Seen> = seen.values().cloned().collect();
+        pods.sort_by_key(|seen| seen.number);
+        Ok(pods)
+    }
+}
+
+fn follow(stdout: impl Read, seen: &Pods) {
+    let events = serde_json::Deserializer::from_reader(BufReader::new(stdout));
+    for event in events.into_iter::<Value>() {
+        // It ends in the middle of an event when it is killed.
+        let Ok(event) = event else { return };
+        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let uid = event["object"]["metadata"]["uid"].as_str().unwrap_or("");
+        let number = seen.len();
+        let seen = seen.entry(uid.to_owned()).or_insert_with(|| Seen {
+            number,
+            ..Seen::default()
+        });
+        take(&mut seen.pod, &event, now_ms());
+    }
+}
+
+/// What an event says about a pod, seen at `now`. One that was there before the watch began comes
+/// into being with its first event, ready as it is.
+fn take(pod: &mut Pod, event: &Value, now: Millis) {
+    let object = &event["object"];
+    if pod.name.is_empty() {
+        object["metadata"]["name"]
+            .as_str()
+            .unwrap_or("")
+            .clone_into(&mut pod.name);
+        pod.created_ms = Some(now);
+    }
+    let first = |time: &mut Option<Millis>, seen: bool| {
+        if seen && time.is_none() {
+            *time = Some(now);
+        }
+    };
+    let status = &object["status"];
+    let container = &status["containerStatuses"][0];
+    first(
+        &mut pod.started_ms,
+        container["state"]["running"].is_object(),
+    );
+    let ready = status["conditions"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .any(|condition| condition["type"] == "Ready" && condition["status"] == "True");
+    first(&mut pod.ready_ms, ready);
+    first(
+        &mut pod.deleted_ms,
+        object["metadata"]["deletionTimestamp"].is_string(),
+    );
+    let ended = container["state"]["terminated"].is_object();
+    first(
+        &mut pod.gone_ms,
+        event["type"] == "DELETED" || (ended && pod.deleted_ms.is_some()),
+    );
+}
+
+/// The logs of the containers, as the kubelet of this machine has them.
+struct Logs {
+    prefix: String,
+    open: HashMap<PathBuf, (String, BufReader<File>)>,
+    /// All of it goes here as well, for whoever wants to know what a hook did.
+    kept: File,
+}
+
+impl Logs {
+    fn new(prefix: String, kept: File) -> Self {
+        Self {
+            prefix,
+            open: HashMap::new(),
+            kept,
+        }
+    }
+
+    fn read(&mut self, seen: &Pods) {
+        self.open_new();
+        for (uid, log) in self.open.values_mut() {
+            let mut line = String::new();
+            while log.read_line(&mut line).is_ok_and(|length| length > 0) {
+                let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+                let name = seen.get(uid.as_str()).map_or("", |seen| &seen.pod.name);
+                // A log that cannot be written is no reason to lose a run.
+                drop(write!(self.kept, "{name} {line}"));
+                if let (Some(said), Some(seen)) = (said(&line), seen.get_mut(uid.as_str())) {
+                    match said["phase"].as_str() {
+                        Some("sigterm") => seen.pod.killed_ms = said["at_ms"].as_u64(),
+                        Some("own-pre-stop") => seen.own_hooks += 1,
+                        _ => {}
+                    }
+                }
+                line.clear();
+            }
+        }
+    }
+
+    /// An open file can be read when the kubelet has removed its name with the pod.
+    fn open_new(&mut self) {
+        let folders = fs::read_dir("/var/log/pods")
+            .into_iter()
+            .flatten()
+            .flatten();
+        for folder in folders {
+            let name = folder.file_name();
+            let Some(name) = name.to_str().filter(|name| name.starts_with(&self.prefix)) else {
+                continue;
+            };
+            let uid = name.rsplit('_').next().unwrap_or("").to_owned();
+            let containers = fs::read_dir(folder.path()).into_iter().flatten().flatten();
+            // One for each time that a container was started.
+            let logs = containers.flat_map(|container| fs::read_dir(container.path()));
+            for log in logs.flatten().flatten() {
+                let path = log.path();
+                if !self.open.contains_key(&path)
+                    && let Ok(file) = File::open(&path)
+                {
+                    let log = (uid.clone(), BufReader::new(file));
+                    self.open.insert(path, log);
+                }
+            }
+        }
+    }
+}
+
+/// What the program printed, in a line of a container's log: it stands after a time stamp, the stream
+/// and a flag.
+fn said(line: &str) -> Option<Value> {
+    serde_json::from_str(line.splitn(4, ' ').nth(3)?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_pods_life_is_told_by_the_first_event_of_each_kind() {
+        let mut pod = Pod::default();
+        let object = |status: Value, deleted: bool| {
+            let mut metadata = json!({"name": "a", "creationTimestamp": "2026-01-01T00:00:00Z"});
+            if deleted {
+                metadata["deletionTimestamp"] = "2026-01-01T00:01:00Z".into();
+            }
+            json!({"type": "MODIFIED", "object": {"metadata": metadata, "status": status}})
+        };
+        let running = json!({"containerStatuses": [{"state": {"running": {}}}]});
+        let ready = json!({"containerStatuses": [{"state": {"running": {}}}],
+            "conditions": [{"type": "Ready", "status": "True"}]});
+        let ended = json!({"containerStatuses": [{"state": {"terminated": {}}}]});
+        take(&mut pod, &object(json!({}), false), 1);
+        take(&mut pod, &object(running, false), 2);
+        take(&mut pod, &object(ready.clone(), false), 3);
+        take(&mut pod, &object(ready.clone(), true), 4);
+        take(&mut pod, &object(ready, true), 5);
+        take(&mut pod, &object(ended, true), 6);
+        let times = [pod.created_ms, pod.started_ms, pod.ready_ms];
+        assert_eq!(times, [Some(1), Some(2), Some(3)]);
+        assert_eq!([pod.deleted_ms, pod.gone_ms], [Some(4), Some(6)]);
+    }
+
+    #[test]
+    fn what_a_program_says_is_read_from_the_log_and_nothing_else_is() {
+        let line = |said: &str| format!("2026-01-01T00:00:00.1Z stdout F {said}\n");
+        let term = said(&line(r#"{"at_ms":17,"phase":"sigterm"}"#)).unwrap();
+        assert_eq!(term, json!({"at_ms": 17, "phase": "sigterm"}));
+        assert_eq!(said(&line("silkroll: waiting")), None);
+        assert_eq!(said("2026-01-01"), None);
+    }
+}

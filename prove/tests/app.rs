@@ -1,0 +1,113 @@
+//! The app under load, as the proof uses it: what SIGTERM does to the requests under way.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests: what cannot be had has to fail the test"
+)]
+
+mod programs;
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use programs::Program;
+use prove::load::{Plan, Target, start};
+use prove::record::{Connection, Kind, Load};
+
+fn get(address: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+/// Load over the app's end: SIGTERM comes after a second, the load goes on until it has ended.
+fn over_the_end(mut app: Program) -> (Load, Option<i32>) {
+    let address = app.address();
+    let plan = Plan {
+        slow_every: 5,
+        slow_path: "/slow?ms=400".to_owned(),
+        slow: Duration::from_millis(400),
+        ..Plan::default()
+    };
+    let handle = start(plan, Target::Address(address)).unwrap();
+    while handle.so_far().0 < 200 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    app.term();
+    let code = app.code();
+    (handle.stop().unwrap(), code)
+}
+
+#[test]
+fn a_graceful_end_finishes_what_it_has_accepted() {
+    let (load, code) = over_the_end(Program::app("app-1", &["--on-term", "graceful"]));
+    assert_eq!(code, Some(0));
+    assert!(!load.lost.is_empty(), "nobody accepts after SIGTERM");
+    for lost in &load.lost {
+        // Connections that waited to be accepted are reset with the listener.
+        assert!(matches!(lost.kind, Kind::Refused | Kind::Reset), "{lost:?}");
+        assert_eq!(lost.connection, Connection::New, "{lost:?}");
+    }
+}
+
+#[test]
+fn dying_cuts_off_what_is_under_way() {
+    let (load, code) = over_the_end(Program::app("app-1", &["--on-term", "die"]));
+    assert_eq!(code, Some(143));
+    for connection in [Connection::New, Connection::Kept] {
+        assert!(
+            load.lost.iter().any(|lost| lost.connection == connection
+                && lost.kind == Kind::Closed
+                && lost.url.contains("/slow")),
+            "{connection}: {:?}",
+            load.lost
+        );
+    }
+}
+
+#[test]
+fn a_program_that_ignores_sigterm_goes_on() {
+    let mut app = Program::app("app-1", &["--on-term", "ignore"]);
+    let address = app.address();
+    app.term();
+    assert_eq!(app.says("sigterm"), "ignored");
+    assert!(get(address, "/").starts_with("HTTP/1.1 200 "));
+}
+
+#[test]
+fn it_is_well_until_it_is_told_otherwise() {
+    let mut app = Program::app("app-1", &[]);
+    let address = app.address();
+    assert!(get(address, "/healthz").starts_with("HTTP/1.1 200 "));
+    assert!(get(address, "/fail-liveness").starts_with("HTTP/1.1 200 "));
+    assert!(get(address, "/healthz").starts_with("HTTP/1.1 500 "));
+    assert!(get(address, "/").contains("\r\nPod: app-1\r\n"));
+    assert!(get(address, "/slow").starts_with("HTTP/1.1 400 "));
+    assert!(get(address, "/nowhere").starts_with("HTTP/1.1 404 "));
+}
+
+#[test]
+fn it_takes_its_time_to_start_and_can_be_ended_meanwhile() {
+    let mut app = Program::app("app-1", &["--startup-seconds", "60"]);
+    app.says("starting");
+    app.term();
+    assert_eq!(app.says("sigterm"), "while starting");
+    assert_eq!(app.code(), Some(143));
+}
+
+#[test]
+fn a_wrong_flag_is_named() {
+    for (args, said) in [
+        (&["--on-term", "quit"], "die, graceful or ignore"),
+        (&["--startup-seconds", "soon"], "a number of seconds"),
+        (&["--port", "1"], "there is no --port"),
+    ] {
+        let mut app = Program::app("app-1", args);
+        assert!(app.says("error").contains(said));
+        assert_eq!(app.code(), Some(2));
+    }
+}

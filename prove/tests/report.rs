@@ -1,0 +1,129 @@
+//! The report: what it says of runs as they could have been.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests: what cannot be had has to fail the test"
+)]
+
+mod sample;
+
+use prove::record::{Arm, Kind, Lateness, Run};
+use prove::report;
+use sample::run;
+
+fn both(rollouts: u64) -> Vec<Run> {
+    let mut runs = vec![run(Arm::Silkroll, rollouts), run(Arm::Control, rollouts)];
+    runs.iter_mut().for_each(report::fill);
+    runs
+}
+
+#[test]
+fn the_tables_say_what_was_lost_and_when() {
+    insta::assert_snapshot!(report::markdown(&both(1)));
+}
+
+#[test]
+fn the_picture_has_both_arms_on_one_axis() {
+    let runs = both(1);
+    insta::assert_snapshot!(report::draw(&[&runs[1], &runs[0]]));
+}
+
+#[test]
+fn many_rollouts_take_no_more_room_than_one() {
+    let lines = |rollouts| {
+        let runs = both(rollouts);
+        let svg = report::draw(&[&runs[1], &runs[0]]);
+        let bars = svg.matches("class=\"ok\"").count();
+        let height = svg.split("height=\"").nth(1).unwrap().split('"').next();
+        (bars, height.unwrap().parse::<u32>().unwrap())
+    };
+    let ((few, low), (many, high)) = (lines(3), lines(100));
+    assert!(few < many && many < 2 * 361, "{few} {many}");
+    assert!(high <= low + 32, "{low} {high}");
+}
+
+#[test]
+fn json_is_read_back_as_it_was() {
+    let folder = std::env::temp_dir().join(format!("report-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let runs = both(1);
+    report::write(&folder, &runs).unwrap();
+    let text = std::fs::read_to_string(folder.join("report.json")).unwrap();
+    let mut written: Vec<String> = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert_eq!(serde_json::from_str::<Vec<Run>>(&text).unwrap(), runs);
+    written.sort();
+    assert_eq!(
+        written,
+        [
+            "report.json",
+            "report.md",
+            "service-through-kube-proxy-clusterip.svg"
+        ]
+    );
+}
+
+#[test]
+fn runs_that_lose_on_one_side_alone_are_proof() {
+    assert_eq!(report::problems(&both(2)), Vec::<String>::new());
+}
+
+#[test]
+fn what_makes_runs_no_proof_is_said() {
+    type Spoil = fn(&mut Vec<Run>);
+    let cases: &[(&str, Spoil)] = &[
+        ("nothing was run", Vec::clear),
+        ("the silkroll arm was not run", |runs| drop(runs.remove(0))),
+        ("the control arm was not run", |runs| drop(runs.remove(1))),
+        ("no request was sent", |runs| runs[0].load.seconds.clear()),
+        ("nothing was rolled out", |runs| runs[1].rollouts.clear()),
+        ("but 11198 answered", |runs| {
+            runs[0].load.seconds = vec![runs[0].load.seconds[0]; 56];
+            runs[0].load.seconds[3].ok = 198;
+        }),
+        ("silkroll: lost 1 of", |runs| {
+            runs[0].load.seconds[3].ok = 199;
+            runs[0].load.seconds[3].lost = 1;
+        }),
+        ("the scenario proves nothing", |runs| {
+            runs[1].load.lost.clear();
+            for second in &mut runs[1].load.seconds {
+                (second.ok, second.lost) = (second.sent, 0);
+            }
+        }),
+        // What the generator lost by itself is no proof of anything.
+        ("the scenario proves nothing", |runs| {
+            for lost in &mut runs[1].load.lost {
+                lost.kind = Kind::Local;
+            }
+        }),
+        ("lost by the generator's own side", |runs| {
+            runs[1].load.lost[0].kind = Kind::Local;
+        }),
+    ];
+    for (said, spoil) in cases {
+        let mut runs = both(2);
+        spoil(&mut runs);
+        let problems = report::problems(&runs);
+        assert!(
+            problems.iter().any(|problem| problem.contains(said)),
+            "{said}: {problems:?}"
+        );
+    }
+}
+
+#[test]
+fn a_late_generator_is_said() {
+    let mut late = run(Arm::Silkroll, 1);
+    let text = |run: &Run| report::losses(run).contains("late itself");
+    assert!(!text(&late));
+    late.load.lateness = Lateness {
+        p50_ms: 3,
+        p99_ms: 51,
+        max_ms: 900,
+    };
+    assert!(text(&late));
+}

@@ -127,6 +127,9 @@ fn run_in(
         if let Some(pod) = run.pods.iter_mut().find(|pod| pod.name == name) {
             // The log that said so was that of the container before.
             restart.killed_ms = pod.killed_ms.take();
+            // The kubelet's event was asked for now and then only; SIGTERM does not come before it.
+            let killed = restart.killed_ms.unwrap_or(restart.failed_ms);
+            restart.failed_ms = restart.failed_ms.min(killed);
             pod.restarts.push(restart);
         }
     }

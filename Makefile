@@ -26,7 +26,7 @@ help:
 	echo '  make prove-full      the same with 100 rollouts each, in place of 10                       (2 h)'
 	echo '  make bench           what an answer costs, beside the cost of skipping its input           (4 min)'
 	echo '  make cluster         only build the control plane for the tests: etcd, kube-apiserver, …   (10 min, then 1 s)'
-	echo "  make manifests       write the names of this version's script and helper into install.yaml (1 min, then 1 s)"
+	echo "  make manifests       write the names of script and helper into manifests/install.yaml      (1 min, then 1 s)"
 	echo
 	echo 'Rust (rustup.rs) is all that the demo needs; the tests need Go, too. Where something is missing, the'
 	echo 'target says which command installs it; Debian packages it installs itself where it runs as root.'
@@ -65,7 +65,8 @@ test:
 	exit "$$failed"
 
 # A network and process namespace of their own: some registries listen on every address, and `signal` looks at every
-# process. Whatever runs in there ends with the shell that is its first process.
+# process. Whatever runs in there ends with the shell that is its first process. What they write is in memory: a database
+# that waits for a busy disk is taken for dead.
 test-registries:
 	.ci/needs build registries
 	if [ "$$(id -u)" != 0 ]; then
@@ -82,7 +83,7 @@ test-registries:
 	$(CARGO) test --locked --test registries --no-run
 	# As many threads as tests: they mostly wait, for each other too.
 	timeout --foreground 1200 unshare --net --mount --pid --fork --kill-child --mount-proc sh -c \
-	  'ip link set lo up && mount -t tmpfs tmpfs /run && "$$@"; exit' sh \
+	  'ip link set lo up && mount -t tmpfs tmpfs /run && TMPDIR=/run "$$@"; exit' sh \
 	  $(CARGO) test --locked --offline --test registries -- --ignored --test-threads 16 --nocapture
 
 lint:
@@ -125,7 +126,14 @@ helper-check:
 	echo "Building the helper and comparing it with src/leave/helper (a minute with the installation, then 20 seconds)."
 	built=$$(mktemp -d)
 	trap 'rm -rf "$$built"' EXIT
-	HELPER_OUT="$$built" helper/build.sh
+	status=0
+	HELPER_OUT="$$built" helper/build.sh || status=$$?
+	# Debian updates its compiler under a commit that has nothing to do with it.
+	if [ "$$status" = 3 ]; then
+	  echo "NOT COMPARED: the committed programs cannot be built anew with these tools."
+	  exit 0
+	fi
+	[ "$$status" = 0 ] || exit "$$status"
 	for program in hook-amd64 hook-arm64; do
 	  cmp "$$built/$$program" "src/leave/helper/$$program" && continue
 	  echo "src/leave/helper/$$program is not what helper/ gives. Where helper/ was changed: make helper, and commit both." >&2

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds the helper for one architecture, amd64 or arm64, or for both: build.sh [amd64|arm64]…, into src/leave/helper or
 # the folder that HELPER_OUT names. The same bytes come out of any folder, for each build of silkroll must name the same
-# ConfigMap: so compiler and C library are these and no others, Debian 12's.
+# ConfigMap: so compiler and C library are these and no others, Debian 12's. Ends with 3 where they are others.
 set -eu
 wanted_rustc='1.96.0'
 wanted_musl='1.2.3-1'
@@ -23,11 +23,17 @@ EOF
   exit 1
 }
 
+other() { # WHAT IS THERE, WHAT IS WANTED
+  echo "helper/build.sh: here is $1; the committed helper was built with $2." >&2
+  echo "To go on with the new one: name it at the top of helper/build.sh, then make helper manifests, and commit all of it." >&2
+  exit 3
+}
+
 for program in "$rustc" "$cargo"; do
   [ -x "$program" ] || missing "$program is not there."
 done
 version=$("$rustc" --version)
-case $version in "rustc $wanted_rustc "*) ;; *) missing "$rustc is '$version', and the helper is built with $wanted_rustc." ;; esac
+case $version in "rustc $wanted_rustc "*) ;; *) other "$version" "rustc $wanted_rustc" ;; esac
 
 build() { # ARCHITECTURE, as Debian and as the compiler call it
   target=$2-unknown-linux-gnu
@@ -38,7 +44,7 @@ build() { # ARCHITECTURE, as Debian and as the compiler call it
   [ -e "$musl/libc.a" ] || missing "musl-dev:$1 is not there."
   command -v "$linker" >/dev/null 2>&1 || missing "$linker is not there."
   found=$(dpkg-query -W -f '${Version}' "musl-dev:$1" 2>/dev/null) || found=unknown
-  [ "$found" = "$wanted_musl" ] || missing "musl-dev:$1 is $found, and the helper is linked with $wanted_musl."
+  [ "$found" = "$wanted_musl" ] || other "musl-dev:$1 $found" "musl-dev $wanted_musl"
 
   # Without unwinding nobody calls what alloc still names of it.
   flags="-Ctarget-feature=+crt-static -Crelocation-model=static -Cforce-unwind-tables=no"

@@ -1,5 +1,5 @@
-//! The hook itself, `src/leave/hook.sh`, in real shells, with one HTTP client at a time, against servers that
-//! record and misbehave.
+//! The hook itself, `src/leave/hook.sh`, in real shells, with one HTTP client at a time, and the helper for images
+//! without a shell, against servers that record and misbehave.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -23,6 +23,8 @@ mod back;
 mod bounds;
 #[path = "script/chain.rs"]
 mod chain;
+#[path = "script/helper.rs"]
+mod helper;
 #[path = "script/leave_eureka.rs"]
 mod leave_eureka;
 #[path = "script/leave_http.rs"]

@@ -159,7 +159,15 @@ impl<'w> Attempt<'w> {
         let url = text!(server.base, path);
         let answer = self.call(verb.as_bytes(), &url, server.headers, body, objects)?;
         if answer.status == 0 {
-            return Err(Trouble::again(text!("no answer from ", server.base)));
+            let asked = path.split(|byte| *byte == b'?').next().unwrap_or_default();
+            return Err(Trouble::again(text!(
+                "no answer from ",
+                server.base,
+                " to ",
+                verb,
+                " ",
+                asked
+            )));
         }
         Ok(answer)
     }

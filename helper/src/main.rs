@@ -109,15 +109,26 @@ fn leave(container: &Container, wanted: Option<Wanted>, limit: u64) {
         ])),
         Some(child) => {
             let until = begun + limit * 1000 + LAST_WORDS_MILLIS;
-            if let Waited::Over = child.wait(Some(until)) {
-                child.kill();
-                let limit = number(limit);
-                container.say(&join(&[
-                    name,
-                    b": not done within ",
-                    &limit,
-                    b" s, going on",
-                ]));
+            match child.wait(Some(until)) {
+                Waited::Ended(0) => {}
+                Waited::Ended(status) => {
+                    let status = number(u64::from(status.unsigned_abs()));
+                    container.say(&join(&[
+                        name,
+                        b": not done: the helper failed with status ",
+                        &status,
+                    ]));
+                }
+                Waited::Over => {
+                    child.kill();
+                    let limit = number(limit);
+                    container.say(&join(&[
+                        name,
+                        b": not done within ",
+                        &limit,
+                        b" s, going on",
+                    ]));
+                }
             }
         }
     }

@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result};
 use clap::Parser;
 use prove::load::Plan;
 use prove::node::enclosure::{self, Role};
@@ -83,7 +84,11 @@ fn outside(options: &Options) -> Result<i32> {
     }
     fs::create_dir_all(&logs).with_context(|| format!("making {}", logs.display()))?;
     let status = enclosure::enter()?;
-    Ok(status.code().unwrap_or(1))
+    // A shell's way to say that a signal ended it.
+    Ok(status
+        .code()
+        .or_else(|| status.signal().map(|signal| 128 + signal))
+        .unwrap_or(1))
 }
 
 fn inside(options: &Options) -> Result<i32> {
@@ -124,11 +129,10 @@ fn inside(options: &Options) -> Result<i32> {
         registry.wait(&mut node)?;
         say(begun, &format!("{registry:?} is up"));
     }
-    let tried = run_all(&mut node, &parts, &scenarios, options, begun);
+    let (runs, mut problems) = run_all(&mut node, &parts, &scenarios, options, begun)?;
     install::save_log(&node.kubectl, &parts.logs)?;
-    let runs = tried?;
     println!("{}", report::overview(&runs));
-    let problems = report::problems(&runs);
+    problems.extend(report::problems(&runs));
     for problem in &problems {
         println!("NOT PROVED: {problem}");
     }
@@ -139,16 +143,20 @@ fn inside(options: &Options) -> Result<i32> {
     Ok(i32::from(!problems.is_empty()))
 }
 
+/// The runs, and the arms that could not be run: the others count all the same.
 fn run_all(
     node: &mut Node,
     parts: &Parts,
     scenarios: &[&'static Scenario],
     options: &Options,
     begun: Instant,
-) -> Result<Vec<Run>> {
+) -> Result<(Vec<Run>, Vec<String>)> {
     let mut runs = Vec::new();
+    let mut failures = Vec::new();
     for together in groups(scenarios, options.at_once.max(1)) {
-        runs.extend(at_once(node, parts, together, options)?);
+        let (done, failed) = at_once(node, parts, together, options);
+        runs.extend(done);
+        failures.extend(failed);
         node.check()?;
         // After each, so that what was seen is there whatever comes later.
         report::write(&options.out, &runs)?;
@@ -156,7 +164,7 @@ fn run_all(
             say(begun, &format!("{}: done", scenario.name));
         }
     }
-    Ok(runs)
+    Ok((runs, failures))
 }
 
 /// What runs at once. Services with a registry mostly wait until lists are old: they do so together.
@@ -245,7 +253,7 @@ fn at_once(
     parts: &Parts,
     scenarios: &[&'static Scenario],
     options: &Options,
-) -> Result<Vec<Run>> {
+) -> (Vec<Run>, Vec<String>) {
     let settings = Settings {
         times: options.rollouts,
         plan: Plan {
@@ -272,16 +280,12 @@ fn at_once(
                     report::fill(&mut run);
                     runs.push(run);
                 }
-                Ok(Err(error)) => failures.push(error),
-                Err(_) => failures.push(anyhow!("the thread of an arm panicked")),
+                Ok(Err(error)) => failures.push(format!("{error:#}")),
+                Err(_) => failures.push("the thread of an arm panicked".to_owned()),
             }
         }
     });
-    if failures.is_empty() {
-        return Ok(runs);
-    }
-    let all: Vec<String> = failures.iter().map(|error| format!("{error:#}")).collect();
-    bail!("{}", all.join("\n"))
+    (runs, failures)
 }
 
 fn say(begun: Instant, what: &str) {

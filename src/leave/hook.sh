@@ -471,7 +471,21 @@ each_server() {
 ask() { # VERB PATH [BODY], of $server
   body=${3-}
   call "$1" "$server$2" && return
-  case $? in 1) what="no answer from $server"; return 1 ;; *) return 2 ;; esac
+  case $? in 1) what="no answer from $server to $1 ${2%%\?*}"; return 1 ;; *) return 2 ;; esac
+}
+
+# An absence is believed only where $answer is whole: it begins an object and closes every brace.
+judge_absence() { # of the answer to $1
+  IFS='{'
+  # shellcheck disable=SC2086 # to be split; globbing is off
+  set -- "$1" ${answer}x
+  opened=$# IFS='}'
+  # shellcheck disable=SC2086
+  set -- "$1" ${answer}x
+  unset IFS
+  case $answer in '{'*) [ "$#" -ne "$opened" ] || return 0 ;; esac
+  what="$server answered $status to the $1 with something else or a part"
+  return 1
 }
 
 # The answer to $1, is its status one of $2? An error of the server may pass, and another server may do better; one of ours will not.
@@ -562,8 +576,9 @@ nacos_read() {
     case $piece in *'"ephemeral":false'*) ephemeral=false ;; esac
     weight=${piece#*\"weight\":}
     weight=${weight%%[!0-9.E-]*}
-    break
+    return
   done
+  judge_absence read
 }
 
 # Eureka: an override and not DELETE, which the next heartbeat undoes. It sticks to the id for as long as an instance of that
@@ -598,7 +613,7 @@ eureka_back() {
   if [ "$status" = 404 ]; then what="$e_who is not registered, nothing to switch on ($server)"; return 0; fi
   judge read 200 || return
   # A server forgets the override with the instance; one without it is new and must not be disturbed.
-  case $answer in *'"overridden'[Ss]'tatus":"OUT_OF_SERVICE"'*) ;; *) what="$e_id is not switched off ($server)"; return 0 ;; esac
+  case $answer in *'"overridden'[Ss]'tatus":"OUT_OF_SERVICE"'*) ;; *) judge_absence read || return; what="$e_id is not switched off ($server)"; return 0 ;; esac
   # Without a value: with UP it would be listed before the application is there. Its next heartbeat registers it as it is.
   component "$e_id"
   ask DELETE "/apps/$e_app/$enc/status" || return
@@ -617,7 +632,11 @@ eureka() {
   need_podip || return
   e_who="$podip${SILKROLL_EUREKA_PORT:+:$SILKROLL_EUREKA_PORT} of $SILKROLL_EUREKA_APP"
   ask GET "/apps/$e_app" || return
-  [ "$status" != 404 ] || return 0
+  # Eureka itself says nothing of what is absent; a page of the web server around it tells of a wrong path.
+  case $status:$answer in
+    404:*'"path":"'*) what="$server answered 404 to the list: is the path in the server's URL right?"; return 2 ;;
+    404:*) return 0 ;;
+  esac
   judge list 200 || return
   eureka_find || return
   [ "$status" != 404 ] || return 0
@@ -645,7 +664,7 @@ eureka_find() {
     esac
   done
   case $count in
-    0) status=404 ;;
+    0) judge_absence list && status=404 ;;
     1) ;;
     *) what="$count instances of $SILKROLL_EUREKA_APP are at $podip: which is this one needs a port ($server)"; return 2 ;;
   esac

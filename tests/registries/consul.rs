@@ -67,7 +67,9 @@ fn agent(world: &World, config: &Value) -> Process {
     let mut agent = world.start("consul", &program.display().to_string(), &args);
     up(30, &mut agent, || {
         let leader = consul("GET", "status/leader", &Value::Null);
-        leader.status == 200 && leader.body.len() > 2
+        // Where there are tokens, it makes the first one a moment after it has a leader.
+        let knows_us = consul("GET", "acl/token/self", &Value::Null).status != 403;
+        leader.status == 200 && leader.body.len() > 2 && knows_us
     });
     agent
 }

@@ -5,6 +5,12 @@ use std::time::{Duration, Instant};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/leave/hook.sh");
 
+const HELPER: &str = if cfg!(target_arch = "aarch64") {
+    concat!(env!("CARGO_MANIFEST_DIR"), "/src/leave/helper/hook-arm64")
+} else {
+    concat!(env!("CARGO_MANIFEST_DIR"), "/src/leave/helper/hook-amd64")
+};
+
 /// A form of the hook: what stands before `stop` or `start`.
 pub(crate) struct Runner {
     pub(crate) name: &'static str,
@@ -23,6 +29,10 @@ pub(crate) const RUNNERS: &[Runner] = &[
     Runner {
         name: "busybox sh",
         words: &["busybox", "sh", SCRIPT],
+    },
+    Runner {
+        name: "helper",
+        words: &[HELPER],
     },
 ];
 

@@ -6,8 +6,9 @@ use crate::hook::{ONE, RUNNERS, Settings};
 use crate::process::Process;
 use crate::start::{World, up, within};
 
-/// The application tells the server of a change of its own at once, by a timer of 4 s.
-const TOLD: u64 = 10;
+/// The application tells the server of a change of its own at once, but no more than a few times a minute: then with its
+/// next look, every 30 s.
+const TOLD: u64 = 35;
 
 fn settings() -> Settings {
     Settings::new(

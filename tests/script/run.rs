@@ -9,21 +9,24 @@ use std::time::{Duration, Instant};
 
 pub(crate) const HOOK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/leave/hook.sh");
 
+/// The helper, for images without a shell, as it is built for this machine.
+pub(crate) const HELPER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/leave/helper/hook-amd64");
+
 /// How the hook is run.
 #[derive(Clone, Copy)]
 pub(crate) enum Runner {
     /// `PROGRAM hook.sh stop …`, in the container as `sh`.
     Shell(&'static str),
     /// `PROGRAM stop …`, to the same contract and with nothing of the container's.
-    #[expect(dead_code, reason = "the place for a hook that is a program")]
     Program(&'static str),
 }
 
 /// Each is proved by the same tests.
-pub(crate) const SHELLS: [(&str, Runner); 3] = [
+pub(crate) const SHELLS: [(&str, Runner); 4] = [
     ("dash", Runner::Shell("/bin/dash")),
     ("bash", Runner::Shell("/bin/bash")),
     ("busybox ash", Runner::Shell("/bin/busybox")),
+    ("helper", Runner::Program(HELPER)),
 ];
 
 /// Name for the table, name in the PATH, the program.

@@ -74,8 +74,13 @@ pub(crate) fn null_stdio() {
     }
 }
 
-/// Makes standard output and error go to this file.
+/// Makes standard output and error go to this file, which then waits for its reader as others expect it.
 pub(crate) fn print_to(file: c_int) {
+    // SAFETY: takes numbers; fails where `file` is not open.
+    unsafe {
+        let flags = libc::fcntl(file, libc::F_GETFL);
+        libc::fcntl(file, libc::F_SETFL, flags & !libc::O_NONBLOCK);
+    }
     for stream in [1, 2] {
         // SAFETY: `file` is open; what `stream` was is closed by it.
         unsafe { libc::dup2(file, stream) };

@@ -8,7 +8,8 @@ use libc::{c_int, c_uint, pid_t, sigset_t};
 
 use super::clock::timespec;
 use super::file::{File, close, pipe, poll};
-use super::{c_text, drain_on_panic, errno, now};
+use super::memory::now_in_child;
+use super::{c_text, errno, now};
 
 /// As a shell says it.
 pub(crate) const NOT_FOUND: c_int = 127;
@@ -82,7 +83,7 @@ pub(crate) fn fork(work: impl FnOnce() -> c_int) -> Option<Child> {
     match unsafe { libc::fork() } {
         ..0 => None,
         0 => {
-            drain_on_panic(0);
+            now_in_child();
             let status = work();
             // SAFETY: ends the process. Nothing is buffered.
             unsafe { libc::_exit(status) }

@@ -14,7 +14,8 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use rustix::process::{WaitOptions, wait};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Says to the program which of the three it is: `first` or `inside`; outside there is none.
 pub const ROLE: &str = "PROVE_ROLE";
@@ -49,20 +50,48 @@ impl Role {
 ///
 /// Where `unshare` cannot be started.
 pub fn enter() -> Result<ExitStatus> {
+    remove_stale_cgroups();
     let group = cgroup();
     let this = std::env::current_exe().context("finding this program")?;
     // `--kill-child` covers the death of unshare, the parent-death signal that of this process.
-    let status = Command::new("setpriv")
+    let mut child = Command::new("setpriv")
         .args(["--pdeathsig", "KILL", "unshare", "--net", "--mount"])
         .args(["--pid", "--fork", "--kill-child", "--mount-proc", "--"])
         .arg(this)
         .args(std::env::args_os().skip(1))
         .env(ROLE, "first")
         .env(GROUP, &group)
-        .status()
+        .spawn()
         .context("starting setpriv and unshare: apt-get install util-linux")?;
+    end_at_signals(Pid::from_child(&child))?;
+    let status = child.wait().context("waiting for the enclosure")?;
     remove_cgroups(&group);
     Ok(status)
+}
+
+/// On Ctrl-C and SIGTERM the enclosure ends first, and then this process, which has to clean up.
+fn end_at_signals(enclosure: Pid) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let (mut interrupt, mut terminate) = {
+        let _inside = runtime.enter();
+        (
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::terminate())?,
+        )
+    };
+    thread::spawn(move || {
+        runtime.block_on(async {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        });
+        // Where it has ended by itself, this process is about to end, too.
+        let _ = kill_process(enclosure, Signal::KILL);
+    });
+    Ok(())
 }
 
 /// What the first process does: start the work, collect the dead, and end as the work ended.
@@ -92,12 +121,13 @@ pub fn be_first() -> Result<i32> {
 }
 
 const GROUP: &str = "PROVE_CGROUP";
+const PREFIX: &str = "silkroll-prove-";
 
 /// The control group under which this run's pods are: a name of its own, so that two runs do not
 /// meet and nothing of another node is touched.
 #[must_use]
 pub fn cgroup() -> String {
-    std::env::var(GROUP).unwrap_or_else(|_| format!("silkroll-prove-{}", std::process::id()))
+    std::env::var(GROUP).unwrap_or_else(|_| format!("{PREFIX}{}", std::process::id()))
 }
 
 /// The folders of a control group: one, or one for each controller where they are version 1.
@@ -130,6 +160,20 @@ fn remove_cgroups(name: &str) {
         thread::sleep(Duration::from_millis(100));
     }
     eprintln!("left behind: the empty control groups {name} under /sys/fs/cgroup");
+}
+
+/// Those of runs that were killed outright, and could not clean up: the process that their names
+/// name is no more.
+fn remove_stale_cgroups() {
+    for folder in cgroup_folders("") {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let process = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
+            if process.is_some_and(|id| !Path::new("/proc").join(id).exists()) {
+                remove_below(&entry.path());
+            }
+        }
+    }
 }
 
 fn remove_below(folder: &Path) -> bool {

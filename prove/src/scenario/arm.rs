@@ -285,8 +285,28 @@ fn check_injection(kubectl: &Kubectl, namespace: &str, arm: Arm) -> Result<()> {
     match (arm, injected) {
         (Arm::Silkroll, false) => bail!("Silkroll injected nothing"),
         (Arm::Control, true) => bail!("Silkroll injected into a namespace that did not opt in"),
-        _ => Ok(()),
+        (Arm::Control, false) => Ok(()),
+        (Arm::Silkroll, true) => check_script(kubectl, namespace),
     }
+}
+
+/// Without the ConfigMap that a hook runs from pods start all the same, and it only waits. Silkroll may
+/// not write one where manifests and image are of different versions.
+fn check_script(kubectl: &Kubectl, namespace: &str) -> Result<()> {
+    let path = "jsonpath={.spec.template.spec.volumes[*].configMap.name}";
+    let deployment = ["get", "deployment", "web", "-n", namespace, "-o", path];
+    let names = kubectl.run(&deployment, "")?;
+    for name in names.split_whitespace() {
+        let begun = Instant::now();
+        while let Err(error) = kubectl.run(&["get", "configmap", name, "-n", namespace], "") {
+            if begun.elapsed() > ACQUAINTANCE * 5 {
+                return Err(error).with_context(|| {
+                    format!("{name} is not in {namespace}: are manifests/install.yaml and the image of one version?")
+                });
+            }
+        }
+    }
+    Ok(())
 }
 
 fn cluster_address(kubectl: &Kubectl, namespace: &str) -> Result<SocketAddr> {

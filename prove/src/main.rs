@@ -6,7 +6,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use clap::Parser;
@@ -248,6 +248,10 @@ fn ingress(folder: &Path, node: &Node) -> Spec {
     }
 }
 
+/// A quarter of what proxies wait by default. A machine that has more to do than it can makes answers
+/// slow, and the report says how slow; lost is what gets none.
+const TIMEOUT: Duration = Duration::from_secs(15);
+
 /// Both arms of a scenario run at the same time: on the same machine in the same state.
 fn at_once(
     node: &Node,
@@ -259,6 +263,7 @@ fn at_once(
         times: options.rollouts,
         plan: Plan {
             rate: options.rate,
+            timeout: TIMEOUT,
             ..Plan::default()
         },
         ingress: INGRESS,

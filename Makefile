@@ -168,7 +168,7 @@ prove prove-full: static
 	echo "Kubernetes and Traefik from their Go modules (30 minutes once, cached outside this folder; then a second)."
 	kubernetes=$$(tests/cluster/build.sh etcd kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl)
 	traefik=$$(prove/traefik/build.sh)
-	echo "Nacos and its client, as for the registries' tests (10 minutes once, cached; then a second)."
+	echo "Nacos, its client and Eureka, as for the registries' tests (10 minutes once, cached; then a second)."
 	registries=$$(tests/registries/prepare.sh)
 	echo "The load generator and the services under load, as static binaries (1 minute, then a second)."
 	host=$$(rustc -vV | sed -n 's/^host: //p')

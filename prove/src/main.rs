@@ -153,7 +153,7 @@ fn run_all(
 ) -> Result<(Vec<Run>, Vec<String>)> {
     let mut runs = Vec::new();
     let mut failures = Vec::new();
-    for together in groups(scenarios, options.at_once.max(1)) {
+    for together in groups(scenarios, options.at_once) {
         let (done, failed) = at_once(node, parts, together, options);
         runs.extend(done);
         failures.extend(failed);
@@ -167,7 +167,8 @@ fn run_all(
     Ok((runs, failures))
 }
 
-/// What runs at once. Services with a registry mostly wait until lists are old: they do so together.
+/// What runs at once. Services with a registry mostly wait until lists are old: two of them do so
+/// together. Three are too many for two cores, which have Java programs to start.
 fn groups<'s>(
     scenarios: &'s [&'static Scenario],
     at_once: usize,

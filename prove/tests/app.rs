@@ -9,7 +9,7 @@
 mod programs;
 
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use programs::Program;
@@ -97,6 +97,47 @@ fn it_takes_its_time_to_start_and_can_be_ended_meanwhile() {
     app.term();
     assert_eq!(app.says("sigterm"), "while starting");
     assert_eq!(app.code(), Some(143));
+}
+
+/// Takes one request, answers it with a status, and gives it back.
+fn asked(listener: &TcpListener, status: &str) -> String {
+    let (mut stream, _) = listener.accept().unwrap();
+    let mut request = String::new();
+    let mut bytes = [0; 4096];
+    // What was sent at once: its lines, and the JSON if there is one.
+    while !request.contains("\r\n\r\n") || (request.contains('{') && !request.ends_with("}}")) {
+        let read = stream.read(&mut bytes).unwrap();
+        assert!(read > 0, "{request}");
+        request.push_str(std::str::from_utf8(&bytes[..read]).unwrap());
+    }
+    write!(stream, "HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n").unwrap();
+    request
+}
+
+#[test]
+fn it_registers_in_eureka_until_it_gets_there_and_takes_itself_out_at_its_end() {
+    let eureka = TcpListener::bind("127.0.0.1:0").unwrap();
+    let server = format!("http://{}/eureka", eureka.local_addr().unwrap());
+    let args = ["--eureka", &server, "--eureka-app", "shop"];
+    let mut app = Program::app("app-1", &[&args[..], &["--address", "10.1.2.3"]].concat());
+    let port = app.address().port();
+    asked(&eureka, "503 Unavailable");
+    let request = asked(&eureka, "204 No Content");
+    assert!(request.starts_with("POST /eureka/apps/SHOP HTTP/1.1\r\n"));
+    for part in [
+        format!(r#""instanceId":"app-1:shop:{port}""#),
+        format!(r#""$":{port}"#),
+        r#""ipAddr":"10.1.2.3""#.to_owned(),
+        r#""status":"UP""#.to_owned(),
+    ] {
+        assert!(request.contains(&part), "{part}: {request}");
+    }
+    assert_eq!(app.says("registered"), format!("app-1:shop:{port}"));
+    app.term();
+    let request = asked(&eureka, "200 OK");
+    let expected = format!("DELETE /eureka/apps/SHOP/app-1:shop:{port} HTTP/1.1\r\n");
+    assert!(request.starts_with(&expected), "{request}");
+    assert_eq!(app.code(), Some(0));
 }
 
 #[test]

@@ -97,8 +97,8 @@ impl Options {
         Ok(options)
     }
 
-    fn instance(&self, host: &str) -> anyhow::Result<Option<Instance>> {
-        let address = SocketAddr::new(self.address, self.listen.port());
+    fn instance(&self, host: &str, port: u16) -> anyhow::Result<Option<Instance>> {
+        let address = SocketAddr::new(self.address, port);
         let new = |server: &String| Instance::new(server, &self.eureka_app, host, address);
         self.eureka.as_ref().map(new).transpose()
     }
@@ -162,7 +162,8 @@ async fn run(options: &Options) -> io::Result<ExitCode> {
         ending: watch::Sender::new(false),
         linger: options.linger,
     });
-    let instance = options.instance(&app.pod).map_err(io::Error::other)?;
+    let port = listener.local_addr()?.port();
+    let instance = options.instance(&app.pod, port).map_err(io::Error::other)?;
     let registered = instance
         .clone()
         .map(|instance| tokio::spawn(async move { instance.keep(say).await }));

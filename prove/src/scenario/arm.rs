@@ -58,7 +58,13 @@ fn run_in(
     arm: Arm,
     settings: &Settings,
 ) -> Result<Run> {
-    set_up(kubectl, namespace, scenario, arm, scenario.annotations)?;
+    set_up(
+        kubectl,
+        namespace,
+        scenario.manifests,
+        arm,
+        scenario.annotations,
+    )?;
 
     let mut plan = Plan {
         slow: Duration::from_secs(scenario.slow),
@@ -127,6 +133,9 @@ fn run_in(
         if let Some(pod) = run.pods.iter_mut().find(|pod| pod.name == name) {
             // The log that said so was that of the container before.
             restart.killed_ms = pod.killed_ms.take();
+            // The kubelet's event was asked for now and then only; SIGTERM does not come before it.
+            let killed = restart.killed_ms.unwrap_or(restart.failed_ms);
+            restart.failed_ms = restart.failed_ms.min(killed);
             pod.restarts.push(restart);
         }
     }
@@ -158,7 +167,7 @@ fn own_hooks(pods: &[Seen]) -> Result<String> {
 fn set_up(
     kubectl: &Kubectl,
     namespace: &str,
-    scenario: &Scenario,
+    manifests: &[impl AsRef<str>],
     arm: Arm,
     annotations: &[(&str, &str)],
 ) -> Result<()> {
@@ -167,9 +176,9 @@ fn set_up(
     // Services are older than their deployments, as a rule: time for Silkroll to learn of this one.
     thread::sleep(ACQUAINTANCE);
     let mut warnings = String::new();
-    for manifest in scenario.manifests {
+    for manifest in manifests {
         // An Ingress needs a host of its own; no other manifest names its namespace.
-        let manifest = manifest.replace("NAMESPACE", namespace);
+        let manifest = manifest.as_ref().replace("NAMESPACE", namespace);
         let apply = ["apply", "-n", namespace, "-f", "-"];
         warnings += &kubectl.run_with_warnings(&apply, &manifest)?.1;
     }
@@ -235,8 +244,11 @@ fn without_start_hook(
     }
     // Nobody calls it: nobody has to forget it.
     annotations.extend([("start-hook", "none"), ("drain-seconds", "2")]);
+    // One pod is enough for that.
+    let one = |manifest: &&str| manifest.replace("replicas: 3", "replicas: 1");
+    let manifests: Vec<String> = scenario.manifests.iter().map(one).collect();
     let run = || -> Result<Vec<Absence>> {
-        set_up(kubectl, namespace, scenario, Arm::Silkroll, &annotations)?;
+        set_up(kubectl, namespace, &manifests, Arm::Silkroll, &annotations)?;
         let failures = liveness::run(kubectl, namespace, &registry.source(namespace)?, 1)?;
         kubectl.run(&["delete", "namespace", namespace, "--wait=false"], "")?;
         Ok(failures.absences)
@@ -273,8 +285,28 @@ fn check_injection(kubectl: &Kubectl, namespace: &str, arm: Arm) -> Result<()> {
     match (arm, injected) {
         (Arm::Silkroll, false) => bail!("Silkroll injected nothing"),
         (Arm::Control, true) => bail!("Silkroll injected into a namespace that did not opt in"),
-        _ => Ok(()),
+        (Arm::Control, false) => Ok(()),
+        (Arm::Silkroll, true) => check_script(kubectl, namespace),
     }
+}
+
+/// Without the ConfigMap that a hook runs from pods start all the same, and it only waits. Silkroll may
+/// not write one where manifests and image are of different versions.
+fn check_script(kubectl: &Kubectl, namespace: &str) -> Result<()> {
+    let path = "jsonpath={.spec.template.spec.volumes[*].configMap.name}";
+    let deployment = ["get", "deployment", "web", "-n", namespace, "-o", path];
+    let names = kubectl.run(&deployment, "")?;
+    for name in names.split_whitespace() {
+        let begun = Instant::now();
+        while let Err(error) = kubectl.run(&["get", "configmap", name, "-n", namespace], "") {
+            if begun.elapsed() > ACQUAINTANCE * 5 {
+                return Err(error).with_context(|| {
+                    format!("{name} is not in {namespace}: are manifests/install.yaml and the image of one version?")
+                });
+            }
+        }
+    }
+    Ok(())
 }
 
 fn cluster_address(kubectl: &Kubectl, namespace: &str) -> Result<SocketAddr> {

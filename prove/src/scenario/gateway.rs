@@ -33,6 +33,9 @@ pub(super) fn start(
         registry.format(),
         "--cache-seconds",
         registry.caches(),
+        // Longer than the generator waits: that decides what is lost.
+        "--timeout-seconds",
+        "30",
     ];
     let spec = Spec {
         name: format!("gateway-{namespace}"),

@@ -120,10 +120,6 @@ static SCENARIOS: [Scenario; 11] = [
         image: Service::Nacos,
         manifests: &[NACOS],
         annotations: &[
-            OFTEN,
-            // A connection is accepted before the service has registered itself; a rollout that goes
-            // on then leaves the registry without any instance.
-            ("readiness", "http://:8080/ready"),
             ("deregister", "nacos"),
             ("nacos-server", NACOS_SERVER),
             ("nacos-service", "web"),
@@ -154,8 +150,6 @@ static SCENARIOS: [Scenario; 11] = [
         image: Service::Nacos,
         manifests: &[LIVENESS],
         annotations: &[
-            OFTEN,
-            ("readiness", "http://:8080/ready"),
             ("deregister", "nacos"),
             ("nacos-server", NACOS_SERVER),
             ("nacos-service", "web"),

@@ -14,7 +14,7 @@ fn stop(
 ) -> (String, usize) {
     let place = Place::new(shell, &[client]);
     let mut env = settings(method, url);
-    env.push(("SILKROLL_LEAVE_SECONDS", "3"));
+    env.push(("SILKROLL_LEAVE_SECONDS", "10"));
     env.extend(more);
     let outcome = place.hook(&env, &["stop"]);
     assert_eq!(outcome.status, Some(0), "{}", outcome.output);

@@ -72,8 +72,7 @@ seconds() {
 watch() {
   (
     nap=
-    # Whoever ends is waited for: not every PID 1 does that for children that are not its own.
-    trap 'kill "$nap"; wait "$nap"; exit 0' TERM
+    trap 'kill "$nap"; exit 0' TERM
     sleep "$1" & nap=$!
     wait "$nap"
     kill -9 "$2"
@@ -365,7 +364,6 @@ exchange() {
   watch "$left" "$sr_pid"
   wait "$sr_pid"
   kill "$sr_dog"
-  wait "$sr_dog"
 }
 
 # call VERB URL: sends $headers and $body, at most $each seconds. Sets `status` (000: no answer) and `answer` (the body).

@@ -18,6 +18,9 @@ enum Log {
 
 pub(crate) struct Container {
     log: Cell<Log>,
+    /// Whether the user's own hook may print to it: a hook's output is held open by whoever it leaves behind, and only
+    /// somebody who asked for that as a log, by hand, wants to see it there.
+    own_log: bool,
 }
 
 impl Container {
@@ -29,11 +32,13 @@ impl Container {
             Some(path) => sys::open_log(path, true),
             None => sys::open_log(b"/proc/1/fd/1", false),
         };
+        let own_log = opened.is_some() || named.as_deref() == Some(b"-");
         let log = opened
             .map(Log::File)
             .or_else(|| sys::duplicate_stdout().map(Log::Stdout));
         Self {
             log: Cell::new(log.unwrap_or(Log::Nowhere)),
+            own_log,
         }
     }
 
@@ -47,8 +52,9 @@ impl Container {
 
     /// Makes the log what this process prints.
     pub(crate) fn log_as_output(&self) {
-        if let Log::File(file) | Log::Stdout(file) = self.log.get() {
-            sys::print_to(file);
+        match self.log.get() {
+            Log::File(file) | Log::Stdout(file) if self.own_log => sys::print_to(file),
+            _ => sys::null_stdio(),
         }
     }
 }
@@ -65,7 +71,11 @@ impl World for Container {
     fn say(&self, line: &[u8]) {
         if let Log::File(file) | Log::Stdout(file) = self.log.get() {
             let line = [&b"silkroll: "[..], &hook::escape_line(line), b"\n"].concat();
-            sys::write(file, &line);
+            // A pipe that nobody empties costs a second and the rest of the log, but holds up nothing.
+            if !sys::write(file, &line) {
+                sys::close(file);
+                self.log.set(Log::Nowhere);
+            }
         }
     }
 

@@ -25,6 +25,20 @@ use sys::{Child, Waited};
 /// What the leaving may take beyond its limit, to say what became of it; a tenth of what the whole hook may.
 const LAST_WORDS_MILLIS: u64 = 200;
 
+/// As a shell has it: killed by signal 9.
+const KILLED: i32 = 128 + 9;
+
+/// What became of leaving, as far as the drain has to know.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Left {
+    /// There is no more to do.
+    Settled,
+    /// It was not registered, and may be yet.
+    Absent,
+    /// A way back was ended, whose last request may still be on its way.
+    Contested,
+}
+
 /// The exit status.
 fn run(arguments: &[Vec<u8>]) -> i32 {
     sys::prepare_signals();
@@ -54,11 +68,12 @@ fn stop(container: &Container, chain: &[Vec<u8>]) -> i32 {
         limit => limit,
     };
     let wanted = wanted(container, Direction::Leave);
-    let mut absent = None;
-    if let Some(Wanted::Call(way)) = wanted
-        && leave(container, wanted, limit)
-    {
-        absent = Some(way);
+    let mut watched = None;
+    if let Some(Wanted::Call(way)) = wanted {
+        watched = match leave(container, wanted, limit) {
+            Left::Settled => None,
+            left => Some((way, left)),
+        };
     }
     if drain > 0 {
         container.say(&join(&[
@@ -67,8 +82,8 @@ fn stop(container: &Container, chain: &[Vec<u8>]) -> i32 {
             b" s for callers to forget this pod",
         ]));
         let until = container.now() + drain * 1000;
-        if let Some(way) = absent {
-            watch_for_it(container, way, until);
+        if let Some((way, left)) = watched {
+            watch_for_it(container, way, left, until);
         }
         container.pause(until.saturating_sub(container.now()));
     }
@@ -89,8 +104,10 @@ fn stop(container: &Container, chain: &[Vec<u8>]) -> i32 {
 }
 
 /// An app that is told to stop while it still starts registers in the middle of the drain: it is looked for, and taken
-/// out when it is there.
-fn watch_for_it(container: &Container, way: &Way, until: u64) {
+/// out when it is there. Where a way back was ended, too: no success is the last while its last request may come.
+fn watch_for_it(container: &Container, way: &Way, left: Left, until: u64) {
+    /// A node that forwards waits 2 s for the other; the rest is for a busy one.
+    const DOUBT_MILLIS: u64 = 6000;
     const EVERY_MILLIS: u64 = 3000;
     const LOOK_SECONDS: u64 = 2;
     let look = Limit {
@@ -98,6 +115,11 @@ fn watch_for_it(container: &Container, way: &Way, until: u64) {
         once: true,
         between_seconds: 1,
     };
+    let sure = match left {
+        Left::Contested => container.now() + DOUBT_MILLIS,
+        _ => 0,
+    };
+    let mut done = false;
     while until.saturating_sub(container.now()) > EVERY_MILLIS + LOOK_SECONDS * 1000 {
         container.pause(EVERY_MILLIS);
         let child = sys::fork(|| {
@@ -106,24 +128,31 @@ fn watch_for_it(container: &Container, way: &Way, until: u64) {
         });
         let Some(child) = child else { return };
         match child.wait(Some(container.now() + LOOK_SECONDS * 1000)) {
-            Waited::Ended(0) => return,
+            Waited::Ended(0) => done = true,
             Waited::Ended(_) => {}
             Waited::Over => child.kill(),
+        }
+        if done && container.now() >= sure {
+            return;
         }
     }
 }
 
-/// In a process of its own, which can be ended whatever it hangs in. True where it is not registered.
-fn leave(container: &Container, wanted: Option<Wanted>, limit: u64) -> bool {
+/// In a process of its own, which can be ended whatever it hangs in.
+fn leave(container: &Container, wanted: Option<Wanted>, limit: u64) -> Left {
     const ABSENT: i32 = 3;
-    let Some(wanted) = wanted else { return false };
+    const CONTESTED: i32 = 4;
+    let Some(wanted) = wanted else {
+        return Left::Settled;
+    };
     let begun = container.now();
     let child = sys::fork(|| {
         sys::null_stdio();
         match wanted {
             Wanted::Call(way) => {
                 // Where a way back was still trying, its last request may be on its way: let that come first.
-                if wanted.comes_back() && sys::end_lock(&hook::mark(container)) {
+                let contested = wanted.comes_back() && sys::end_lock(&hook::mark(container));
+                if contested {
                     container.pause(1000);
                 }
                 let spent = container.now().saturating_sub(begun);
@@ -132,8 +161,10 @@ fn leave(container: &Container, wanted: Option<Wanted>, limit: u64) -> bool {
                     once: false,
                     between_seconds: 1,
                 };
-                if keep_trying(container, way, Direction::Leave, limit) == Tried::Absent {
-                    return ABSENT;
+                match keep_trying(container, way, Direction::Leave, limit) {
+                    Tried::Done | Tried::Absent if contested => return CONTESTED,
+                    Tried::Absent => return ABSENT,
+                    Tried::Done | Tried::Failed => {}
                 }
             }
             Wanted::End(ending) => ending::end(container, ending, limit),
@@ -150,7 +181,8 @@ fn leave(container: &Container, wanted: Option<Wanted>, limit: u64) -> bool {
             let until = begun + limit * 1000 + LAST_WORDS_MILLIS;
             match child.wait(Some(until)) {
                 Waited::Ended(0) => {}
-                Waited::Ended(ABSENT) => return true,
+                Waited::Ended(ABSENT) => return Left::Absent,
+                Waited::Ended(CONTESTED) => return Left::Contested,
                 Waited::Ended(status) => {
                     let status = number(u64::from(status.unsigned_abs()));
                     container.say(&join(&[
@@ -172,7 +204,7 @@ fn leave(container: &Container, wanted: Option<Wanted>, limit: u64) -> bool {
             }
         }
     }
-    false
+    Left::Settled
 }
 
 /// Ends with 0 whatever happens, for a failing postStart kills the container; only the user's own hook may fail.
@@ -197,7 +229,8 @@ fn start(container: &Container, chain: &[Vec<u8>]) -> i32 {
         if let (Some(child), Some(Waited::Over)) = (&first, &waited) {
             child.kill();
         }
-        if !matches!(waited, Some(Waited::Ended(0))) {
+        // Killed before its bound, it was ended by a stop, which has the last word.
+        if !matches!(waited, Some(Waited::Ended(0 | KILLED))) {
             go_on(container, way.back_seconds, || {
                 try_for(way.back_seconds, false)
             });
@@ -264,8 +297,6 @@ fn exec(container: &Container, command: &[Vec<u8>]) -> i32 {
 }
 
 fn exec_bounded(container: &Container, command: &[Vec<u8>], seconds: u64) -> i32 {
-    /// As a shell has it: killed by signal 9.
-    const KILLED: i32 = 128 + 9;
     let until = container.now() + seconds * 1000;
     // A child that outlives the bound must not hold the hook's own output open: the kubelet would wait for it.
     let child: Option<Child> = sys::fork(|| {

@@ -16,18 +16,30 @@ set +x
 sr_nl='
 '
 sr_cr=$(printf '\r')
+sr_once='' sr_between=1
 
 # ---- log and clock
 
 # The container's log is what PID 1 writes to. A pipe is opened for reading too, so that a reader that went away cannot block us.
 open_log() {
-  sr_log=${SILKROLL_LOG:-/proc/1/fd/1}
-  if [ -p "$sr_log" ] && (: <>"$sr_log") 2>/dev/null; then exec 3<>"$sr_log"
+  sr_log=${SILKROLL_LOG:-/proc/1/fd/1} sr_piped='' sr_own_log=yes
+  if [ -p "$sr_log" ] && (: <>"$sr_log") 2>/dev/null; then exec 3<>"$sr_log" && sr_piped=yes
   elif [ "$sr_log" != - ] && (: >>"$sr_log") 2>/dev/null; then exec 3>>"$sr_log"
-  else exec 3>&1; fi
+  else
+    # Of the hook's own output nobody knows what it is. Not for the user's hook, unless it was asked for by hand.
+    exec 3>&1
+    sr_piped=yes
+    [ "$sr_log" = - ] || sr_own_log=''
+  fi
 }
 
+# A pipe that nobody empties costs a second and the rest of the log, but holds up nothing.
 say() {
+  if [ -z "$sr_piped" ]; then write_line "$1"; return 0; fi
+  bounded 1 write_line "$1"
+  [ "$sr_over" -eq 0 ] || { exec 3>/dev/null; sr_piped=''; }
+}
+write_line() {
   case $1 in *[[:cntrl:]]*) (LC_ALL=C; encode "$1" ' -~'; printf 'silkroll: %s\n' "$enc" >&3) ;;
   *) printf 'silkroll: %s\n' "$1" >&3 ;; esac 2>/dev/null
 }
@@ -68,28 +80,35 @@ seconds() {
 
 # ---- bounded work
 
-# Kills process $2 after $1 seconds, unless it is ended first (TERM, which takes its sleep along).
+# Kills process $2 after $1 seconds, unless it is ended first (TERM, which takes its sleep along). Its status is 1 where it killed.
 watch() {
   (
-    nap=
-    trap 'kill "$nap"; exit 0' TERM
+    nap='' ended=''
+    # Not TERM: the nap may have been born a moment ago, and still lose that. And whoever ends is waited for: not every PID 1
+    # does that for children that are not its own.
+    trap 'ended=yes; kill -9 $nap' TERM
     sleep "$1" & nap=$!
+    [ -z "$ended" ] || kill -9 "$nap"
     wait "$nap"
+    [ -z "$ended" ] || { wait "$nap"; exit 0; }
+    trap '' TERM
     kill -9 "$2"
+    exit 1
   ) >/dev/null 2>&1 </dev/null 3>&- &
   sr_dog=$!
 }
 
-# bounded SECONDS COMMAND…: its status, or above 128 where it was killed. 0 seconds: no bound.
+# bounded SECONDS COMMAND…: its status, or above 128 where it was killed, with sr_over 1 where that was the bound and 0 where it
+# was somebody else. 0 seconds: no bound.
 bounded() {
-  sr_bound=$1
+  sr_bound=$1 sr_over=0
   shift
   "$@" & sr_pid=$!
   if [ "$sr_bound" -eq 0 ]; then wait "$sr_pid"; return; fi
   watch "$sr_bound" "$sr_pid"
   wait "$sr_pid" 2>/dev/null
   sr_rc=$?
-  { kill "$sr_dog"; wait "$sr_dog"; } 2>/dev/null
+  { kill "$sr_dog"; wait "$sr_dog"; [ "$?" -ne 1 ] || sr_over=1; } 2>/dev/null
   return "$sr_rc"
 }
 
@@ -364,6 +383,7 @@ exchange() {
   watch "$left" "$sr_pid"
   wait "$sr_pid"
   kill "$sr_dog"
+  wait "$sr_dog"
 }
 
 # call VERB URL: sends $headers and $body, at most $each seconds. Sets `status` (000: no answer) and `answer` (the body).
@@ -376,17 +396,19 @@ call() {
   # shellcheck disable=SC2086 # a command with its arguments
   # The log is closed inside: bash makes the substitution before the redirections beside it.
   reply=$(exec 3>&- 2>/dev/null; if [ -n "$head" ]; then exchange | $head; else exchange; fi)
-  while case $reply in *HTTP/[0-9]*) ;; *) false ;; esac do
-    reply=HTTP/${reply#*HTTP/}
-    answer=$reply
+  # The status line begins the answer or a line; this wget indents what it shows of the head.
+  case $tool in bbwget) start="$sr_nl  HTTP/" ;; *) start=${sr_nl}HTTP/ ;; esac
+  reply=$sr_nl$reply
+  while case $reply in *"$start"[0-9]*) ;; *) false ;; esac do
+    reply=HTTP/${reply#*"$start"}
     case $reply in
       *"$sr_cr$sr_nl$sr_cr$sr_nl"*) answer=${reply#*"$sr_cr$sr_nl$sr_cr$sr_nl"} top=${reply%%"$sr_cr$sr_nl$sr_cr$sr_nl"*} ;;
-      *) top=$reply ;;
+      *) top=$reply answer=${reply#HTTP/} ;;
     esac
-    status=${reply#* }
-    status=${status%"${status#???}"}
+    # Not cut out with patterns: bash and busybox take seconds for one as long as an answer without an end of its head.
+    status=$(printf '%.3s' "${top#* }")
     case $status in
-      1[0-9][0-9]) reply=$answer ;;
+      1[0-9][0-9]) reply=$sr_nl$answer status=000 ;;
       [2-5][0-9][0-9]) break ;;
       *) status=000 && break ;;
     esac
@@ -398,17 +420,28 @@ call() {
   [ "$status" != 000 ]
 }
 
-# Takes the chunk sizes out of $answer, of which this shell counts bytes.
+# Takes the chunk sizes out of $answer, of which this shell counts bytes. Cut at once at the line ends' first halves: looking
+# for them one by one takes bash and busybox seconds in a list of thousands.
 unchunk() {
-  chunked=$answer$sr_nl answer=
-  while size=${chunked%%"$sr_nl"*} && chunked=${chunked#*"$sr_nl"} && size=${size%%[!0-9A-Fa-f]*} && [ $((0x${size:-0})) -gt 0 ]; do
-    size=$((0x$size)) chunk=
-    while [ "${#chunk}" -lt "$size" ] && [ -n "$chunked" ]; do
-      chunk=$chunk${chunked%%"$sr_nl"*}$sr_nl
-      chunked=${chunked#*"$sr_nl"}
-    done
-    answer=$answer${chunk%"$sr_cr$sr_nl"}
+  IFS=$sr_cr
+  # shellcheck disable=SC2086 # to be split; globbing is off
+  set -- $answer
+  unset IFS
+  answer='' size=0 chunk=''
+  for piece do
+    if [ "$size" -eq 0 ]; then
+      piece=${piece#"$sr_nl"}
+      piece=${piece%%[!0-9A-Fa-f]*}
+      size=$((0x${piece:-0})) chunk=
+      [ "$size" -gt 0 ] || return 0
+      # The second half stands before the chunk, and is counted.
+      size=$((size + 1))
+    else
+      chunk=$chunk$piece
+      if [ "${#chunk}" -ge "$size" ]; then answer=$answer${chunk#"$sr_nl"} size=0; else chunk=$chunk$sr_cr; fi
+    fi
   done
+  [ "$size" -eq 0 ] || answer=$answer${chunk#"$sr_nl"}
 }
 
 # ---- methods
@@ -768,9 +801,11 @@ find_processes() {
   done
 }
 
-# The `comm` and the `parent` of process $1, which has not ended: a zombie has.
+# The `comm` and the `parent` of process $1, which has not ended: a zombie has. A name may hold whatever it likes, newlines too.
 stat_of() {
-  { read -r line <"/proc/$1/stat"; } 2>/dev/null || return
+  line=''
+  { while IFS= read -r part; do line=$line$part$sr_nl; done <"/proc/$1/stat"; } 2>/dev/null || return
+  [ -n "$line" ] || return
   comm=${line#*\(} line=${line##*\) }
   comm=${comm%)*} parent=${line#* }
   parent=${parent%% *}
@@ -829,7 +864,7 @@ wanted() {
   return 1
 }
 
-# keep_trying leave|back SECONDS: until it is done, cannot be, or the time is over. With $once: a single time.
+# keep_trying leave|back SECONDS: until it is done, cannot be, or the time is over. With $sr_once: a single time.
 keep_trying() {
   LC_ALL=C limit=$2 each=$2 insecure='' what='' tools=''
   clock
@@ -840,14 +875,14 @@ keep_trying() {
     "$1_$sr_method"
     rc=$?
     elapsed "$begun"
-    if [ "$rc" -eq 0 ] || { [ "$rc" -eq 3 ] && [ -z "${once-}" ]; }; then
+    if [ "$rc" -eq 0 ] || { [ "$rc" -eq 3 ] && [ -z "$sr_once" ]; }; then
       [ -z "$what" ] || say "$sr_method: $what$took"
       return "$rc"
     fi
-    if [ "$rc" -eq 2 ] || [ -n "${once-}" ] || ! time_to_pause; then break; fi
-    pause "${between:-1}"
+    if [ "$rc" -eq 2 ] || [ -n "$sr_once" ] || ! time_to_pause; then break; fi
+    pause "$sr_between"
   done
-  [ -n "${once-}" ] || say "$sr_method: not done: $what$took"
+  [ -n "$sr_once" ] || say "$sr_method: not done: $what$took"
   return "$rc"
 }
 
@@ -880,8 +915,12 @@ end_back() {
 leave() {
   exec >/dev/null 2>&1 </dev/null
   # Where a way back was still trying, its last request may be on its way: let that come first.
-  if have "back_$sr_method" && end_back; then pause 1; fi
+  sr_met=''
+  if have "back_$sr_method" && end_back; then sr_met=yes; pause 1; fi
   keep_trying leave "$1"
+  sr_status=$?
+  case $sr_status$sr_met in 0yes | 3yes) return 4 ;; esac
+  return "$sr_status"
 }
 
 # Its own process with its own name, so that a later stop finds it.
@@ -902,9 +941,9 @@ own() {
       sr_as=own_command
       [ "$sr_n" -eq 0 ] || sr_as=own_logged
       bounded "$sr_n" "$sr_as" "$@"
-      sr_rc=$?
-      [ "$sr_rc" -ne 137 ] || say "own hook: not ended within $sr_n s"
-      return "$sr_rc" ;;
+      sr_status=$?
+      [ "$sr_over" -eq 0 ] || say "own hook: not ended within $sr_n s"
+      return "$sr_status" ;;
     http)
       seconds SILKROLL_OWN_SECONDS 0
       bounded "$sr_n" own_request "$@" ;;
@@ -913,7 +952,10 @@ own() {
 }
 own_command() { exec "$@" 3>&-; }
 # A child that outlives the bound must not hold the hook's own output open: the kubelet would wait for it.
-own_logged() { exec "$@" >&3 2>&1 3>&-; }
+own_logged() {
+  [ -n "$sr_own_log" ] || exec 3>/dev/null
+  exec "$@" >&3 2>&1 3>&-
+}
 
 # As the kubelet does it: GET, any status will do, certificates are not looked at.
 own_request() { # SCHEME HOST PORT PATH [HEADER…]
@@ -950,16 +992,18 @@ leave_bounded() { # SECONDS
   bounded "$1" leave "$1"
   case $? in
     3) sr_absent=yes ;;
+    4) sr_absent=yes sr_doubt=6 ;;
     137) say "$sr_method: not done within $1 s, going on" ;;
   esac
 }
 
 # An app that is told to stop while it still starts registers in the middle of the drain: it is looked for every 3 s, and
 # taken out when it is there. Takes what that takes from $sr_drain.
+# Where a way back was ended, too: a node may forward its last request for 2 s, so that for $sr_doubt s no success is the last.
 watch_for_it() {
   clock
   [ "$sr_now" -gt 0 ] || return 0
-  sr_until=$((sr_now + sr_drain * 100))
+  sr_until=$((sr_now + sr_drain * 100)) sr_sure=$((sr_now + sr_doubt * 100))
   while [ "$sr_drain" -gt 5 ]; do
     sleep 3 3>&-
     ! bounded 2 look_again || sr_absent=
@@ -968,17 +1012,17 @@ watch_for_it() {
     # Not longer than without looking, whatever somebody sets the clock to.
     sr_drain=$((sr_drain - 3))
     [ "$sr_rest" -gt "$sr_drain" ] || sr_drain=$sr_rest
-    [ -n "$sr_absent" ] || return 0
+    [ -n "$sr_absent" ] || [ "$sr_now" -lt "$sr_sure" ] || return 0
   done
 }
 look_again() {
   exec >/dev/null 2>&1 </dev/null
-  once=yes
+  sr_once=yes
   keep_trying leave 2
 }
 
 stop() {
-  sr_absent=''
+  sr_absent='' sr_doubt=0
   seconds SILKROLL_LEAVE_SECONDS 10
   sr_limit=$sr_n
   [ "$sr_limit" -gt 0 ] || sr_limit=10
@@ -1002,7 +1046,10 @@ stop() {
 start() {
   wanted back || return 0
   sr_mark=$(back_mark)
-  bounded 3 back once && return 0
+  bounded 3 back once
+  sr_status=$?
+  # Killed before its bound, it was ended by a stop, which has the last word.
+  case $sr_status:$sr_over in 0:* | 137:0) return 0 ;; esac
   # Only where a later stop can find it may it go on alone.
   [ -r /proc/self/cmdline ] || return 0
   back loop >/dev/null 2>&1 </dev/null 3>&- &
@@ -1020,9 +1067,9 @@ case $sr_do in
     wanted back || exit 0
     # Spring's switch is in the application, which may take long to start.
     case ${1-}:$sr_method in
-      once:*) once=yes; keep_trying back 3 ;;
-      *:spring) between=2; bounded 305 keep_trying back 300 ;;
-      *) between=2; bounded 125 keep_trying back 120 ;;
+      once:*) sr_once=yes; keep_trying back 3 ;;
+      *:spring) sr_between=2; bounded 305 keep_trying back 300 ;;
+      *) sr_between=2; bounded 125 keep_trying back 120 ;;
     esac ;;
   *) echo "usage: $0 stop|start|own [exec CMD ARG… | http SCHEME HOST PORT PATH [HEADER…] | sleep N]" >&2; exit 2 ;;
 esac

@@ -152,3 +152,30 @@ fn a_server_that_comes_to_itself_within_the_bound_is_reached() {
     );
     assert_eq!(server.requests().len(), 3);
 }
+
+#[test]
+fn a_log_that_nobody_reads_holds_up_nothing() {
+    /// What a pipe takes where nobody has changed that.
+    const PIPE_BYTES: usize = 65536;
+    for (shell, _) in SHELLS {
+        let place = Place::new(shell, &[]);
+        let (_reader, mut writer) = std::io::pipe().unwrap();
+        std::io::Write::write_all(&mut writer, &[b'x'; PIPE_BYTES]).unwrap();
+        let begun = std::time::Instant::now();
+        let mut child = place
+            .hook_command(
+                &[("SILKROLL_METHOD", "none"), ("SILKROLL_DRAIN_SECONDS", "1")],
+                &["stop"],
+            )
+            .stdout(writer)
+            .spawn()
+            .unwrap();
+        while child.try_wait().unwrap().is_none() {
+            if begun.elapsed() > Duration::from_secs(10) {
+                child.kill().unwrap();
+                panic!("{shell}: held up by its log");
+            }
+            thread::park_timeout(Duration::from_millis(50));
+        }
+    }
+}

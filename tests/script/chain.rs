@@ -22,6 +22,8 @@ fn steps_come_in_order_and_the_own_status_is_kept() {
                     ("SILKROLL_DRAIN_SECONDS", "01"),
                     ("SILKROLL_OWN_SECONDS", own_seconds),
                     ("method", "theirs"),
+                    ("once", "theirs"),
+                    ("between", "theirs"),
                     ("LC_ALL", "C.UTF-8"),
                 ],
                 &[
@@ -29,7 +31,7 @@ fn steps_come_in_order_and_the_own_status_is_kept() {
                     "exec",
                     "sh",
                     "-c",
-                    "echo own \"$0|$1|$method|$LC_ALL\"; exit 7",
+                    "echo own \"$0|$1|$method$once$between|$LC_ALL\"; exit 7",
                     "$(touch CANARY)",
                     "a  b",
                 ],
@@ -40,7 +42,7 @@ fn steps_come_in_order_and_the_own_status_is_kept() {
             assert!(lines[1].contains("drain: 1 s"), "{shell}: {lines:?}");
             assert_eq!(
                 lines[2..],
-                ["own $(touch CANARY)|a  b|theirs|C.UTF-8"],
+                ["own $(touch CANARY)|a  b|theirstheirstheirs|C.UTF-8"],
                 "{shell}"
             );
         }
@@ -73,6 +75,23 @@ fn the_own_hook_is_bounded_where_a_bound_is_given() {
             outcome.output
         );
         assert!(outcome.took.as_secs() < 20, "{shell}");
+    }
+}
+
+#[test]
+fn a_bounded_own_hook_holds_no_output_where_there_is_no_log() {
+    for (shell, _) in SHELLS {
+        let outcome = Place::new(shell, &[]).hook(
+            &[
+                ("SILKROLL_METHOD", "none"),
+                ("SILKROLL_OWN_SECONDS", "1"),
+                ("SILKROLL_LOG", "/nowhere/log"),
+            ],
+            &["stop", "exec", "sh", "-c", "sleep 8 & echo own; sleep 60"],
+        );
+        assert_eq!(outcome.status, Some(137), "{shell}");
+        assert!(!outcome.output.contains("own\n"), "{}", outcome.output);
+        assert!(outcome.took.as_secs() < 8, "{shell}: {:?}", outcome.took);
     }
 }
 

@@ -1,8 +1,9 @@
 //! The `nacos` method against the stand-in: found, switched off with its weight, read back, from every shell and client.
 
 use crate::nacos::{Generation, State, answer};
-use crate::run::{NO_PUT, Outcome, Place, each_client, pairs};
+use crate::run::{NO_PUT, Outcome, Place, SHELLS, each_client, pairs};
 use crate::server::{Reply, Request, Server};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 pub(crate) struct Registry {
@@ -91,6 +92,38 @@ fn every_shell_and_client_disables_the_instance_and_keeps_its_weight() {
             });
         }
     });
+}
+
+#[test]
+fn a_list_of_thousands_is_read_in_a_moment() {
+    for (shell, _) in SHELLS {
+        // One that takes the chunks out itself, and one that leaves it to the shell.
+        for client in ["curl", "perl"] {
+            let enabled = Arc::new(AtomicBool::new(true));
+            let shared = enabled.clone();
+            let server = Server::start(move |request| {
+                if request.method == "PUT" {
+                    shared.store(false, Ordering::SeqCst);
+                    return Reply::Answer(200, "ok".to_owned());
+                }
+                let instance = |ip: &str, enabled: bool| {
+                    let more = "x".repeat(150);
+                    format!(
+                        r#"{{"ip":"{ip}","port":9810,"weight":1.0,"healthy":true,"enabled":{enabled},"ephemeral":true,"serviceName":"DEFAULT_GROUP@@customer","metadata":{{"more":"{more}"}}}}"#
+                    )
+                };
+                let mut list: Vec<_> = (0..3000)
+                    .map(|at| instance(&format!("10.9.{}.{}", at / 250, at % 250), true))
+                    .collect();
+                list.push(instance("10.1.2.3", shared.load(Ordering::SeqCst)));
+                Reply::Chunks(200, format!(r#"{{"list":[{}]}}"#, list.join(",")))
+            });
+            let outcome = stop(&Place::new(shell, &[client]), &server.url(), &[]);
+            let case = format!("{shell} {client} {:?}: {}", outcome.took, outcome.output);
+            assert!(outcome.output.contains("left as 10.1.2.3:9810"), "{case}");
+            assert!(!enabled.load(Ordering::SeqCst), "{case}");
+        }
+    }
 }
 
 #[test]

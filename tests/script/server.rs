@@ -44,7 +44,7 @@ impl Request {
 #[derive(Clone)]
 pub(crate) enum Reply {
     Answer(u16, String),
-    /// The same in chunks of a few bytes.
+    /// The same in chunks, of a few bytes where it is short.
     Chunks(u16, String),
     Redirect(String),
     /// Reads the request and says nothing.
@@ -129,7 +129,7 @@ fn serve(
         ),
         Reply::Chunks(status, body) => {
             let mut chunks = String::new();
-            for part in body.as_bytes().chunks(7) {
+            for part in body.as_bytes().chunks(7.max(body.len() / 100)) {
                 let _ = write!(
                     chunks,
                     "{:x}\r\n{}\r\n",
@@ -144,7 +144,7 @@ fn serve(
         Reply::Redirect(to) => format!(
             "HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
         ),
-        Reply::Garbage => "\0\u{1}no http at all\r\n\r\n".to_owned(),
+        Reply::Garbage => "\0\u{1}no http, as in HTTP/1.1 200 OK\r\n\r\n".to_owned(),
         Reply::Close => return,
         Reply::Hang => {
             // Ends when the client goes.

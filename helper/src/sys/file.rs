@@ -87,16 +87,27 @@ pub(crate) fn print_to(file: c_int) {
     }
 }
 
-/// Writes it all, or what can be written without waiting for a reader.
-pub(crate) fn write(file: c_int, mut bytes: &[u8]) {
+/// Writes it all; false where nobody reads it for a second. Some files are shared with others, who want them to wait.
+pub(crate) fn write(file: c_int, mut bytes: &[u8]) -> bool {
+    const WAIT_MILLIS: u64 = 1000;
+    /// A pipe that takes anything takes as much without waiting.
+    const AT_ONCE: usize = libc::PIPE_BUF;
+    let until = super::now() + WAIT_MILLIS;
     while !bytes.is_empty() {
+        if !poll(file, libc::POLLOUT, until) {
+            return false;
+        }
+        let piece = bytes.get(..AT_ONCE).unwrap_or(bytes);
         // SAFETY: the bytes are there to be read.
-        let written = retried(|| unsafe { libc::write(file, bytes.as_ptr().cast(), bytes.len()) });
+        let written = retried(|| unsafe { libc::write(file, piece.as_ptr().cast(), piece.len()) });
         match usize::try_from(written) {
-            Ok(written) if written > 0 => bytes = bytes.get(written..).unwrap_or_default(),
-            _ => return,
+            Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
+            // Somebody else was quicker.
+            Err(_) if super::errno() == libc::EAGAIN => {}
+            Err(_) => return false,
         }
     }
+    true
 }
 
 /// For whoever calls it by hand.

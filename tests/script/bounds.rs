@@ -160,7 +160,7 @@ fn a_log_that_nobody_reads_holds_up_nothing() {
     for (shell, _) in SHELLS {
         let place = Place::new(shell, &[]);
         let (_reader, mut writer) = std::io::pipe().unwrap();
-        std::io::Write::write_all(&mut writer, &[b'x'; PIPE_BYTES]).unwrap();
+        std::io::Write::write_all(&mut writer, &vec![b'x'; PIPE_BYTES]).unwrap();
         let begun = std::time::Instant::now();
         let mut child = place
             .hook_command(

@@ -672,11 +672,7 @@ eureka() {
   need_podip || return
   e_who="$podip${SILKROLL_EUREKA_PORT:+:$SILKROLL_EUREKA_PORT} of $SILKROLL_EUREKA_APP"
   ask GET "/apps/$e_app" || return
-  # Eureka itself says nothing of what is absent; a page of the web server around it tells of a wrong path.
-  case $status:$answer in
-    404:*'"path":"'*) what="$server answered 404 to the list: is the path in the server's URL right?"; return 2 ;;
-    404:*) return 0 ;;
-  esac
+  [ "$status" != 404 ] || return 0
   judge list 200 || return
   eureka_find || return
   [ "$status" != 404 ] || return 0

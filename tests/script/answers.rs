@@ -122,12 +122,6 @@ fn each_answer_has_one_meaning() {
             "",
             "is not registered, nothing to switch off",
         ),
-        (
-            "eureka",
-            404,
-            r#"{"status":404,"error":"Not Found","path":"/apps/ORDERS"}"#,
-            "is the path in the server's URL right?",
-        ),
         // An absence in an answer that broke off is none.
         (
             "nacos",

@@ -29,7 +29,7 @@ pub(super) const SIGNAL: Method = Method {
         },
         Key {
             name: "signal-process",
-            allowed: "allowed is the name of a program, e.g. gunicorn, of at most 63 visible characters without /",
+            allowed: "allowed is the name of a program, e.g. gunicorn, of at most 63 visible characters, without / and blanks",
             fits: |value| printable_text(value, 63) && !value.contains(['/', ' ']),
         },
         Key {

@@ -313,7 +313,7 @@ run_bash() {
   # shellcheck disable=SC2016 # expands in the bash that it starts
   exec bash -c 'exec 3<>"/dev/tcp/$1/$2" || exit 1
     IFS= read -r -d "" x; printf %s "$x" >&3
-    while IFS= read -r x <&3 || [ -n "$x" ]; do printf "%s\n" "$x"; done' bash "$host" "$port"
+    while x=; IFS= read -r x <&3 || [ -n "$x" ]; do printf "%s\n" "$x"; done' bash "$host" "$port"
 }
 feed_perl() { raw_request; }
 run_perl() {
@@ -895,7 +895,8 @@ end_back() {
     found=
     set +f
     for proc in /proc/[0-9]*; do
-      while IFS= read -r line || [ -n "$line" ]; do
+      # bash leaves the variable as it was where reading fails, as it does when the process has just ended.
+      while line=; IFS= read -r line || [ -n "$line" ]; do
         case $line in *"$mark"*) kill -9 "${proc#/proc/}" && found=yes && break ;; esac
       done <"$proc/$where"
     done 2>/dev/null
@@ -934,9 +935,7 @@ own() {
       have "${1-}" || say "own hook: ${1-} is not there, or cannot be run"
       seconds SILKROLL_OWN_SECONDS 0
       if [ "$sr_n" -eq 0 ]; then exec "$@" 3>&-; fi
-      sr_as=own_command
-      [ "$sr_n" -eq 0 ] || sr_as=own_logged
-      bounded "$sr_n" "$sr_as" "$@"
+      bounded "$sr_n" own_logged "$@"
       sr_status=$?
       [ "$sr_over" -eq 0 ] || say "own hook: not ended within $sr_n s"
       return "$sr_status" ;;

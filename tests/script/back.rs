@@ -4,6 +4,7 @@ use crate::leave_nacos::{Registry, settings};
 use crate::nacos::{Generation, State};
 use crate::run::{NO_PUT, Place, SHELLS, each_client, eventually};
 use crate::server::{Reply, Server};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -119,6 +120,42 @@ fn a_registry_that_is_down_at_start_is_tried_until_a_stop_ends_it() {
         assert_eq!(ons(), tried, "{shell}");
         assert_eq!(server.requests().last().unwrap().path(), "/off", "{shell}");
     }
+}
+
+/// A stop looks through all processes for a way back that still tries, and some end between two reads of their arguments.
+#[test]
+fn processes_that_end_while_they_are_looked_at_hold_up_no_stop() {
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !over.load(Ordering::SeqCst) {
+                    // A line is a read.
+                    let lines = "line\n".repeat(200);
+                    Command::new("true").arg(lines).status().unwrap();
+                }
+            });
+        }
+        let outcomes: Vec<_> = SHELLS
+            .iter()
+            .flat_map(|(shell, _)| [*shell; 12])
+            .map(|shell| {
+                let registry = Registry::new(State::new(Generation::Three));
+                let place = Place::new(shell, &["curl"]);
+                let outcome = place.hook(&settings(&registry.server.url()), &["stop"]);
+                (shell, outcome)
+            })
+            .collect();
+        over.store(true, Ordering::SeqCst);
+        for (shell, outcome) in outcomes {
+            assert!(
+                outcome.output.contains("nacos: left as"),
+                "{shell} {:?}: {}",
+                outcome.took,
+                outcome.output
+            );
+        }
+    });
 }
 
 #[test]

@@ -34,8 +34,9 @@ pub struct Settings {
 /// Before the first replacement and after the last: to see that nothing is lost without one.
 const CALM: Duration = Duration::from_secs(3);
 
-/// A namespace is known to Silkroll within milliseconds, on a machine that is not overloaded.
-const ACQUAINTANCE: Duration = Duration::from_secs(2);
+/// Bounds the wait for a ConfigMap that Silkroll writes within milliseconds, on a machine that is not
+/// overloaded.
+const CONFIG_MAP: Duration = Duration::from_secs(10);
 
 /// Bounds the wait for a pod that was told to go: more than any grace period in the scenarios.
 const GOING: Duration = Duration::from_secs(180);
@@ -173,8 +174,7 @@ fn set_up(
 ) -> Result<()> {
     let object = manifest(namespace, arm, annotations);
     kubectl.run(&["create", "-f", "-"], &object)?;
-    // Services are older than their deployments, as a rule: time for Silkroll to learn of this one.
-    thread::sleep(ACQUAINTANCE);
+    // At once, as where both are in one file: Silkroll has to know of a namespace in time by itself.
     let mut warnings = String::new();
     for manifest in manifests {
         // An Ingress needs a host of its own; no other manifest names its namespace.
@@ -299,7 +299,7 @@ fn check_script(kubectl: &Kubectl, namespace: &str) -> Result<()> {
     for name in names.split_whitespace() {
         let begun = Instant::now();
         while let Err(error) = kubectl.run(&["get", "configmap", name, "-n", namespace], "") {
-            if begun.elapsed() > ACQUAINTANCE * 5 {
+            if begun.elapsed() > CONFIG_MAP {
                 return Err(error).with_context(|| {
                     format!("{name} is not in {namespace}: are manifests/install.yaml and the image of one version?")
                 });

@@ -4,7 +4,7 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -151,6 +151,7 @@ fn run_all(
     options: &Options,
     begun: Instant,
 ) -> Result<(Vec<Run>, Vec<String>)> {
+    let about = about(options, parts)?;
     let mut runs = Vec::new();
     let mut failures = Vec::new();
     for together in groups(scenarios, options.at_once) {
@@ -159,12 +160,37 @@ fn run_all(
         failures.extend(failed);
         node.check()?;
         // After each, so that what was seen is there whatever comes later.
-        report::write(&options.out, &runs)?;
+        report::write(&options.out, &about, &runs)?;
         for scenario in together {
             say(begun, &format!("{}: done", scenario.name));
         }
     }
     Ok((runs, failures))
+}
+
+/// What the figures depend on, for the head of the report.
+fn about(options: &Options, parts: &Parts) -> Result<String> {
+    let said = |program: &Path, args: &[&str]| -> Result<String> {
+        let output = Command::new(program)
+            .args(args)
+            .output()
+            .with_context(|| format!("starting {}", program.display()))?;
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let kubelet = said(&parts.kubernetes.join("kubelet"), &["--version"])?;
+    let silkroll = said(&fs::canonicalize(&options.silkroll)?, &["--version"])?;
+    let kernel =
+        fs::read_to_string("/proc/sys/kernel/osrelease").context("the kernel's version")?;
+    Ok(format!(
+        "{silkroll} on {kubelet}, Linux {}, {} processors. {} replacements of each service, {} requests a \
+         second for each arm of each scenario, {} scenarios at once, timeouts of {} s.",
+        kernel.trim(),
+        thread::available_parallelism()?,
+        options.rollouts,
+        options.rate,
+        options.at_once,
+        TIMEOUT.as_secs(),
+    ))
 }
 
 /// What runs at once. Services with a registry mostly wait until lists are old: two of them do so

@@ -47,7 +47,7 @@ fn json_is_read_back_as_it_was() {
     let folder = std::env::temp_dir().join(format!("report-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let runs = both(1);
-    report::write(&folder, &runs).unwrap();
+    report::write(&folder, "where", &runs).unwrap();
     let text = std::fs::read_to_string(folder.join("report.json")).unwrap();
     let mut written: Vec<String> = std::fs::read_dir(&folder)
         .unwrap()

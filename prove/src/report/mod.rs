@@ -16,11 +16,12 @@ pub use table::{losses, markdown, overview};
 
 use crate::record::{Arm, Kind, Run};
 
-/// Writes `report.json`, `report.md` and one picture per scenario into a folder that is there.
+/// Writes `report.json`, `report.md` and one picture per scenario into a folder that is there. `about`
+/// says what was run where.
 ///
 /// # Errors
 /// Where a file cannot be written.
-pub fn write(folder: &Path, runs: &[Run]) -> anyhow::Result<()> {
+pub fn write(folder: &Path, about: &str, runs: &[Run]) -> anyhow::Result<()> {
     let put = |name: &str, text: &str| {
         let path = folder.join(name);
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
@@ -28,7 +29,10 @@ pub fn write(folder: &Path, runs: &[Run]) -> anyhow::Result<()> {
     let mut json = serde_json::to_string_pretty(runs).context("the report as JSON")?;
     json.push('\n');
     put("report.json", &json)?;
-    put("report.md", &markdown(runs))?;
+    put(
+        "report.md",
+        &format!("# What was seen\n\n{about}\n\n{}", markdown(runs)),
+    )?;
     for scenario in scenarios(runs) {
         put(&picture_name(scenario), &draw(&of(runs, scenario)))?;
     }

@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .SILENT:
-.PHONY: help demo test test-registries lint static helper helper-check bench cluster manifests prove prove-full
+.PHONY: help demo test test-registries lint static helper helper-check bench cluster manifests prove prove-full prove-docs
 
 CARGO ?= cargo
 # Of the proof: requests a second for each service, and which scenarios (all, if none is named).
@@ -24,6 +24,7 @@ help:
 	echo '  make helper-check    the same, and that it is what is committed                            (1 min, then 20 s)'
 	echo '  make prove           roll real services on a real node and count every lost request; root  (45 min, then 14 min)'
 	echo '  make prove-full      the same with 100 rollouts each, in place of 10                       (2 h)'
+	echo '  make prove-docs      take what the last make prove has seen into docs/proof.md             (1 s)'
 	echo '  make bench           what an answer costs, beside the cost of skipping its input           (4 min)'
 	echo '  make cluster         only build the control plane for the tests: etcd, kube-apiserver, …   (10 min, then 1 s)'
 	echo "  make manifests       write the names of script and helper into manifests/install.yaml      (1 min, then 1 s)"
@@ -178,3 +179,13 @@ prove prove-full: static
 	prove/target/$$host/release/prove --kubernetes "$$kubernetes" --traefik "$$traefik" \
 	  --registries "$$registries" --binaries "prove/target/$$host/release" --silkroll "target/static/$$host/release/silkroll" \
 	  --rollouts $(ROLLOUTS) --rate $(RATE) --out target/prove $(SCENARIOS)
+
+# So that nobody copies figures by hand.
+prove-docs:
+	echo "What the last make prove has seen goes to docs/proof.md and docs/proof/."
+	cp target/prove/*.svg target/prove/report.md docs/proof/
+	figures=$$(mktemp)
+	trap 'rm -f "$$figures"' EXIT
+	sed '1,2d; /^## /,$$d' target/prove/report.md >"$$figures"
+	sed -i -e "/^<!-- figures -->/r $$figures" -e '/^<!-- figures -->/,/^<!-- \/figures -->/{/figures -->/!d}' docs/proof.md
+	grep -A40 '^<!-- figures -->' docs/proof.md

@@ -26,9 +26,10 @@ pub fn write(folder: &Path, about: &str, runs: &[Run]) -> anyhow::Result<()> {
         let path = folder.join(name);
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
     };
-    let mut json = serde_json::to_string_pretty(runs).context("the report as JSON")?;
-    json.push('\n');
-    put("report.json", &json)?;
+    // A line for each run: spread out, a hundred rollouts would be hundreds of megabytes.
+    let lines: Result<Vec<String>, _> = runs.iter().map(serde_json::to_string).collect();
+    let lines = lines.context("the report as JSON")?.join(",\n");
+    put("report.json", &format!("[\n{lines}\n]\n"))?;
     put(
         "report.md",
         &format!("# What was seen\n\n{about}\n\n{}", markdown(runs)),

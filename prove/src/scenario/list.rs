@@ -115,6 +115,13 @@ static SCENARIOS: [Scenario; 11] = [
         ..PLAIN
     },
     Scenario {
+        name: "drain",
+        about: "drains of the node and scaling down instead of rollouts",
+        manifests: &[SERVICE, BUDGET],
+        replace: Replace::DrainAndScale,
+        ..PLAIN
+    },
+    Scenario {
         name: "nacos",
         about: "Nacos 2.3.1, an app with the official client, and a gateway whose list is up to 30 s old",
         image: Service::Nacos,
@@ -159,13 +166,6 @@ static SCENARIOS: [Scenario; 11] = [
         entry: Entry::Gateway(Registry::Nacos),
         replace: Replace::LivenessFailures,
         rarer: 3,
-        ..PLAIN
-    },
-    Scenario {
-        name: "drain",
-        about: "drains of the node and scaling down instead of rollouts",
-        manifests: &[SERVICE, BUDGET],
-        replace: Replace::DrainAndScale,
         ..PLAIN
     },
 ];

@@ -186,6 +186,8 @@ prove-docs:
 	cp target/prove/*.svg target/prove/report.md docs/proof/
 	figures=$$(mktemp)
 	trap 'rm -f "$$figures"' EXIT
+	fold -s -w 120 target/prove/summary.md | sed 's/ $$//' >"$$figures"
+	sed -i -e "/^<!-- proved -->/r $$figures" -e '/^<!-- proved -->/,/^<!-- \/proved -->/{/proved -->/!d}' README.md
 	sed '1,2d; /^## /,$$d' target/prove/report.md >"$$figures"
 	sed -i -e "/^<!-- figures -->/r $$figures" -e '/^<!-- figures -->/,/^<!-- \/figures -->/{/figures -->/!d}' docs/proof.md
-	grep -A40 '^<!-- figures -->' docs/proof.md
+	git diff --stat README.md docs

@@ -23,6 +23,11 @@ fn the_tables_say_what_was_lost_and_when() {
 }
 
 #[test]
+fn the_summary_counts_each_arm_for_itself() {
+    insta::assert_snapshot!(report::summary(&both(1)));
+}
+
+#[test]
 fn the_picture_has_both_arms_on_one_axis() {
     let runs = both(1);
     insta::assert_snapshot!(report::draw(&[&runs[1], &runs[0]]));
@@ -61,7 +66,8 @@ fn json_is_read_back_as_it_was() {
         [
             "report.json",
             "report.md",
-            "service-through-kube-proxy-clusterip.svg"
+            "service-through-kube-proxy-clusterip.svg",
+            "summary.md"
         ]
     );
 }

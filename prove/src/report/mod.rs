@@ -12,11 +12,11 @@ use anyhow::Context as _;
 
 pub use phases::{Span, fill, phase_at, spans};
 pub use picture::draw;
-pub use table::{losses, markdown, overview};
+pub use table::{losses, markdown, overview, summary};
 
 use crate::record::{Arm, Kind, Run};
 
-/// Writes `report.json`, `report.md` and one picture per scenario into a folder that is there. `about`
+/// Writes `report.json`, `report.md`, `summary.md` and one picture per scenario into a folder that is there. `about`
 /// says what was run where.
 ///
 /// # Errors
@@ -30,10 +30,10 @@ pub fn write(folder: &Path, about: &str, runs: &[Run]) -> anyhow::Result<()> {
     let lines: Result<Vec<String>, _> = runs.iter().map(serde_json::to_string).collect();
     let lines = lines.context("the report as JSON")?.join(",\n");
     put("report.json", &format!("[\n{lines}\n]\n"))?;
-    put(
-        "report.md",
-        &format!("# What was seen\n\n{about}\n\n{}", markdown(runs)),
-    )?;
+    let summary = summary(runs);
+    put("summary.md", &format!("{summary}\n"))?;
+    let head = format!("# What was seen\n\n{summary}\n\n{about}\n\n");
+    put("report.md", &(head + &markdown(runs)))?;
     for scenario in scenarios(runs) {
         put(&picture_name(scenario), &draw(&of(runs, scenario)))?;
     }

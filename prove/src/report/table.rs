@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::{absence, of, picture_name, scenarios};
-use crate::record::{Lost, Run};
+use crate::record::{Arm, Lost, Run};
 
 /// So many seconds with losses are listed for an arm; all of them are in the JSON.
 const SECONDS: usize = 25;
@@ -24,6 +24,32 @@ pub fn markdown(runs: &[Run]) -> String {
         }
     }
     text
+}
+
+/// All of it in a sentence: for people who read no table.
+#[must_use]
+pub fn summary(runs: &[Run]) -> String {
+    let of_arm = |arm| runs.iter().filter(move |run| run.arm == arm);
+    let counts = |arm| -> (u64, u64, usize, usize) {
+        (
+            of_arm(arm).map(Run::lost).sum(),
+            of_arm(arm).map(Run::sent).sum(),
+            of_arm(arm).map(|run| run.rollouts.len()).sum(),
+            of_arm(arm).map(Run::replaced).sum(),
+        )
+    };
+    let (lost, sent, rollouts, pods) = counts(Arm::Silkroll);
+    let (control_lost, control_sent, ..) = counts(Arm::Control);
+    format!(
+        "With Silkroll {} of {} requests were lost, without it {} of {}. Scenarios: {}; replacements with Silkroll: \
+         {rollouts}, of {} pods.",
+        grouped(lost),
+        grouped(sent),
+        grouped(control_lost),
+        grouped(control_sent),
+        of_arm(Arm::Silkroll).count(),
+        grouped(pods as u64),
+    )
 }
 
 /// One line for each arm of each scenario, and one for each restart in place.

@@ -134,7 +134,7 @@ static SCENARIOS: [Scenario; 11] = [
             NACOS_DRAIN,
         ],
         entry: Entry::Gateway(Registry::Nacos),
-        rarer: 3,
+        rarer: 2,
         ..PLAIN
     },
     Scenario {
@@ -148,7 +148,6 @@ static SCENARIOS: [Scenario; 11] = [
             ("eureka-app", "eureka-silkroll"),
         ],
         entry: Entry::Gateway(Registry::Eureka),
-        rarer: 3,
         ..PLAIN
     },
     Scenario {

@@ -203,7 +203,7 @@ prove-node prove-cluster-check: static prove-programs
 	$(PROGRAMS)/prove --kubernetes "$$kubernetes" --binaries "$(PROGRAMS)" \
 	  --silkroll "target/static/$$host/release/silkroll" --out target/$@ --command "$${COMMAND:-}"
 
-prove-cluster-check: export COMMAND = prove/check-cluster.sh "$(PROGRAMS)/prove-cluster" target/prove-cluster-check
+prove-cluster-check: export COMMAND = prove/check-cluster.sh "$(PROGRAMS)/prove-cluster" target/prove-cluster
 
 prove-image: prove-programs
 	.ci/needs image

@@ -73,7 +73,7 @@ pub fn check(kubectl: &Kubectl) -> Result<String> {
     refuse(missing(webhook, &deployments))?;
     refuse(left(&kubectl.get(&["namespaces"])?))?;
     Ok(format!(
-        "Silkroll from the image {} on Kubernetes {}, {} nodes; the load comes from a pod in the cluster.",
+        "Silkroll from the image {} on Kubernetes {}, nodes: {}; the load comes from a pod in the cluster.",
         items(&deployments)[0]["spec"]["template"]["spec"]["containers"][0]["image"]
             .as_str()
             .unwrap_or_default(),

@@ -142,8 +142,8 @@ fn run(place: &Where) -> Result<bool> {
         logs: logs.clone(),
     };
     let about = format!(
-        "{about} {} replacements of each service, {} requests a second for each arm of each scenario, {} scenarios \
-         at once, timeouts of {} s.",
+        "{about} {} replacements of each service, {} requests a second for each arm of each scenario, scenarios at \
+         once: {}, timeouts of {} s.",
         place.rollouts,
         place.rate,
         place.at_once,

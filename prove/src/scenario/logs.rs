@@ -203,9 +203,9 @@ impl Followed {
             let mut lines = BufReader::new(stdout);
             let (mut line, mut count) = (String::new(), 0);
             while lines.read_line(&mut line).is_ok_and(|length| length > 0) {
-                // Each node has a clock of its own; this one is that of everything else.
                 let said = said(&line, BY_KUBECTL);
-                ear.hear(&uid, &line, said.as_ref(), Some(now_ms()));
+                let at = said.as_ref().and_then(|said| said["at_ms"].as_u64());
+                ear.hear(&uid, &line, said.as_ref(), Some(when(at, now_ms())));
                 line.clear();
                 count += 1;
             }
@@ -237,6 +237,16 @@ impl Following {
     }
 }
 
+/// A kubelet may pass a line on this late: it looks for new ones once a second, if nothing wakes it.
+const PASSED_ON: Millis = 1500;
+
+/// When something was said. Each node has a clock of its own, so that the time in a line counts only
+/// where it can be right; else it is now, by the clock of everything else.
+fn when(said: Option<Millis>, now: Millis) -> Millis {
+    said.filter(|said| *said <= now && now - said < PASSED_ON)
+        .unwrap_or(now)
+}
+
 /// In a line of the kubelet's file there stand a time stamp, the stream and a flag before what the
 /// program printed.
 const IN_FILES: usize = 3;
@@ -253,6 +263,13 @@ fn said(line: &str, words: usize) -> Option<Value> {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_time_that_cannot_be_right_is_that_of_another_clock() {
+        let now = 10_000;
+        let times = [Some(9_000), Some(8_000), Some(10_001), None].map(|said| when(said, now));
+        assert_eq!(times, [9_000, now, now, now]);
+    }
 
     #[test]
     fn what_a_program_says_is_read_from_the_log_and_nothing_else_is() {

@@ -4,12 +4,15 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .SILENT:
-.PHONY: help demo test test-registries lint static helper helper-check bench cluster manifests prove prove-full prove-docs
+.PHONY: help demo test test-registries lint static helper helper-check bench cluster manifests prove prove-full \
+  prove-programs prove-docs prove-node prove-image prove-cluster prove-cluster-check
 
 CARGO ?= cargo
 # Of the proof: requests a second for each service, and which scenarios (all, if none is named).
 RATE ?= 200
 SCENARIOS ?=
+# Where the programs of the proof are built.
+PROGRAMS = prove/target/$$(rustc -vV | sed -n 's/^host: //p')/release
 export CARGO_TERM_PROGRESS_WHEN ?= never
 
 help:
@@ -25,6 +28,10 @@ help:
 	echo '  make prove           roll real services on a real node and count every lost request; root  (45 min, then 14 min)'
 	echo '  make prove-full      the same with 100 rollouts each, in place of 10                       (2 h)'
 	echo '  make prove-docs      take what the last make prove has seen into docs/proof.md             (1 s)'
+	echo "  make prove-cluster CONTEXT=NAME   the same in a cluster of your kubeconfig, in namespaces that are deleted (12 min)"
+	echo '  make prove-image     the images for it, as an archive for kind, k3d, docker or ctr         (2 min, then 2 s)'
+	echo "  make prove-node COMMAND='…'   a real node with Silkroll for one command, or for a shell; root (30 s)"
+	echo '  make prove-cluster-check   that prove-cluster works, on such a node; root                  (2 min)'
 	echo '  make bench           what an answer costs, beside the cost of skipping its input           (4 min)'
 	echo '  make cluster         only build the control plane for the tests: etcd, kube-apiserver, …   (10 min, then 1 s)'
 	echo "  make manifests       write the names of script and helper into manifests/install.yaml      (1 min, then 1 s)"
@@ -164,21 +171,55 @@ manifests:
 # Everything that the proof starts is in namespaces of its own and ends with it, also on Ctrl-C.
 prove: ROLLOUTS = 10
 prove-full: ROLLOUTS = 100
-prove prove-full: static
-	.ci/needs build prove
+prove prove-full: static prove-programs
+	.ci/needs build node prove
 	echo "Kubernetes and Traefik from their Go modules (30 minutes once, cached outside this folder; then a second)."
-	kubernetes=$$(tests/cluster/build.sh etcd kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl)
+	kubernetes=$$(tests/cluster/build.sh $(NODE))
 	traefik=$$(prove/traefik/build.sh)
 	echo "Nacos, its client and Eureka, as for the registries' tests (10 minutes once, cached; then a second)."
 	registries=$$(tests/registries/prepare.sh)
+	host=$$(rustc -vV | sed -n 's/^host: //p')
+	echo "A node with Silkroll in it; $(ROLLOUTS) rollouts of each service with and without it, at $(RATE) requests a second each."
+	$(PROGRAMS)/prove --kubernetes "$$kubernetes" --traefik "$$traefik" \
+	  --registries "$$registries" --binaries "$(PROGRAMS)" --silkroll "target/static/$$host/release/silkroll" \
+	  --rollouts $(ROLLOUTS) --rate $(RATE) --out target/prove $(SCENARIOS)
+
+# What the proof's own node runs.
+NODE = etcd kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl
+
+prove-programs:
+	.ci/needs build
 	echo "The load generator and the services under load, as static binaries (1 minute, then a second)."
 	host=$$(rustc -vV | sed -n 's/^host: //p')
 	RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --release --locked --bins \
 	  --manifest-path prove/Cargo.toml --target "$$host"
-	echo "A node with Silkroll in it; $(ROLLOUTS) rollouts of each service with and without it, at $(RATE) requests a second each."
-	prove/target/$$host/release/prove --kubernetes "$$kubernetes" --traefik "$$traefik" \
-	  --registries "$$registries" --binaries "prove/target/$$host/release" --silkroll "target/static/$$host/release/silkroll" \
-	  --rollouts $(ROLLOUTS) --rate $(RATE) --out target/prove $(SCENARIOS)
+
+# COMMAND reaches the shell through the environment, as it was typed.
+prove-node prove-cluster-check: static prove-programs
+	.ci/needs build node
+	echo "Kubernetes from its Go modules (20 minutes once, cached outside this folder; then a second)."
+	kubernetes=$$(tests/cluster/build.sh $(NODE))
+	host=$$(rustc -vV | sed -n 's/^host: //p')
+	echo "A node with Silkroll in it, in namespaces of its own (20 seconds); it ends with the command."
+	$(PROGRAMS)/prove --kubernetes "$$kubernetes" --binaries "$(PROGRAMS)" \
+	  --silkroll "target/static/$$host/release/silkroll" --out target/$@ --command "$${COMMAND:-}"
+
+prove-cluster-check: export COMMAND = prove/check-cluster.sh "$(PROGRAMS)/prove-cluster" target/prove-cluster
+
+prove-image: prove-programs
+	.ci/needs image
+	mkdir -p target/prove
+	$(PROGRAMS)/prove-cluster image --binaries "$(PROGRAMS)" --archive target/prove/image.tar
+
+# Never the current context, nor one from the environment: this makes namespaces in somebody's cluster.
+prove-cluster: ROLLOUTS = 10
+prove-cluster: IMAGES = prove.local
+prove-cluster: prove-programs
+	[ '$(origin CONTEXT)' = 'command line' ] || CONTEXT=
+	echo "$(ROLLOUTS) rollouts of each service with Silkroll and without, at $(RATE) requests a second each, in namespaces"
+	echo "named silkroll-prove-…, which are deleted at the end."
+	$(PROGRAMS)/prove-cluster run --context "$$CONTEXT" --images "$(IMAGES)" --rollouts $(ROLLOUTS) --rate $(RATE) \
+	  --out target/prove-cluster $(SCENARIOS)
 
 # So that nobody copies figures by hand.
 prove-docs:

@@ -3,9 +3,10 @@
 //! `record` is what a run leaves behind and what all other parts share; it names none of them.
 //! `load` makes such a record and `report` shows it. `http` and `client` are what load generator,
 //! app and gateway need of the protocol, and `registry` is how callers find instances.
-//! `node` is a Kubernetes for it, `scenario` what happens there.
+//! `node` is a Kubernetes for it, `cluster` one that is there already, `scenario` what happens in either.
 
 pub mod client;
+pub mod cluster;
 pub mod http;
 pub mod load;
 pub mod node;

@@ -1,24 +1,26 @@
-//! `prove`: a real node, real rollouts, every request counted.
+//! `prove`: a real node, real rollouts, every request counted. Or the node alone, with a command in it.
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use clap::Parser;
 use prove::load::Plan;
-use prove::node::enclosure::{self, Role};
+use prove::node::enclosure::{self, ROLE, Role};
+use prove::node::kubectl::Kubectl;
 use prove::node::process::Spec;
 use prove::node::registry::Registry;
 use prove::node::services::Service;
 use prove::node::{Node, Parts, ground, install};
-use prove::record::{Arm, Run};
+use prove::record::Run;
 use prove::report;
-use prove::scenario::{self, Entry, Scenario, Settings};
+use prove::scenario::{self, Entry, Namespaces, Place, Scenario, Settings};
 
 /// Rolls real services over and over on a real Kubernetes node, with Silkroll and without, and
 /// counts every request that was lost. Everything it starts ends with it.
@@ -31,11 +33,15 @@ struct Options {
     #[arg(long, value_name = "FOLDER")]
     binaries: PathBuf,
     /// The folder with traefik
-    #[arg(long, value_name = "FOLDER")]
-    traefik: PathBuf,
+    #[arg(long, value_name = "FOLDER", required_unless_present = "command")]
+    traefik: Option<PathBuf>,
     /// The folder with registries and their clients
-    #[arg(long, value_name = "FOLDER")]
-    registries: PathBuf,
+    #[arg(long, value_name = "FOLDER", required_unless_present = "command")]
+    registries: Option<PathBuf>,
+    /// Prove nothing: start the node with Silkroll and the images of `service` in it, run this in a shell
+    /// with KUBECONFIG set, and end with it. Empty: an interactive shell
+    #[arg(long, conflicts_with = "scenarios")]
+    command: Option<String>,
     /// The static binary that the image of Silkroll gets
     #[arg(long, value_name = "FILE")]
     silkroll: PathBuf,
@@ -93,7 +99,6 @@ fn outside(options: &Options) -> Result<i32> {
 
 fn inside(options: &Options) -> Result<i32> {
     let begun = Instant::now();
-    let scenarios = chosen(options)?;
     let absolute = |path: &PathBuf| {
         fs::canonicalize(path).with_context(|| format!("{} is not there", path.display()))
     };
@@ -104,11 +109,22 @@ fn inside(options: &Options) -> Result<i32> {
     };
     let repository = absolute(&options.repository)?;
     let silkroll = absolute(&options.silkroll)?;
-    let registries = absolute(&options.registries)?;
 
     ground::lay()?;
     let mut node = Node::start(&parts)?;
     say(begun, "the node is Ready");
+    if let Some(command) = &options.command {
+        for service in [Service::Bare, Service::Shell] {
+            service.make(&parts.binaries, Path::new(""))?;
+        }
+        install::silkroll(&repository, &silkroll, &node.kubectl)?;
+        say(begun, "Silkroll is installed, both replicas serve");
+        return shell(&node.kubectl, command);
+    }
+
+    let scenarios = chosen(options)?;
+    let needed = |path: &Option<PathBuf>| absolute(path.as_ref().context("a folder is missing")?);
+    let registries = needed(&options.registries)?;
     // They take longest to come up, and do so while images are made.
     for registry in registries_of(&scenarios) {
         registry.start(&mut node, &parts, &registries)?;
@@ -123,7 +139,7 @@ fn inside(options: &Options) -> Result<i32> {
         .iter()
         .any(|scenario| scenario.entry == Entry::Ingress)
     {
-        node.run(&parts, &ingress(&absolute(&options.traefik)?, &node))?;
+        node.run(&parts, &ingress(&needed(&options.traefik)?, &node))?;
     }
     for registry in registries_of(&scenarios) {
         registry.wait(&mut node)?;
@@ -152,10 +168,26 @@ fn run_all(
     begun: Instant,
 ) -> Result<(Vec<Run>, Vec<String>)> {
     let about = about(options, parts)?;
+    let settings = Settings {
+        times: options.rollouts,
+        plan: Plan {
+            rate: options.rate,
+            timeout: Plan::TIMEOUT,
+            ..Plan::default()
+        },
+        place: Place::Node {
+            ingress: INGRESS,
+            binaries: parts.binaries.clone(),
+        },
+        // They end with the node.
+        namespaces: Arc::new(Namespaces::new("")),
+        logs: parts.logs.clone(),
+    };
     let mut runs = Vec::new();
     let mut failures = Vec::new();
     for together in groups(scenarios, options.at_once) {
-        let (done, failed) = at_once(node, parts, together, options);
+        let (mut done, failed) = scenario::together(&node.kubectl, together, &settings);
+        done.iter_mut().for_each(report::fill);
         runs.extend(done);
         failures.extend(failed);
         node.check()?;
@@ -166,6 +198,32 @@ fn run_all(
         }
     }
     Ok((runs, failures))
+}
+
+/// A command on the node, or a shell for whoever wants to look around there.
+fn shell(kubectl: &Kubectl, command: &str) -> Result<i32> {
+    let mut shell = Command::new("bash");
+    if command.is_empty() {
+        println!(
+            "A shell on the node: kubectl talks to it. `exit` ends it with all that runs there."
+        );
+    } else {
+        shell.args(["-c", command]);
+    }
+    let inherited = std::env::var("PATH").unwrap_or_default();
+    let status = shell
+        .env(
+            "PATH",
+            format!("{}:{inherited}", kubectl.folder().display()),
+        )
+        .envs(kubectl.environment())
+        // It says in which of the node's processes this program is, and would say so to another one.
+        .env_remove(ROLE)
+        .status()
+        .context("starting bash")?;
+    Ok(status
+        .code()
+        .unwrap_or_else(|| 128 + status.signal().unwrap_or(0)))
 }
 
 /// What the figures depend on, for the head of the report.
@@ -189,7 +247,7 @@ fn about(options: &Options, parts: &Parts) -> Result<String> {
         options.rollouts,
         options.rate,
         options.at_once,
-        TIMEOUT.as_secs(),
+        Plan::TIMEOUT.as_secs(),
     ))
 }
 
@@ -213,22 +271,8 @@ fn groups<'s>(
 }
 
 fn chosen(options: &Options) -> Result<Vec<&'static Scenario>> {
-    let all = scenario::all();
-    if options.scenarios.is_empty() {
-        return Ok(all.iter().collect());
-    }
-    let find = |name: &String| {
-        all.iter()
-            .find(|scenario| scenario.name == name)
-            .with_context(|| {
-                let names: Vec<&str> = all.iter().map(|scenario| scenario.name).collect();
-                format!(
-                    "there is no scenario {name}; there are {}",
-                    names.join(", ")
-                )
-            })
-    };
-    options.scenarios.iter().map(find).collect()
+    let all: Vec<&Scenario> = scenario::all().iter().collect();
+    scenario::chosen(&all, &options.scenarios)
 }
 
 /// The images that are needed, each once.
@@ -260,7 +304,6 @@ const INGRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 800
 
 /// Traefik with its defaults, as a program beside the node's own.
 fn ingress(folder: &Path, node: &Node) -> Spec {
-    let kubeconfig = node.kubectl.kubeconfig().display().to_string();
     Spec {
         name: "traefik".to_owned(),
         program: folder.join("traefik"),
@@ -270,54 +313,8 @@ fn ingress(folder: &Path, node: &Node) -> Spec {
             "--global.checknewversion=false".to_owned(),
             "--global.sendanonymoususage=false".to_owned(),
         ],
-        env: vec![("KUBECONFIG".to_owned(), kubeconfig)],
+        env: node.kubectl.environment().collect(),
     }
-}
-
-/// A quarter of what proxies wait by default. A machine that has more to do than it can makes answers
-/// slow, and the report says how slow; lost is what gets none.
-const TIMEOUT: Duration = Duration::from_secs(15);
-
-/// Both arms of a scenario run at the same time: on the same machine in the same state.
-fn at_once(
-    node: &Node,
-    parts: &Parts,
-    scenarios: &[&'static Scenario],
-    options: &Options,
-) -> (Vec<Run>, Vec<String>) {
-    let settings = Settings {
-        times: options.rollouts,
-        plan: Plan {
-            rate: options.rate,
-            timeout: TIMEOUT,
-            ..Plan::default()
-        },
-        ingress: INGRESS,
-        binaries: parts.binaries.clone(),
-        logs: parts.logs.clone(),
-    };
-    let mut failures = Vec::new();
-    let mut runs = Vec::new();
-    thread::scope(|scope| {
-        let mut running = Vec::new();
-        for scenario in scenarios {
-            for arm in [Arm::Control, Arm::Silkroll] {
-                let (kubectl, settings) = (&node.kubectl, &settings);
-                running.push(scope.spawn(move || scenario::run(kubectl, scenario, arm, settings)));
-            }
-        }
-        for arm in running {
-            match arm.join() {
-                Ok(Ok(mut run)) => {
-                    report::fill(&mut run);
-                    runs.push(run);
-                }
-                Ok(Err(error)) => failures.push(format!("{error:#}")),
-                Err(_) => failures.push("the thread of an arm panicked".to_owned()),
-            }
-        }
-    });
-    (runs, failures)
 }
 
 fn say(begun: Instant, what: &str) {

@@ -7,9 +7,12 @@
 //! in an answer is honoured. If the close crosses the request, the request is lost. Most clients
 //! (Go, the JDK, Apache, nginx as a proxy) would send an idempotent one again: `Stale::Retry` does as they do.
 
+mod answers;
 mod plan;
 mod run;
 mod tally;
+pub mod told;
 
+pub use answers::wait_for_answers;
 pub use plan::{Plan, Stale, Target};
 pub use run::{Handle, start};

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::record::Connection;
 
 /// Where requests go.
@@ -35,7 +37,7 @@ impl fmt::Debug for Target {
 }
 
 /// What becomes of a request that was written on a kept connection while the other end closed it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Stale {
     /// It is lost.
     #[default]
@@ -64,7 +66,7 @@ impl Stale {
 }
 
 /// The load.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// Requests a second.
     pub rate: u32,
@@ -120,6 +122,10 @@ pub(super) struct Request {
 }
 
 impl Plan {
+    /// A quarter of what proxies wait by default. A machine that has more to do than it can makes answers
+    /// slow, and the report says how slow; lost is what gets none.
+    pub const TIMEOUT: Duration = Duration::from_secs(15);
+
     /// The nth request; none after the end. Every other one, of the slow as of the quick ones, has
     /// a connection of its own.
     pub(super) fn request(&self, n: u64) -> Option<Request> {

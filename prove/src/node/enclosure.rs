@@ -71,6 +71,18 @@ pub fn enter() -> Result<ExitStatus> {
 
 /// On Ctrl-C and SIGTERM the enclosure ends first, and then this process, which has to clean up.
 fn end_at_signals(enclosure: Pid) -> Result<()> {
+    at_signals(move || {
+        // Where it has ended by itself, this process is about to end, too.
+        let _ = kill_process(enclosure, Signal::KILL);
+    })
+}
+
+/// Does this on Ctrl-C and SIGTERM, instead of what the system would do.
+///
+/// # Errors
+///
+/// Where signals cannot be listened to.
+pub fn at_signals(then: impl FnOnce() + Send + 'static) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -88,8 +100,7 @@ fn end_at_signals(enclosure: Pid) -> Result<()> {
                 _ = terminate.recv() => {}
             }
         });
-        // Where it has ended by itself, this process is about to end, too.
-        let _ = kill_process(enclosure, Signal::KILL);
+        then();
     });
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Images made on the spot: from nothing and a static binary, or by a Dockerfile; no registry.
+//! Images made on the spot, from a folder or by a Dockerfile, and handed to containerd; no registry.
 
 use std::fs;
 use std::path::Path;
@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
+use super::archive::{self, Image};
 use super::ground::command;
 
 /// The image of each pod's sandbox.
@@ -15,15 +16,30 @@ pub const PAUSE: &str = "prove.local/pause:1";
 ///
 /// # Errors
 ///
-/// Where buildah or containerd refuse.
+/// Where containerd refuses it.
 pub fn import_binary(home: &Path, name: &str, binary: &Path, image: &str) -> Result<()> {
-    let context = home.join("images").join(name);
-    fs::create_dir_all(&context).with_context(|| format!("making {}", context.display()))?;
-    fs::copy(binary, context.join(name))
+    let root = home.join("images").join(name);
+    fs::create_dir_all(&root).with_context(|| format!("making {}", root.display()))?;
+    fs::copy(binary, root.join(name))
         .with_context(|| format!("{} is not there", binary.display()))?;
-    let dockerfile = format!("FROM scratch\nCOPY {name} /{name}\nENTRYPOINT [\"/{name}\"]\n");
-    fs::write(context.join("Dockerfile"), dockerfile)?;
-    build(home, &context, &[], image)
+    let image = Image {
+        names: vec![image.to_owned()],
+        root,
+        entrypoint: name.to_owned(),
+    };
+    import_made(home, image)
+}
+
+/// Hands an image to containerd.
+///
+/// # Errors
+///
+/// Where containerd refuses it.
+pub(super) fn import_made(home: &Path, image: Image) -> Result<()> {
+    let file = home.join(format!("{}.tar", image.entrypoint));
+    archive::write(&file, &[image])?;
+    import(&file)?;
+    fs::remove_file(&file).context("removing the archive")
 }
 
 /// Builds the Dockerfile in `context` and hands the image to containerd.
@@ -60,11 +76,6 @@ pub fn build(home: &Path, context: &Path, options: &[&str], image: &str) -> Resu
 
     import(&archive)?;
     fs::remove_file(&archive).context("removing the archive")
-}
-
-/// A second name for an image that is there, as a new version of a service would have.
-pub(super) fn tag(image: &str, other: &str) -> Result<()> {
-    ctr(&["images", "tag", image, other]).map(drop)
 }
 
 fn import(archive: &Path) -> Result<()> {

@@ -84,7 +84,7 @@ fn run(commands: &str, folder: &Path, kubectl: &Kubectl) -> Result<()> {
         .args(["-euo", "pipefail", "-c", commands])
         .current_dir(folder)
         .env("PATH", path)
-        .env("KUBECONFIG", kubectl.kubeconfig())
+        .envs(kubectl.environment())
         .output()
         .context("starting bash")?;
     if !output.status.success() {

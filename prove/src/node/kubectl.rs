@@ -1,4 +1,4 @@
-//! The real kubectl, as an administrator.
+//! The real kubectl: as the node's administrator, or in a context of the user's.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -12,23 +12,42 @@ use serde_json::Value;
 #[derive(Clone, Debug)]
 pub struct Kubectl {
     program: PathBuf,
-    kubeconfig: PathBuf,
+    whom: Whom,
+}
+
+#[derive(Clone, Debug)]
+enum Whom {
+    /// The only one in this kubeconfig.
+    Kubeconfig(PathBuf),
+    /// This one of the user's own contexts.
+    Context(String),
 }
 
 impl Kubectl {
     /// This kubectl with this kubeconfig.
     #[must_use]
     pub fn new(program: PathBuf, kubeconfig: PathBuf) -> Self {
-        Self {
-            program,
-            kubeconfig,
-        }
+        let whom = Whom::Kubeconfig(kubeconfig);
+        Self { program, whom }
     }
 
-    /// The kubeconfig.
+    /// The kubectl on the PATH with one of the user's contexts, and never with the current one.
     #[must_use]
-    pub fn kubeconfig(&self) -> &Path {
-        &self.kubeconfig
+    pub fn in_context(context: &str) -> Self {
+        let whom = Whom::Context(context.to_owned());
+        let program = "kubectl".into();
+        Self { program, whom }
+    }
+
+    /// What other programs need to talk to the same cluster: the kubeconfig, where it has one of its own.
+    pub fn environment(&self) -> impl Iterator<Item = (String, String)> {
+        let kubeconfig = match &self.whom {
+            Whom::Kubeconfig(path) => Some(path.display().to_string()),
+            Whom::Context(_) => None,
+        };
+        kubeconfig
+            .into_iter()
+            .map(|path| ("KUBECONFIG".to_owned(), path))
     }
 
     /// The folder of the program.
@@ -41,7 +60,10 @@ impl Kubectl {
     #[must_use]
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
-        command.args(args).env("KUBECONFIG", &self.kubeconfig);
+        if let Whom::Context(context) = &self.whom {
+            command.args(["--context", context]);
+        }
+        command.args(args).envs(self.environment());
         command
     }
 

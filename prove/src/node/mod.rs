@@ -5,6 +5,7 @@
 //! nothing outlives the namespaces: the processes are killed by the kernel, what they wrote lies on
 //! a tmpfs of theirs.
 
+pub mod archive;
 pub mod authority;
 pub mod enclosure;
 pub mod ground;

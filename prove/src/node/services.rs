@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
+use super::archive::Image;
 use super::ground::{self, command};
 use super::image;
 use super::rootfs;
@@ -15,7 +16,8 @@ use super::rootfs;
 pub enum Service {
     /// The service of this crate and nothing else.
     Bare,
-    /// The same, and a shell beside it, as most images have.
+    /// The same, and a shell beside it, as most images have; and the load generator, for
+    /// clusters in which it has to run in a pod.
     Shell,
     /// nginx, and a shell.
     Nginx,
@@ -40,17 +42,27 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// Where a program is not on this machine, or buildah or containerd refuse.
+    /// Where a program is not on this machine, or containerd refuses the image.
     pub fn make(self, binaries: &Path, registries: &Path) -> Result<()> {
         let home = Path::new(ground::HOME);
-        let context = home.join("images").join(self.name());
-        let root = context.join("root");
+        let image = self.image(&home.join("images"), binaries, registries)?;
+        image::import_made(home, image)
+    }
+
+    /// What the image is made of, in a folder of its own below `home`.
+    ///
+    /// # Errors
+    ///
+    /// Where a program is not on this machine.
+    pub fn image(self, home: &Path, binaries: &Path, registries: &Path) -> Result<Image> {
+        let root = home.join(self.name());
         fs::create_dir_all(&root).with_context(|| format!("making {}", root.display()))?;
         match self {
-            Self::Bare => app(&root, binaries)?,
+            Self::Bare => binary(&root, binaries, "app")?,
             Self::Shell => {
                 shell(&root)?;
-                app(&root, binaries)?;
+                binary(&root, binaries, "app")?;
+                binary(&root, binaries, "load")?;
             }
             Self::Nginx => {
                 shell(&root)?;
@@ -65,25 +77,34 @@ impl Service {
                 nacos(&root, registries)?;
             }
         }
-        let dockerfile = "FROM scratch\nCOPY root/ /\nENTRYPOINT [\"/app\"]\n";
-        fs::write(context.join("Dockerfile"), dockerfile)?;
-        let name = format!("prove.local/{}", self.name());
-        image::build(home, &context, &[], &format!("{name}:1"))?;
-        image::tag(&format!("{name}:1"), &format!("{name}:2"))
+        let name = format!("{HERE}/{}", self.name());
+        Ok(Image {
+            names: vec![format!("{name}:1"), format!("{name}:2")],
+            root,
+            entrypoint: "app".to_owned(),
+        })
     }
 }
 
-fn app(root: &Path, binaries: &Path) -> Result<()> {
-    let app = binaries.join("app");
-    fs::copy(&app, root.join("app"))
-        .with_context(|| format!("{} is not there", app.display()))
+/// Where the manifests say that the images are: nowhere that anything could be pulled from.
+pub const HERE: &str = "prove.local";
+
+/// The image that has the load generator in it, too.
+pub const GENERATOR: &str = "shell:1";
+
+fn binary(root: &Path, binaries: &Path, name: &str) -> Result<()> {
+    let from = binaries.join(name);
+    fs::copy(&from, root.join(name))
+        .with_context(|| format!("{} is not there", from.display()))
         .map(drop)
 }
 
 fn shell(root: &Path) -> Result<()> {
-    rootfs::program(root, Path::new("/bin/busybox"))?;
+    rootfs::program(root, Path::new("/bin/busybox"))
+        .context("there is no busybox: apt-get install busybox")?;
     for applet in ["sh", "sleep", "wget"] {
-        symlink("busybox", root.join("bin").join(applet))?;
+        symlink("busybox", root.join("bin").join(applet))
+            .with_context(|| format!("linking {applet}"))?;
     }
     rootfs::text(root, "etc/passwd", "root:x:0:0:root:/:/bin/sh\n")?;
     rootfs::text(root, "etc/group", "root:x:0:\n")

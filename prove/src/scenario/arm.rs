@@ -1,35 +1,22 @@
 //! One arm of a scenario, from its namespace to its record.
 
-use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::json;
 
+use super::generator::Generator;
 use super::liveness::{self, Failures};
 use super::pods::{Seen, Watch};
-use super::{Entry, Replace, Scenario, gateway, replace};
-use crate::load::{self, Plan, Target};
+use super::{Entry, Namespaces, Place, Replace, Scenario, Settings, gateway, replace};
+use crate::load::Plan;
 use crate::node::kubectl::Kubectl;
 use crate::node::registry::Registry;
+use crate::node::services::HERE;
 use crate::record::{Absence, Arm, Run};
-
-/// What all runs have in common.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// How often the pods are replaced.
-    pub times: u32,
-    /// The load.
-    pub plan: Plan,
-    /// Where the ingress controller listens.
-    pub ingress: SocketAddr,
-    /// The folder with the static binaries of this crate.
-    pub binaries: PathBuf,
-    /// Where logs go.
-    pub logs: PathBuf,
-}
 
 /// Before the first replacement and after the last: to see that nothing is lost without one.
 const CALM: Duration = Duration::from_secs(3);
@@ -47,7 +34,7 @@ const GOING: Duration = Duration::from_secs(180);
 ///
 /// Where it could not be run as it should: that is no result at all.
 pub fn run(kubectl: &Kubectl, scenario: &Scenario, arm: Arm, settings: &Settings) -> Result<Run> {
-    let namespace = format!("{}-{arm}", scenario.name);
+    let namespace = settings.namespaces.name(scenario.name, arm);
     let what = || format!("{namespace}: {}", scenario.about);
     run_in(kubectl, &namespace, scenario, arm, settings).with_context(what)
 }
@@ -61,6 +48,7 @@ fn run_in(
 ) -> Result<Run> {
     set_up(
         kubectl,
+        settings,
         namespace,
         scenario.manifests,
         arm,
@@ -80,36 +68,39 @@ fn run_in(
             plan.host = format!("{namespace}.example");
             // Behind a proxy the other end of a connection is the proxy.
             plan.names_pod = false;
-            settings.ingress
+            let (ingress, _) = beside(settings)?;
+            ingress
         }
         Entry::Gateway(registry) => {
             plan.names_pod = false;
-            let (address, process) =
-                gateway::start(registry, namespace, &settings.binaries, &settings.logs)?;
+            let (_, binaries) = beside(settings)?;
+            let (address, process) = gateway::start(registry, namespace, binaries, &settings.logs)?;
             running = Some(process);
             address
         }
     };
-    wait_for_answers(address, &plan.host)?;
 
-    let watch = Watch::start(kubectl, namespace, &settings.logs)?;
-    let load = load::start(plan, Target::Address(address))?;
+    let watch = Watch::start(kubectl, namespace, settings)?;
+    let load = match &settings.place {
+        Place::Node { .. } => Generator::here(plan, address)?,
+        Place::Cluster { images } => Generator::pod(kubectl, namespace, images, &plan, address)?,
+    };
     thread::sleep(CALM);
-    let started_ms = load.started_ms;
     let times = (settings.times / scenario.rarer).max(1);
-    let replaced = disturb(kubectl, namespace, scenario, arm, times);
+    let replaced = disturb(kubectl, settings, namespace, scenario, arm, times);
     let begun = Instant::now();
     while watch.leaving() > 0 && begun.elapsed() < GOING {
         thread::sleep(Duration::from_millis(200));
     }
     thread::sleep(CALM);
-    let load = load.stop()?;
+    let measured = load.stop()?;
     let pods = watch.stop()?;
     if let Some(gateway) = running {
         gateway.end()?;
     }
 
-    let mut run = Run::new(scenario.name, arm, started_ms, load);
+    let mut run = Run::new(scenario.name, arm, measured.started_ms, measured.load);
+    run.notes.extend(measured.note);
     let Failures {
         rollouts,
         restarts,
@@ -140,7 +131,7 @@ fn run_in(
             pod.restarts.push(restart);
         }
     }
-    kubectl.run(&["delete", "namespace", namespace, "--wait=false"], "")?;
+    Namespaces::delete(kubectl, namespace)?;
     Ok(run)
 }
 
@@ -167,18 +158,22 @@ fn own_hooks(pods: &[Seen]) -> Result<String> {
 /// The namespace with the service in it, as it should be.
 fn set_up(
     kubectl: &Kubectl,
+    settings: &Settings,
     namespace: &str,
     manifests: &[impl AsRef<str>],
     arm: Arm,
     annotations: &[(&str, &str)],
 ) -> Result<()> {
     let object = manifest(namespace, arm, annotations);
-    kubectl.run(&["create", "-f", "-"], &object)?;
+    settings.namespaces.create(kubectl, namespace, &object)?;
     // At once, as where both are in one file: Silkroll has to know of a namespace in time by itself.
     let mut warnings = String::new();
     for manifest in manifests {
         // An Ingress needs a host of its own; no other manifest names its namespace.
-        let manifest = manifest.as_ref().replace("NAMESPACE", namespace);
+        let mut manifest = manifest.as_ref().replace("NAMESPACE", namespace);
+        if let Place::Cluster { images } = &settings.place {
+            manifest = manifest.replace(&format!("image: {HERE}/"), &format!("image: {images}/"));
+        }
         let apply = ["apply", "-n", namespace, "-f", "-"];
         warnings += &kubectl.run_with_warnings(&apply, &manifest)?.1;
     }
@@ -190,6 +185,7 @@ fn set_up(
 /// What the scenario is about: its service's pods are replaced, or restart in place.
 fn disturb(
     kubectl: &Kubectl,
+    settings: &Settings,
     namespace: &str,
     scenario: &Scenario,
     arm: Arm,
@@ -206,7 +202,7 @@ fn disturb(
         return liveness::run(kubectl, namespace, &source, times);
     }
     thread::scope(|scope| {
-        let without = scope.spawn(|| without_start_hook(kubectl, scenario, registry));
+        let without = scope.spawn(|| without_start_hook(kubectl, settings, scenario, registry));
         let mut failures = liveness::run(kubectl, namespace, &source, times)?;
         match without.join() {
             Ok(absences) => failures.absences.extend(absences?),
@@ -232,6 +228,7 @@ fn replaced(
 /// what brings the others back.
 fn without_start_hook(
     kubectl: &Kubectl,
+    settings: &Settings,
     scenario: &Scenario,
     registry: Registry,
 ) -> Result<Vec<Absence>> {
@@ -248,9 +245,16 @@ fn without_start_hook(
     let one = |manifest: &&str| manifest.replace("replicas: 3", "replicas: 1");
     let manifests: Vec<String> = scenario.manifests.iter().map(one).collect();
     let run = || -> Result<Vec<Absence>> {
-        set_up(kubectl, namespace, &manifests, Arm::Silkroll, &annotations)?;
+        set_up(
+            kubectl,
+            settings,
+            namespace,
+            &manifests,
+            Arm::Silkroll,
+            &annotations,
+        )?;
         let failures = liveness::run(kubectl, namespace, &registry.source(namespace)?, 1)?;
-        kubectl.run(&["delete", "namespace", namespace, "--wait=false"], "")?;
+        Namespaces::delete(kubectl, namespace)?;
         Ok(failures.absences)
     };
     let mut absences = run().with_context(|| namespace.to_owned())?;
@@ -312,46 +316,20 @@ fn check_script(kubectl: &Kubectl, namespace: &str) -> Result<()> {
 fn cluster_address(kubectl: &Kubectl, namespace: &str) -> Result<SocketAddr> {
     let service = kubectl.get(&["service", "web", "-n", namespace])?;
     let address = service["spec"]["clusterIP"].as_str().unwrap_or("");
-    let port = &service["spec"]["ports"][0]["port"];
-    let text = format!("{address}:{port}");
-    text.parse()
-        .with_context(|| format!("the Service's address, {text}"))
+    let port = service["spec"]["ports"][0]["port"].as_u64();
+    let port = port.and_then(|port| u16::try_from(port).ok());
+    let ip = address
+        .parse()
+        .with_context(|| format!("the Service's address, {address}"))?;
+    Ok(SocketAddr::new(ip, port.context("the Service's port")?))
 }
 
-/// Until the way is there: whoever is asked first would be lost for want of a route, not by a rollout.
-fn wait_for_answers(address: SocketAddr, host: &str) -> Result<()> {
-    const IN_A_ROW: u32 = 20;
-    let begun = Instant::now();
-    let mut answers = 0;
-    while answers < IN_A_ROW {
-        if answers_once(address, host) {
-            answers += 1;
-        } else {
-            answers = 0;
-            if begun.elapsed() > Duration::from_secs(60) {
-                bail!("{address} did not answer for {host} within a minute");
-            }
-        }
-        thread::sleep(Duration::from_millis(50));
+/// What runs beside the node.
+fn beside(settings: &Settings) -> Result<(SocketAddr, &Path)> {
+    match &settings.place {
+        Place::Node { ingress, binaries } => Ok((*ingress, binaries)),
+        Place::Cluster { .. } => bail!("there is nothing beside the nodes of any cluster"),
     }
-    Ok(())
-}
-
-fn answers_once(address: SocketAddr, host: &str) -> bool {
-    use std::io::{Read as _, Write as _};
-    let second = Duration::from_secs(1);
-    let ask = || -> std::io::Result<bool> {
-        let mut stream = TcpStream::connect_timeout(&address, second)?;
-        stream.set_read_timeout(Some(second))?;
-        write!(
-            stream,
-            "GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
-        )?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer.starts_with("HTTP/1.1 200 "))
-    };
-    ask().unwrap_or(false)
 }
 
 #[cfg(test)]

@@ -5,10 +5,17 @@ use crate::load::Stale;
 use crate::node::registry::{EUREKA_SERVER, NACOS_SERVER, Registry};
 use crate::node::services::{SLOW_NGINX_SECONDS, Service};
 
-/// All that there are, in the order in which they are run.
+/// All that are run on the proof's own node, in this order.
 #[must_use]
 pub fn all() -> &'static [Scenario] {
     &SCENARIOS
+}
+
+/// All that can be run in any cluster.
+#[must_use]
+pub fn anywhere() -> Vec<&'static Scenario> {
+    let alone = all().iter().filter(|scenario| scenario.needs().is_none());
+    alone.chain([&SCALING]).collect()
 }
 
 const SERVICE: &str = include_str!("../../manifests/service.yaml");
@@ -50,6 +57,14 @@ const ARCH: &str = if cfg!(target_arch = "aarch64") {
     "arm64"
 } else {
     "amd64"
+};
+
+/// What is left of `drain` where nodes are not to be touched.
+static SCALING: Scenario = Scenario {
+    name: "scaling",
+    about: "scaling down and up instead of rollouts",
+    replace: Replace::Scaling,
+    ..PLAIN
 };
 
 static SCENARIOS: [Scenario; 11] = [
@@ -175,12 +190,20 @@ mod tests {
 
     #[test]
     fn names_can_be_those_of_namespaces_and_are_different() {
-        for (n, scenario) in all().iter().enumerate() {
+        let all: Vec<&Scenario> = all().iter().chain([&SCALING]).collect();
+        for (n, scenario) in all.iter().enumerate() {
             let fits = |c: char| c.is_ascii_lowercase() || c == '-';
             assert!(scenario.name.chars().all(fits), "{}", scenario.name);
-            let others = &all()[n + 1..];
+            let others = &all[n + 1..];
             assert!(others.iter().all(|other| other.name != scenario.name));
         }
+    }
+
+    #[test]
+    fn some_need_nothing_but_a_cluster() {
+        let names: Vec<&str> = anywhere().iter().map(|scenario| scenario.name).collect();
+        let expected = ["service", "no-shell", "binary-hook", "own-hook", "scaling"];
+        assert_eq!(names, expected);
     }
 
     #[test]

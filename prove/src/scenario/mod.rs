@@ -2,16 +2,29 @@
 //! one annotation on the namespace.
 
 mod arm;
+mod clock;
 mod gateway;
+mod generator;
 mod list;
 mod liveness;
+mod logs;
+mod namespaces;
 mod pods;
 mod replace;
+mod together;
 
-pub use arm::{Settings, run};
-pub use list::all;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
 
-use crate::load::Stale;
+use anyhow::{Context as _, Result};
+
+pub use arm::run;
+pub use list::{all, anywhere};
+pub use namespaces::Namespaces;
+pub use together::together;
+
+use crate::load::{Plan, Stale};
 use crate::node::registry::Registry;
 use crate::node::services::Service;
 
@@ -33,6 +46,8 @@ pub enum Replace {
     Rollouts,
     /// `kubectl drain` and `kubectl scale`, in turn.
     DrainAndScale,
+    /// `kubectl scale`, down and up.
+    Scaling,
     /// Nothing does: one pod after the other fails its liveness probe, and its container restarts.
     LivenessFailures,
 }
@@ -62,4 +77,107 @@ pub struct Scenario {
     pub slow: u64,
     /// What becomes of a request that crosses with the server's closing of a kept connection.
     pub stale: Stale,
+}
+
+impl Scenario {
+    /// What it needs that no cluster but the proof's own node has, if there is such a thing.
+    #[must_use]
+    pub fn needs(&self) -> Option<&'static str> {
+        if self.replace == Replace::DrainAndScale {
+            return Some(
+                "it drains the node, which is not for a proof to do to nodes of others; see `scaling`",
+            );
+        }
+        match (self.entry, self.image) {
+            (Entry::Ingress, _) => Some("it calls Traefik, which runs beside the node's programs"),
+            (Entry::Gateway(_), _) => {
+                Some("it calls a gateway and a registry, which run beside the node's programs")
+            }
+            (Entry::ClusterIp, Service::Nginx | Service::Gunicorn | Service::Nacos) => {
+                Some("its image is made of the programs of the machine that the node is on")
+            }
+            (Entry::ClusterIp, Service::Bare | Service::Shell) => None,
+        }
+    }
+}
+
+/// Those of `among` with these names; all, if there are none.
+///
+/// # Errors
+///
+/// Where a name is none of them, with those that there are; for one that is only elsewhere, with why.
+pub fn chosen(among: &[&'static Scenario], names: &[String]) -> Result<Vec<&'static Scenario>> {
+    if names.is_empty() {
+        return Ok(among.to_vec());
+    }
+    let find = |name: &String| {
+        let found = among.iter().find(|scenario| scenario.name == name);
+        found.copied().with_context(|| {
+            let elsewhere = all().iter().find(|scenario| scenario.name == name);
+            let why = elsewhere.and_then(Scenario::needs).map_or_else(
+                || format!("there is no scenario {name}"),
+                |why| format!("{name} runs with `make prove` only: {why}"),
+            );
+            let names: Vec<&str> = among.iter().map(|scenario| scenario.name).collect();
+            format!("{why}; there are {}", names.join(", "))
+        })
+    };
+    names.iter().map(find).collect()
+}
+
+/// What all runs have in common.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How often the pods are replaced.
+    pub times: u32,
+    /// The load.
+    pub plan: Plan,
+    /// Where they run.
+    pub place: Place,
+    /// The namespaces that they make.
+    pub namespaces: Arc<Namespaces>,
+    /// Where logs go.
+    pub logs: PathBuf,
+}
+
+/// Where scenarios run.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// On the node that was started for them on this machine: everything is in reach.
+    Node {
+        /// Where the ingress controller listens.
+        ingress: SocketAddr,
+        /// The folder with the static binaries of this crate.
+        binaries: PathBuf,
+    },
+    /// In a cluster of which only the API server is in reach.
+    Cluster {
+        /// Where the images are, in place of what the manifests say: a registry, or the same where they were
+        /// loaded into the nodes.
+        images: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scenario_that_cannot_be_run_is_refused_with_the_reason() {
+        let names =
+            |names: &[&str]| -> Vec<String> { names.iter().map(|&name| name.to_owned()).collect() };
+        let anywhere = anywhere();
+        let found = chosen(&anywhere, &names(&["own-hook", "scaling"])).unwrap();
+        assert_eq!(found.len(), 2);
+        assert_eq!(chosen(&anywhere, &[]).unwrap().len(), anywhere.len());
+        for (name, why) in [
+            ("drain", "drains the node"),
+            ("nacos", "a registry"),
+            ("nginx", "programs of the machine"),
+            ("ingres", "there is no scenario ingres; there are service, "),
+        ] {
+            let error = chosen(&anywhere, &names(&[name])).unwrap_err().to_string();
+            assert!(error.contains(why), "{error}");
+        }
+    }
 }

@@ -1,10 +1,8 @@
 //! Watches the pods of a namespace: when each was created, ready, told to go, and gone. When its
 //! program got SIGTERM only the program knows; it says so in its log.
 
-use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File};
-use std::io::{BufRead as _, BufReader, Read, Write as _};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::io::{BufReader, Read};
 use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,6 +12,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow};
 use serde_json::Value;
 
+use super::logs::Logs;
+use super::{Place, Settings};
 use crate::node::kubectl::Kubectl;
 use crate::record::{Millis, Pod, now_ms};
 
@@ -28,22 +28,35 @@ pub(super) struct Seen {
 }
 
 /// The pods seen so far, by uid.
-type Pods = Arc<Mutex<BTreeMap<String, Seen>>>;
+pub(super) type Pods = Arc<Mutex<BTreeMap<String, Seen>>>;
+
+/// All that the manifests of the scenarios make, and not the load generator beside them.
+const SERVICE: &str = "--selector=app=web";
 
 /// A watch that runs.
 pub(super) struct Watch {
     seen: Pods,
     child: Child,
-    events: JoinHandle<()>,
-    logs: JoinHandle<()>,
+    threads: Vec<JoinHandle<()>>,
     over: Arc<AtomicBool>,
 }
 
+/// An arm that fails leaves no kubectl behind.
+impl Drop for Watch {
+    fn drop(&mut self) {
+        drop(self.end());
+    }
+}
+
 impl Watch {
-    pub(super) fn start(kubectl: &Kubectl, namespace: &str, logs: &Path) -> Result<Self> {
-        let path = logs.join(format!("pods-{namespace}.log"));
-        let kept = File::create(&path).with_context(|| format!("opening {}", path.display()))?;
-        let args = ["get", "pods", "-n", namespace, "-o", "json"];
+    pub(super) fn start(kubectl: &Kubectl, namespace: &str, settings: &Settings) -> Result<Self> {
+        let kept = settings.logs.join(format!("pods-{namespace}.log"));
+        let seen = Pods::default();
+        let mut logs = match settings.place {
+            Place::Node { .. } => Logs::files(namespace, &kept, &seen)?,
+            Place::Cluster { .. } => Logs::kubectl(kubectl, namespace, &kept, &seen)?,
+        };
+        let args = ["get", "pods", SERVICE, "-n", namespace, "-o", "json"];
         let mut command = kubectl.command(&args);
         command.args(["--watch", "--output-watch-events"]);
         let mut child = command
@@ -53,30 +66,25 @@ impl Watch {
             .spawn()
             .context("starting kubectl get --watch")?;
         let stdout = child.stdout.take().context("kubectl's output")?;
-        let seen = Pods::default();
         let over = Arc::new(AtomicBool::new(false));
         let events = {
             let seen = Arc::clone(&seen);
             thread::spawn(move || follow(stdout, &seen))
         };
         let logs = {
-            let (seen, over) = (Arc::clone(&seen), Arc::clone(&over));
-            let prefix = format!("{namespace}_");
+            let over = Arc::clone(&over);
             thread::spawn(move || {
-                let mut logs = Logs::new(prefix, kept);
                 while !over.load(Ordering::Relaxed) {
-                    logs.read(&seen);
-                    // Often enough that a log is opened before the kubelet removes it.
+                    logs.read();
                     thread::sleep(Duration::from_millis(300));
                 }
-                logs.read(&seen);
+                logs.end();
             })
         };
         Ok(Self {
             seen,
             child,
-            events,
-            logs,
+            threads: vec![events, logs],
             over,
         })
     }
@@ -93,12 +101,7 @@ impl Watch {
     pub(super) fn stop(mut self) -> Result<Vec<Seen>> {
         // It has ended before where the API server closed the watch: then pods were missed.
         let ended = self.child.try_wait()?;
-        self.over.store(true, Ordering::Relaxed);
-        self.child.kill().context("ending kubectl get --watch")?;
-        self.child.wait()?;
-        let panicked = |_| anyhow!("the watcher of the pods panicked");
-        self.events.join().map_err(panicked)?;
-        self.logs.join().map_err(panicked)?;
+        self.end()?;
         if let Some(status) = ended {
             return Err(anyhow!(
                 "kubectl get pods --watch ended by itself: {status}"
@@ -108,6 +111,18 @@ impl Watch {
         let mut pods: Vec<Seen> = seen.values().cloned().collect();
         pods.sort_by_key(|seen| seen.number);
         Ok(pods)
+    }
+
+    /// Once more is no harm.
+    fn end(&mut self) -> Result<()> {
+        self.over.store(true, Ordering::Relaxed);
+        self.child.kill().context("ending kubectl get --watch")?;
+        self.child.wait()?;
+        for thread in self.threads.drain(..) {
+            let panicked = |_| anyhow!("the watcher of the pods panicked");
+            thread.join().map_err(panicked)?;
+        }
+        Ok(())
     }
 }
 
@@ -166,78 +181,6 @@ fn take(pod: &mut Pod, event: &Value, now: Millis) {
     );
 }
 
-/// The logs of the containers, as the kubelet of this machine has them.
-struct Logs {
-    prefix: String,
-    open: HashMap<PathBuf, (String, BufReader<File>)>,
-    /// All of it goes here as well, for whoever wants to know what a hook did.
-    kept: File,
-}
-
-impl Logs {
-    fn new(prefix: String, kept: File) -> Self {
-        Self {
-            prefix,
-            open: HashMap::new(),
-            kept,
-        }
-    }
-
-    fn read(&mut self, seen: &Pods) {
-        self.open_new();
-        for (uid, log) in self.open.values_mut() {
-            let mut line = String::new();
-            while log.read_line(&mut line).is_ok_and(|length| length > 0) {
-                let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-                let name = seen.get(uid.as_str()).map_or("", |seen| &seen.pod.name);
-                // A log that cannot be written is no reason to lose a run.
-                drop(write!(self.kept, "{name} {line}"));
-                if let (Some(said), Some(seen)) = (said(&line), seen.get_mut(uid.as_str())) {
-                    match said["phase"].as_str() {
-                        Some("sigterm") => seen.pod.killed_ms = said["at_ms"].as_u64(),
-                        Some("own-pre-stop") => seen.own_hooks += 1,
-                        _ => {}
-                    }
-                }
-                line.clear();
-            }
-        }
-    }
-
-    /// An open file can be read when the kubelet has removed its name with the pod.
-    fn open_new(&mut self) {
-        let folders = fs::read_dir("/var/log/pods")
-            .into_iter()
-            .flatten()
-            .flatten();
-        for folder in folders {
-            let name = folder.file_name();
-            let Some(name) = name.to_str().filter(|name| name.starts_with(&self.prefix)) else {
-                continue;
-            };
-            let uid = name.rsplit('_').next().unwrap_or("").to_owned();
-            let containers = fs::read_dir(folder.path()).into_iter().flatten().flatten();
-            // One for each time that a container was started.
-            let logs = containers.flat_map(|container| fs::read_dir(container.path()));
-            for log in logs.flatten().flatten() {
-                let path = log.path();
-                if !self.open.contains_key(&path)
-                    && let Ok(file) = File::open(&path)
-                {
-                    let log = (uid.clone(), BufReader::new(file));
-                    self.open.insert(path, log);
-                }
-            }
-        }
-    }
-}
-
-/// What the program printed, in a line of a container's log: it stands after a time stamp, the stream
-/// and a flag.
-fn said(line: &str) -> Option<Value> {
-    serde_json::from_str(line.splitn(4, ' ').nth(3)?).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -266,14 +209,5 @@ mod tests {
         let times = [pod.created_ms, pod.started_ms, pod.ready_ms];
         assert_eq!(times, [Some(1), Some(2), Some(3)]);
         assert_eq!([pod.deleted_ms, pod.gone_ms], [Some(4), Some(6)]);
-    }
-
-    #[test]
-    fn what_a_program_says_is_read_from_the_log_and_nothing_else_is() {
-        let line = |said: &str| format!("2026-01-01T00:00:00.1Z stdout F {said}\n");
-        let term = said(&line(r#"{"at_ms":17,"phase":"sigterm"}"#)).unwrap();
-        assert_eq!(term, json!({"at_ms": 17, "phase": "sigterm"}));
-        assert_eq!(said(&line("silkroll: waiting")), None);
-        assert_eq!(said("2026-01-01"), None);
     }
 }

@@ -4,6 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use serde_json::Value;
 
 use super::Replace;
 use crate::node::ground::NODE_NAME;
@@ -11,7 +12,10 @@ use crate::node::kubectl::Kubectl;
 use crate::record::{Rollout, now_ms};
 
 /// Bounds one replacement: ten times what it takes on a busy machine.
-const PATIENCE: &str = "300s";
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// A rollout that takes longer than most is looked at this often: it may never come to its end.
+const LOOK: Duration = Duration::from_secs(10);
 
 /// The service's Deployment, and its only container.
 const DEPLOYMENT: &str = "deployment/web";
@@ -34,7 +38,7 @@ pub(super) fn run(
             (Replace::Rollouts, true) => restart(kubectl, namespace)?,
             (Replace::Rollouts, false) => set_image(kubectl, namespace)?,
             (Replace::DrainAndScale, true) => drain(kubectl, namespace)?,
-            (Replace::DrainAndScale, false) => scale(kubectl, namespace)?,
+            (Replace::DrainAndScale, false) | (Replace::Scaling, _) => scale(kubectl, namespace)?,
             (Replace::LivenessFailures, _) => bail!("a liveness failure replaces no pod"),
         };
         done.push(Rollout { at_ms, how });
@@ -44,13 +48,53 @@ pub(super) fn run(
 
 /// The Deployment has what it wants.
 pub(super) fn settled(kubectl: &Kubectl, namespace: &str) -> Result<()> {
-    let timeout = format!("--timeout={PATIENCE}");
-    kubectl
-        .run(
-            &["rollout", "status", DEPLOYMENT, "-n", namespace, &timeout],
-            "",
-        )
-        .map(drop)
+    let timeout = format!("--timeout={}s", LOOK.as_secs());
+    let status = ["rollout", "status", DEPLOYMENT, "-n", namespace, &timeout];
+    let begun = Instant::now();
+    while let Err(error) = kubectl.run(&status, "") {
+        let pods = kubectl.get(&["pods", "-n", namespace])?;
+        if let Some(why) = pods["items"].as_array().and_then(|pods| stuck(pods)) {
+            bail!(why);
+        }
+        if let Some(why) = refused(&kubectl.get(&[DEPLOYMENT, "-n", namespace])?) {
+            bail!(why);
+        }
+        if begun.elapsed() > PATIENCE || !error.to_string().contains("timed out") {
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+/// Why one of these pods will not start, if that is certain: its image is not to be had.
+pub(super) fn stuck(pods: &[Value]) -> Option<String> {
+    const CERTAIN: [&str; 3] = ["ErrImageNeverPull", "ImagePullBackOff", "InvalidImageName"];
+    pods.iter().find_map(|pod| {
+        let container = &pod["status"]["containerStatuses"][0];
+        let waiting = &container["state"]["waiting"];
+        let reason = waiting["reason"].as_str()?;
+        CERTAIN.contains(&reason).then(|| {
+            format!(
+                "{}: the image {} is not to be had ({reason}: {}). `make prove-image` writes it to \
+                 target/prove/image.tar, which `kind load image-archive`, `k3d image import` or `ctr -n k8s.io \
+                 images import` bring to the nodes; IMAGES=registry.example/folder names a place from which \
+                 they can pull it",
+                pod["metadata"]["name"].as_str().unwrap_or_default(),
+                container["image"].as_str().unwrap_or_default(),
+                waiting["message"].as_str().unwrap_or_default(),
+            )
+        })
+    })
+}
+
+/// Why the Deployment gets no pods, such as for a quota or a pod security standard.
+fn refused(deployment: &Value) -> Option<String> {
+    let conditions = deployment["status"]["conditions"].as_array()?;
+    let failure = conditions
+        .iter()
+        .find(|condition| condition["type"] == "ReplicaFailure" && condition["status"] == "True")?;
+    let message = failure["message"].as_str().unwrap_or_default();
+    Some(format!("the cluster refuses the pods: {message}"))
 }
 
 fn restart(kubectl: &Kubectl, namespace: &str) -> Result<String> {
@@ -90,7 +134,7 @@ fn drain(kubectl: &Kubectl, namespace: &str) -> Result<String> {
     ];
     kubectl.run(&pods, "")?;
     let selector = format!("--pod-selector={label}");
-    let timeout = format!("--timeout={PATIENCE}");
+    let timeout = format!("--timeout={}s", PATIENCE.as_secs());
     let drained = thread::scope(|scope| {
         let draining = scope.spawn(|| {
             kubectl.run(
@@ -142,4 +186,47 @@ fn scale(kubectl: &Kubectl, namespace: &str) -> Result<String> {
         thread::sleep(Duration::from_secs(2));
     }
     Ok("kubectl scale".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn waiting(reason: &str) -> Value {
+        json!({"metadata": {"name": "web-1"}, "status": {"containerStatuses": [{
+            "image": "prove.local/shell:1",
+            "state": {"waiting": {"reason": reason, "message": "Back-off pulling"}},
+        }]}})
+    }
+
+    #[test]
+    fn an_image_that_is_not_to_be_had_ends_the_wait_and_says_how_to_get_it() {
+        let running = json!({"status": {"containerStatuses": [{"state": {"running": {}}}]}});
+        let why = stuck(&[running.clone(), waiting("ImagePullBackOff")]).unwrap();
+        for part in [
+            "web-1",
+            "prove.local/shell:1",
+            "kind load image-archive",
+            "IMAGES=",
+        ] {
+            assert!(why.contains(part), "{why}");
+        }
+        // The first of these is how every pod begins, the other one may pass.
+        let passing = ["ContainerCreating", "ErrImagePull"].map(waiting);
+        assert_eq!(stuck(&passing), None);
+        assert_eq!(stuck(&[running, json!({})]), None);
+    }
+
+    #[test]
+    fn a_deployment_without_pods_says_who_refuses_them() {
+        let condition = |kind| {
+            json!({"status": {"conditions": [
+            {"type": kind, "status": "True", "message": "violates PodSecurity"}]}})
+        };
+        let why = refused(&condition("ReplicaFailure")).unwrap();
+        assert!(why.ends_with("violates PodSecurity"), "{why}");
+        assert_eq!(refused(&condition("Progressing")), None);
+        assert_eq!(refused(&json!({})), None);
+    }
 }

@@ -2,6 +2,7 @@
 //! commands of the README, as they stand there.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -32,8 +33,11 @@ pub fn silkroll(repository: &Path, binary: &Path, kubectl: &Kubectl) -> Result<(
     let readme = fs::read_to_string(repository.join("README.md")).context("reading README.md")?;
     let commands = block(&readme, "sh install")
         .context("README.md has no block of the commands that install: ```sh install")?;
-    let commands = with_image(commands)?;
-    run(&commands, &folder, kubectl)
+    run(&with_image(commands)?, &folder, kubectl)?;
+    let wait = block(&readme, "sh installed").context(
+        "README.md has no block that waits for the webhook to answer: ```sh installed",
+    )?;
+    run(wait, &folder, kubectl)
 }
 
 /// Writes what Silkroll's replicas logged to `silkroll.log`: all decisions are in there.
@@ -80,13 +84,14 @@ fn run(commands: &str, folder: &Path, kubectl: &Kubectl) -> Result<()> {
         folder.join("bin").display(),
         kubectl.folder().display()
     );
-    let output = Command::new("bash")
-        .args(["-euo", "pipefail", "-c", commands])
+    // The README waits for as long as somebody looks on.
+    let output = Command::new("timeout")
+        .args(["180", "bash", "-euo", "pipefail", "-c", commands])
         .current_dir(folder)
         .env("PATH", path)
         .envs(kubectl.environment())
         .output()
-        .context("starting bash")?;
+        .context("starting timeout, of coreutils")?;
     if !output.status.success() {
         bail!(
             "the README's commands that install failed:\n{commands}\n{}{}",
@@ -109,6 +114,8 @@ fn build_image(home: &Path, repository: &Path, binary: &Path) -> Result<()> {
     fs::write(context.join("Dockerfile"), stage)?;
     fs::copy(binary, context.join("silkroll"))
         .with_context(|| format!("{} is not there: make static", binary.display()))?;
+    // As a build in the Dockerfile has it, whatever the umask here was: the image's user is not root.
+    fs::set_permissions(context.join("silkroll"), fs::Permissions::from_mode(0o755))?;
     let built = format!("build={}", context.display());
     image::build(home, &context, &["--build-context", &built], IMAGE)
 }
@@ -141,6 +148,7 @@ mod tests {
         let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let read = |name: &str| fs::read_to_string(repository.join(name)).unwrap();
         assert!(with_image(block(&read("README.md"), "sh install").unwrap()).is_ok());
+        assert!(block(&read("README.md"), "sh installed").is_some());
         let dockerfile = read("Dockerfile");
         let stage = last_stage(&dockerfile).unwrap();
         assert_eq!(stage.matches("FROM ").count(), 1);

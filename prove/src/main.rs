@@ -18,8 +18,7 @@ use prove::node::process::Spec;
 use prove::node::registry::Registry;
 use prove::node::services::Service;
 use prove::node::{Node, Parts, ground, install};
-use prove::record::Run;
-use prove::report;
+use prove::report::{self, Report};
 use prove::scenario::{self, Entry, Namespaces, Place, Scenario, Settings};
 
 /// Rolls real services over and over on a real Kubernetes node, with Silkroll and without, and
@@ -89,6 +88,7 @@ fn outside(options: &Options) -> Result<i32> {
         fs::remove_dir_all(&logs).with_context(|| format!("removing {}", logs.display()))?;
     }
     fs::create_dir_all(&logs).with_context(|| format!("making {}", logs.display()))?;
+    report::clear(&options.out)?;
     let status = enclosure::enter()?;
     // A shell's way to say that a signal ended it.
     Ok(status
@@ -145,18 +145,14 @@ fn inside(options: &Options) -> Result<i32> {
         registry.wait(&mut node)?;
         say(begun, &format!("{registry:?} is up"));
     }
-    let (runs, mut problems) = run_all(&mut node, &parts, &scenarios, options, begun)?;
+    let mut report = run_all(&mut node, &parts, &scenarios, options, begun)?;
     install::save_log(&node.kubectl, &parts.logs)?;
-    println!("{}", report::overview(&runs));
-    problems.extend(report::problems(&runs));
-    for problem in &problems {
-        println!("NOT PROVED: {problem}");
-    }
+    report.conclude(&options.out)?;
     println!(
         "What was seen: report.md, report.json and a picture of each scenario in {}",
         options.out.display()
     );
-    Ok(i32::from(!problems.is_empty()))
+    Ok(i32::from(!report.problems.is_empty()))
 }
 
 /// The runs, and the arms that could not be run: the others count all the same.
@@ -166,8 +162,8 @@ fn run_all(
     scenarios: &[&'static Scenario],
     options: &Options,
     begun: Instant,
-) -> Result<(Vec<Run>, Vec<String>)> {
-    let about = about(options, parts)?;
+) -> Result<Report> {
+    let mut report = Report::begin(about(options, parts)?);
     let settings = Settings {
         times: options.rollouts,
         plan: Plan {
@@ -183,21 +179,19 @@ fn run_all(
         namespaces: Arc::new(Namespaces::new("")),
         logs: parts.logs.clone(),
     };
-    let mut runs = Vec::new();
-    let mut failures = Vec::new();
     for together in groups(scenarios, options.at_once) {
         let (mut done, failed) = scenario::together(&node.kubectl, together, &settings);
         done.iter_mut().for_each(report::fill);
-        runs.extend(done);
-        failures.extend(failed);
+        report.runs.extend(done);
+        report.problems.extend(failed);
         node.check()?;
         // After each, so that what was seen is there whatever comes later.
-        report::write(&options.out, &about, &runs)?;
+        report::write(&options.out, &report)?;
         for scenario in together {
             say(begun, &format!("{}: done", scenario.name));
         }
     }
-    Ok((runs, failures))
+    Ok(report)
 }
 
 /// A command on the node, or a shell for whoever wants to look around there.
@@ -240,8 +234,8 @@ fn about(options: &Options, parts: &Parts) -> Result<String> {
     let kernel =
         fs::read_to_string("/proc/sys/kernel/osrelease").context("the kernel's version")?;
     Ok(format!(
-        "{silkroll} on {kubelet}, Linux {}, {} processors. {} replacements of each service, {} requests a \
-         second for each arm of each scenario, {} scenarios at once, timeouts of {} s.",
+        "{silkroll} on {kubelet}, Linux {}, {} processors. Up to {} replacements of each service, {} requests a \
+         second for each arm of each scenario, {} scenarios at once (those with a registry all together), timeouts of {} s.",
         kernel.trim(),
         thread::available_parallelism()?,
         options.rollouts,

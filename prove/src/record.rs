@@ -164,6 +164,9 @@ impl Lateness {
     /// tick and a busy machine of two cores take, a quarter of what a user would notice.
     pub const TOLERABLE_MS: u64 = 50;
 
+    /// Later than this, and nothing can be said of seconds any more.
+    pub const HOPELESS_MS: u64 = 1000;
+
     /// Whether the generator kept to its plan.
     #[must_use]
     pub fn tolerable(&self) -> bool {
@@ -365,4 +368,7 @@ pub struct Rollout {
     pub at_ms: Millis,
     /// How, as one would type it: `kubectl rollout restart`.
     pub how: String,
+    /// How many pods it replaces; none where containers restart in place.
+    #[serde(default)]
+    pub pods: usize,
 }

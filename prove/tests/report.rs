@@ -7,8 +7,8 @@
 
 mod sample;
 
-use prove::record::{Arm, Kind, Lateness, Run};
-use prove::report;
+use prove::record::{Arm, Kind, Lateness, Phase, Run};
+use prove::report::{self, Report};
 use sample::run;
 
 fn both(rollouts: u64) -> Vec<Run> {
@@ -52,17 +52,29 @@ fn json_is_read_back_as_it_was() {
     let folder = std::env::temp_dir().join(format!("report-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let runs = both(1);
-    report::write(&folder, "where", &runs).unwrap();
+    std::fs::write(folder.join("of-an-earlier-run.svg"), "").unwrap();
+    report::clear(&folder).unwrap();
+    let written = Report {
+        about: "where".to_owned(),
+        problems: vec!["lost one".to_owned()],
+        runs,
+    };
+    report::write(&folder, &written).unwrap();
+    for name in ["report.md", "summary.md"] {
+        let text = std::fs::read_to_string(folder.join(name)).unwrap();
+        assert!(text.contains("NOT PROVED: lost one"), "{name}: {text}");
+    }
     let text = std::fs::read_to_string(folder.join("report.json")).unwrap();
-    let mut written: Vec<String> = std::fs::read_dir(&folder)
+    let mut names: Vec<String> = std::fs::read_dir(&folder)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     std::fs::remove_dir_all(&folder).unwrap();
-    assert_eq!(serde_json::from_str::<Vec<Run>>(&text).unwrap(), runs);
-    written.sort();
+    let read: Report = serde_json::from_str(&text).unwrap();
+    assert_eq!(read.runs, written.runs);
+    names.sort();
     assert_eq!(
-        written,
+        names,
         [
             "report.json",
             "report.md",
@@ -86,6 +98,28 @@ fn what_makes_runs_no_proof_is_said() {
         ("the control arm was not run", |runs| drop(runs.remove(1))),
         ("no request was sent", |runs| runs[0].load.seconds.clear()),
         ("nothing was rolled out", |runs| runs[1].rollouts.clear()),
+        (
+            "silkroll: 5 pods were replaced, where its rollouts replace 6",
+            |runs| {
+                let gone = runs[0].pods.iter_mut().find(|pod| pod.deleted_ms.is_some());
+                gone.unwrap().deleted_ms = None;
+            },
+        ),
+        ("0 did", |runs| runs[0].rollouts[0].pods = 0),
+        ("fewer than 200 a second", |runs| {
+            for second in &mut runs[0].load.seconds {
+                (second.sent, second.ok) = (3, 3);
+            }
+        }),
+        ("the generator sent one of 100 requests more than", |runs| {
+            runs[0].load.lateness.p99_ms = 60_000;
+        }),
+        // Losses of a service that stands still say nothing about its rollouts.
+        ("the scenario proves nothing", |runs| {
+            for lost in &mut runs[1].load.lost {
+                lost.phases.retain(|at| at.phase == Phase::Ready);
+            }
+        }),
         ("but 11198 answered", |runs| {
             runs[0].load.seconds = vec![runs[0].load.seconds[0]; 56];
             runs[0].load.seconds[3].ok = 198;

@@ -12,7 +12,7 @@ use anyhow::{Context as _, anyhow, bail};
 use prove::client::{Answer, Failure, Pool, Socket};
 use prove::http::Head;
 use prove::record::{Kind, now_ms};
-use prove::registry::{Format, Instances, Source};
+use prove::registry::{Format, INSTANCES, Instances, Source};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep};
@@ -186,6 +186,11 @@ impl Gateway {
         // A body would have to be read.
         if method != Some("GET") {
             return (405, Vec::new(), None);
+        }
+        if path == INSTANCES {
+            let all = self.instances.all();
+            let lines: Vec<String> = all.iter().map(|address| format!("{address}\n")).collect();
+            return (200, lines.concat().into_bytes(), None);
         }
         let Some(address) = self.instances.pick() else {
             return (503, b"no instance is known\n".to_vec(), None);

@@ -13,8 +13,7 @@ use prove::load::Plan;
 use prove::node::kubectl::Kubectl;
 use prove::node::services::{HERE, Service};
 use prove::node::{archive, enclosure, install};
-use prove::record::Run;
-use prove::report;
+use prove::report::{self, Report};
 use prove::scenario::{self, Namespaces, Place, Scenario, Settings};
 
 /// The proof in a cluster that is there already, with Silkroll installed.
@@ -51,10 +50,10 @@ struct Where {
     #[arg(long, value_name = "FOLDER", default_value = "target/prove-cluster")]
     out: PathBuf,
     /// How often each service is replaced
-    #[arg(long, value_name = "N", default_value_t = 10)]
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     rollouts: u32,
     /// Requests a second, for each service
-    #[arg(long, value_name = "N", default_value_t = 200)]
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
     rate: u32,
     /// How many scenarios run at once, each with both arms
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
@@ -114,6 +113,7 @@ fn run(place: &Where) -> Result<bool> {
         fs::remove_dir_all(&logs).with_context(|| format!("removing {}", logs.display()))?;
     }
     fs::create_dir_all(&logs).with_context(|| format!("making {}", logs.display()))?;
+    report::clear(&place.out)?;
     println!("{about}");
 
     let namespaces = Arc::new(Namespaces::new(cluster::PREFIX));
@@ -142,7 +142,7 @@ fn run(place: &Where) -> Result<bool> {
         logs: logs.clone(),
     };
     let about = format!(
-        "{about} {} replacements of each service, {} requests a second for each arm of each scenario, scenarios at \
+        "{about} Up to {} replacements of each service, {} requests a second for each arm of each scenario, scenarios at \
          once: {}, timeouts of {} s.",
         place.rollouts,
         place.rate,
@@ -151,22 +151,18 @@ fn run(place: &Where) -> Result<bool> {
     );
     let done = run_all(&kubectl, &scenarios, place, &settings, &about, begun);
     let deleted = namespaces.end(&kubectl, true);
-    let (runs, mut problems) = done?;
+    let mut report = done?;
     deleted?;
     // Whose log it is may be read by others than those who may roll.
     if let Err(error) = install::save_log(&kubectl, &logs) {
         eprintln!("prove-cluster: without Silkroll's log: {error:#}");
     }
-    println!("{}", report::overview(&runs));
-    problems.extend(report::problems(&runs));
-    for problem in &problems {
-        println!("NOT PROVED: {problem}");
-    }
+    report.conclude(&place.out)?;
     println!(
         "What was seen: report.md, report.json and a picture of each scenario in {}",
         place.out.display()
     );
-    Ok(problems.is_empty())
+    Ok(report.problems.is_empty())
 }
 
 /// The runs, and what could not be run.
@@ -177,17 +173,16 @@ fn run_all(
     settings: &Settings,
     about: &str,
     begun: Instant,
-) -> Result<(Vec<Run>, Vec<String>)> {
-    let mut runs = Vec::new();
-    let mut failures = Vec::new();
+) -> Result<Report> {
+    let mut report = Report::begin(about.to_owned());
     let mut groups = scenarios.chunks(usize::try_from(place.at_once)?);
     for together in groups.by_ref() {
         let (mut done, failed) = scenario::together(kubectl, together, settings);
         let none = done.is_empty();
         done.iter_mut().for_each(report::fill);
-        runs.extend(done);
-        failures.extend(failed);
-        report::write(&place.out, about, &runs)?;
+        report.runs.extend(done);
+        report.problems.extend(failed);
+        report::write(&place.out, &report)?;
         for scenario in together {
             println!("{:4} s  {}: over", begun.elapsed().as_secs(), scenario.name);
         }
@@ -196,10 +191,10 @@ fn run_all(
             break;
         }
     }
-    failures.extend(
+    report.problems.extend(
         groups
             .flatten()
             .map(|scenario| format!("{} was not tried", scenario.name)),
     );
-    Ok((runs, failures))
+    Ok(report)
 }

@@ -34,9 +34,8 @@ pub fn silkroll(repository: &Path, binary: &Path, kubectl: &Kubectl) -> Result<(
     let commands = block(&readme, "sh install")
         .context("README.md has no block of the commands that install: ```sh install")?;
     run(&with_image(commands)?, &folder, kubectl)?;
-    let wait = block(&readme, "sh installed").context(
-        "README.md has no block that waits for the webhook to answer: ```sh installed",
-    )?;
+    let wait = block(&readme, "sh installed")
+        .context("README.md has no block that waits for the webhook to answer: ```sh installed")?;
     run(wait, &folder, kubectl)
 }
 

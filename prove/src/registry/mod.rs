@@ -23,6 +23,9 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// A list of some thousand instances.
 const MOST: usize = 4 * 1024 * 1024;
 
+/// Where the gateway says whom it knows, in lines: no instance is asked.
+pub const INSTANCES: &str = "/-/instances";
+
 /// How a list of instances is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {

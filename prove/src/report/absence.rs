@@ -64,11 +64,21 @@ pub(super) fn problems(run: &Run) -> Vec<String> {
             _ => {}
         }
     }
-    let without = |absence: &&Absence| absence.without_start_hook;
-    if run.arm == Arm::Silkroll
-        && !run.absences.is_empty()
-        && !run.absences.iter().any(|absence| without(&absence))
-    {
+    let in_place = run.rollouts.iter().filter(|rollout| rollout.pods == 0);
+    let (in_place, without) = (
+        in_place.count(),
+        run.absences
+            .iter()
+            .filter(|absence| absence.without_start_hook)
+            .count(),
+    );
+    let seen = run.absences.len() - without;
+    if seen < in_place {
+        problems.push(format!(
+            "{in_place} containers were to restart in place, and {seen} did"
+        ));
+    }
+    if run.arm == Arm::Silkroll && in_place > 0 && without == 0 {
         problems.push("there was no restart without the start hook to compare with".to_owned());
     }
     problems
@@ -77,10 +87,16 @@ pub(super) fn problems(run: &Run) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Load;
+    use crate::record::{Load, Rollout};
 
     fn run(arm: Arm, absences: Vec<Absence>) -> Run {
+        let restart = Rollout {
+            at_ms: 0,
+            how: "liveness failure".to_owned(),
+            pods: 0,
+        };
         Run {
+            rollouts: vec![restart; absences.len().min(1)],
             absences,
             ..Run::new("liveness", arm, 0, Load::default())
         }

@@ -9,33 +9,91 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
 
 pub use phases::{Span, fill, phase_at, spans};
 pub use picture::draw;
 pub use table::{losses, markdown, overview, summary};
 
-use crate::record::{Arm, Kind, Run};
+use crate::record::{Arm, Kind, Lateness, Lost, Phase, Run};
 
-/// Writes `report.json`, `report.md`, `summary.md` and one picture per scenario into a folder that is there. `about`
-/// says what was run where.
+/// What is written as `report.json`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Report {
+    /// What was run where.
+    pub about: String,
+    /// Why it is no proof; empty where it is.
+    pub problems: Vec<String>,
+    /// What was seen.
+    pub runs: Vec<Run>,
+}
+
+impl Report {
+    /// Of a run that has begun, and is no proof before it is over.
+    #[must_use]
+    pub fn begin(about: String) -> Self {
+        Self {
+            about,
+            problems: vec![UNFINISHED.to_owned()],
+            runs: Vec::new(),
+        }
+    }
+
+    /// The run is over: comes to a verdict, writes and prints it.
+    ///
+    /// # Errors
+    /// As [`write`].
+    pub fn conclude(&mut self, folder: &Path) -> anyhow::Result<()> {
+        self.problems.retain(|problem| problem != UNFINISHED);
+        self.problems.extend(problems(&self.runs));
+        println!("{}", overview(&self.runs));
+        for problem in &self.problems {
+            println!("NOT PROVED: {problem}");
+        }
+        write(folder, self)
+    }
+}
+
+const UNFINISHED: &str = "the run has not come to its end";
+
+/// Writes `report.json`, `report.md`, `summary.md` and one picture per scenario into a folder that is
+/// there. What is no proof says so wherever a figure of it stands.
 ///
 /// # Errors
 /// Where a file cannot be written.
-pub fn write(folder: &Path, about: &str, runs: &[Run]) -> anyhow::Result<()> {
+pub fn write(folder: &Path, report: &Report) -> anyhow::Result<()> {
     let put = |name: &str, text: &str| {
         let path = folder.join(name);
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
     };
-    // A line for each run: spread out, a hundred rollouts would be hundreds of megabytes.
-    let lines: Result<Vec<String>, _> = runs.iter().map(serde_json::to_string).collect();
-    let lines = lines.context("the report as JSON")?.join(",\n");
-    put("report.json", &format!("[\n{lines}\n]\n"))?;
-    let summary = summary(runs);
-    put("summary.md", &format!("{summary}\n"))?;
-    let head = format!("# What was seen\n\n{summary}\n\n{about}\n\n");
+    let json = serde_json::to_string(report).context("the report as JSON")?;
+    put("report.json", &(json + "\n"))?;
+    let Report { about, runs, .. } = report;
+    let not = |problem: &String| format!("NOT PROVED: {problem}");
+    let mut said: Vec<String> = report.problems.iter().map(not).collect();
+    said.push(summary(runs));
+    let summary = said.join("\n\n") + "\n";
+    put("summary.md", &summary)?;
+    let head = format!("# What was seen\n\n{summary}\n{about}\n\n");
     put("report.md", &(head + &markdown(runs)))?;
     for scenario in scenarios(runs) {
         put(&picture_name(scenario), &draw(&of(runs, scenario)))?;
+    }
+    Ok(())
+}
+
+/// Removes what an earlier run has written: its pictures must not stand beside this one's figures.
+///
+/// # Errors
+/// Where a file cannot be removed.
+pub fn clear(folder: &Path) -> anyhow::Result<()> {
+    for entry in fs::read_dir(folder).into_iter().flatten() {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default();
+        let ours = ["report.json", "report.md", "summary.md"];
+        if ours.iter().any(|ours| name == *ours) || path.extension().is_some_and(|it| it == "svg") {
+            fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
+        }
     }
     Ok(())
 }
@@ -109,6 +167,27 @@ fn problems_of(run: &Run) -> Vec<String> {
     if run.rollouts.is_empty() {
         problems.push("nothing was rolled out".to_owned());
     }
+    let expected: usize = run.rollouts.iter().map(|rollout| rollout.pods).sum();
+    if run.replaced() < expected {
+        problems.push(format!(
+            "{} pods were replaced, where its rollouts replace {expected}",
+            run.replaced()
+        ));
+    }
+    // The last second is cut short.
+    let seconds = (run.load.seconds.len() as u64).saturating_sub(1);
+    if sent < seconds * u64::from(run.load.rate) {
+        problems.push(format!(
+            "{sent} requests were sent in {seconds} s, fewer than {} a second",
+            run.load.rate
+        ));
+    }
+    let late = run.load.lateness.p99_ms;
+    if late > Lateness::HOPELESS_MS {
+        problems.push(format!(
+            "the generator sent one of 100 requests more than {late} ms late"
+        ));
+    }
     let local = run
         .load
         .lost
@@ -121,8 +200,9 @@ fn problems_of(run: &Run) -> Vec<String> {
         ));
     }
     match run.arm {
-        Arm::Control if lost == local as u64 => problems.push(
-            "lost nothing, so the scenario proves nothing: the other arm would have been lossless without Silkroll, too"
+        Arm::Control if !run.load.lost.iter().any(at_a_change) => problems.push(
+            "lost nothing while pods came and went, so the scenario proves nothing: the other arm would have been \
+             lossless without Silkroll, too"
                 .to_owned(),
         ),
         Arm::Silkroll if lost > 0 => problems.push(format!("lost {lost} of {sent} requests")),
@@ -130,4 +210,9 @@ fn problems_of(run: &Run) -> Vec<String> {
     }
     problems.extend(absence::problems(run));
     problems
+}
+
+/// Whether a pod that the request may have been lost at was on its way in or out.
+fn at_a_change(lost: &Lost) -> bool {
+    lost.kind != Kind::Local && lost.phases.iter().any(|at| at.phase != Phase::Ready)
 }

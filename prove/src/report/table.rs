@@ -39,16 +39,17 @@ pub fn summary(runs: &[Run]) -> String {
         )
     };
     let (lost, sent, rollouts, pods) = counts(Arm::Silkroll);
-    let (control_lost, control_sent, ..) = counts(Arm::Control);
+    let (control_lost, control_sent, _, control_pods) = counts(Arm::Control);
     format!(
-        "With Silkroll {} of {} requests were lost, without it {} of {}. Scenarios: {}; replacements with Silkroll: \
-         {rollouts}, of {} pods.",
+        "With Silkroll {} of {} requests were lost, while {} pods were replaced in {} scenarios ({rollouts} rollouts, drains, \
+         restarts and the like). Without it {} of {} were lost, with {} pods.",
         grouped(lost),
         grouped(sent),
+        grouped(pods as u64),
+        of_arm(Arm::Silkroll).count(),
         grouped(control_lost),
         grouped(control_sent),
-        of_arm(Arm::Silkroll).count(),
-        grouped(pods as u64),
+        grouped(control_pods as u64),
     )
 }
 
@@ -56,15 +57,15 @@ pub fn summary(runs: &[Run]) -> String {
 #[must_use]
 pub fn overview(runs: &[Run]) -> String {
     let mut text = String::from(
-        "| scenario | arm | requests | lost | how | slowest | rollouts | pods replaced |\n\
-         |---|---|--:|--:|---|--:|--:|--:|\n",
+        "| scenario | arm | requests | lost | how | slowest | replacements | pods replaced | lost per pod |\n\
+         |---|---|--:|--:|---|--:|--:|--:|--:|\n",
     );
     for scenario in scenarios(runs) {
         for run in of(runs, scenario) {
             let how = counted(run.load.lost.iter().map(|lost| lost.kind.to_string()));
             let _ = writeln!(
                 text,
-                "| {} | {} | {} | {} | {how} | {} | {} | {} |",
+                "| {} | {} | {} | {} | {how} | {} | {} | {} | {} |",
                 cell(scenario),
                 run.arm,
                 grouped(run.sent()),
@@ -72,10 +73,19 @@ pub fn overview(runs: &[Run]) -> String {
                 duration(run.load.slowest_ms),
                 run.rollouts.len(),
                 run.replaced(),
+                per_pod(run.lost(), run.replaced()),
             );
         }
     }
     text + &absence::table(runs)
+}
+
+/// How many requests each pod's going cost. The arms take different times, so their rates do not compare.
+fn per_pod(lost: u64, pods: usize) -> String {
+    let tenths = (lost * 10).checked_div(pods as u64);
+    tenths.map_or_else(String::new, |tenths| {
+        format!("{}.{}", tenths / 10, tenths % 10)
+    })
 }
 
 /// What one arm lost, by second, kind and phase, and what else there is to say of it.

@@ -16,7 +16,7 @@ use crate::load::Plan;
 use crate::node::kubectl::Kubectl;
 use crate::node::registry::Registry;
 use crate::node::services::HERE;
-use crate::record::{Absence, Arm, Run};
+use crate::record::{Absence, Arm, Pod, Restart, Run};
 
 /// Before the first replacement and after the last: to see that nothing is lost without one.
 const CALM: Duration = Duration::from_secs(3);
@@ -87,7 +87,23 @@ fn run_in(
     };
     thread::sleep(CALM);
     let times = (settings.times / scenario.rarer).max(1);
-    let replaced = disturb(kubectl, settings, namespace, scenario, arm, times);
+    let callers = match scenario.entry {
+        Entry::Gateway(_) => Some(gateway::callers(address)?),
+        Entry::ClusterIp | Entry::Ingress => None,
+    };
+    let ready = || match &callers {
+        Some(callers) => gateway::wait_until_known(kubectl, namespace, callers),
+        None => Ok(()),
+    };
+    let replaced = match scenario.replace {
+        Replace::LivenessFailures => restarted(kubectl, settings, namespace, scenario, arm, times),
+        _ => replace::run(kubectl, namespace, scenario.replace, times, ready).map(|rollouts| {
+            Failures {
+                rollouts,
+                ..Failures::default()
+            }
+        }),
+    };
     let begun = Instant::now();
     while watch.leaving() > 0 && begun.elapsed() < GOING {
         thread::sleep(Duration::from_millis(200));
@@ -111,18 +127,34 @@ fn run_in(
     }
     if scenario.rarer > 1 {
         run.notes.push(format!(
-            "{} times only, where most scenarios have {}: it takes long.",
+            "Replacements: {}, where most scenarios have {}; these take longer.",
             rollouts.len(),
             settings.times
         ));
+    }
+    if arm == Arm::Silkroll {
+        run.notes.push(annotations_of(scenario));
     }
     (run.rollouts, run.absences) = (rollouts, absences);
     if scenario.own_hook {
         run.notes.push(own_hooks(&pods)?);
     }
     run.pods = pods.into_iter().map(|seen| seen.pod).collect();
+    if arm == Arm::Control && !scenario.own_hook {
+        // Not every server says when it got SIGTERM; without a hook that is at once.
+        for pod in &mut run.pods {
+            pod.killed_ms = pod.killed_ms.or(pod.deleted_ms);
+        }
+    }
+    note_restarts(&mut run.pods, restarts);
+    Namespaces::delete(kubectl, namespace)?;
+    Ok(run)
+}
+
+/// Each restart belongs to its pod.
+fn note_restarts(pods: &mut [Pod], restarts: Vec<(String, Restart)>) {
     for (name, mut restart) in restarts {
-        if let Some(pod) = run.pods.iter_mut().find(|pod| pod.name == name) {
+        if let Some(pod) = pods.iter_mut().find(|pod| pod.name == name) {
             // The log that said so was that of the container before.
             restart.killed_ms = pod.killed_ms.take();
             // The kubelet's event was asked for now and then only; SIGTERM does not come before it.
@@ -131,8 +163,6 @@ fn run_in(
             pod.restarts.push(restart);
         }
     }
-    Namespaces::delete(kubectl, namespace)?;
-    Ok(run)
 }
 
 /// Each pod that went has run the user's own hook: a rollout that lost no request by skipping it
@@ -143,6 +173,9 @@ fn own_hooks(pods: &[Seen]) -> Result<String> {
         .filter(|seen| seen.own_hooks != 1)
         .map(|seen| seen.pod.name.as_str())
         .collect();
+    if gone().count() == 0 {
+        bail!("no pod has gone, so no preStop of its own can have run");
+    }
     if !without.is_empty() {
         bail!(
             "the container's own preStop did not run exactly once in {}",
@@ -153,6 +186,17 @@ fn own_hooks(pods: &[Seen]) -> Result<String> {
         "The container's own preStop ran once in each of {} pods.",
         gone().count()
     ))
+}
+
+/// All that is asked of Silkroll, for whoever wants to try the same.
+fn annotations_of(scenario: &Scenario) -> String {
+    let all = scenario.annotations.iter();
+    let all: Vec<String> = [&("inject", "enabled")]
+        .into_iter()
+        .chain(all)
+        .map(|(name, value)| format!("`silkroll.dev/{name}: {value}`"))
+        .collect();
+    format!("The namespace says {}.", all.join(", "))
 }
 
 /// The namespace with the service in it, as it should be.
@@ -182,8 +226,8 @@ fn set_up(
     replace::settled(kubectl, namespace)
 }
 
-/// What the scenario is about: its service's pods are replaced, or restart in place.
-fn disturb(
+/// One pod after the other fails its liveness probe.
+fn restarted(
     kubectl: &Kubectl,
     settings: &Settings,
     namespace: &str,
@@ -192,11 +236,8 @@ fn disturb(
     times: u32,
 ) -> Result<Failures> {
     let Entry::Gateway(registry) = scenario.entry else {
-        return replaced(kubectl, namespace, scenario, times);
+        bail!("without a registry there is nothing to be out of");
     };
-    if scenario.replace != Replace::LivenessFailures {
-        return replaced(kubectl, namespace, scenario, times);
-    }
     let source = registry.source(namespace)?;
     if arm == Arm::Control {
         return liveness::run(kubectl, namespace, &source, times);
@@ -209,18 +250,6 @@ fn disturb(
             Err(_) => bail!("the thread without a start hook panicked"),
         }
         Ok(failures)
-    })
-}
-
-fn replaced(
-    kubectl: &Kubectl,
-    namespace: &str,
-    scenario: &Scenario,
-    times: u32,
-) -> Result<Failures> {
-    Ok(Failures {
-        rollouts: replace::run(kubectl, namespace, scenario.replace, times)?,
-        ..Failures::default()
     })
 }
 

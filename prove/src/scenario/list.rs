@@ -19,6 +19,7 @@ pub fn anywhere() -> Vec<&'static Scenario> {
 }
 
 const SERVICE: &str = include_str!("../../manifests/service.yaml");
+const NO_PROBE: &str = include_str!("../../manifests/no-probe.yaml");
 const BARE: &str = include_str!("../../manifests/bare.yaml");
 const OWN_HOOK: &str = include_str!("../../manifests/own-hook.yaml");
 const BUDGET: &str = include_str!("../../manifests/budget.yaml");
@@ -37,13 +38,16 @@ const OFTEN: (&str, &str) = ("readiness-period-seconds", "1");
 /// for the next one a bit late.
 const NACOS_DRAIN: (&str, &str) = ("drain-seconds", "35");
 
+/// Longer than the grace period in its manifest.
+const SLOW_GUNICORN_SECONDS: u64 = 6;
+
 /// A Service with a rollout after the other; the others say what is different.
 const PLAIN: Scenario = Scenario {
     name: "service",
     about: "a Service through kube-proxy (nftables) and its cluster address",
     image: Service::Shell,
     manifests: &[SERVICE],
-    annotations: &[OFTEN],
+    annotations: &[],
     entry: Entry::ClusterIp,
     replace: Replace::Rollouts,
     rarer: 1,
@@ -67,8 +71,15 @@ static SCALING: Scenario = Scenario {
     ..PLAIN
 };
 
-static SCENARIOS: [Scenario; 11] = [
+static SCENARIOS: [Scenario; 12] = [
     PLAIN,
+    Scenario {
+        name: "no-probe",
+        about: "the same service without a readiness probe: Silkroll adds one",
+        manifests: &[NO_PROBE],
+        annotations: &[OFTEN],
+        ..PLAIN
+    },
     Scenario {
         name: "ingress",
         about: "Traefik, which watches EndpointSlices and connects to pods itself",
@@ -89,7 +100,6 @@ static SCENARIOS: [Scenario; 11] = [
         image: Service::Bare,
         manifests: &[BARE],
         annotations: &[
-            OFTEN,
             ("hook", "binary"),
             ("hook-arch", ARCH),
             ("deregister", "signal"),
@@ -110,7 +120,7 @@ static SCENARIOS: [Scenario; 11] = [
         about: "nginx in the container, with requests of several seconds: drained, then asked to quit",
         image: Service::Nginx,
         manifests: &[NGINX],
-        annotations: &[OFTEN, ("deregister", "nginx")],
+        annotations: &[("deregister", "nginx")],
         slow: SLOW_NGINX_SECONDS,
         // It closes its idle connections when it quits, whoever is about to write on one.
         stale: Stale::Retry,
@@ -118,15 +128,15 @@ static SCENARIOS: [Scenario; 11] = [
     },
     Scenario {
         name: "gunicorn",
-        about: "gunicorn behind a shell as PID 1, which forwards no signal: drained, then ended by one",
+        about: "gunicorn behind a shell as PID 1, which forwards no signal, with requests longer than its grace period",
         image: Service::Gunicorn,
         manifests: &[GUNICORN],
         annotations: &[
-            OFTEN,
             ("deregister", "signal"),
             ("signal-name", "TERM"),
             ("signal-process", "gunicorn"),
         ],
+        slow: SLOW_GUNICORN_SECONDS,
         ..PLAIN
     },
     Scenario {
@@ -134,6 +144,7 @@ static SCENARIOS: [Scenario; 11] = [
         about: "drains of the node and scaling down instead of rollouts",
         manifests: &[SERVICE, BUDGET],
         replace: Replace::DrainAndScale,
+        rarer: 2,
         ..PLAIN
     },
     Scenario {
@@ -149,7 +160,7 @@ static SCENARIOS: [Scenario; 11] = [
             NACOS_DRAIN,
         ],
         entry: Entry::Gateway(Registry::Nacos),
-        rarer: 2,
+        rarer: 3,
         ..PLAIN
     },
     Scenario {
@@ -157,12 +168,12 @@ static SCENARIOS: [Scenario; 11] = [
         about: "Eureka with its three caches, which make a caller's list up to 95 s old",
         manifests: &[EUREKA],
         annotations: &[
-            OFTEN,
             ("deregister", "eureka"),
             ("eureka-server", EUREKA_SERVER),
             ("eureka-app", "eureka-silkroll"),
         ],
         entry: Entry::Gateway(Registry::Eureka),
+        rarer: 5,
         ..PLAIN
     },
     Scenario {
@@ -202,7 +213,14 @@ mod tests {
     #[test]
     fn some_need_nothing_but_a_cluster() {
         let names: Vec<&str> = anywhere().iter().map(|scenario| scenario.name).collect();
-        let expected = ["service", "no-shell", "binary-hook", "own-hook", "scaling"];
+        let expected = [
+            "service",
+            "no-probe",
+            "no-shell",
+            "binary-hook",
+            "own-hook",
+            "scaling",
+        ];
         assert_eq!(names, expected);
     }
 

@@ -67,6 +67,7 @@ pub(super) fn run(
         failures.rollouts.push(Rollout {
             at_ms: now_ms(),
             how: "liveness failure".to_owned(),
+            pods: 0,
         });
         let mut one = One::new(kubectl, namespace, name);
         make_sick(address).with_context(|| format!("asking {name} to fail its liveness probe"))?;
@@ -133,7 +134,7 @@ impl<'a> One<'a> {
             if self.restart.ready_ms.is_some() {
                 let since = *ready.get_or_insert_with(Instant::now);
                 let back = self.back_ms.is_some_and(|back| {
-                    now_ms() - back > u64::try_from(BACK.as_millis()).unwrap_or(0)
+                    now_ms().saturating_sub(back) > u64::try_from(BACK.as_millis()).unwrap_or(0)
                 });
                 if back || since.elapsed() > OUT {
                     return Ok(());

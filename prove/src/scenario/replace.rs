@@ -20,7 +20,13 @@ const LOOK: Duration = Duration::from_secs(10);
 /// The service's Deployment, and its only container.
 const DEPLOYMENT: &str = "deployment/web";
 
-/// Does it `times` times in a row, each time when the one before is through.
+/// How many pods it has, in every manifest.
+pub(super) const REPLICAS: usize = 3;
+
+/// What was done, as one would type it, and how many pods that replaces.
+type Done = (&'static str, usize);
+
+/// Does it `times` times in a row, each time when the one before is through and `ready` says so.
 ///
 /// # Errors
 ///
@@ -30,18 +36,24 @@ pub(super) fn run(
     namespace: &str,
     replace: Replace,
     times: u32,
+    ready: impl Fn() -> Result<()>,
 ) -> Result<Vec<Rollout>> {
     let mut done = Vec::new();
     for n in 0..times {
+        ready()?;
         let at_ms = now_ms();
-        let how = match (replace, n.is_multiple_of(2)) {
+        let (how, pods) = match (replace, n.is_multiple_of(2)) {
             (Replace::Rollouts, true) => restart(kubectl, namespace)?,
             (Replace::Rollouts, false) => set_image(kubectl, namespace)?,
             (Replace::DrainAndScale, true) => drain(kubectl, namespace)?,
             (Replace::DrainAndScale, false) | (Replace::Scaling, _) => scale(kubectl, namespace)?,
             (Replace::LivenessFailures, _) => bail!("a liveness failure replaces no pod"),
         };
-        done.push(Rollout { at_ms, how });
+        done.push(Rollout {
+            at_ms,
+            how: how.to_owned(),
+            pods,
+        });
     }
     Ok(done)
 }
@@ -97,14 +109,14 @@ fn refused(deployment: &Value) -> Option<String> {
     Some(format!("the cluster refuses the pods: {message}"))
 }
 
-fn restart(kubectl: &Kubectl, namespace: &str) -> Result<String> {
+fn restart(kubectl: &Kubectl, namespace: &str) -> Result<Done> {
     kubectl.run(&["rollout", "restart", DEPLOYMENT, "-n", namespace], "")?;
     settled(kubectl, namespace)?;
-    Ok("kubectl rollout restart".to_owned())
+    Ok(("kubectl rollout restart", REPLICAS))
 }
 
 /// To the other version of the image, whichever it has.
-fn set_image(kubectl: &Kubectl, namespace: &str) -> Result<String> {
+fn set_image(kubectl: &Kubectl, namespace: &str) -> Result<Done> {
     let path = "jsonpath={.spec.template.spec.containers[0].image}";
     let image = kubectl.run(&["get", DEPLOYMENT, "-n", namespace, "-o", path], "")?;
     let other = match image.rsplit_once(':') {
@@ -115,12 +127,12 @@ fn set_image(kubectl: &Kubectl, namespace: &str) -> Result<String> {
     let change = format!("web={other}");
     kubectl.run(&["set", "image", DEPLOYMENT, &change, "-n", namespace], "")?;
     settled(kubectl, namespace)?;
-    Ok("kubectl set image".to_owned())
+    Ok(("kubectl set image", REPLICAS))
 }
 
 /// The node is drained of this service's pods. It is the only one, so it takes new pods again at once;
 /// else a drain would be an outage, whatever the pods do.
-fn drain(kubectl: &Kubectl, namespace: &str) -> Result<String> {
+fn drain(kubectl: &Kubectl, namespace: &str) -> Result<Done> {
     // The label tells the arms apart without a difference in their manifests.
     let label = format!("prove/drain={namespace}");
     let pods = [
@@ -160,7 +172,7 @@ fn drain(kubectl: &Kubectl, namespace: &str) -> Result<String> {
     // Whatever happened in between: the next pods need a node.
     kubectl.run(&["uncordon", NODE_NAME], "")?;
     settled(kubectl, namespace)?;
-    Ok("kubectl drain".to_owned())
+    Ok(("kubectl drain", REPLICAS))
 }
 
 fn uncordon(kubectl: &Kubectl, over: impl Fn() -> bool) -> Result<()> {
@@ -175,7 +187,7 @@ fn uncordon(kubectl: &Kubectl, over: impl Fn() -> bool) -> Result<()> {
 }
 
 /// Down to one, and up again to what it was.
-fn scale(kubectl: &Kubectl, namespace: &str) -> Result<String> {
+fn scale(kubectl: &Kubectl, namespace: &str) -> Result<Done> {
     let path = "jsonpath={.spec.replicas}";
     let all = kubectl.run(&["get", DEPLOYMENT, "-n", namespace, "-o", path], "")?;
     for replicas in ["1", all.as_str()] {
@@ -185,7 +197,7 @@ fn scale(kubectl: &Kubectl, namespace: &str) -> Result<String> {
         // Time enough for requests to meet the pods that go.
         thread::sleep(Duration::from_secs(2));
     }
-    Ok("kubectl scale".to_owned())
+    Ok(("kubectl scale", REPLICAS - 1))
 }
 
 #[cfg(test)]

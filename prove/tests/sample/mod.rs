@@ -28,6 +28,7 @@ pub(crate) fn run(arm: Arm, rollouts: u64) -> Run {
         rolled.push(Rollout {
             at_ms: at,
             how: "kubectl rollout restart".to_owned(),
+            pods: 3,
         });
         for replica in 0..3 {
             let came = at + 100 + replica * 2_500;

@@ -31,7 +31,7 @@ help:
 	echo "  make prove-cluster CONTEXT=NAME   the same in a cluster of your kubeconfig, in namespaces that are deleted (12 min)"
 	echo '  make prove-image     the images for it, as an archive for kind, k3d, docker or ctr         (2 min, then 2 s)'
 	echo "  make prove-node COMMAND='…'   a real node with Silkroll for one command, or for a shell; root (30 s)"
-	echo '  make prove-cluster-check   that prove-cluster works, on such a node; root                  (2 min)'
+	echo '  make prove-cluster-check   that prove-cluster works, on such a node; root                  (3 min)'
 	echo '  make bench           what an answer costs, beside the cost of skipping its input           (4 min)'
 	echo '  make cluster         only build the control plane for the tests: etcd, kube-apiserver, …   (10 min, then 1 s)'
 	echo "  make manifests       write the names of script and helper into manifests/install.yaml      (1 min, then 1 s)"

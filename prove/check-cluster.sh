@@ -23,7 +23,7 @@ expect() {
 none_left() {
   # Those of an interrupted run are still being deleted.
   for _ in $(seq 90); do
-    kubectl get namespaces -o name | grep -q /silkroll-prove- || return 0
+    [[ $(kubectl get namespaces -o name) == */silkroll-prove-* ]] || return 0
     sleep 1
   done
   fail "left behind: $(kubectl get namespaces -o name)"

@@ -4,8 +4,10 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .SILENT:
+# What a target needs is asked before anything is built for it; cargo uses all processors anyway.
+.NOTPARALLEL:
 .PHONY: help demo test test-registries lint static helper helper-check bench cluster manifests prove prove-full \
-  prove-programs prove-docs prove-node prove-image prove-cluster prove-cluster-check
+  prove-needs prove-programs prove-docs prove-node prove-node-needs prove-image prove-cluster prove-cluster-check
 
 CARGO ?= cargo
 # Of the proof: requests a second for each service, and which scenarios (all, if none is named).
@@ -14,6 +16,8 @@ SCENARIOS ?=
 # Where the programs of the proof are built.
 PROGRAMS = prove/target/$$(rustc -vV | sed -n 's/^host: //p')/release
 export CARGO_TERM_PROGRESS_WHEN ?= never
+# A plain `su` leaves these out; .ci/needs counts what is there.
+export PATH := $(PATH):/usr/sbin:/sbin
 
 help:
 	echo 'Silkroll'
@@ -27,6 +31,7 @@ help:
 	echo '  make helper-check    the same, and that it is what is committed                            (1 min, then 20 s)'
 	echo '  make prove           roll real services on a real node and count every lost request; root  (45 min, then 14 min)'
 	echo '  make prove-full      the same with 100 rollouts each, in place of 10                       (2 h)'
+	echo "                       ROLLOUTS=2, RATE=100 and SCENARIOS='service drain' make less of each proof, or more"
 	echo '  make prove-docs      take what the last make prove has seen into docs/proof.md             (1 s)'
 	echo "  make prove-cluster CONTEXT=NAME   the same in a cluster of your kubeconfig, in namespaces that are deleted (12 min)"
 	echo '  make prove-image     the images for it, as an archive for kind, k3d, docker or ctr         (2 min, then 2 s)'
@@ -169,10 +174,9 @@ manifests:
 	grep -n "$$names" manifests/install.yaml
 
 # Everything that the proof starts is in namespaces of its own and ends with it, also on Ctrl-C.
-prove: ROLLOUTS = 10
-prove-full: ROLLOUTS = 100
-prove prove-full: static prove-programs
-	.ci/needs build node prove
+prove: ROLLOUTS ?= 10
+prove-full: ROLLOUTS ?= 100
+prove prove-full: prove-needs static prove-programs
 	echo "Kubernetes and Traefik from their Go modules (30 minutes once, cached outside this folder; then a second)."
 	kubernetes=$$(tests/cluster/build.sh $(NODE))
 	traefik=$$(prove/traefik/build.sh)
@@ -187,6 +191,12 @@ prove prove-full: static prove-programs
 # What the proof's own node runs.
 NODE = etcd kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl
 
+prove-needs:
+	.ci/needs build static node prove
+
+prove-node-needs:
+	.ci/needs build static node
+
 prove-programs:
 	.ci/needs build
 	echo "The load generator and the services under load, as static binaries (1 minute, then a second)."
@@ -195,8 +205,7 @@ prove-programs:
 	  --manifest-path prove/Cargo.toml --target "$$host"
 
 # COMMAND reaches the shell through the environment, as it was typed.
-prove-node prove-cluster-check: static prove-programs
-	.ci/needs build node
+prove-node prove-cluster-check: prove-node-needs static prove-programs
 	echo "Kubernetes from its Go modules (20 minutes once, cached outside this folder; then a second)."
 	kubernetes=$$(tests/cluster/build.sh $(NODE))
 	host=$$(rustc -vV | sed -n 's/^host: //p')
@@ -212,7 +221,7 @@ prove-image: prove-programs
 	$(PROGRAMS)/prove-cluster image --binaries "$(PROGRAMS)" --archive target/prove/image.tar
 
 # Never the current context, nor one from the environment: this makes namespaces in somebody's cluster.
-prove-cluster: ROLLOUTS = 10
+prove-cluster: ROLLOUTS ?= 10
 prove-cluster: IMAGES = prove.local
 prove-cluster: prove-programs
 	[ '$(origin CONTEXT)' = 'command line' ] || CONTEXT=

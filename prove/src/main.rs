@@ -51,14 +51,14 @@ struct Options {
     #[arg(long, value_name = "FOLDER", default_value = "target/prove")]
     out: PathBuf,
     /// How often each service is replaced
-    #[arg(long, value_name = "N", default_value_t = 10)]
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     rollouts: u32,
     /// Requests a second, for each service
-    #[arg(long, value_name = "N", default_value_t = 200)]
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
     rate: u32,
     /// How many scenarios run at once, each with both arms
-    #[arg(long, value_name = "N", default_value_t = 2)]
-    at_once: usize,
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
+    at_once: u32,
     /// The scenarios; all, if none is named
     #[arg(value_name = "SCENARIO")]
     scenarios: Vec<String>,
@@ -102,15 +102,16 @@ fn inside(options: &Options) -> Result<i32> {
     let absolute = |path: &PathBuf| {
         fs::canonicalize(path).with_context(|| format!("{} is not there", path.display()))
     };
+    let out = absolute(&options.out)?;
     let parts = Parts {
         kubernetes: absolute(&options.kubernetes)?,
         binaries: absolute(&options.binaries)?,
-        logs: absolute(&options.out)?.join("logs"),
+        logs: out.join("logs"),
     };
     let repository = absolute(&options.repository)?;
     let silkroll = absolute(&options.silkroll)?;
 
-    ground::lay()?;
+    ground::lay(&out)?;
     let mut node = Node::start(&parts)?;
     say(begun, "the node is Ready");
     if let Some(command) = &options.command {
@@ -179,7 +180,7 @@ fn run_all(
         namespaces: Arc::new(Namespaces::new("")),
         logs: parts.logs.clone(),
     };
-    for together in groups(scenarios, options.at_once) {
+    for together in groups(scenarios, usize::try_from(options.at_once)?) {
         let (mut done, failed) = scenario::together(&node.kubectl, together, &settings);
         done.iter_mut().for_each(report::fill);
         report.runs.extend(done);

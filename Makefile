@@ -233,6 +233,12 @@ prove-cluster: prove-programs
 # So that nobody copies figures by hand.
 prove-docs:
 	echo "What the last make prove has seen goes to docs/proof.md and docs/proof/."
+	if grep '^NOT PROVED' target/prove/summary.md; then
+	  echo "The last make prove has proved nothing, so nothing is taken over." >&2
+	  exit 1
+	fi
+	mkdir -p docs/proof
+	rm -f docs/proof/*.svg
 	cp target/prove/*.svg target/prove/report.md docs/proof/
 	figures=$$(mktemp)
 	trap 'rm -f "$$figures"' EXIT

@@ -92,7 +92,8 @@ pub(super) fn wait_until_known(kubectl: &Kubectl, namespace: &str, callers: &Sou
         if begun.elapsed() > OLD {
             bail!("{serving:?} serve, but after {OLD:?} the gateway knows {known:?}");
         }
-        thread::sleep(Duration::from_secs(1));
+        // Asking costs a busy machine a kubectl.
+        thread::sleep(Duration::from_secs(4));
     }
 }
 

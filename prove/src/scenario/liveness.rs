@@ -21,7 +21,7 @@ const PORT: u16 = 8080;
 const LOOK: Duration = Duration::from_millis(100);
 
 /// How often the API server is asked, through kubectl, which costs a busy machine more.
-const ASK: Duration = Duration::from_millis(700);
+const ASK: Duration = Duration::from_millis(1500);
 
 /// An instance that is listed for so long is back: one look may catch it between two states.
 const BACK: Duration = Duration::from_secs(2);

@@ -36,7 +36,10 @@ fn what_the_readme_tells_to_type_works_in_its_order() {
     });
     webhook.route(&plane);
     let answer = run("installed");
-    assert!(answer.contains("namespace default has not opted in"), "{answer}");
+    assert!(
+        answer.contains("namespace default has not opted in"),
+        "{answer}"
+    );
 
     run("opt-in");
     assert_eq!(run("apply"), block("text applied"));

@@ -28,7 +28,12 @@ pub const NACOS_SERVER: &str = "http://192.0.2.10:8848";
 pub const EUREKA_SERVER: &str = "http://192.0.2.10:8761/eureka";
 
 /// What both are started with: small, and quick to start rather than quick in the long run.
-const JVM: [&str; 2] = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"];
+/// And without the figures that Java leaves in the machine's /tmp where it is killed.
+const JVM: [&str; 3] = [
+    "-XX:TieredStopAtLevel=1",
+    "-XX:+UseSerialGC",
+    "-XX:-UsePerfData",
+];
 
 impl Registry {
     /// Starts it from its published libraries, as `tests/registries` has prepared them; it comes up
@@ -42,10 +47,14 @@ impl Registry {
             Self::Nacos => nacos(&prepared.join("nacos2"))?,
             Self::Eureka => eureka(&prepared.join("eureka")),
         };
+        let mut all = JVM.map(str::to_owned).to_vec();
+        // Killed with the node, it cannot remove them itself.
+        all.push(format!("-Djava.io.tmpdir={}", ground::HOME));
+        all.extend(args);
         let spec = Spec {
             name: self.name().to_lowercase(),
             program: "java".into(),
-            args: JVM.map(str::to_owned).into_iter().chain(args).collect(),
+            args: all,
             env: Vec::new(),
         };
         node.run(parts, &spec)

@@ -1,6 +1,7 @@
 //! `prove-cluster`: the same proof in a cluster that is there already, and the image that it needs.
 
 use std::fs;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -120,9 +121,11 @@ fn run(place: &Where) -> Result<bool> {
     {
         let (kubectl, namespaces) = (kubectl.clone(), Arc::clone(&namespaces));
         enclosure::at_signals(move || {
-            eprintln!("prove-cluster: interrupted; its namespaces are being deleted");
+            // Not eprintln!, which panics where the terminal has gone.
+            let say = |what: &str| drop(writeln!(io::stderr(), "prove-cluster: {what}"));
+            say("interrupted; its namespaces are being deleted");
             if let Err(error) = namespaces.end(&kubectl, false) {
-                eprintln!("prove-cluster: {error:#}");
+                say(&format!("{error:#}"));
             }
             // A shell's way to say that Ctrl-C ended it.
             std::process::exit(130);

@@ -19,7 +19,7 @@ use prove::node::registry::Registry;
 use prove::node::services::Service;
 use prove::node::{Node, Parts, ground, install};
 use prove::report::{self, Report};
-use prove::scenario::{self, Entry, Namespaces, Place, Replace, Scenario, Settings};
+use prove::scenario::{self, Entry, Namespaces, Place, Scenario, Settings};
 
 /// Rolls real services over and over on a real Kubernetes node, with Silkroll and without, and
 /// counts every request that was lost. Everything it starts ends with it.
@@ -180,7 +180,7 @@ fn run_all(
         namespaces: Arc::new(Namespaces::new("")),
         logs: parts.logs.clone(),
     };
-    for together in groups(scenarios, usize::try_from(options.at_once)?) {
+    for together in scenarios.chunks(usize::try_from(options.at_once)?) {
         let (mut done, failed) = scenario::together(&node.kubectl, together, &settings);
         done.iter_mut().for_each(report::fill);
         report.runs.extend(done);
@@ -236,7 +236,7 @@ fn about(options: &Options, parts: &Parts) -> Result<String> {
         fs::read_to_string("/proc/sys/kernel/osrelease").context("the kernel's version")?;
     Ok(format!(
         "{silkroll} on {kubelet}, Linux {}, {} processors. Up to {} replacements of each service, {} requests a \
-         second for each arm of each scenario, {} scenarios at once (three where they mostly wait), timeouts of {} s.",
+         second for each arm of each scenario, {} scenarios at once, timeouts of {} s.",
         kernel.trim(),
         thread::available_parallelism()?,
         options.rollouts,
@@ -244,38 +244,6 @@ fn about(options: &Options, parts: &Parts) -> Result<String> {
         options.at_once,
         Plan::TIMEOUT.as_secs(),
     ))
-}
-
-/// What runs at once. Most scenarios keep two cores busy by starting containers; those that mostly wait,
-/// for slow requests and drains, or until lists are old, do so together.
-fn groups<'s>(
-    scenarios: &'s [&'static Scenario],
-    at_once: usize,
-) -> impl Iterator<Item = &'s [&'static Scenario]> {
-    scenarios
-        .chunk_by(|one, next| pace(one) == pace(next))
-        .flat_map(move |alike| {
-            let size = match pace(alike[0]) {
-                Pace::Works => at_once,
-                Pace::WaitsForPods | Pace::WaitsForLists => alike.len(),
-            };
-            alike.chunks(size)
-        })
-}
-
-#[derive(PartialEq)]
-enum Pace {
-    Works,
-    WaitsForPods,
-    WaitsForLists,
-}
-
-fn pace(scenario: &Scenario) -> Pace {
-    match scenario.entry {
-        Entry::Gateway(_) => Pace::WaitsForLists,
-        _ if scenario.slow > 1 || scenario.replace == Replace::DrainAndScale => Pace::WaitsForPods,
-        _ => Pace::Works,
-    }
 }
 
 fn chosen(options: &Options) -> Result<Vec<&'static Scenario>> {

@@ -137,6 +137,7 @@ static SCENARIOS: [Scenario; 12] = [
             ("signal-process", "gunicorn"),
         ],
         slow: SLOW_GUNICORN_SECONDS,
+        rarer: 2,
         ..PLAIN
     },
     Scenario {
@@ -145,6 +146,23 @@ static SCENARIOS: [Scenario; 12] = [
         manifests: &[SERVICE, BUDGET],
         replace: Replace::DrainAndScale,
         rarer: 2,
+        ..PLAIN
+    },
+    Scenario {
+        name: "liveness",
+        about: "liveness failures: a container restarts in place and has to be in its registry again",
+        image: Service::Nacos,
+        manifests: &[LIVENESS],
+        annotations: &[
+            ("deregister", "nacos"),
+            ("nacos-server", NACOS_SERVER),
+            ("nacos-service", "web"),
+            ("nacos-group", "liveness-silkroll"),
+            NACOS_DRAIN,
+        ],
+        entry: Entry::Gateway(Registry::Nacos),
+        replace: Replace::LivenessFailures,
+        rarer: 3,
         ..PLAIN
     },
     Scenario {
@@ -174,23 +192,6 @@ static SCENARIOS: [Scenario; 12] = [
         ],
         entry: Entry::Gateway(Registry::Eureka),
         rarer: 5,
-        ..PLAIN
-    },
-    Scenario {
-        name: "liveness",
-        about: "liveness failures: a container restarts in place and has to be in its registry again",
-        image: Service::Nacos,
-        manifests: &[LIVENESS],
-        annotations: &[
-            ("deregister", "nacos"),
-            ("nacos-server", NACOS_SERVER),
-            ("nacos-service", "web"),
-            ("nacos-group", "liveness-silkroll"),
-            NACOS_DRAIN,
-        ],
-        entry: Entry::Gateway(Registry::Nacos),
-        replace: Replace::LivenessFailures,
-        rarer: 3,
         ..PLAIN
     },
 ];

@@ -1,5 +1,6 @@
 //! One request on one connection, and the exact cause where it fails.
 
+mod once;
 mod pool;
 
 use std::io::{self, ErrorKind};
@@ -12,6 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
+pub use self::once::get;
 pub use self::pool::Pool;
 use crate::http::{Body, Head, Malformed, Text};
 use crate::record::Kind;

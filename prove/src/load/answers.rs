@@ -1,11 +1,12 @@
 //! Whether there is a way to a service yet.
 
-use std::io::{self, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+
+use crate::client::get;
 
 /// Bounds the wait: ten times what a busy machine takes to route to new pods.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -19,7 +20,7 @@ pub fn wait_for_answers(address: SocketAddr, host: &str) -> Result<()> {
     let begun = Instant::now();
     let mut answers = 0;
     while answers < IN_A_ROW {
-        if answers_once(address, host).unwrap_or(false) {
+        if answers_once(address, host) {
             answers += 1;
         } else {
             answers = 0;
@@ -32,15 +33,7 @@ pub fn wait_for_answers(address: SocketAddr, host: &str) -> Result<()> {
     Ok(())
 }
 
-fn answers_once(address: SocketAddr, host: &str) -> io::Result<bool> {
-    let second = Duration::from_secs(1);
-    let mut stream = TcpStream::connect_timeout(&address, second)?;
-    stream.set_read_timeout(Some(second))?;
-    write!(
-        stream,
-        "GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
-    )?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    Ok(answer.starts_with("HTTP/1.1 200 "))
+fn answers_once(address: SocketAddr, host: &str) -> bool {
+    get(address, host, "/", Duration::from_secs(1))
+        .is_ok_and(|answer| answer.starts_with("HTTP/1.1 200 "))
 }

@@ -1,8 +1,7 @@
 //! The registries, as programs beside the node's own, on the node's address so that pods reach them.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use anyhow::{Context as _, Result};
 
 use super::process::Spec;
 use super::{Node, Parts, ground};
+use crate::client::get;
 use crate::registry::{Format, Source};
 
 /// A registry that services register themselves in.
@@ -70,16 +70,16 @@ impl Registry {
             Self::Nacos => (8848, "/nacos/v1/ns/operator/metrics"),
             Self::Eureka => (8761, "/eureka/apps/none/none"),
         };
-        let address = format!("{}:{port}", ground::NODE_ADDRESS)
-            .parse()
-            .context("the address")?;
+        let host = format!("{}:{port}", ground::NODE_ADDRESS);
+        let address: SocketAddr = host.parse().context("the address")?;
         // Eureka's lists come from a cache, which must not learn too early that there are no instances.
         let answer = match self {
             Self::Nacos => "200",
             Self::Eureka => "404",
         };
         node.wait(self.name(), |_| {
-            status(address, path).is_ok_and(|status| status == answer)
+            get(address, &host, path, Duration::from_secs(1))
+                .is_ok_and(|said| said.get(9..12) == Some(answer))
         })
     }
 
@@ -207,20 +207,6 @@ fn eureka(libraries: &Path) -> Vec<String> {
         args.push(format!("--{name}={value}"));
     }
     args
-}
-
-/// The status of an answer, as it is written.
-fn status(address: SocketAddr, path: &str) -> Result<String> {
-    let second = Duration::from_secs(1);
-    let mut stream = TcpStream::connect_timeout(&address, second)?;
-    stream.set_read_timeout(Some(second))?;
-    write!(
-        stream,
-        "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
-    )?;
-    let mut answer = [0; 12];
-    stream.read_exact(&mut answer)?;
-    Ok(String::from_utf8_lossy(&answer[9..]).into_owned())
 }
 
 #[cfg(test)]

@@ -3,12 +3,10 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, bail};
 use serde_json::json;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
-use super::{MOST, TIMEOUT};
-use crate::client::Socket;
 use crate::record::now_ms;
 
 /// Eureka clients' default, `lease-renewal-interval-in-seconds`.
@@ -120,21 +118,13 @@ impl Instance {
     }
 
     async fn ask(&self, verb: &str, path: &str, body: &str) -> anyhow::Result<u16> {
-        let deadline = Instant::now() + TIMEOUT;
         let request = format!(
             "{verb} {path} HTTP/1.1\r\nHost: {}\r\nAccept: application/json\r\nConnection: close\r\n\
              Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
             self.server,
             body.len()
         );
-        let mut socket = Socket::open(self.server, deadline)
-            .await
-            .map_err(|failure| anyhow!(failure.detail))?;
-        let answer = socket
-            .ask(request.as_bytes(), MOST, deadline)
-            .await
-            .map_err(|failure| anyhow!(failure.detail))?;
-        Ok(answer.status)
+        Ok(super::ask(self.server, &request).await?.status)
     }
 }
 

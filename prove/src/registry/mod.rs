@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 pub use self::cache::Instances;
 pub use self::instance::Instance;
-use crate::client::Socket;
+use crate::client::{Answer, Failure, Socket};
 
 /// A registry that takes longer is down: what callers keep goes on as it was.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -111,17 +111,10 @@ impl Source {
     }
 
     async fn fetch(&self, address: SocketAddr, path: &str) -> anyhow::Result<String> {
-        let deadline = Instant::now() + TIMEOUT;
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: {address}\r\nAccept: application/json\r\nConnection: close\r\n\r\n"
         );
-        let mut socket = Socket::open(address, deadline)
-            .await
-            .map_err(|failure| anyhow!(failure.detail))?;
-        let answer = socket
-            .ask(request.as_bytes(), MOST, deadline)
-            .await
-            .map_err(|failure| anyhow!(failure.detail))?;
+        let answer = ask(address, &request).await?;
         match (answer.status, self.format) {
             (200, _) => Ok(String::from_utf8(answer.text)?),
             // Eureka knows no application without instances.
@@ -129,6 +122,17 @@ impl Source {
             (status, _) => bail!("answered with {status}"),
         }
     }
+}
+
+/// Asks a registry, on a connection of its own.
+async fn ask(registry: SocketAddr, request: &str) -> anyhow::Result<Answer> {
+    let deadline = Instant::now() + TIMEOUT;
+    let why = |failure: Failure| anyhow!(failure.detail);
+    let mut socket = Socket::open(registry, deadline).await.map_err(why)?;
+    socket
+        .ask(request.as_bytes(), MOST, deadline)
+        .await
+        .map_err(why)
 }
 
 impl Format {

@@ -61,7 +61,7 @@ fn run_in(
         stale: scenario.stale,
         ..settings.plan.clone()
     };
-    let mut running = None;
+    let (mut running, mut callers) = (None, None);
     let address = match scenario.entry {
         Entry::ClusterIp => cluster_address(kubectl, namespace)?,
         Entry::Ingress => {
@@ -76,6 +76,7 @@ fn run_in(
             let (_, binaries) = beside(settings)?;
             let (address, process) = gateway::start(registry, namespace, binaries, &settings.logs)?;
             running = Some(process);
+            callers = Some(gateway::callers(address)?);
             address
         }
     };
@@ -87,10 +88,6 @@ fn run_in(
     };
     thread::sleep(CALM);
     let times = (settings.times / scenario.rarer).max(1);
-    let callers = match scenario.entry {
-        Entry::Gateway(_) => Some(gateway::callers(address)?),
-        Entry::ClusterIp | Entry::Ingress => None,
-    };
     let ready = || match &callers {
         Some(callers) => gateway::wait_until_known(kubectl, namespace, callers),
         None => Ok(()),

@@ -9,14 +9,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
-use super::replace::REPLICAS;
+use super::replace::{PORT, REPLICAS};
 use crate::node::kubectl::Kubectl;
 use crate::node::process::{Process, Spec};
 use crate::node::registry::Registry;
 use crate::registry::{Format, INSTANCES, Source};
-
-/// Where the services listen.
-const PORT: u16 = 8080;
 
 /// Starts one that looks the arm's instances up in a registry, once they are all there.
 pub(super) fn start(

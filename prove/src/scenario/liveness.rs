@@ -1,8 +1,7 @@
 //! Liveness failures: one pod after the other is made to fail its probe, and the registry is watched
 //! until its instance is back, or for long enough to say that it stays out.
 
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -10,12 +9,11 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
+use super::replace::PORT;
+use crate::client::get;
 use crate::node::kubectl::Kubectl;
 use crate::record::{Absence, Millis, Restart, Rollout, now_ms};
 use crate::registry::Source;
-
-/// Where the service listens.
-const PORT: u16 = 8080;
 
 /// How often the registry is asked: what is counted is seconds.
 const LOOK: Duration = Duration::from_millis(100);
@@ -81,14 +79,7 @@ pub(super) fn run(
 
 fn make_sick(address: SocketAddr) -> Result<()> {
     let limit = Duration::from_secs(10);
-    let mut stream = TcpStream::connect_timeout(&address, limit)?;
-    stream.set_read_timeout(Some(limit))?;
-    write!(
-        stream,
-        "GET /fail-liveness HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
-    )?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
+    let answer = get(address, &address.to_string(), "/fail-liveness", limit)?;
     if !answer.starts_with("HTTP/1.1 200 ") {
         bail!("it answered {answer:?}");
     }

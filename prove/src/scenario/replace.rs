@@ -23,6 +23,9 @@ const DEPLOYMENT: &str = "deployment/web";
 /// How many pods it has, in every manifest.
 pub(super) const REPLICAS: usize = 3;
 
+/// Where its pods listen, in every manifest.
+pub(super) const PORT: u16 = 8080;
+
 /// What was done, as one would type it, and how many pods that replaces.
 type Done = (&'static str, usize);
 

@@ -146,7 +146,7 @@ fn inside(options: &Options) -> Result<i32> {
         registry.wait(&mut node)?;
         say(begun, &format!("{registry:?} is up"));
     }
-    let mut report = run_all(&mut node, &parts, &scenarios, options, begun)?;
+    let mut report = run_all(&mut node, &parts, &registries, &scenarios, options, begun)?;
     install::save_log(&node.kubectl, &parts.logs)?;
     report.conclude(&options.out)?;
     println!(
@@ -160,6 +160,7 @@ fn inside(options: &Options) -> Result<i32> {
 fn run_all(
     node: &mut Node,
     parts: &Parts,
+    registries: &Path,
     scenarios: &[&'static Scenario],
     options: &Options,
     begun: Instant,
@@ -174,7 +175,7 @@ fn run_all(
         },
         place: Place::Node {
             ingress: INGRESS,
-            binaries: parts.binaries.clone(),
+            registries: registries.to_owned(),
         },
         // They end with the node.
         namespaces: Arc::new(Namespaces::new("")),

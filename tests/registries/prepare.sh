@@ -4,7 +4,7 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${SILKROLL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/silkroll}/registries
-programs="nacos2 nacos3 client client1 eureka spring dubbo"
+programs="nacos2 nacos3 client client1 eureka spring gateway dubbo"
 
 key() { # of what the files named say
   cat "$@" | sha256sum | cut -c1-16

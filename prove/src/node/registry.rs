@@ -27,13 +27,25 @@ pub const NACOS_SERVER: &str = "http://192.0.2.10:8848";
 /// Where Eureka listens.
 pub const EUREKA_SERVER: &str = "http://192.0.2.10:8761/eureka";
 
-/// What both are started with: small, and quick to start rather than quick in the long run.
-/// And without the figures that Java leaves in the machine's /tmp where it is killed.
-const JVM: [&str; 3] = [
-    "-XX:TieredStopAtLevel=1",
-    "-XX:+UseSerialGC",
-    "-XX:-UsePerfData",
-];
+/// A Java program beside the node's own: small, and quick to start rather than quick in the long run.
+#[must_use]
+pub fn java(name: String, args: Vec<String>) -> Spec {
+    let mut all = vec![
+        "-XX:TieredStopAtLevel=1".to_owned(),
+        "-XX:+UseSerialGC".to_owned(),
+        // Figures that it would leave in the machine's /tmp where it is killed.
+        "-XX:-UsePerfData".to_owned(),
+        // Killed with the node, it cannot remove what it has there itself.
+        format!("-Djava.io.tmpdir={}", ground::HOME),
+    ];
+    all.extend(args);
+    Spec {
+        name,
+        program: "java".into(),
+        args: all,
+        env: Vec::new(),
+    }
+}
 
 impl Registry {
     /// Starts it from its published libraries, as `tests/registries` has prepared them; it comes up
@@ -47,17 +59,7 @@ impl Registry {
             Self::Nacos => nacos(&prepared.join("nacos2"))?,
             Self::Eureka => eureka(&prepared.join("eureka")),
         };
-        let mut all = JVM.map(str::to_owned).to_vec();
-        // Killed with the node, it cannot remove them itself.
-        all.push(format!("-Djava.io.tmpdir={}", ground::HOME));
-        all.extend(args);
-        let spec = Spec {
-            name: self.name().to_lowercase(),
-            program: "java".into(),
-            args: all,
-            env: Vec::new(),
-        };
-        node.run(parts, &spec)
+        node.run(parts, &java(self.name().to_lowercase(), args))
     }
 
     /// Returns when it answers.
@@ -104,24 +106,31 @@ impl Registry {
         })
     }
 
-    /// How the gateway's option is called that says in which format the list comes.
+    /// Under which name callers know the service of a namespace.
     #[must_use]
-    pub fn format(self) -> &'static str {
+    pub fn service(self, namespace: &str) -> &str {
         match self {
-            Self::Nacos => "nacos",
-            Self::Eureka => "eureka",
+            // Its group is the namespace's.
+            Self::Nacos => "web",
+            Self::Eureka => namespace,
         }
     }
 
-    /// The caches that a caller's list goes through, in seconds, with real callers' defaults.
+    /// What a Spring program needs to find the service of a namespace here, and to register nothing itself.
     #[must_use]
-    pub fn caches(self) -> &'static str {
+    pub fn client(self, namespace: &str) -> Vec<String> {
         match self {
-            // Ribbon's list, and that of APISIX with Nacos.
-            Self::Nacos => "30",
-            // A Eureka client's copy, and behind it Spring Cloud LoadBalancer's. A third cache is in
-            // the server, 30 s as well.
-            Self::Eureka => "30,35",
+            Self::Nacos => vec![
+                "--eureka.client.enabled=false".to_owned(),
+                format!("--spring.cloud.nacos.discovery.server-addr={NACOS_SERVER}"),
+                format!("--spring.cloud.nacos.discovery.group={namespace}"),
+                "--spring.cloud.nacos.discovery.register-enabled=false".to_owned(),
+            ],
+            Self::Eureka => vec![
+                "--spring.cloud.nacos.discovery.enabled=false".to_owned(),
+                format!("--eureka.client.service-url.defaultZone={EUREKA_SERVER}/"),
+                "--eureka.client.register-with-eureka=false".to_owned(),
+            ],
         }
     }
 
@@ -130,11 +139,11 @@ impl Registry {
     pub fn callers(self) -> &'static str {
         match self {
             Self::Nacos => {
-                "The gateway asks Nacos for the instances every 30 s, as Ribbon and APISIX do; nothing is shortened."
+                "Spring Cloud Gateway keeps its load balancer's list for 35 s, its default; nothing is shortened."
             }
             Self::Eureka => {
-                "The list goes through three caches with their defaults: the server's (30 s), the client's (30 s) and \
-                 the load balancer's (35 s); nothing is shortened."
+                "The list of Spring Cloud Gateway goes through three caches with their defaults: the server's (30 s), the \
+                 client's (30 s) and the load balancer's (35 s); nothing is shortened."
             }
         }
     }
@@ -225,7 +234,8 @@ mod tests {
         for registry in [Registry::Nacos, Registry::Eureka] {
             let source = registry.source("a-control").unwrap();
             assert!(source.place.to_string().contains("a-control"));
-            assert_eq!(registry.format().parse::<Format>().unwrap(), source.format);
+            let client = registry.client("a-control").concat() + registry.service("a-control");
+            assert!(client.contains("a-control"));
         }
     }
 }

@@ -1,12 +1,9 @@
-//! Callers that keep a list of instances: where it comes from, and the caches that it is as old as;
-//! and the instances' own side.
+//! Lists of instances: where they stand, and how they are written; and the instances' own side.
 
-mod cache;
 mod instance;
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -14,17 +11,13 @@ use anyhow::{Context as _, anyhow, bail};
 use serde_json::Value;
 use tokio::time::Instant;
 
-pub use self::cache::Instances;
 pub use self::instance::Instance;
 use crate::client::{Answer, Failure, Socket};
 
-/// A registry that takes longer is down: what callers keep goes on as it was.
+/// A registry that takes longer is down.
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// A list of some thousand instances.
 const MOST: usize = 4 * 1024 * 1024;
-
-/// Where the gateway says whom it knows, in lines: no instance is asked.
-pub const INSTANCES: &str = "/-/instances";
 
 /// How a list of instances is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,53 +30,30 @@ pub enum Format {
     Lines,
 }
 
-impl FromStr for Format {
-    type Err = anyhow::Error;
-
-    fn from_str(text: &str) -> anyhow::Result<Self> {
-        match text {
-            "nacos" => Ok(Self::Nacos),
-            "eureka" => Ok(Self::Eureka),
-            "lines" => Ok(Self::Lines),
-            _ => bail!("{text}: nacos, eureka or lines is allowed"),
-        }
-    }
-}
-
-/// Where a list of instances stands.
+/// Where a list of instances stands: `http://ADDRESS:PORT/PATH`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// A registry: its address, and what to ask it for.
-    Http(SocketAddr, String),
-    /// A file.
-    File(PathBuf),
+pub struct Place {
+    address: SocketAddr,
+    path: String,
 }
 
 impl FromStr for Place {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> anyhow::Result<Self> {
-        let Some(rest) = text.strip_prefix("http://") else {
-            return Ok(Self::File(PathBuf::from(text)));
-        };
-        let (host, path) = rest
-            .split_once('/')
-            .map_or((rest, String::new()), |(host, path)| {
-                (host, path.to_owned())
-            });
-        let address = host
-            .parse()
-            .with_context(|| format!("{text}: a file, or http://ADDRESS:PORT/PATH, is allowed"))?;
-        Ok(Self::Http(address, format!("/{path}")))
+        let allowed = || format!("{text}: http://ADDRESS:PORT/PATH is allowed");
+        let rest = text.strip_prefix("http://").with_context(allowed)?;
+        let (address, path) = rest.split_once('/').unwrap_or((rest, ""));
+        Ok(Self {
+            address: address.parse().with_context(allowed)?,
+            path: format!("/{path}"),
+        })
     }
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Http(address, path) => write!(f, "http://{address}{path}"),
-            Self::File(path) => path.display().fmt(f),
-        }
+        write!(f, "http://{}{}", self.address, self.path)
     }
 }
 
@@ -102,19 +72,17 @@ impl Source {
     /// # Errors
     /// Where it cannot be had or read.
     pub async fn read(&self) -> anyhow::Result<Vec<SocketAddr>> {
-        let text = match &self.place {
-            Place::File(path) => std::fs::read_to_string(path).map_err(anyhow::Error::from),
-            Place::Http(address, path) => self.fetch(*address, path).await,
-        };
+        let text = self.fetch().await;
         text.and_then(|text| self.format.parse(&text))
             .with_context(|| self.place.to_string())
     }
 
-    async fn fetch(&self, address: SocketAddr, path: &str) -> anyhow::Result<String> {
+    async fn fetch(&self) -> anyhow::Result<String> {
+        let Place { address, path } = &self.place;
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: {address}\r\nAccept: application/json\r\nConnection: close\r\n\r\n"
         );
-        let answer = ask(address, &request).await?;
+        let answer = ask(*address, &request).await?;
         match (answer.status, self.format) {
             (200, _) => Ok(String::from_utf8(answer.text)?),
             // Eureka knows no application without instances.
@@ -257,9 +225,8 @@ mod tests {
     }
 
     #[test]
-    fn a_place_is_a_file_or_a_url() {
+    fn a_place_has_an_address_and_a_path() {
         let place = |text: &str| text.parse::<Place>().map(|place| place.to_string()).ok();
-        assert_eq!(place("/tmp/list"), Some("/tmp/list".to_owned()));
         assert_eq!(
             place("http://127.0.0.1:8848"),
             Some("http://127.0.0.1:8848/".to_owned())
@@ -268,6 +235,12 @@ mod tests {
             place("http://127.0.0.1:8848/a?b=c"),
             Some("http://127.0.0.1:8848/a?b=c".to_owned())
         );
-        assert_eq!(place("http://nacos:8848/"), None);
+        for bad in ["http://nacos:8848/", "/tmp/list"] {
+            let error = bad.parse::<Place>().unwrap_err().to_string();
+            assert!(
+                error.contains(bad) && error.contains("ADDRESS:PORT/PATH"),
+                "{error}"
+            );
+        }
     }
 }

@@ -8,10 +8,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use serde_json::json;
 
+use super::gate::Ticket;
+use super::gateway::Gateway;
 use super::generator::Generator;
 use super::liveness::{self, Failures};
 use super::pods::{Seen, Watch};
-use super::{Entry, Namespaces, Place, Replace, Scenario, Settings, gateway, replace};
+use super::{Entry, Namespaces, Place, Replace, Scenario, Settings, replace};
 use crate::load::Plan;
 use crate::node::kubectl::Kubectl;
 use crate::node::registry::Registry;
@@ -28,15 +30,21 @@ const CONFIG_MAP: Duration = Duration::from_secs(10);
 /// Bounds the wait for a pod that was told to go: more than any grace period in the scenarios.
 const GOING: Duration = Duration::from_secs(180);
 
-/// Runs one arm.
+/// Runs one arm, once all are set up that have tickets.
 ///
 /// # Errors
 ///
 /// Where it could not be run as it should: that is no result at all.
-pub fn run(kubectl: &Kubectl, scenario: &Scenario, arm: Arm, settings: &Settings) -> Result<Run> {
+pub(super) fn run(
+    kubectl: &Kubectl,
+    scenario: &Scenario,
+    arm: Arm,
+    settings: &Settings,
+    ticket: Ticket,
+) -> Result<Run> {
     let namespace = settings.namespaces.name(scenario.name, arm);
     let what = || format!("{namespace}: {}", scenario.about);
-    run_in(kubectl, &namespace, scenario, arm, settings).with_context(what)
+    run_in(kubectl, &namespace, scenario, arm, settings, ticket).with_context(what)
 }
 
 fn run_in(
@@ -45,6 +53,7 @@ fn run_in(
     scenario: &Scenario,
     arm: Arm,
     settings: &Settings,
+    ticket: Ticket,
 ) -> Result<Run> {
     set_up(
         kubectl,
@@ -61,7 +70,7 @@ fn run_in(
         stale: scenario.stale,
         ..settings.plan.clone()
     };
-    let (mut running, mut callers) = (None, None);
+    let mut gateway = None;
     let address = match scenario.entry {
         Entry::ClusterIp => cluster_address(kubectl, namespace)?,
         Entry::Ingress => {
@@ -73,14 +82,13 @@ fn run_in(
         }
         Entry::Gateway(registry) => {
             plan.names_pod = false;
-            let (_, binaries) = beside(settings)?;
-            let (address, process) = gateway::start(registry, namespace, binaries, &settings.logs)?;
-            running = Some(process);
-            callers = Some(gateway::callers(address)?);
-            address
+            let (_, registries) = beside(settings)?;
+            let started = Gateway::start(registry, namespace, registries, &settings.logs)?;
+            gateway.insert(started).address
         }
     };
 
+    ticket.ready();
     let watch = Watch::start(kubectl, namespace, settings)?;
     let load = match &settings.place {
         Place::Node { .. } => Generator::here(plan, address)?,
@@ -88,8 +96,8 @@ fn run_in(
     };
     thread::sleep(CALM);
     let times = (settings.times / scenario.rarer).max(1);
-    let ready = || match &callers {
-        Some(callers) => gateway::wait_until_known(kubectl, namespace, callers),
+    let ready = || match &gateway {
+        Some(gateway) => gateway.wait_until_known(kubectl, namespace),
         None => Ok(()),
     };
     let replaced = match scenario.replace {
@@ -108,7 +116,7 @@ fn run_in(
     thread::sleep(CALM);
     let measured = load.stop()?;
     let pods = watch.stop()?;
-    if let Some(gateway) = running {
+    if let Some(gateway) = gateway {
         gateway.end()?;
     }
 
@@ -353,7 +361,10 @@ fn cluster_address(kubectl: &Kubectl, namespace: &str) -> Result<SocketAddr> {
 /// What runs beside the node.
 fn beside(settings: &Settings) -> Result<(SocketAddr, &Path)> {
     match &settings.place {
-        Place::Node { ingress, binaries } => Ok((*ingress, binaries)),
+        Place::Node {
+            ingress,
+            registries,
+        } => Ok((*ingress, registries)),
         Place::Cluster { .. } => bail!("there is nothing beside the nodes of any cluster"),
     }
 }

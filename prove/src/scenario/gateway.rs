@@ -1,4 +1,4 @@
-//! The gateway of one arm: between the load and instances that it knows from a registry.
+//! The gateway of one arm, Spring Cloud's: between the load and instances that it knows from a registry.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
@@ -8,89 +8,128 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
+use tokio::runtime::{Builder, Runtime};
 
 use super::replace::{PORT, REPLICAS};
+use crate::client::get;
+use crate::node::ground;
 use crate::node::kubectl::Kubectl;
-use crate::node::process::{Process, Spec};
-use crate::node::registry::Registry;
-use crate::registry::{Format, INSTANCES, Source};
+use crate::node::process::Process;
+use crate::node::registry::{Registry, java};
+use crate::registry::{Format, Source};
 
-/// Starts one that looks the arm's instances up in a registry, once they are all there.
-pub(super) fn start(
-    registry: Registry,
-    namespace: &str,
-    binaries: &Path,
-    logs: &Path,
-) -> Result<(SocketAddr, Process)> {
-    let source = registry.source(namespace)?;
-    wait_for_instances(&source)?;
-    let address = free_address()?;
-    let args = [
-        "--listen",
-        &address.to_string(),
-        "--instances",
-        &source.place.to_string(),
-        "--format",
-        registry.format(),
-        "--cache-seconds",
-        registry.caches(),
-        // Longer than the generator waits: that decides what is lost.
-        "--timeout-seconds",
-        "30",
-    ];
-    let spec = Spec {
-        name: format!("gateway-{namespace}"),
-        program: binaries.join("gateway"),
-        args: args.map(str::to_owned).to_vec(),
-        env: Vec::new(),
-    };
-    Ok((address, Process::start(&spec, logs)?))
+/// Bounds the wait for instances, and then for the gateway: a Java program on a busy machine takes half a minute.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// So many requests one after the other before the load begins: a Java program that has just started takes a second
+/// for what takes a millisecond later, and nobody lets all requests loose on such a one.
+const WARM_UP: usize = 500;
+
+/// A gateway that runs.
+pub(super) struct Gateway {
+    process: Process,
+    /// Where it listens.
+    pub(super) address: SocketAddr,
+    runtime: Runtime,
+    /// Where it says whom it knows.
+    callers: Source,
 }
 
-/// A gateway that starts too early would know of some of them only, for as long as its cache keeps.
-fn wait_for_instances(source: &Source) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let begun = Instant::now();
-    loop {
-        let read = runtime.block_on(source.read());
-        match &read {
-            Ok(instances) if instances.len() >= REPLICAS => return Ok(()),
-            _ if begun.elapsed() < Duration::from_secs(60) => {}
-            Ok(instances) => bail!("{} has {instances:?} after a minute", source.place),
-            Err(error) => bail!("{}: {error:#}", source.place),
+impl Gateway {
+    /// Starts one that looks the arm's instances up in a registry, once they are all there: one that starts too
+    /// early would know of some of them only, for as long as its caches keep.
+    pub(super) fn start(
+        registry: Registry,
+        namespace: &str,
+        registries: &Path,
+        logs: &Path,
+    ) -> Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        wait_for(&runtime, &registry.source(namespace)?, || Ok(()))?;
+        let address = free_address()?;
+        let libraries = registries.join("gateway");
+        let libraries = libraries.display();
+        let home = format!("{}/gateway-{namespace}", ground::HOME);
+        let mut args = vec![
+            "-Xmx256m".to_owned(),
+            // The client of Nacos logs there.
+            format!("-Duser.home={home}"),
+            "-cp".to_owned(),
+            format!("{libraries}/classes:{libraries}/lib/*"),
+            "Gateway".to_owned(),
+            format!("--service={}", registry.service(namespace)),
+            format!("--server.address={}", address.ip()),
+            format!("--server.port={}", address.port()),
+            "--spring.application.name=gateway".to_owned(),
+            // So that a lost request says at which instance.
+            "--server.error.include-message=always".to_owned(),
+            // It would log a page for each of them.
+            "--logging.level.org.springframework.boot.autoconfigure.web.reactive.error=off"
+                .to_owned(),
+        ];
+        args.extend(registry.client(namespace));
+        let spec = java(format!("gateway-{namespace}"), args);
+        let mut process = Process::start(&spec, logs)?;
+        let callers = Source {
+            place: format!("http://{address}{INSTANCES}").parse()?,
+            format: Format::Lines,
+        };
+        wait_for(&runtime, &callers, || process.check())?;
+        for _ in 0..WARM_UP {
+            // Whether it answers is for the generator to say.
+            let _ = get(address, "gateway", "/", PATIENCE);
         }
-        thread::sleep(Duration::from_millis(500));
+        Ok(Self {
+            process,
+            address,
+            runtime,
+            callers,
+        })
+    }
+
+    /// Until it knows all pods that serve and no others: a pod that no caller has heard of could be replaced
+    /// without a loss whatever it does.
+    pub(super) fn wait_until_known(&self, kubectl: &Kubectl, namespace: &str) -> Result<()> {
+        let begun = Instant::now();
+        loop {
+            let serving = serving(&kubectl.get(&["pods", "-n", namespace])?);
+            let known = self.runtime.block_on(self.callers.read());
+            let all = |known: &Vec<SocketAddr>| serving == known.iter().copied().collect();
+            if serving.len() == REPLICAS && known.as_ref().is_ok_and(all) {
+                return Ok(());
+            }
+            if begun.elapsed() > OLD {
+                bail!(
+                    "{serving:?} serve, but after {OLD:?} the gateway says that it knows {known:?}"
+                );
+            }
+            // Asking costs a busy machine a kubectl.
+            thread::sleep(Duration::from_secs(4));
+        }
+    }
+
+    /// Ends it, which is a fault where it has ended before.
+    pub(super) fn end(self) -> Result<()> {
+        self.process.end()
     }
 }
 
-/// Where the gateway at this address says whom it knows.
-pub(super) fn callers(gateway: SocketAddr) -> Result<Source> {
-    Ok(Source {
-        place: format!("http://{gateway}{INSTANCES}").parse()?,
-        format: Format::Lines,
-    })
-}
+/// Where the gateway's program says whom it knows, in lines.
+const INSTANCES: &str = "/-/instances";
 
-/// Until the gateway knows all pods that serve and no others: a pod that no caller has heard of could be
-/// replaced without a loss whatever it does.
-pub(super) fn wait_until_known(kubectl: &Kubectl, namespace: &str, callers: &Source) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+/// Until all instances are in this list.
+fn wait_for(runtime: &Runtime, list: &Source, mut check: impl FnMut() -> Result<()>) -> Result<()> {
     let begun = Instant::now();
     loop {
-        let serving = serving(&kubectl.get(&["pods", "-n", namespace])?);
-        let known: BTreeSet<SocketAddr> = runtime.block_on(callers.read())?.into_iter().collect();
-        if serving.len() == REPLICAS && serving == known {
-            return Ok(());
+        check()?;
+        let read = runtime.block_on(list.read());
+        match &read {
+            Ok(instances) if instances.len() >= REPLICAS => return Ok(()),
+            _ if begun.elapsed() < PATIENCE => {}
+            Ok(instances) => bail!("{} has {instances:?} after {PATIENCE:?}", list.place),
+            Err(error) => bail!("{error:#}, after {PATIENCE:?}"),
         }
-        if begun.elapsed() > OLD {
-            bail!("{serving:?} serve, but after {OLD:?} the gateway knows {known:?}");
-        }
-        // Asking costs a busy machine a kubectl.
-        thread::sleep(Duration::from_secs(4));
+        thread::sleep(Duration::from_millis(500));
     }
 }
 

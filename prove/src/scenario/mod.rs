@@ -3,6 +3,7 @@
 
 mod arm;
 mod clock;
+mod gate;
 mod gateway;
 mod generator;
 mod list;
@@ -19,7 +20,6 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 
-pub use arm::run;
 pub use list::{all, anywhere};
 pub use namespaces::Namespaces;
 pub use together::together;
@@ -35,7 +35,7 @@ pub enum Entry {
     ClusterIp,
     /// The ingress controller, which watches `EndpointSlices` and connects to pods itself.
     Ingress,
-    /// A gateway that asks a registry for the instances now and then, and calls them itself.
+    /// Spring Cloud Gateway, which asks a registry for the instances now and then, and calls them itself.
     Gateway(Registry),
 }
 
@@ -147,8 +147,8 @@ pub enum Place {
     Node {
         /// Where the ingress controller listens.
         ingress: SocketAddr,
-        /// The folder with the static binaries of this crate.
-        binaries: PathBuf,
+        /// The folder with the registries, and with the gateway.
+        registries: PathBuf,
     },
     /// In a cluster of which only the API server is in reach.
     Cluster {

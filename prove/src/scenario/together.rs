@@ -2,7 +2,8 @@
 
 use std::thread;
 
-use super::{Scenario, Settings, run};
+use super::gate::Ticket;
+use super::{Scenario, Settings, arm};
 use crate::node::kubectl::Kubectl;
 use crate::record::{Arm, Run};
 
@@ -16,11 +17,14 @@ pub fn together(
     let mut failures = Vec::new();
     let mut runs = Vec::new();
     thread::scope(|scope| {
+        let arms = [Arm::Control, Arm::Silkroll];
+        let all = scenarios
+            .iter()
+            .flat_map(|&scenario| arms.map(|arm| (scenario, arm)));
+        let tickets = Ticket::for_each_of(scenarios.len() * arms.len());
         let mut running = Vec::new();
-        for scenario in scenarios {
-            for arm in [Arm::Control, Arm::Silkroll] {
-                running.push(scope.spawn(move || run(kubectl, scenario, arm, settings)));
-            }
+        for ((scenario, arm), ticket) in all.zip(tickets) {
+            running.push(scope.spawn(move || arm::run(kubectl, scenario, arm, settings, ticket)));
         }
         for arm in running {
             match arm.join() {

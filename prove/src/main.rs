@@ -56,7 +56,7 @@ struct Options {
     /// Requests a second, for each service
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
     rate: u32,
-    /// How many scenarios run at once, each with both arms
+    /// How many scenarios run at once, each with both arms, beside those that mostly wait
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
     at_once: u32,
     /// The scenarios; all, if none is named
@@ -181,8 +181,8 @@ fn run_all(
         namespaces: Arc::new(Namespaces::new("")),
         logs: parts.logs.clone(),
     };
-    for together in scenarios.chunks(usize::try_from(options.at_once)?) {
-        let (mut done, failed) = scenario::together(&node.kubectl, together, &settings);
+    for together in scenario::groups(scenarios, usize::try_from(options.at_once)?) {
+        let (mut done, failed) = scenario::together(&node.kubectl, &together, &settings);
         done.iter_mut().for_each(report::fill);
         report.runs.extend(done);
         report.problems.extend(failed);

@@ -56,7 +56,7 @@ struct Where {
     /// Requests a second, for each service
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
     rate: u32,
-    /// How many scenarios run at once, each with both arms
+    /// How many scenarios run at once, each with both arms, beside those that mostly wait
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     at_once: u32,
     /// The scenarios; all that need nothing but a cluster, if none is named
@@ -178,9 +178,9 @@ fn run_all(
     begun: Instant,
 ) -> Result<Report> {
     let mut report = Report::begin(about.to_owned());
-    let mut groups = scenarios.chunks(usize::try_from(place.at_once)?);
+    let mut groups = scenario::groups(scenarios, usize::try_from(place.at_once)?).into_iter();
     for together in groups.by_ref() {
-        let (mut done, failed) = scenario::together(kubectl, together, settings);
+        let (mut done, failed) = scenario::together(kubectl, &together, settings);
         let none = done.is_empty();
         done.iter_mut().for_each(report::fill);
         report.runs.extend(done);

@@ -50,6 +50,7 @@ const PLAIN: Scenario = Scenario {
     entry: Entry::ClusterIp,
     replace: Replace::Rollouts,
     rarer: 1,
+    waits: false,
     own_hook: false,
     slow: 1,
     stale: Stale::Lost,
@@ -115,6 +116,24 @@ static SCENARIOS: [Scenario; 12] = [
         ..PLAIN
     },
     Scenario {
+        name: "liveness",
+        about: "liveness failures: a container restarts in place and has to be in its registry again",
+        image: Service::Nacos,
+        manifests: &[LIVENESS],
+        annotations: &[
+            ("deregister", "nacos"),
+            ("nacos-server", NACOS_SERVER),
+            ("nacos-service", "web"),
+            ("nacos-group", "liveness-silkroll"),
+            NACOS_DRAIN,
+        ],
+        entry: Entry::Gateway(Registry::Nacos),
+        replace: Replace::LivenessFailures,
+        rarer: 5,
+        waits: true,
+        ..PLAIN
+    },
+    Scenario {
         name: "nginx",
         about: "nginx in the container, with requests of several seconds: drained, then asked to quit",
         image: Service::Nginx,
@@ -137,31 +156,6 @@ static SCENARIOS: [Scenario; 12] = [
         ],
         slow: SLOW_GUNICORN_SECONDS,
         rarer: 2,
-        ..PLAIN
-    },
-    Scenario {
-        name: "drain",
-        about: "drains of the node and scaling down instead of rollouts",
-        manifests: &[SERVICE, BUDGET],
-        replace: Replace::DrainAndScale,
-        rarer: 2,
-        ..PLAIN
-    },
-    Scenario {
-        name: "liveness",
-        about: "liveness failures: a container restarts in place and has to be in its registry again",
-        image: Service::Nacos,
-        manifests: &[LIVENESS],
-        annotations: &[
-            ("deregister", "nacos"),
-            ("nacos-server", NACOS_SERVER),
-            ("nacos-service", "web"),
-            ("nacos-group", "liveness-silkroll"),
-            NACOS_DRAIN,
-        ],
-        entry: Entry::Gateway(Registry::Nacos),
-        replace: Replace::LivenessFailures,
-        rarer: 3,
         ..PLAIN
     },
     Scenario {
@@ -191,6 +185,15 @@ static SCENARIOS: [Scenario; 12] = [
         ],
         entry: Entry::Gateway(Registry::Eureka),
         rarer: 5,
+        ..PLAIN
+    },
+    Scenario {
+        name: "drain",
+        about: "drains of the node and scaling down instead of rollouts",
+        manifests: &[SERVICE, BUDGET],
+        replace: Replace::DrainAndScale,
+        rarer: 2,
+        waits: true,
         ..PLAIN
     },
 ];

@@ -148,7 +148,7 @@ fn inside(options: &Options) -> Result<i32> {
     }
     let mut report = run_all(&mut node, &parts, &registries, &scenarios, options, begun)?;
     install::save_log(&node.kubectl, &parts.logs)?;
-    report.conclude(&options.out)?;
+    report.conclude(begun.elapsed(), &options.out)?;
     println!(
         "What was seen: report.md, report.json and a picture of each scenario in {}",
         options.out.display()
@@ -182,13 +182,9 @@ fn run_all(
         logs: parts.logs.clone(),
     };
     for together in scenario::groups(scenarios, usize::try_from(options.at_once)?) {
-        let (mut done, failed) = scenario::together(&node.kubectl, &together, &settings);
-        done.iter_mut().for_each(report::fill);
-        report.runs.extend(done);
-        report.problems.extend(failed);
+        let (done, failed) = scenario::together(&node.kubectl, &together, &settings);
+        report.add(done, failed, &options.out)?;
         node.check()?;
-        // After each, so that what was seen is there whatever comes later.
-        report::write(&options.out, &report)?;
         for scenario in together {
             say(begun, &format!("{}: done", scenario.name));
         }
@@ -237,8 +233,9 @@ fn about(options: &Options, parts: &Parts) -> Result<String> {
         fs::read_to_string("/proc/sys/kernel/osrelease").context("the kernel's version")?;
     Ok(format!(
         "{silkroll} on {kubelet}, Linux {}, {} processors. Up to {} replacements of each service, {} requests a \
-         second for each arm of each scenario, {} scenarios at once, timeouts of {} s.",
-        kernel.trim(),
+         second for each arm of each scenario, {} scenarios at once beside those that mostly wait, timeouts of {} s.",
+        // What a distribution adds says nothing to others.
+        kernel.trim().split('-').next().unwrap_or_default(),
         thread::available_parallelism()?,
         options.rollouts,
         options.rate,

@@ -160,7 +160,7 @@ fn run(place: &Where) -> Result<bool> {
     if let Err(error) = install::save_log(&kubectl, &logs) {
         eprintln!("prove-cluster: without Silkroll's log: {error:#}");
     }
-    report.conclude(&place.out)?;
+    report.conclude(begun.elapsed(), &place.out)?;
     println!(
         "What was seen: report.md, report.json and a picture of each scenario in {}",
         place.out.display()
@@ -180,12 +180,9 @@ fn run_all(
     let mut report = Report::begin(about.to_owned());
     let mut groups = scenario::groups(scenarios, usize::try_from(place.at_once)?).into_iter();
     for together in groups.by_ref() {
-        let (mut done, failed) = scenario::together(kubectl, &together, settings);
+        let (done, failed) = scenario::together(kubectl, &together, settings);
         let none = done.is_empty();
-        done.iter_mut().for_each(report::fill);
-        report.runs.extend(done);
-        report.problems.extend(failed);
-        report::write(&place.out, &report)?;
+        report.add(done, failed, &place.out)?;
         for scenario in together {
             println!("{:4} s  {}: over", begun.elapsed().as_secs(), scenario.name);
         }

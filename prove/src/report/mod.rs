@@ -5,8 +5,10 @@ mod phases;
 mod picture;
 mod table;
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
@@ -39,11 +41,33 @@ impl Report {
         }
     }
 
+    /// Takes in some arms, and why others could not be run, and writes it all: what was seen is there
+    /// whatever comes later.
+    ///
+    /// # Errors
+    /// As [`write`].
+    pub fn add(
+        &mut self,
+        mut runs: Vec<Run>,
+        failed: Vec<String>,
+        folder: &Path,
+    ) -> anyhow::Result<()> {
+        runs.iter_mut().for_each(fill);
+        self.runs.extend(runs);
+        self.problems.extend(failed);
+        write(folder, self)
+    }
+
     /// The run is over: comes to a verdict, writes and prints it.
     ///
     /// # Errors
     /// As [`write`].
-    pub fn conclude(&mut self, folder: &Path) -> anyhow::Result<()> {
+    pub fn conclude(&mut self, took: Duration, folder: &Path) -> anyhow::Result<()> {
+        let (minutes, seconds) = (took.as_secs() / 60, took.as_secs() % 60);
+        let _ = write!(
+            self.about,
+            " It took {minutes} minutes and {seconds} seconds."
+        );
         self.problems.retain(|problem| problem != UNFINISHED);
         self.problems.extend(problems(&self.runs));
         println!("{}", overview(&self.runs));

@@ -81,6 +81,15 @@ static SCENARIOS: [Scenario; 12] = [
         ..PLAIN
     },
     Scenario {
+        name: "drain",
+        about: "drains of the node and scaling down instead of rollouts",
+        manifests: &[SERVICE, BUDGET],
+        replace: Replace::DrainAndScale,
+        rarer: 2,
+        waits: true,
+        ..PLAIN
+    },
+    Scenario {
         name: "ingress",
         about: "Traefik, which watches EndpointSlices and connects to pods itself",
         manifests: &[SERVICE, INGRESS],
@@ -185,15 +194,6 @@ static SCENARIOS: [Scenario; 12] = [
         ],
         entry: Entry::Gateway(Registry::Eureka),
         rarer: 5,
-        ..PLAIN
-    },
-    Scenario {
-        name: "drain",
-        about: "drains of the node and scaling down instead of rollouts",
-        manifests: &[SERVICE, BUDGET],
-        replace: Replace::DrainAndScale,
-        rarer: 2,
-        waits: true,
         ..PLAIN
     },
 ];

@@ -209,11 +209,13 @@ prove-node prove-cluster-check: prove-node-needs static prove-programs
 	echo "Kubernetes from its Go modules (20 minutes once, cached outside this folder; then a second)."
 	kubernetes=$$(tests/cluster/build.sh $(NODE))
 	host=$$(rustc -vV | sed -n 's/^host: //p')
+	export PROVE_CLUSTER="$(PROGRAMS)/prove-cluster"
 	echo "A node with Silkroll in it, in namespaces of its own (20 seconds); it ends with the command."
 	$(PROGRAMS)/prove --kubernetes "$$kubernetes" --binaries "$(PROGRAMS)" \
 	  --silkroll "target/static/$$host/release/silkroll" --out target/$@ --command "$${COMMAND:-}"
 
-prove-cluster-check: export COMMAND = prove/check-cluster.sh "$(PROGRAMS)/prove-cluster" target/prove-cluster
+# On the node there is another HOME, and no rustc to ask where the program is.
+prove-cluster-check: export COMMAND = prove/check-cluster.sh "$$PROVE_CLUSTER" target/prove-cluster
 
 prove-image: prove-programs
 	.ci/needs image

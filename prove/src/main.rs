@@ -53,6 +53,9 @@ struct Options {
     /// How often each service is replaced
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     rollouts: u32,
+    /// As often also where that takes long, such as with the lists of Eureka's callers
+    #[arg(long)]
+    evenly: bool,
     /// Requests a second, for each service
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
     rate: u32,
@@ -168,6 +171,7 @@ fn run_all(
     let mut report = Report::begin(about(options, parts)?);
     let settings = Settings {
         times: options.rollouts,
+        evenly: options.evenly,
         plan: Plan {
             rate: options.rate,
             timeout: Plan::TIMEOUT,

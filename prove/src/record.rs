@@ -62,6 +62,9 @@ pub struct Run {
     /// Every restart in place, where the scenario is about that.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub absences: Vec<Absence>,
+    /// How long callers may ask a pod that has gone: as old as their list gets.
+    #[serde(default)]
+    pub remembered_ms: u64,
     /// What else was seen and belongs in the report, one sentence each.
     #[serde(default)]
     pub notes: Vec<String>,
@@ -79,6 +82,7 @@ impl Run {
             pods: Vec::new(),
             rollouts: Vec::new(),
             absences: Vec::new(),
+            remembered_ms: 0,
             notes: Vec::new(),
         }
     }
@@ -101,13 +105,11 @@ impl Run {
         self.load.seconds.iter().map(|second| second.lost).sum()
     }
 
-    /// How many pods were deleted during the run, whoever did it.
+    /// How many pods were told to go during the run and have gone, whoever did it.
     #[must_use]
     pub fn replaced(&self) -> usize {
-        self.pods
-            .iter()
-            .filter(|pod| pod.deleted_ms.is_some())
-            .count()
+        let gone = |pod: &&Pod| pod.deleted_ms.is_some() && pod.gone_ms.is_some();
+        self.pods.iter().filter(gone).count()
     }
 }
 
@@ -279,6 +281,9 @@ pub struct Pod {
     /// Its containers have ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gone_ms: Option<Millis>,
+    /// Until when callers had it on their list, where they keep one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_ms: Option<Millis>,
     /// Each time its container was started again in place.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub restarts: Vec<Restart>,

@@ -13,7 +13,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use programs::Program;
-use prove::load::{Plan, Target, start};
+use prove::load::{Plan, start};
 use prove::record::{Connection, Kind, Load};
 
 fn get(address: SocketAddr, path: &str) -> String {
@@ -33,7 +33,7 @@ fn over_the_end(mut app: Program) -> (Load, Option<i32>) {
         slow: Duration::from_millis(400),
         ..Plan::default()
     };
-    let handle = start(plan, Target::Address(address)).unwrap();
+    let handle = start(plan, address).unwrap();
     while handle.so_far().0 < 200 {
         std::thread::sleep(Duration::from_millis(5));
     }

@@ -14,7 +14,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use prove::load::{Plan, Stale, Target, start};
+use prove::load::{Plan, Stale, start};
 use prove::record::{Connection, Kind, Load};
 use servers::{OK, answer_all, request, serve};
 use socket2::SockRef;
@@ -32,10 +32,7 @@ fn plan() -> Plan {
 }
 
 fn load(plan: Plan, address: SocketAddr) -> Load {
-    start(plan, Target::Address(address))
-        .unwrap()
-        .wait()
-        .unwrap()
+    start(plan, address).unwrap().wait().unwrap()
 }
 
 /// Sent, ok, lost; the sums have to fit.
@@ -167,15 +164,6 @@ fn what_is_not_http_is_other() {
 }
 
 #[test]
-fn nowhere_to_send_to_is_unreachable() {
-    let target = Target::Pick(std::sync::Arc::new(|| None));
-    all_lost_as(
-        Kind::Unreachable,
-        &start(plan(), target).unwrap().wait().unwrap(),
-    );
-}
-
-#[test]
 fn kept_connections_closed_while_idle_cost_nothing() {
     let address = serve(|mut stream| {
         request(&mut stream);
@@ -296,7 +284,7 @@ fn a_stopped_run_accounts_for_what_was_under_way() {
             duration: None,
             ..plan()
         },
-        Target::Address(address),
+        address,
     )
     .unwrap();
     while handle.so_far().0 < 20 {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use prove::http::Head;
 use prove::load::told::{STATE, STOP, Told};
-use prove::load::{Handle, Plan, Target, start, wait_for_answers};
+use prove::load::{Handle, Plan, start, wait_for_answers};
 use prove::record::{Load, Millis, now_ms};
 
 const USAGE: &str = "usage: load --listen ADDRESS:PORT --target ADDRESS:PORT --plan JSON";
@@ -40,7 +40,7 @@ fn run() -> Result<std::convert::Infallible> {
         let stage = Arc::clone(&stage);
         thread::spawn(move || {
             let begun = wait_for_answers(options.target, &options.plan.host)
-                .and_then(|()| start(options.plan, Target::Address(options.target)));
+                .and_then(|()| start(options.plan, options.target));
             *lock(&stage) = begun.map_or_else(|error| failed(&error), Stage::Running);
         });
     }

@@ -133,6 +133,7 @@ fn run(place: &Where) -> Result<bool> {
     }
     let settings = Settings {
         times: place.rollouts,
+        evenly: true,
         plan: Plan {
             rate: place.rate,
             timeout: Plan::TIMEOUT,

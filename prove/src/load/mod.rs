@@ -14,5 +14,5 @@ mod tally;
 pub mod told;
 
 pub use answers::wait_for_answers;
-pub use plan::{Plan, Stale, Target};
+pub use plan::{Plan, Stale};
 pub use run::{Handle, start};

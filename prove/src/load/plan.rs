@@ -1,40 +1,10 @@
-//! What is sent when, and where to. Pure.
+//! What is sent when. Pure.
 
-use std::fmt;
-use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::record::Connection;
-
-/// Where requests go.
-#[derive(Clone)]
-pub enum Target {
-    /// All to one address, such as a Service's cluster IP.
-    Address(SocketAddr),
-    /// Each to where this says, as a caller that keeps a list of instances; without an answer the request is lost.
-    Pick(Arc<dyn Fn() -> Option<SocketAddr> + Send + Sync>),
-}
-
-impl Target {
-    pub(super) fn pick(&self) -> Option<SocketAddr> {
-        match self {
-            Self::Address(address) => Some(*address),
-            Self::Pick(pick) => pick(),
-        }
-    }
-}
-
-impl fmt::Debug for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Address(address) => address.fmt(f),
-            Self::Pick(_) => f.write_str("picked for each request"),
-        }
-    }
-}
 
 /// What becomes of a request that was written on a kept connection while the other end closed it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

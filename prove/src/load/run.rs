@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
-use super::plan::{Plan, Request, Stale, Target};
+use super::plan::{Plan, Request, Stale};
 use super::tally::{Tally, millis};
 use crate::client::{Answer, Failure, Pool, Socket};
 use crate::record::{Connection, Kind, Load, Lost, Millis, now_ms};
@@ -72,7 +72,7 @@ fn join(thread: JoinHandle<anyhow::Result<Load>>) -> anyhow::Result<Load> {
 ///
 /// # Errors
 /// Where the thread cannot be started.
-pub fn start(plan: Plan, target: Target) -> anyhow::Result<Handle> {
+pub fn start(plan: Plan, target: SocketAddr) -> anyhow::Result<Handle> {
     raise_file_limit();
     let tally = Arc::new(Mutex::new(Tally::new(plan.rate)));
     let (stop, stopped) = oneshot::channel();
@@ -119,7 +119,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 struct Run {
     plan: Plan,
-    target: Target,
+    target: SocketAddr,
     started: Instant,
     started_ms: Millis,
     tally: Arc<Mutex<Tally>>,
@@ -180,13 +180,8 @@ impl Run {
     async fn send(self: Arc<Self>, request: Request) {
         let due = self.started + request.due;
         lock(&self.tally).begun(due.elapsed());
-        let address = self.target.pick();
-        let (result, via) = if let Some(address) = address {
-            self.ask(request, address).await
-        } else {
-            let nowhere = "no instance to send it to".to_owned();
-            (Err(Failure::new(Kind::Unreachable, nowhere)), Via::NONE)
-        };
+        let address = self.target;
+        let (result, via) = self.ask(request, address).await;
         let after = due.elapsed();
         let failure = match result {
             Ok(answer) if (200..300).contains(&answer.status) => {
@@ -201,7 +196,6 @@ impl Run {
             }
             Err(failure) => failure,
         };
-        let place = address.map_or_else(|| self.plan.host.clone(), |address| address.to_string());
         // An answer names its pod itself, through a proxy, too.
         let known = self.plan.names_pod || matches!(failure.kind, Kind::Status(_));
         let lost = Lost {
@@ -211,7 +205,7 @@ impl Run {
             connection_age_ms: via.age_ms,
             kind: failure.kind,
             detail: failure.detail,
-            url: format!("http://{place}{}", self.plan.path(request)),
+            url: format!("http://{address}{}", self.plan.path(request)),
             pod: via.pod.filter(|_| known).map(|pod| pod.to_string()),
             phases: Vec::new(),
         };

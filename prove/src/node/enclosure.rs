@@ -160,12 +160,20 @@ pub fn be_first() -> Result<i32> {
 }
 
 /// Variables that hold for the user and the machine, and not for the node: proxies, which are not
-/// reached from there, and folders, which are not for the node to write to.
+/// reached from there, for Java in its own options, and folders, which are not for the node to write to.
 fn is_of_the_user(variable: &str) -> bool {
     let name = variable.to_ascii_uppercase();
     name.ends_with("_PROXY")
         || name.starts_with("XDG_")
-        || ["KUBECACHEDIR", "KUBERC", "TMPDIR"].contains(&name.as_str())
+        || name.ends_with("JAVA_OPTIONS")
+        || [
+            "CLASSPATH",
+            "JAVA_TOOL_OPTIONS",
+            "KUBECACHEDIR",
+            "KUBERC",
+            "TMPDIR",
+        ]
+        .contains(&name.as_str())
 }
 
 const GROUP: &str = "PROVE_CGROUP";

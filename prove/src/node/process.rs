@@ -6,6 +6,14 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Both fail where it has ended before.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
 /// What to start.
 #[derive(Clone, Debug)]
 pub struct Spec {
@@ -19,7 +27,7 @@ pub struct Spec {
     pub env: Vec<(String, String)>,
 }
 
-/// A program that runs. Where nobody ends it, the enclosure does.
+/// A program that runs, until this is dropped; where nobody does that, the enclosure ends it.
 pub struct Process {
     name: String,
     log: PathBuf,
@@ -78,10 +86,7 @@ impl Process {
     ///
     /// With the end of its log where it did not run any more.
     pub fn end(mut self) -> Result<()> {
-        self.check()?;
-        self.child.kill().context("ending it")?;
-        self.child.wait().context("waiting for its end")?;
-        Ok(())
+        self.check()
     }
 
     /// The end of its log.

@@ -27,6 +27,9 @@ pub const NACOS_SERVER: &str = "http://192.0.2.10:8848";
 /// Where Eureka listens.
 pub const EUREKA_SERVER: &str = "http://192.0.2.10:8761/eureka";
 
+/// How long Spring Cloud `LoadBalancer` keeps a list, `spring.cloud.loadbalancer.cache.ttl`.
+pub const BALANCER: Duration = Duration::from_secs(35);
+
 /// A Java program beside the node's own: small, and quick to start rather than quick in the long run.
 #[must_use]
 pub fn java(name: String, args: Vec<String>) -> Spec {
@@ -131,6 +134,15 @@ impl Registry {
                 format!("--eureka.client.service-url.defaultZone={EUREKA_SERVER}/"),
                 "--eureka.client.register-with-eureka=false".to_owned(),
             ],
+        }
+    }
+
+    /// How old a caller's list gets, by the sum of the caches that it goes through.
+    #[must_use]
+    pub fn oldest_list(self) -> Duration {
+        match self {
+            Self::Nacos => BALANCER,
+            Self::Eureka => Duration::from_secs(30 + 30) + BALANCER,
         }
     }
 

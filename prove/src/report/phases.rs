@@ -2,10 +2,6 @@
 
 use crate::record::{Kind, Lost, Millis, Phase, Pod, PodPhase, Run};
 
-/// How long a pod that has gone may still be asked: the oldest list of instances that a caller
-/// keeps by default is 35 s old, and a connection attempt has its timeout.
-const REMEMBERED_MS: u64 = 40_000;
-
 /// A stretch of a pod's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
@@ -61,13 +57,12 @@ pub fn phase_at(pod: &Pod, at: Millis) -> Option<PodPhase> {
 /// Gives each lost request the phase of its pod or, where the pod is not known, of all that it may
 /// have been, the one that changed last first.
 pub fn fill(run: &mut Run) {
-    let Run { load, pods, .. } = run;
-    for lost in &mut load.lost {
-        lost.phases = suspects(lost, pods);
+    for lost in &mut run.load.lost {
+        lost.phases = suspects(lost, &run.pods, run.remembered_ms);
     }
 }
 
-fn suspects(lost: &Lost, pods: &[Pod]) -> Vec<PodPhase> {
+fn suspects(lost: &Lost, pods: &[Pod], remembered_ms: u64) -> Vec<PodPhase> {
     // A request that broke says when; one that was given up after its timeout went wrong when it was sent.
     let at = match lost.kind {
         Kind::Timeout => lost.at_ms,
@@ -81,7 +76,7 @@ fn suspects(lost: &Lost, pods: &[Pod]) -> Vec<PodPhase> {
         .filter_map(|pod| phase_at(pod, at))
         .filter(|at| match at.phase {
             Phase::Starting | Phase::Draining | Phase::Stopping => true,
-            Phase::Gone => at.for_ms <= REMEMBERED_MS,
+            Phase::Gone => at.for_ms <= remembered_ms,
             // One has no address yet, the other serves; in its first second it may not serve everywhere.
             Phase::Pending => false,
             Phase::Ready => at.for_ms <= 1000,
@@ -105,6 +100,7 @@ mod tests {
             deleted_ms: Some(900),
             killed_ms: Some(950),
             gone_ms: Some(1000),
+            known_ms: None,
             restarts: vec![Restart {
                 failed_ms: 500,
                 killed_ms: Some(510),
@@ -196,6 +192,7 @@ mod tests {
             0,
             crate::record::Load::default(),
         );
+        run.remembered_ms = 40_000;
         run.pods = vec![
             leaving("leaving", [300, 5900, 5950, 6000]),
             starting,
@@ -210,7 +207,7 @@ mod tests {
             lost(Kind::Timeout, Some("leaving")),
             lost(Kind::Reset, None),
             Lost {
-                at_ms: 600 + REMEMBERED_MS,
+                at_ms: 600 + 40_000,
                 ..lost(Kind::Reset, None)
             },
         ];

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::{absence, of, picture_name, scenarios};
-use crate::record::{Arm, Lost, Run};
+use crate::record::{Arm, Lost, Pod, Run};
 
 /// So many seconds with losses are listed for an arm; all of them are in the JSON.
 const SECONDS: usize = 25;
@@ -40,8 +40,16 @@ pub fn summary(runs: &[Run]) -> String {
     };
     let (lost, sent, rollouts, pods) = counts(Arm::Silkroll);
     let (control_lost, control_sent, _, control_pods) = counts(Arm::Control);
+    let again: u64 = of_arm(Arm::Silkroll).map(|run| run.load.retried).sum();
+    let again = match again {
+        0 => String::new(),
+        _ => format!(
+            " ({} more crossed with the close of a kept connection, and were answered on a new one)",
+            grouped(again)
+        ),
+    };
     format!(
-        "With Silkroll {} of {} requests were lost, while {} pods were replaced in {} scenarios ({rollouts} rollouts, drains, \
+        "With Silkroll {} of {} requests were lost{again}, while {} pods were replaced in {} scenarios ({rollouts} rollouts, drains, \
          restarts and the like). Without it {} of {} were lost, with {} pods.",
         grouped(lost),
         grouped(sent),
@@ -113,6 +121,7 @@ pub fn losses(run: &Run) -> String {
             grouped(load.retried)
         ));
     }
+    remarks.extend(known(run));
     let lateness = load.lateness;
     if !lateness.tolerable() {
         remarks.push(format!(
@@ -165,6 +174,17 @@ pub fn losses(run: &Run) -> String {
         );
     }
     text
+}
+
+/// How long callers went on asking pods that were leaving, where they keep a list.
+fn known(run: &Run) -> Option<String> {
+    let after = |pod: &Pod| Some(pod.known_ms?.saturating_sub(pod.deleted_ms?));
+    let all: Vec<u64> = run.pods.iter().filter_map(after).collect();
+    Some(format!(
+        "Pods were on the callers' list for {} to {} after they were told to go.",
+        duration(*all.iter().min()?),
+        duration(*all.iter().max()?)
+    ))
 }
 
 /// The pods that the requests of a second may have been lost at.

@@ -1,6 +1,6 @@
 //! The gateway of one arm, Spring Cloud's: between the load and instances that it knows from a registry.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::thread;
@@ -10,12 +10,14 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 
+use super::lookout::Lookout;
 use super::replace::{PORT, REPLICAS};
 use crate::client::get;
 use crate::node::ground;
 use crate::node::kubectl::Kubectl;
 use crate::node::process::Process;
-use crate::node::registry::{Registry, java};
+use crate::node::registry::{BALANCER, Registry, java};
+use crate::record::Millis;
 use crate::registry::{Format, Source};
 
 /// Bounds the wait for instances, and then for the gateway: a Java program on a busy machine takes half a minute.
@@ -25,14 +27,15 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// for what takes a millisecond later, and nobody lets all requests loose on such a one.
 const WARM_UP: usize = 500;
 
+/// Bounds the warm-up, in which a request takes milliseconds once the program is warm.
+const WARM: Duration = Duration::from_secs(60);
+
 /// A gateway that runs.
 pub(super) struct Gateway {
     process: Process,
     /// Where it listens.
     pub(super) address: SocketAddr,
-    runtime: Runtime,
-    /// Where it says whom it knows.
-    callers: Source,
+    lookout: Lookout,
 }
 
 impl Gateway {
@@ -75,15 +78,19 @@ impl Gateway {
             format: Format::Lines,
         };
         wait_for(&runtime, &callers, || process.check())?;
+        let begun = Instant::now();
         for _ in 0..WARM_UP {
             // Whether it answers is for the generator to say.
             let _ = get(address, "gateway", "/", PATIENCE);
+            if begun.elapsed() > WARM {
+                break;
+            }
         }
+        let lookout = Lookout::start(callers)?;
         Ok(Self {
             process,
             address,
-            runtime,
-            callers,
+            lookout,
         })
     }
 
@@ -93,24 +100,28 @@ impl Gateway {
         let begun = Instant::now();
         loop {
             let serving = serving(&kubectl.get(&["pods", "-n", namespace])?);
-            let known = self.runtime.block_on(self.callers.read());
-            let all = |known: &Vec<SocketAddr>| serving == known.iter().copied().collect();
-            if serving.len() == REPLICAS && known.as_ref().is_ok_and(all) {
+            let known = self.lookout.now();
+            if serving.len() == REPLICAS && serving == known {
                 return Ok(());
             }
             if begun.elapsed() > OLD {
-                bail!(
-                    "{serving:?} serve, but after {OLD:?} the gateway says that it knows {known:?}"
-                );
+                bail!("{serving:?} serve, but after {OLD:?} the gateway knows {known:?}");
             }
             // Asking costs a busy machine a kubectl.
             thread::sleep(Duration::from_secs(4));
         }
     }
 
-    /// Ends it, which is a fault where it has ended before.
-    pub(super) fn end(self) -> Result<()> {
-        self.process.end()
+    /// Waits for a part of the load balancer's period. It has just renewed its list when the rollout before is
+    /// known: without this the pods of all rollouts would leave while it is young, where nobody needs them for long.
+    pub(super) fn let_the_list_get_old(rollout: u32, of: u32) {
+        thread::sleep(BALANCER * rollout / of.max(1));
+    }
+
+    /// Ends it, which is a fault where it has ended before; until when it knew each instance.
+    pub(super) fn end(self) -> Result<BTreeMap<SocketAddr, Millis>> {
+        self.process.end()?;
+        self.lookout.end()
     }
 }
 

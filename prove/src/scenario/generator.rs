@@ -10,7 +10,7 @@ use serde_json::json;
 use super::clock::{Clock, Sample};
 use super::replace::stuck;
 use crate::load::told::{PORT, STATE, STOP, Told};
-use crate::load::{self, Handle, Plan, Target, wait_for_answers};
+use crate::load::{self, Handle, Plan, wait_for_answers};
 use crate::node::kubectl::Kubectl;
 use crate::node::services::GENERATOR;
 use crate::record::{Load, Millis, now_ms};
@@ -33,8 +33,7 @@ impl<'k> Generator<'k> {
     /// Load from this program.
     pub(super) fn here(plan: Plan, address: SocketAddr) -> Result<Self> {
         wait_for_answers(address, &plan.host)?;
-        let target = Target::Address(address);
-        Ok(Self::Here(load::start(plan, target)?))
+        Ok(Self::Here(load::start(plan, address)?))
     }
 
     /// Load from a pod, of an image that is there as `images` says.

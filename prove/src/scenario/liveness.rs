@@ -28,6 +28,9 @@ const BACK: Duration = Duration::from_secs(2);
 /// start hook it takes seconds.
 const OUT: Duration = Duration::from_secs(60);
 
+/// A busy machine may leave a question unanswered; so long without any answer is a fault.
+const BLIND: Duration = Duration::from_secs(30);
+
 /// Bounds the wait for a restart: the probe's failures, the drain, and ten times what a start takes.
 const RESTART: Duration = Duration::from_secs(240);
 
@@ -38,6 +41,8 @@ pub(super) struct Failures {
     /// With the names of the pods.
     pub(super) restarts: Vec<(String, Restart)>,
     pub(super) absences: Vec<Absence>,
+    /// What a reader of the report has to know of it.
+    pub(super) note: Option<String>,
 }
 
 /// Makes so many pods fail, one after the other, each once: a second restart of the same container
@@ -115,12 +120,26 @@ impl<'a> One<'a> {
         let begun = Instant::now();
         let mut asked = begun;
         let mut ready = None;
+        let mut seen = begun;
         loop {
-            let listed = runtime.block_on(source.read())?.contains(&address);
-            self.note(listed, now_ms());
-            if asked.elapsed() >= ASK {
-                asked = Instant::now();
-                self.ask()?;
+            let looked = match runtime.block_on(source.read()) {
+                Ok(listed) => {
+                    self.note(listed.contains(&address), now_ms());
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            };
+            let looked = looked.and_then(|()| {
+                if asked.elapsed() >= ASK {
+                    asked = Instant::now();
+                    self.ask()?;
+                }
+                Ok(())
+            });
+            match looked {
+                Ok(()) => seen = Instant::now(),
+                Err(error) if seen.elapsed() > BLIND => return Err(error),
+                Err(_) => {}
             }
             if self.restart.ready_ms.is_some() {
                 let since = *ready.get_or_insert_with(Instant::now);

@@ -1,6 +1,7 @@
 //! What is tried: a service, a way to it, and what replaces its pods, in two arms that differ by
 //! one annotation on the namespace.
 
+mod absent;
 mod arm;
 mod clock;
 mod gate;
@@ -9,9 +10,11 @@ mod generator;
 mod list;
 mod liveness;
 mod logs;
+mod lookout;
 mod namespaces;
 mod pods;
 mod replace;
+mod setup;
 mod together;
 
 use std::net::SocketAddr;
@@ -24,6 +27,7 @@ pub use list::{all, anywhere};
 pub use namespaces::Namespaces;
 pub use together::together;
 
+use self::replace::REPLICAS;
 use crate::load::{Plan, Stale};
 use crate::node::registry::Registry;
 use crate::node::services::Service;
@@ -82,6 +86,22 @@ pub struct Scenario {
 }
 
 impl Scenario {
+    /// How often it is replaced.
+    #[must_use]
+    pub fn times(&self, settings: &Settings) -> u32 {
+        let times = if settings.evenly {
+            settings.times
+        } else {
+            settings.times / self.rarer
+        };
+        // A container that restarts again waits for the kubelet's back-off, so each pod fails once.
+        let most = match self.replace {
+            Replace::LivenessFailures => u32::try_from(REPLICAS).unwrap_or(u32::MAX),
+            _ => u32::MAX,
+        };
+        times.clamp(1, most)
+    }
+
     /// What it needs that no cluster but the proof's own node has, if there is such a thing.
     #[must_use]
     pub fn needs(&self) -> Option<&'static str> {
@@ -151,6 +171,8 @@ pub fn groups(scenarios: &[&'static Scenario], at_once: usize) -> Vec<Vec<&'stat
 pub struct Settings {
     /// How often the pods are replaced.
     pub times: u32,
+    /// As often also where that takes long.
+    pub evenly: bool,
     /// The load.
     pub plan: Plan,
     /// Where they run.

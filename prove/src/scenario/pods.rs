@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufReader, Read};
-use std::process::{Child, Stdio};
+use std::net::IpAddr;
+use std::process::{Child, ChildStdout, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ pub(super) struct Seen {
     pub(super) pod: Pod,
     /// How often the container's own preStop hook ran.
     pub(super) own_hooks: u32,
+    pub(super) address: Option<IpAddr>,
     /// Keeps the order in which they came.
     number: usize,
 }
@@ -36,9 +38,8 @@ const SERVICE: &str = "--selector=app=web";
 /// A watch that runs.
 pub(super) struct Watch {
     seen: Pods,
-    child: Child,
+    follower: Arc<Follower>,
     threads: Vec<JoinHandle<()>>,
-    over: Arc<AtomicBool>,
 }
 
 /// An arm that fails leaves no kubectl behind.
@@ -56,25 +57,21 @@ impl Watch {
             Place::Node { .. } => Logs::files(namespace, &kept, &seen)?,
             Place::Cluster { .. } => Logs::kubectl(kubectl, namespace, &kept, &seen)?,
         };
-        let args = ["get", "pods", SERVICE, "-n", namespace, "-o", "json"];
-        let mut command = kubectl.command(&args);
-        command.args(["--watch", "--output-watch-events"]);
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .context("starting kubectl get --watch")?;
-        let stdout = child.stdout.take().context("kubectl's output")?;
-        let over = Arc::new(AtomicBool::new(false));
+        let follower = Arc::new(Follower {
+            kubectl: kubectl.clone(),
+            namespace: namespace.to_owned(),
+            child: Mutex::default(),
+            over: AtomicBool::default(),
+        });
+        let stdout = follower.watch()?.context("the watch is over")?;
         let events = {
-            let seen = Arc::clone(&seen);
-            thread::spawn(move || follow(stdout, &seen))
+            let (seen, follower) = (Arc::clone(&seen), Arc::clone(&follower));
+            thread::spawn(move || follower.follow(stdout, &seen))
         };
         let logs = {
-            let over = Arc::clone(&over);
+            let follower = Arc::clone(&follower);
             thread::spawn(move || {
-                while !over.load(Ordering::Relaxed) {
+                while !follower.over.load(Ordering::Relaxed) {
                     logs.read();
                     thread::sleep(Duration::from_millis(300));
                 }
@@ -83,44 +80,102 @@ impl Watch {
         };
         Ok(Self {
             seen,
-            child,
+            follower,
             threads: vec![events, logs],
-            over,
         })
     }
 
     /// How many pods were told to go and have not gone.
     pub(super) fn leaving(&self) -> usize {
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.values()
+        lock(&self.seen)
+            .values()
             .filter(|seen| seen.pod.deleted_ms.is_some() && seen.pod.gone_ms.is_none())
             .count()
     }
 
     /// Ends it; the pods in the order in which they were created.
     pub(super) fn stop(mut self) -> Result<Vec<Seen>> {
-        // It has ended before where the API server closed the watch: then pods were missed.
-        let ended = self.child.try_wait()?;
         self.end()?;
-        if let Some(status) = ended {
-            return Err(anyhow!(
-                "kubectl get pods --watch ended by itself: {status}"
-            ));
-        }
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut pods: Vec<Seen> = seen.values().cloned().collect();
+        let mut pods: Vec<Seen> = lock(&self.seen).values().cloned().collect();
         pods.sort_by_key(|seen| seen.number);
         Ok(pods)
     }
 
     /// Once more is no harm.
     fn end(&mut self) -> Result<()> {
-        self.over.store(true, Ordering::Relaxed);
-        self.child.kill().context("ending kubectl get --watch")?;
-        self.child.wait()?;
+        self.follower.end()?;
         for thread in self.threads.drain(..) {
             let panicked = |_| anyhow!("the watcher of the pods panicked");
             thread.join().map_err(panicked)?;
+        }
+        Ok(())
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The kubectl that watches, and the next one: API servers end each watch after half an hour or more.
+struct Follower {
+    kubectl: Kubectl,
+    namespace: String,
+    child: Mutex<Option<Child>>,
+    over: AtomicBool,
+}
+
+/// Before it is tried again to watch.
+const AGAIN: Duration = Duration::from_secs(1);
+
+impl Follower {
+    /// What it prints; none where nobody wants it any more.
+    fn watch(&self) -> Result<Option<ChildStdout>> {
+        let mut child = lock(&self.child);
+        if self.over.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        let args = ["get", "pods", SERVICE, "-n", &self.namespace, "-o", "json"];
+        let mut command = self.kubectl.command(&args);
+        command.args(["--watch", "--output-watch-events"]);
+        let mut started = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("starting kubectl get --watch")?;
+        let stdout = started.stdout.take().context("kubectl's output")?;
+        *child = Some(started);
+        Ok(Some(stdout))
+    }
+
+    fn follow(&self, first: ChildStdout, seen: &Pods) {
+        let mut stdout = Some(first);
+        loop {
+            if let Some(stdout) = stdout.take() {
+                follow(stdout, seen);
+            }
+            if let Some(mut ended) = lock(&self.child).take() {
+                drop(ended.kill());
+                drop(ended.wait());
+            }
+            if self.over.load(Ordering::Relaxed) {
+                return;
+            }
+            // In between pods may have gone, of which the next watch says nothing; the others it names.
+            let listed = self.kubectl.get(&["pods", SERVICE, "-n", &self.namespace]);
+            let again = listed.map(|listed| gone(&mut lock(seen), &listed, now_ms()));
+            match again.and_then(|()| self.watch()) {
+                Ok(again) => stdout = again,
+                Err(_) => thread::sleep(AGAIN),
+            }
+        }
+    }
+
+    fn end(&self) -> Result<()> {
+        let mut child = lock(&self.child);
+        self.over.store(true, Ordering::Relaxed);
+        if let Some(child) = child.as_mut() {
+            child.kill().context("ending kubectl get --watch")?;
         }
         Ok(())
     }
@@ -131,14 +186,26 @@ fn follow(stdout: impl Read, seen: &Pods) {
     for event in events.into_iter::<Value>() {
         // It ends in the middle of an event when it is killed.
         let Ok(event) = event else { return };
-        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = lock(seen);
         let uid = event["object"]["metadata"]["uid"].as_str().unwrap_or("");
         let number = seen.len();
         let seen = seen.entry(uid.to_owned()).or_insert_with(|| Seen {
             number,
             ..Seen::default()
         });
+        let address = event["object"]["status"]["podIP"].as_str();
+        seen.address = address.and_then(|ip| ip.parse().ok()).or(seen.address);
         take(&mut seen.pod, &event, now_ms());
+    }
+}
+
+/// Those that are known and not on this list any more have gone.
+fn gone(seen: &mut BTreeMap<String, Seen>, listed: &Value, now: Millis) {
+    let listed = listed["items"].as_array().map_or(&[][..], Vec::as_slice);
+    let is = |uid: &str| listed.iter().any(|pod| pod["metadata"]["uid"] == uid);
+    for (_, seen) in seen.iter_mut().filter(|(uid, _)| !is(uid)) {
+        seen.pod.deleted_ms = seen.pod.deleted_ms.or(Some(now));
+        seen.pod.gone_ms = seen.pod.gone_ms.or(Some(now));
     }
 }
 
@@ -185,6 +252,22 @@ fn take(pod: &mut Pod, event: &Value, now: Millis) {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn pods_that_went_while_nobody_watched_have_gone() {
+        let named = |name: &str| (name.to_owned(), Seen::default());
+        let mut seen = BTreeMap::from([named("stays"), named("went")]);
+        gone(
+            &mut seen,
+            &json!({"items": [{"metadata": {"uid": "stays"}}]}),
+            7,
+        );
+        assert_eq!(
+            (seen["went"].pod.deleted_ms, seen["went"].pod.gone_ms),
+            (Some(7), Some(7))
+        );
+        assert_eq!(seen["stays"].pod, Pod::default());
+    }
 
     #[test]
     fn a_pods_life_is_told_by_the_first_event_of_each_kind() {

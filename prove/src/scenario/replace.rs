@@ -29,7 +29,7 @@ pub(super) const PORT: u16 = 8080;
 /// What was done, as one would type it, and how many pods that replaces.
 type Done = (&'static str, usize);
 
-/// Does it `times` times in a row, each time when the one before is through and `ready` says so.
+/// Does it `times` times in a row, each time when the one before is through and `ready` says so for its number.
 ///
 /// # Errors
 ///
@@ -39,11 +39,11 @@ pub(super) fn run(
     namespace: &str,
     replace: Replace,
     times: u32,
-    ready: impl Fn() -> Result<()>,
+    ready: impl Fn(u32) -> Result<()>,
 ) -> Result<Vec<Rollout>> {
     let mut done = Vec::new();
     for n in 0..times {
-        ready()?;
+        ready(n)?;
         let at_ms = now_ms();
         let (how, pods) = match (replace, n.is_multiple_of(2)) {
             (Replace::Rollouts, true) => restart(kubectl, namespace)?,
@@ -164,29 +164,29 @@ fn drain(kubectl: &Kubectl, namespace: &str) -> Result<Done> {
                 "",
             )
         });
-        let opened = uncordon(kubectl, || draining.is_finished());
-        let drained = draining.join();
-        opened.map(|()| drained)
-    })?;
-    match drained {
+        while !draining.is_finished() {
+            // Each drain cordons the node: that of another arm, perhaps, and then this one's.
+            uncordon(kubectl)?;
+            thread::sleep(Duration::from_millis(500));
+        }
+        Ok::<_, anyhow::Error>(draining.join())
+    });
+    // Whatever happened in between: the next pods need a node.
+    kubectl.run(&["uncordon", NODE_NAME], "")?;
+    match drained? {
         Ok(said) => said?,
         Err(_) => bail!("the thread that drains panicked"),
     };
-    // Whatever happened in between: the next pods need a node.
-    kubectl.run(&["uncordon", NODE_NAME], "")?;
     settled(kubectl, namespace)?;
     Ok(("kubectl drain", REPLICAS))
 }
 
-fn uncordon(kubectl: &Kubectl, over: impl Fn() -> bool) -> Result<()> {
-    let begun = Instant::now();
+fn uncordon(kubectl: &Kubectl) -> Result<()> {
     let path = "jsonpath={.spec.unschedulable}";
-    while kubectl.run(&["get", "node", NODE_NAME, "-o", path], "")? != "true" {
-        if over() || begun.elapsed() > Duration::from_secs(30) {
-            return Ok(());
-        }
+    if kubectl.run(&["get", "node", NODE_NAME, "-o", path], "")? == "true" {
+        kubectl.run(&["uncordon", NODE_NAME], "")?;
     }
-    kubectl.run(&["uncordon", NODE_NAME], "").map(drop)
+    Ok(())
 }
 
 /// Down to one, and up again to what it was.

@@ -55,8 +55,7 @@ impl Program {
             };
             let line: Value = serde_json::from_str(&line.unwrap()).unwrap();
             let text = |key: &str| line[key].as_str().unwrap_or_default().to_owned();
-            self.said
-                .push((text("phase") + &text("event"), text("detail")));
+            self.said.push((text("phase"), text("detail")));
         }
     }
 

@@ -72,6 +72,7 @@ pub(crate) fn run(arm: Arm, rollouts: u64) -> Run {
         },
     };
     let mut run = Run::new("Service through kube-proxy & ClusterIP", arm, START, load);
+    run.remembered_ms = 40_000;
     run.pods = pods;
     run.rollouts = rolled;
     run

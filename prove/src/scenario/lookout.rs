@@ -1,0 +1,91 @@
+//! Whom a gateway knows, all the time: how long it goes on asking instances that are leaving.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use anyhow::{Result, anyhow};
+use tokio::runtime::Builder;
+
+use crate::record::{Millis, now_ms};
+use crate::registry::Source;
+
+/// How often it is asked: what is counted is seconds.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// A thread that asks.
+pub(super) struct Lookout {
+    seen: Arc<Mutex<Seen>>,
+    over: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    now: BTreeSet<SocketAddr>,
+    /// When each was last on the list.
+    last: BTreeMap<SocketAddr, Millis>,
+}
+
+impl Seen {
+    fn note(&mut self, list: &[SocketAddr], at: Millis) {
+        self.now = list.iter().copied().collect();
+        self.last.extend(list.iter().map(|&address| (address, at)));
+    }
+}
+
+impl Lookout {
+    /// Starts it; `callers` is where the gateway says whom it knows.
+    pub(super) fn start(callers: Source) -> Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let seen = Arc::<Mutex<Seen>>::default();
+        let over = Arc::<AtomicBool>::default();
+        let thread = {
+            let (seen, over) = (Arc::clone(&seen), Arc::clone(&over));
+            thread::spawn(move || {
+                while !over.load(Ordering::Relaxed) {
+                    // A gateway that does not answer in time still knows whom it knew.
+                    if let Ok(list) = runtime.block_on(callers.read()) {
+                        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+                        seen.note(&list, now_ms());
+                    }
+                    thread::sleep(LOOK);
+                }
+            })
+        };
+        Ok(Self { seen, over, thread })
+    }
+
+    /// Whom it knows.
+    pub(super) fn now(&self) -> BTreeSet<SocketAddr> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.now.clone()
+    }
+
+    /// Ends it; until when each was known.
+    pub(super) fn end(self) -> Result<BTreeMap<SocketAddr, Millis>> {
+        self.over.store(true, Ordering::Relaxed);
+        let panicked = |_| anyhow!("the thread that asks the gateway panicked");
+        self.thread.join().map_err(panicked)?;
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(std::mem::take(&mut seen.last))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instance_is_known_until_the_last_list_that_names_it() {
+        let [a, b] = ["10.0.0.1:80", "10.0.0.2:80"].map(|at| at.parse().unwrap());
+        let mut seen = Seen::default();
+        seen.note(&[a, b], 1);
+        seen.note(&[a], 2);
+        assert_eq!(seen.now, BTreeSet::from([a]));
+        assert_eq!(seen.last, BTreeMap::from([(a, 2), (b, 1)]));
+    }
+}

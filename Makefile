@@ -30,7 +30,7 @@ help:
 	echo '  make helper          build the hook for images without a shell, for amd64 and arm64        (1 min, then 20 s)'
 	echo '  make helper-check    the same, and that it is what is committed                            (1 min, then 20 s)'
 	echo '  make prove           roll real services on a real node and count every lost request; root  (45 min, then 13 min)'
-	echo '  make prove-full      the same with 100 rollouts each, in place of 10                       (2 h)'
+	echo '  make prove-full      the same with 100 rollouts of each service                           (a night)'
 	echo "                       ROLLOUTS=2, RATE=100 and SCENARIOS='service drain' make less of each proof, or more"
 	echo '  make prove-docs      take what the last make prove has seen into docs/proof.md             (1 s)'
 	echo "  make prove-cluster CONTEXT=NAME   the same in a cluster of your kubeconfig, in namespaces that are deleted (12 min)"
@@ -88,7 +88,7 @@ test-registries:
 	fi
 	echo "1/2 Registries and clients, into the cache (10 minutes once: 500 MB from Maven Central, Consul built from its Go"
 	echo "    module; then a second)."
-	SILKROLL_REGISTRIES="$$(tests/registries/prepare.sh)"
+	SILKROLL_REGISTRIES="$$(tests/registries/prepare.sh nacos2 nacos3 client client1 eureka spring dubbo consul)"
 	export SILKROLL_REGISTRIES
 	echo "    $$SILKROLL_REGISTRIES"
 	echo "2/2 The hook on real Nacos, Eureka, Spring, Consul, Dubbo, nginx, gunicorn, uWSGI and php-fpm (4 minutes, two at a"
@@ -176,17 +176,19 @@ manifests:
 # Everything that the proof starts is in namespaces of its own and ends with it, also on Ctrl-C.
 prove: ROLLOUTS ?= 10
 prove-full: ROLLOUTS ?= 100
+# There is no hurry: those that take long are replaced as often as the others.
+prove-full: EVENLY = --evenly
 prove prove-full: prove-needs static prove-programs
 	echo "Kubernetes and Traefik from their Go modules (30 minutes once, cached outside this folder; then a second)."
 	kubernetes=$$(tests/cluster/build.sh $(NODE))
 	traefik=$$(prove/traefik/build.sh)
-	echo "Nacos, its client and Eureka, as for the registries' tests (10 minutes once, cached; then a second)."
-	registries=$$(tests/registries/prepare.sh)
+	echo "Nacos, Eureka and Spring Cloud Gateway from Maven Central (5 minutes once, cached; then a second)."
+	registries=$$(tests/registries/prepare.sh nacos2 client eureka gateway)
 	host=$$(rustc -vV | sed -n 's/^host: //p')
 	echo "A node with Silkroll in it; $(ROLLOUTS) rollouts of each service with and without it, at $(RATE) requests a second each."
 	$(PROGRAMS)/prove --kubernetes "$$kubernetes" --traefik "$$traefik" \
 	  --registries "$$registries" --binaries "$(PROGRAMS)" --silkroll "target/static/$$host/release/silkroll" \
-	  --rollouts $(ROLLOUTS) --rate $(RATE) --out target/prove $(SCENARIOS)
+	  --rollouts $(ROLLOUTS) $(EVENLY) --rate $(RATE) --out target/prove $(SCENARIOS)
 
 # What the proof's own node runs.
 NODE = etcd kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl
@@ -239,6 +241,11 @@ prove-docs:
 	  echo "The last make prove has proved nothing, so nothing is taken over." >&2
 	  exit 1
 	fi
+	for picture in docs/proof/*.svg; do
+	  [ -e "target/prove/$${picture##*/}" ] && continue
+	  echo "The last make prove was without $$(basename "$$picture" .svg), so nothing is taken over: make prove" >&2
+	  exit 1
+	done
 	mkdir -p docs/proof
 	rm -f docs/proof/*.svg
 	cp target/prove/*.svg target/prove/report.md docs/proof/

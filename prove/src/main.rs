@@ -1,6 +1,6 @@
 //! `prove`: a real node, real rollouts, every request counted. Or the node alone, with a command in it.
 
-use std::fs;
+use std::fs::{self, File};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::Parser;
 use prove::load::Plan;
 use prove::node::enclosure::{self, ROLE, Role};
@@ -86,6 +86,16 @@ fn main() -> ExitCode {
 fn outside(options: &Options) -> Result<i32> {
     // A misspelt name is better heard of before the node is up.
     chosen(options)?;
+    fs::create_dir_all(&options.out)
+        .with_context(|| format!("making {}", options.out.display()))?;
+    let lock = options.out.join("lock");
+    let lock = File::create(&lock).with_context(|| format!("making {}", lock.display()))?;
+    if lock.try_lock().is_err() {
+        bail!(
+            "another run writes to {}: wait for it, or see --out",
+            options.out.display()
+        );
+    }
     let logs = options.out.join("logs");
     if logs.exists() {
         fs::remove_dir_all(&logs).with_context(|| format!("removing {}", logs.display()))?;
@@ -150,7 +160,10 @@ fn inside(options: &Options) -> Result<i32> {
         say(begun, &format!("{registry:?} is up"));
     }
     let mut report = run_all(&mut node, &parts, &registries, &scenarios, options, begun)?;
-    install::save_log(&node.kubectl, &parts.logs)?;
+    // The verdict does not hang on it.
+    if let Err(error) = install::save_log(&node.kubectl, &parts.logs) {
+        eprintln!("prove: without Silkroll's log: {error:#}");
+    }
     report.conclude(begun.elapsed(), &options.out)?;
     println!(
         "What was seen: report.md, report.json and a picture of each scenario in {}",

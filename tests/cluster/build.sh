@@ -9,7 +9,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 if ! command -v go >/dev/null 2>&1; then
   echo "The cluster tests build Kubernetes from its Go modules and there is no 'go' on the PATH." >&2
-  echo "Install Go 1.26 or newer:  apt-get install golang-1.26   (or see https://go.dev/doc/install), then run this again." >&2
+  echo "Install Go 1.26 or newer, then run this again:" >&2
+  echo "  apt-get install golang-1.26 && export PATH=\"\$PATH:/usr/lib/go-1.26/bin\"   (or see https://go.dev/doc/install)" >&2
   exit 1
 fi
 

@@ -180,11 +180,22 @@ pub fn losses(run: &Run) -> String {
 fn known(run: &Run) -> Option<String> {
     let after = |pod: &Pod| Some(pod.known_ms?.saturating_sub(pod.deleted_ms?));
     let all: Vec<u64> = run.pods.iter().filter_map(after).collect();
-    Some(format!(
-        "Pods were on the callers' list for {} to {} after they were told to go.",
+    let mut text = format!(
+        "Pods were on the callers' list for {} to {} after they were told to go",
         duration(*all.iter().min()?),
         duration(*all.iter().max()?)
-    ))
+    );
+    // Nothing, where one was still on it.
+    let before = |pod: &Pod| Some(pod.killed_ms?.checked_sub(pod.known_ms?));
+    let reserves: Option<Vec<u64>> = run.pods.iter().filter_map(before).collect();
+    if let Some(reserve) = reserves.and_then(|all| all.into_iter().min()) {
+        let _ = write!(
+            text,
+            ", and off it for at least {} when they got SIGTERM",
+            duration(reserve)
+        );
+    }
+    Some(text + ".")
 }
 
 /// The pods that the requests of a second may have been lost at.
@@ -257,6 +268,28 @@ mod tests {
             (duration(999), duration(12_345)),
             ("999 ms".to_owned(), "12.3 s".to_owned())
         );
+    }
+
+    #[test]
+    fn what_was_left_of_the_drain_is_said_unless_nothing_was() {
+        let pod = |killed_ms, known_ms| Pod {
+            deleted_ms: Some(1000),
+            killed_ms: Some(killed_ms),
+            known_ms: Some(known_ms),
+            ..Pod::default()
+        };
+        let said = |pods: Vec<Pod>| {
+            let load = crate::record::Load::default();
+            let mut run = Run::new("nacos", Arm::Silkroll, 0, load);
+            run.pods = pods;
+            known(&run)
+        };
+        assert_eq!(said(vec![Pod::default()]), None);
+        let all = said(vec![pod(41_000, 34_500), pod(41_000, 3000)]).unwrap();
+        let end = "for 2.0 s to 33.5 s after they were told to go, and off it for at least 6.5 s when they got SIGTERM.";
+        assert!(all.ends_with(end), "{all}");
+        let none = said(vec![pod(41_000, 34_500), pod(1000, 9000)]).unwrap();
+        assert!(none.ends_with("after they were told to go."), "{none}");
     }
 
     #[test]

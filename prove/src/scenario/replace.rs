@@ -167,7 +167,8 @@ fn drain(kubectl: &Kubectl, namespace: &str) -> Result<Done> {
         while !draining.is_finished() {
             // Each drain cordons the node: that of another arm, perhaps, and then this one's.
             uncordon(kubectl)?;
-            thread::sleep(Duration::from_millis(500));
+            // Asking costs a busy machine a kubectl.
+            thread::sleep(Duration::from_secs(2));
         }
         Ok::<_, anyhow::Error>(draining.join())
     });

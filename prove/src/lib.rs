@@ -2,13 +2,14 @@
 //!
 //! `record` is what a run leaves behind and what all other parts share; it names none of them.
 //! `load` makes such a record and `report` shows it. `http` and `client` are what load generator
-//! and app need of the protocol, and `registry` is how callers find instances.
+//! and app need of the protocol, and `registry` is how callers find instances; `lock` is for what threads share.
 //! `node` is a Kubernetes for it, `cluster` one that is there already, `scenario` what happens in either.
 
 pub mod client;
 pub mod cluster;
 pub mod http;
 pub mod load;
+pub mod lock;
 pub mod node;
 pub mod record;
 pub mod registry;

@@ -5,7 +5,7 @@ use std::env;
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use anyhow::{Context as _, Result, bail};
 use prove::http::Head;
 use prove::load::told::{STATE, STOP, Told};
 use prove::load::{Handle, Plan, start, wait_for_answers};
+use prove::lock::lock;
 use prove::record::{Load, Millis, now_ms};
 
 const USAGE: &str = "usage: load --listen ADDRESS:PORT --target ADDRESS:PORT --plan JSON";
@@ -90,10 +91,6 @@ enum Stage {
 
 fn failed(error: &anyhow::Error) -> Stage {
     Stage::Failed(format!("{error:#}"))
-}
-
-fn lock(stage: &Mutex<Stage>) -> MutexGuard<'_, Stage> {
-    stage.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn serve(mut stream: TcpStream, stage: &Mutex<Stage>) -> io::Result<()> {

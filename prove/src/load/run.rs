@@ -1,7 +1,7 @@
 //! The generator itself: a thread of its own, so that whatever else the program does cannot make it late.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep_until};
 use super::plan::{Plan, Request, Stale};
 use super::tally::{Tally, millis};
 use crate::client::{Answer, Failure, Pool, Socket};
+use crate::lock::lock;
 use crate::record::{Connection, Kind, Load, Lost, Millis, now_ms};
 
 /// Between the call and the first request: the thread has to begin.
@@ -113,10 +114,6 @@ fn raise_file_limit() {
     let _ = setrlimit(Resource::Nofile, limit);
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 struct Run {
     plan: Plan,
     target: SocketAddr,
@@ -180,8 +177,7 @@ impl Run {
     async fn send(self: Arc<Self>, request: Request) {
         let due = self.started + request.due;
         lock(&self.tally).begun(due.elapsed());
-        let address = self.target;
-        let (result, via) = self.ask(request, address).await;
+        let (result, via) = self.ask(request, self.target).await;
         let after = due.elapsed();
         let failure = match result {
             Ok(answer) if (200..300).contains(&answer.status) => {
@@ -205,7 +201,7 @@ impl Run {
             connection_age_ms: via.age_ms,
             kind: failure.kind,
             detail: failure.detail,
-            url: format!("http://{address}{}", self.plan.path(request)),
+            url: format!("http://{}{}", self.target, self.plan.path(request)),
             pod: via.pod.filter(|_| known).map(|pod| pod.to_string()),
             phases: Vec::new(),
         };

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread;
 
 use anyhow::{Context as _, Result, bail};
@@ -56,9 +56,24 @@ impl Kubectl {
         self.program.parent().unwrap_or(Path::new("."))
     }
 
-    /// A command to be run in another way than [`Self::run`] does it.
-    #[must_use]
-    pub fn command(&self, args: &[&str]) -> Command {
+    /// Starts it, and gives it with what it prints until somebody ends it.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be started.
+    pub fn stream(&self, args: &[&str]) -> Result<(Child, ChildStdout)> {
+        let mut child = self
+            .command(args)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .with_context(|| format!("starting kubectl {}", args.join(" ")))?;
+        let stdout = child.stdout.take().context("kubectl's output")?;
+        Ok((child, stdout))
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
         if let Whom::Context(context) = &self.whom {
             command.args(["--context", context]);

@@ -6,14 +6,6 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 
-impl Drop for Process {
-    fn drop(&mut self) {
-        // Both fail where it has ended before.
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
 /// What to start.
 #[derive(Clone, Debug)]
 pub struct Spec {
@@ -99,5 +91,13 @@ impl Process {
             self.log.display(),
             String::from_utf8_lossy(tail)
         )
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Both fail where it has ended before.
+        drop(self.child.kill());
+        drop(self.child.wait());
     }
 }

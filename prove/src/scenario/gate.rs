@@ -1,7 +1,9 @@
 //! Arms that begin at the same time: a service or a gateway that is still starting takes the processors from
 //! whoever is measured already.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+
+use crate::lock::lock;
 
 /// A place among those that begin together. Whoever gives up drops it, and holds up nobody.
 #[derive(Debug)]
@@ -16,7 +18,7 @@ struct Gate {
 
 impl Gate {
     fn missing(&self) -> MutexGuard<'_, usize> {
-        self.missing.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.missing)
     }
 }
 

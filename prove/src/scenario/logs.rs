@@ -5,14 +5,15 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::process::Child;
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
 use super::pods::Pods;
+use crate::lock::lock;
 use crate::node::kubectl::Kubectl;
 use crate::record::{Millis, now_ms};
 
@@ -82,10 +83,10 @@ impl Ear {
 
     /// A line of a container's log, and what the program printed in it, at which time.
     fn hear(&self, uid: &str, line: &str, said: Option<&Value>, at: Option<Millis>) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = lock(&self.seen);
         let name = seen.get(uid).map_or("", |seen| &seen.pod.name);
         {
-            let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut kept = lock(&self.kept);
             // A log that cannot be written is no reason to lose a run.
             drop(write!(kept, "{name} {line}"));
         }
@@ -165,7 +166,7 @@ struct Following {
 
 impl Followed {
     fn open_new(&mut self) {
-        let seen = self.ear.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = lock(&self.ear.seen);
         let running: Vec<(String, String)> = seen
             .iter()
             .filter(|(_, seen)| seen.pod.started_ms.is_some() && seen.pod.gone_ms.is_none())
@@ -189,15 +190,7 @@ impl Followed {
     fn follow(&self, uid: &str, pod: &str) -> Result<Following> {
         let namespace = &self.namespace;
         let logs = ["logs", "--follow", "--timestamps", pod, "-n", namespace];
-        let mut child = self
-            .kubectl
-            .command(&logs)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .context("starting kubectl logs")?;
-        let stdout = child.stdout.take().context("kubectl's output")?;
+        let (child, stdout) = self.kubectl.stream(&logs)?;
         let (ear, uid) = (Arc::clone(&self.ear), uid.to_owned());
         let reader = thread::spawn(move || {
             let mut lines = BufReader::new(stdout);

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use tokio::runtime::Builder;
 
+use crate::lock::lock;
 use crate::record::{Millis, now_ms};
 use crate::registry::Source;
 
@@ -49,8 +50,7 @@ impl Lookout {
                 while !over.load(Ordering::Relaxed) {
                     // A gateway that does not answer in time still knows whom it knew.
                     if let Ok(list) = runtime.block_on(callers.read()) {
-                        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-                        seen.note(&list, now_ms());
+                        lock(&seen).note(&list, now_ms());
                     }
                     thread::sleep(LOOK);
                 }
@@ -61,7 +61,7 @@ impl Lookout {
 
     /// Whom it knows.
     pub(super) fn now(&self) -> BTreeSet<SocketAddr> {
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = lock(&self.seen);
         seen.now.clone()
     }
 
@@ -70,7 +70,7 @@ impl Lookout {
         self.over.store(true, Ordering::Relaxed);
         let panicked = |_| anyhow!("the thread that asks the gateway panicked");
         self.thread.join().map_err(panicked)?;
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = lock(&self.seen);
         Ok(std::mem::take(&mut seen.last))
     }
 }

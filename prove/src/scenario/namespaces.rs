@@ -1,10 +1,11 @@
 //! The namespaces that the scenarios make, so that those in somebody's cluster are deleted whatever
 //! happens.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use anyhow::{Result, bail};
 
+use crate::lock::lock;
 use crate::node::kubectl::Kubectl;
 use crate::record::Arm;
 
@@ -84,6 +85,6 @@ impl Namespaces {
     }
 
     fn lock(&self) -> MutexGuard<'_, Made> {
-        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.made)
     }
 }

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::io::{BufReader, Read};
 use std::net::IpAddr;
-use std::process::{Child, ChildStdout, Stdio};
+use std::process::{Child, ChildStdout};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use super::logs::Logs;
 use super::{Place, Settings};
+use crate::lock::lock;
 use crate::node::kubectl::Kubectl;
 use crate::record::{Millis, Pod, now_ms};
 
@@ -112,10 +113,6 @@ impl Watch {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// The kubectl that watches, and the next one: API servers end each watch after half an hour or more.
 struct Follower {
     kubectl: Kubectl,
@@ -135,15 +132,8 @@ impl Follower {
             return Ok(None);
         }
         let args = ["get", "pods", SERVICE, "-n", &self.namespace, "-o", "json"];
-        let mut command = self.kubectl.command(&args);
-        command.args(["--watch", "--output-watch-events"]);
-        let mut started = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .context("starting kubectl get --watch")?;
-        let stdout = started.stdout.take().context("kubectl's output")?;
+        let watch = ["--watch", "--output-watch-events"];
+        let (started, stdout) = self.kubectl.stream(&[&args[..], &watch].concat())?;
         *child = Some(started);
         Ok(Some(stdout))
     }

@@ -237,6 +237,10 @@ prove-cluster: prove-programs
 # So that nobody copies figures by hand.
 prove-docs:
 	echo "What the last make prove has seen goes to docs/proof.md and docs/proof/."
+	if ! [ -e target/prove/summary.md ]; then
+	  echo "There has been no make prove in this folder, so there is nothing to take over: make prove" >&2
+	  exit 1
+	fi
 	if grep '^NOT PROVED' target/prove/summary.md; then
 	  echo "The last make prove has proved nothing, so nothing is taken over." >&2
 	  exit 1

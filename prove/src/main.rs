@@ -5,21 +5,23 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use clap::Parser;
 use prove::load::Plan;
+use prove::lock::lock;
 use prove::node::enclosure::{self, ROLE, Role};
+use prove::node::groups::Group;
 use prove::node::kubectl::Kubectl;
 use prove::node::process::Spec;
 use prove::node::registry::Registry;
 use prove::node::services::Service;
 use prove::node::{Node, Parts, ground, install};
 use prove::report::{self, Report};
-use prove::scenario::{self, Entry, Namespaces, Place, Scenario, Settings};
+use prove::scenario::{self, Entry, Lane, Namespaces, Place, Scenario, Settings};
 
 /// Rolls real services over and over on a real Kubernetes node, with Silkroll and without, and
 /// counts every request that was lost. Everything it starts ends with it.
@@ -59,7 +61,7 @@ struct Options {
     /// Requests a second, for each service
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
     rate: u32,
-    /// How many scenarios run at once, each with both arms, beside those that mostly wait
+    /// How many scenarios run at once, each with both arms, beside one that mostly waits
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
     at_once: u32,
     /// The scenarios; all, if none is named
@@ -125,6 +127,7 @@ fn inside(options: &Options) -> Result<i32> {
     let silkroll = absolute(&options.silkroll)?;
 
     ground::lay(&out)?;
+    Group::Load.take(std::process::id())?;
     let mut node = Node::start(&parts)?;
     say(begun, "the node is Ready");
     if let Some(command) = &options.command {
@@ -181,7 +184,6 @@ fn run_all(
     options: &Options,
     begun: Instant,
 ) -> Result<Report> {
-    let mut report = Report::begin(about(options, parts)?);
     let settings = Settings {
         times: options.rollouts,
         evenly: options.evenly,
@@ -198,14 +200,35 @@ fn run_all(
         namespaces: Arc::new(Namespaces::new("")),
         logs: parts.logs.clone(),
     };
-    for together in scenario::groups(scenarios, usize::try_from(options.at_once)?) {
-        let (done, failed) = scenario::together(&node.kubectl, &together, &settings);
-        report.add(done, failed, &options.out)?;
-        node.check()?;
-        for scenario in together {
-            say(begun, &format!("{}: done", scenario.name));
+    let order = scenario::all().iter().map(|scenario| scenario.name);
+    let report = Report::begin(about(options, parts)?, order.collect());
+    let kubectl = node.kubectl.clone();
+    let so_far = Mutex::new((report, node));
+    let run = |lane: Lane| -> Result<()> {
+        for group in lane {
+            let (done, failed) = scenario::together(&kubectl, &group, &settings);
+            let (report, node) = &mut *lock(&so_far);
+            report.add(done, failed, &options.out)?;
+            node.check()?;
+            for scenario in group {
+                say(begun, &format!("{}: done", scenario.name));
+            }
         }
+        Ok(())
+    };
+    for lanes in scenario::stages(scenarios, usize::try_from(options.at_once)?) {
+        thread::scope(|scope| -> Result<()> {
+            let running: Vec<_> = lanes
+                .into_iter()
+                .map(|lane| scope.spawn(|| run(lane)))
+                .collect();
+            for lane in running {
+                lane.join().map_err(|_| anyhow!("a lane panicked"))??;
+            }
+            Ok(())
+        })?;
     }
+    let (report, _) = so_far.into_inner().unwrap_or_else(PoisonError::into_inner);
     Ok(report)
 }
 
@@ -250,7 +273,7 @@ fn about(options: &Options, parts: &Parts) -> Result<String> {
         fs::read_to_string("/proc/sys/kernel/osrelease").context("the kernel's version")?;
     Ok(format!(
         "{silkroll} on {kubelet}, Linux {}, {} processors. Up to {} replacements of each service, {} requests a \
-         second for each arm of each scenario, {} scenarios at once beside those that mostly wait, timeouts of {} s.",
+         second for each arm of each scenario, {} scenarios at once beside one that mostly waits, timeouts of {} s.",
         // What a distribution adds says nothing to others.
         kernel.trim().split('-').next().unwrap_or_default(),
         thread::available_parallelism()?,
@@ -305,6 +328,7 @@ fn ingress(folder: &Path, node: &Node) -> Spec {
             "--global.sendanonymoususage=false".to_owned(),
         ],
         env: node.kubectl.environment().collect(),
+        group: Group::Beside,
     }
 }
 

@@ -58,6 +58,7 @@ fn json_is_read_back_as_it_was() {
         about: "where".to_owned(),
         problems: vec!["lost one".to_owned()],
         runs,
+        order: Vec::new(),
     };
     report::write(&folder, &written).unwrap();
     for name in ["report.md", "summary.md"] {

@@ -56,7 +56,7 @@ struct Where {
     /// Requests a second, for each service
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
     rate: u32,
-    /// How many scenarios run at once, each with both arms, beside those that mostly wait
+    /// How many scenarios run at once, each with both arms
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     at_once: u32,
     /// The scenarios; all that need nothing but a cluster, if none is named
@@ -178,8 +178,11 @@ fn run_all(
     about: &str,
     begun: Instant,
 ) -> Result<Report> {
-    let mut report = Report::begin(about.to_owned());
-    let mut groups = scenario::groups(scenarios, usize::try_from(place.at_once)?).into_iter();
+    let order = scenarios.iter().map(|scenario| scenario.name);
+    let mut report = Report::begin(about.to_owned(), order.collect());
+    // Those that may run beside others, or have to run alone, are not for any cluster.
+    let stages = scenario::stages(scenarios, usize::try_from(place.at_once)?);
+    let mut groups = stages.into_iter().flatten().flatten();
     for together in groups.by_ref() {
         let (done, failed) = scenario::together(kubectl, &together, settings);
         let none = done.is_empty();

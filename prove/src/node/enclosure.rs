@@ -8,10 +8,8 @@
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::thread;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use rustix::fs::Mode;
@@ -19,7 +17,7 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process, umask, wait};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use super::ground;
+use super::{ground, groups};
 
 /// Says to the program which of the three it is: `first` or `inside`; outside there is none.
 pub const ROLE: &str = "PROVE_ROLE";
@@ -54,8 +52,8 @@ impl Role {
 ///
 /// Where `unshare` cannot be started.
 pub fn enter() -> Result<ExitStatus> {
-    remove_stale_cgroups();
-    let group = cgroup();
+    groups::remove_stale();
+    let group = groups::name();
     let this = std::env::current_exe().context("finding this program")?;
     // `--kill-child` covers the death of unshare, the parent-death signal that of this process.
     let mut child = Command::new("setpriv")
@@ -64,12 +62,12 @@ pub fn enter() -> Result<ExitStatus> {
         .arg(this)
         .args(std::env::args_os().skip(1))
         .env(ROLE, "first")
-        .env(GROUP, &group)
+        .env(groups::VARIABLE, &group)
         .spawn()
         .context("starting setpriv and unshare: apt-get install util-linux")?;
     end_at_signals(Pid::from_child(&child))?;
     let status = child.wait().context("waiting for the enclosure")?;
-    remove_cgroups(&group);
+    groups::remove(&group);
     Ok(status)
 }
 
@@ -176,72 +174,6 @@ fn is_of_the_user(variable: &str) -> bool {
         .contains(&name.as_str())
 }
 
-const GROUP: &str = "PROVE_CGROUP";
-const PREFIX: &str = "silkroll-prove-";
-
-/// The control group under which this run's pods are: a name of its own, so that two runs do not
-/// meet and nothing of another node is touched.
-#[must_use]
-pub fn cgroup() -> String {
-    std::env::var(GROUP).unwrap_or_else(|_| format!("{PREFIX}{}", std::process::id()))
-}
-
-/// The folders of a control group: one, or one for each controller where they are version 1.
-#[must_use]
-pub fn cgroup_folders(name: &str) -> Vec<PathBuf> {
-    let root = Path::new("/sys/fs/cgroup");
-    if root.join("cgroup.controllers").exists() {
-        return vec![root.join(name)];
-    }
-    let entries = fs::read_dir(root).into_iter().flatten().flatten();
-    // `cpu` may be a link to `cpu,cpuacct`: the same folder twice is no harm.
-    entries
-        .map(|entry| entry.path())
-        .filter(|path| path.is_dir())
-        .map(|path| path.join(name))
-        .collect()
-}
-
-/// Control groups are the one thing that is in no namespace. They are empty by now, or will be in a
-/// moment: the kernel is still burying their processes.
-fn remove_cgroups(name: &str) {
-    for _ in 0..50 {
-        let left = cgroup_folders(name)
-            .iter()
-            .filter(|folder| folder.exists() && !remove_below(folder))
-            .count();
-        if left == 0 {
-            return;
-        }
-        thread::sleep(Duration::from_millis(100));
-    }
-    eprintln!("left behind: the empty control groups {name} under /sys/fs/cgroup");
-}
-
-/// Those of runs that were killed outright, and could not clean up: the process that their names
-/// name is no more.
-fn remove_stale_cgroups() {
-    for folder in cgroup_folders("") {
-        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            let name = entry.file_name();
-            let process = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
-            if process.is_some_and(|id| !Path::new("/proc").join(id).exists()) {
-                remove_below(&entry.path());
-            }
-        }
-    }
-}
-
-fn remove_below(folder: &Path) -> bool {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    for entry in entries {
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            remove_below(&entry.path());
-        }
-    }
-    fs::remove_dir(folder).is_ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -252,7 +184,7 @@ mod tests {
             assert!(is_of_the_user(name), "{name}");
         }
         assert!(is_of_the_user("XDG_CACHE_HOME"));
-        for name in ["PATH", "COMMAND", "TERM", ROLE, GROUP] {
+        for name in ["PATH", "COMMAND", "TERM", ROLE, groups::VARIABLE] {
             assert!(!is_of_the_user(name), "{name}");
         }
     }

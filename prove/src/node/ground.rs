@@ -8,7 +8,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::enclosure;
+use super::groups;
 
 /// Everything that the node writes and that no fixed path is expected for.
 pub const HOME: &str = "/run/node";
@@ -54,9 +54,7 @@ pub fn lay(out: &Path) -> Result<()> {
     command("mount", &["-t", "overlay", "-o", layers, "node", "/var"])?;
     bring_back(&opened, out)?;
     own_kernel_settings()?;
-    for folder in enclosure::cgroup_folders(&enclosure::cgroup()) {
-        fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-    }
+    groups::make()?;
 
     command("ip", &["link", "set", "lo", "up"])?;
     // A bridge without a port: there is no dummy device in every kernel.

@@ -9,6 +9,7 @@ pub mod archive;
 pub mod authority;
 pub mod enclosure;
 pub mod ground;
+pub mod groups;
 pub mod image;
 pub mod install;
 pub mod kubectl;

@@ -6,6 +6,8 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 
+use super::groups::Group;
+
 /// What to start.
 #[derive(Clone, Debug)]
 pub struct Spec {
@@ -17,6 +19,8 @@ pub struct Spec {
     pub args: Vec<String>,
     /// Variables beside those that are inherited.
     pub env: Vec<(String, String)>,
+    /// With what it shares processors.
+    pub group: Group,
 }
 
 /// A program that runs, until this is dropped; where nobody does that, the enclosure ends it.
@@ -34,7 +38,7 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// Where program or log cannot be opened.
+    /// Where program or log cannot be opened, or the program cannot be put into its control group.
     pub fn start(spec: &Spec, logs: &Path) -> Result<Self> {
         let log = logs.join(format!("{}.log", spec.name));
         let open = || {
@@ -53,11 +57,13 @@ impl Process {
             .stderr(open()?)
             .spawn()
             .with_context(|| format!("starting {}", spec.program.display()))?;
-        Ok(Self {
+        let process = Self {
             name: spec.name.clone(),
             log,
             child,
-        })
+        };
+        spec.group.take(process.child.id())?;
+        Ok(process)
     }
 
     /// It still runs.

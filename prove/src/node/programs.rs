@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::enclosure;
 use super::ground::{NODE_ADDRESS, NODE_NAME, POD_RANGE};
+use super::groups::{self, Group};
 use super::image;
 use super::process::Spec;
 
@@ -88,7 +88,7 @@ fn kubelet_config(home: &Path) -> String {
         "failSwapOn": false,
         "failCgroupV1": false,
         "cgroupDriver": "cgroupfs",
-        "cgroupRoot": format!("/{}", enclosure::cgroup()),
+        "cgroupRoot": format!("/{}", groups::name()),
         "enforceNodeAllocatable": [],
         "makeIPTablesUtilChains": false,
         // Everything is on a tmpfs; a full disk of the machine is none of this node's concern.
@@ -105,6 +105,7 @@ fn spec(name: &str, program: PathBuf, args: Vec<String>) -> Spec {
         program,
         args,
         env: Vec::new(),
+        group: Group::System,
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
+use super::groups::Group;
 use super::process::Spec;
 use super::{Node, Parts, ground};
 use crate::client::get;
@@ -47,6 +48,7 @@ pub fn java(name: String, args: Vec<String>) -> Spec {
         program: "java".into(),
         args: all,
         env: Vec::new(),
+        group: Group::Beside,
     }
 }
 

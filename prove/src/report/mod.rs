@@ -28,16 +28,20 @@ pub struct Report {
     pub problems: Vec<String>,
     /// What was seen.
     pub runs: Vec<Run>,
+    /// The names of the scenarios in the order in which they are told; those that are not there come last.
+    #[serde(skip)]
+    pub order: Vec<&'static str>,
 }
 
 impl Report {
     /// Of a run that has begun, and is no proof before it is over.
     #[must_use]
-    pub fn begin(about: String) -> Self {
+    pub fn begin(about: String, order: Vec<&'static str>) -> Self {
         Self {
             about,
             problems: vec![UNFINISHED.to_owned()],
             runs: Vec::new(),
+            order,
         }
     }
 
@@ -54,6 +58,9 @@ impl Report {
     ) -> anyhow::Result<()> {
         runs.iter_mut().for_each(fill);
         self.runs.extend(runs);
+        let place = |run: &Run| self.order.iter().position(|name| *name == run.scenario);
+        self.runs
+            .sort_by_key(|run| place(run).unwrap_or(usize::MAX));
         self.problems.extend(failed);
         write(folder, self)
     }
@@ -71,6 +78,11 @@ impl Report {
         self.problems.retain(|problem| problem != UNFINISHED);
         self.problems.extend(problems(&self.runs));
         println!("{}", overview(&self.runs));
+        // Whoever reads only what was printed, such as a job's log, can see what went wrong.
+        let of_silkroll = self.runs.iter().filter(|run| run.arm == Arm::Silkroll);
+        for run in of_silkroll.filter(|run| run.lost() > 0) {
+            println!("{}, {}: {}", run.scenario, run.arm, losses(run));
+        }
         for problem in &self.problems {
             println!("NOT PROVED: {problem}");
         }
@@ -133,7 +145,7 @@ pub fn picture_name(scenario: &str) -> String {
     format!("{}.svg", words.join("-"))
 }
 
-/// The scenarios, in the order in which they were run.
+/// The scenarios, in the order of their runs here.
 fn scenarios(runs: &[Run]) -> Vec<&str> {
     let mut names: Vec<&str> = Vec::new();
     for run in runs {

@@ -55,8 +55,12 @@ impl Gateway {
         let home = format!("{}/gateway-{namespace}", ground::HOME);
         let mut args = vec![
             "-Xmx256m".to_owned(),
-            // The client of Nacos logs there.
+            // The client of Nacos keeps its lists there, and logs beside the others: when it had no connection, above all.
             format!("-Duser.home={home}"),
+            format!(
+                "-DJM.LOG.PATH={}",
+                logs.join(format!("gateway-{namespace}")).display()
+            ),
             "-cp".to_owned(),
             format!("{libraries}/classes:{libraries}/lib/*"),
             "Gateway".to_owned(),

@@ -1,6 +1,6 @@
 //! The scenarios.
 
-use super::{Entry, Replace, Scenario};
+use super::{Beside, Entry, Replace, Scenario};
 use crate::load::Stale;
 use crate::node::registry::{EUREKA_SERVER, NACOS_SERVER, Registry};
 use crate::node::services::{SLOW_NGINX_SECONDS, Service};
@@ -50,7 +50,7 @@ const PLAIN: Scenario = Scenario {
     entry: Entry::ClusterIp,
     replace: Replace::Rollouts,
     rarer: 1,
-    waits: false,
+    beside: Beside::Others,
     own_hook: false,
     slow: 1,
     stale: Stale::Lost,
@@ -86,7 +86,7 @@ static SCENARIOS: [Scenario; 12] = [
         manifests: &[SERVICE, BUDGET],
         replace: Replace::DrainAndScale,
         rarer: 2,
-        waits: true,
+        beside: Beside::Anything,
         ..PLAIN
     },
     Scenario {
@@ -139,7 +139,7 @@ static SCENARIOS: [Scenario; 12] = [
         entry: Entry::Gateway(Registry::Nacos),
         replace: Replace::LivenessFailures,
         rarer: 5,
-        waits: true,
+        beside: Beside::Anything,
         ..PLAIN
     },
     Scenario {
@@ -181,6 +181,7 @@ static SCENARIOS: [Scenario; 12] = [
         ],
         entry: Entry::Gateway(Registry::Nacos),
         rarer: 3,
+        beside: Beside::Nothing,
         ..PLAIN
     },
     Scenario {
@@ -194,6 +195,7 @@ static SCENARIOS: [Scenario; 12] = [
         ],
         entry: Entry::Gateway(Registry::Eureka),
         rarer: 5,
+        beside: Beside::Anything,
         ..PLAIN
     },
 ];

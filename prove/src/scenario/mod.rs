@@ -12,6 +12,7 @@ mod liveness;
 mod logs;
 mod lookout;
 mod namespaces;
+mod order;
 mod pods;
 mod replace;
 mod setup;
@@ -25,6 +26,7 @@ use anyhow::{Context as _, Result};
 
 pub use list::{all, anywhere};
 pub use namespaces::Namespaces;
+pub use order::{Beside, Group, Lane, stages};
 pub use together::together;
 
 use self::replace::REPLICAS;
@@ -75,8 +77,8 @@ pub struct Scenario {
     pub replace: Replace,
     /// It is replaced once where others are so many times: its rollouts take long.
     pub rarer: u32,
-    /// It mostly waits, and so runs beside the others of its group.
-    pub waits: bool,
+    /// What may run at the same time.
+    pub beside: Beside,
     /// The container has a preStop hook of its own, which says in its log that it ran.
     pub own_hook: bool,
     /// How long a slow request takes, in seconds.
@@ -147,25 +149,6 @@ pub fn chosen(among: &[&'static Scenario], names: &[String]) -> Result<Vec<&'sta
     names.iter().map(find).collect()
 }
 
-/// Those that run at once: so many that keep a machine busy, and whichever mostly wait right after them.
-#[must_use]
-pub fn groups(scenarios: &[&'static Scenario], at_once: usize) -> Vec<Vec<&'static Scenario>> {
-    let mut groups: Vec<Vec<&Scenario>> = Vec::new();
-    let mut busy = at_once;
-    for &scenario in scenarios {
-        let works = usize::from(!scenario.waits);
-        match groups.last_mut() {
-            Some(group) if busy + works <= at_once => group.push(scenario),
-            _ => {
-                groups.push(vec![scenario]);
-                busy = 0;
-            }
-        }
-        busy += works;
-    }
-    groups
-}
-
 /// What all runs have in common.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -204,30 +187,6 @@ pub enum Place {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn those_that_mostly_wait_run_beside_two_others() {
-        let named = |names: &[&str]| -> Vec<Vec<&str>> {
-            let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
-            let all: Vec<&Scenario> = super::all().iter().collect();
-            let groups = groups(&chosen(&all, &names).unwrap(), 2);
-            let names =
-                |group: Vec<&Scenario>| group.iter().map(|scenario| scenario.name).collect();
-            groups.into_iter().map(names).collect()
-        };
-        assert_eq!(named(&["drain", "liveness"]), [["drain", "liveness"]]);
-        let mixed = named(&["service", "liveness", "ingress", "drain", "nginx"]);
-        assert_eq!(
-            mixed,
-            [&["service", "liveness", "ingress", "drain"][..], &["nginx"]]
-        );
-        let all = named(&[]);
-        assert_eq!(all.len(), 5);
-        assert!(
-            all.iter().all(|group| (2..=3).contains(&group.len())),
-            "{all:?}"
-        );
-    }
 
     #[test]
     fn a_scenario_that_cannot_be_run_is_refused_with_the_reason() {

@@ -14,7 +14,7 @@ use clap::Parser;
 use prove::load::Plan;
 use prove::lock::lock;
 use prove::node::enclosure::{self, ROLE, Role};
-use prove::node::groups::Group;
+use prove::node::groups::{self, Group};
 use prove::node::kubectl::Kubectl;
 use prove::node::process::Spec;
 use prove::node::registry::Registry;
@@ -249,8 +249,9 @@ fn shell(kubectl: &Kubectl, command: &str) -> Result<i32> {
             format!("{}:{inherited}", kubectl.folder().display()),
         )
         .envs(kubectl.environment())
-        // It says in which of the node's processes this program is, and would say so to another one.
+        // They say in which of the node's processes and groups this program is, and would say so to another one.
         .env_remove(ROLE)
+        .env_remove(groups::VARIABLE)
         .status()
         .context("starting bash")?;
     Ok(status

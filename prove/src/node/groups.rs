@@ -13,15 +13,18 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 
 /// Says to the processes in the enclosure what the one outside has named the group.
-pub(super) const VARIABLE: &str = "PROVE_CGROUP";
+pub const VARIABLE: &str = "PROVE_CGROUP";
 
 const PREFIX: &str = "silkroll-prove-";
 
-/// What one process weighs, and a group that nobody has weighed, in version 1.
-const SHARES: (&str, usize) = ("cpu.shares", 1024);
+/// What one process weighs in version 1, and the most that there is.
+const SHARES: (&str, usize, usize) = ("cpu.shares", 1024, 262_144);
 
 /// The same in version 2.
-const WEIGHT: (&str, usize) = ("cpu.weight", 100);
+const WEIGHT: (&str, usize, usize) = ("cpu.weight", 100, 10_000);
+
+/// What the kubelet asks for before it makes groups of its own in version 2; not every kernel has all of them.
+const CONTROLLERS: [&str; 5] = ["cpuset", "cpu", "memory", "hugetlb", "pids"];
 
 /// The control group that this run's groups are in: a name of its own, so that two runs do not
 /// meet and nothing of another node is touched.
@@ -76,15 +79,16 @@ impl Group {
 ///
 /// Where the kernel refuses.
 pub(super) fn make() -> Result<()> {
-    let processors = thread::available_parallelism()?.get();
     for folder in folders(&name()) {
         make_folder(&folder)?;
-        // As heavy as all that are in it.
-        weigh(&folder, 3 * processors + 1)?;
+        if is_version_2() {
+            enable_controllers(&folder);
+        }
     }
+    let processors = processors()?;
     for group in Group::ALL {
-        // The kubelet gives to all pods the weight of a process on each processor, and systemd that of one to a
-        // node's own programs. In version 2 there is nothing to be set before the kubelet comes; the default is near.
+        // systemd gives a node's own programs the weight of one process, and the kubelet gives all pods that of one
+        // on each processor, or nearly so in version 2.
         let times = match group {
             Group::System => 1,
             Group::Beside | Group::Load => processors,
@@ -101,16 +105,35 @@ fn make_folder(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))
 }
 
-/// So often the weight of one process, where the controller of processors is.
+/// Those that are missing in the end the kubelet names.
+fn enable_controllers(folder: &Path) {
+    for parent in [Path::new(ROOT), folder] {
+        for controller in CONTROLLERS {
+            drop(fs::write(
+                parent.join("cgroup.subtree_control"),
+                format!("+{controller}"),
+            ));
+        }
+    }
+}
+
+/// So often the weight of one process.
 fn weigh(folder: &Path, times: usize) -> Result<()> {
-    for (file, weight) in [SHARES, WEIGHT] {
+    for (file, weight, most) in [SHARES, WEIGHT] {
         let path = folder.join(file);
         if path.exists() {
-            let value = (weight * times).to_string();
+            let value = (weight * times).min(most).to_string();
             fs::write(&path, value).with_context(|| format!("writing {}", path.display()))?;
         }
     }
     Ok(())
+}
+
+/// All of the machine's, as the kubelet counts them: this process may have been given fewer.
+fn processors() -> Result<usize> {
+    let all = fs::read_to_string("/proc/cpuinfo").context("reading /proc/cpuinfo")?;
+    let count = all.lines().filter(|line| line.starts_with("processor"));
+    Ok(count.count().max(1))
 }
 
 const ROOT: &str = "/sys/fs/cgroup";

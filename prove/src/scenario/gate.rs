@@ -1,5 +1,5 @@
-//! Arms that begin at the same time: a service or a gateway that is still starting takes the processors from
-//! whoever is measured already.
+//! Arms that begin at the same time: beside a service or a gateway of the other arm that is still starting, the first
+//! would be measured under other conditions.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 

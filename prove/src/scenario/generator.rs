@@ -178,6 +178,8 @@ fn pod(images: &str, plan: &Plan, address: SocketAddr) -> Result<String> {
             "containers": [{
                 "name": "load", "image": format!("{images}/{GENERATOR}"),
                 "command": ["/load"], "args": args,
+                // More than the services: it must not be late because they are busy.
+                "resources": {"requests": {"cpu": "100m"}},
             }],
         },
     });

@@ -5,7 +5,7 @@ use crate::load::Stale;
 use crate::node::registry::{EUREKA_SERVER, NACOS_SERVER, Registry};
 use crate::node::services::{SLOW_NGINX_SECONDS, Service};
 
-/// All that are run on the proof's own node, in this order.
+/// All that are run on the proof's own node, in the order in which the report tells them.
 #[must_use]
 pub fn all() -> &'static [Scenario] {
     &SCENARIOS

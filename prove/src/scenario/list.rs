@@ -139,7 +139,7 @@ static SCENARIOS: [Scenario; 12] = [
         entry: Entry::Gateway(Registry::Nacos),
         replace: Replace::LivenessFailures,
         rarer: 5,
-        beside: Beside::Anything,
+        beside: Beside::Nothing,
         ..PLAIN
     },
     Scenario {
@@ -180,7 +180,7 @@ static SCENARIOS: [Scenario; 12] = [
             NACOS_DRAIN,
         ],
         entry: Entry::Gateway(Registry::Nacos),
-        rarer: 3,
+        rarer: 5,
         beside: Beside::Nothing,
         ..PLAIN
     },
@@ -194,8 +194,8 @@ static SCENARIOS: [Scenario; 12] = [
             ("eureka-app", "eureka-silkroll"),
         ],
         entry: Entry::Gateway(Registry::Eureka),
-        rarer: 5,
-        beside: Beside::Anything,
+        rarer: 10,
+        beside: Beside::Nothing,
         ..PLAIN
     },
 ];

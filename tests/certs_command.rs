@@ -209,7 +209,8 @@ fn secret_and_patch_come_in_one_stream_too() {
     assert_eq!(content(first), print("secret"));
     assert_eq!(content(second), print("patch"));
     assert!(first.contains("| kubectl apply --server-side -f -"));
-    assert!(second.contains("| kubectl patch mutatingwebhookconfiguration silkroll"));
+    let patch = "| kubectl patch mutatingwebhookconfiguration silkroll --field-manager=silkroll ";
+    assert!(second.contains(patch));
     assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 4);
 
     // The Secret could be printed, but not the patch: then nothing is.

@@ -7,9 +7,11 @@ mod cluster;
 
 use std::path::Path;
 
+use clap::Parser as _;
 use cluster::recorder::Recorder;
 use cluster::{ControlPlane, Options, eventually};
 use serde_json::{Value, json};
+use silkroll::cli::Cli;
 
 fn path(name: &str) -> String {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -123,23 +125,45 @@ fn its_pods_pass_the_restricted_profile_that_its_namespace_enforces() {
 }
 
 #[test]
-fn the_patch_for_all_workloads_works_in_a_kustomization_too() {
-    let plane = ControlPlane::shared();
-    let dir = plane.dir().join("kustomization");
-    std::fs::create_dir(&dir).unwrap();
-    for name in ["install.yaml", "all-workloads.patch.yaml"] {
-        std::fs::copy(path(name), dir.join(name)).unwrap();
+fn a_kustomization_keeps_image_arguments_kinds_and_ca_bundle_through_an_upgrade() {
+    let plane = ControlPlane::start(Options::default());
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/install");
+    let folder = folder.display().to_string();
+    let by_file: &[&str] = &["apply", "-f", &path("install.yaml")];
+    let by_kustomization: &[&str] = &["apply", "-k", &folder];
+    let container = || {
+        let deployment = plane.get(&["deployment", "-n", "silkroll-system", "silkroll"]);
+        deployment.unwrap()["spec"]["template"]["spec"]["containers"][0].clone()
+    };
+    let kinds = || webhook(&plane)["rules"][0]["resources"].clone();
+    let apply = |args: &[&str]| {
+        let said = plane.kubectl(args, "");
+        assert!(said.success && said.stderr.is_empty(), "{}", said.stderr);
+    };
+
+    apply(by_kustomization);
+    let (ours, all) = (container(), kinds());
+    assert_eq!(ours["image"], "registry.example/infra/silkroll:0.1.0");
+    assert_eq!(all, json!(["deployments", "statefulsets", "daemonsets"]));
+    give_ca_bundle(&plane);
+    let bundle = webhook(&plane)["clientConfig"]["caBundle"].clone();
+    assert!(bundle.is_string());
+
+    // What the plain file takes away, the kustomization gives back.
+    apply(by_file);
+    assert_eq!(container()["args"].as_array().unwrap().len(), 3);
+    assert_eq!(kinds(), json!(["deployments"]));
+    for _ in 0..2 {
+        apply(by_kustomization);
+        assert_eq!(container(), ours);
+        assert_eq!(kinds(), all);
+        assert_eq!(webhook(&plane)["clientConfig"]["caBundle"], bundle);
     }
-    let kustomization = json!({
-        "resources": ["install.yaml"],
-        "patches": [{
-            "path": "all-workloads.patch.yaml",
-            "target": {"kind": "MutatingWebhookConfiguration", "name": "silkroll"},
-        }],
-    });
-    std::fs::write(dir.join("kustomization.yaml"), kustomization.to_string()).unwrap();
-    let rendered = plane.ok(&["kustomize", &dir.display().to_string()], "");
-    assert!(rendered.contains("- daemonsets"), "{rendered}");
+
+    // And they are arguments that the program takes.
+    let args = ours["args"].as_array().unwrap();
+    let args = args.iter().map(|arg| arg.as_str().unwrap());
+    Cli::try_parse_from(std::iter::once("silkroll").chain(args)).unwrap();
 }
 
 /// Is a call expected?

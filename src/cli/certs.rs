@@ -26,7 +26,8 @@ For a server on this machine:
 For a cluster, after the install manifest was applied; first the trust, then what is trusted:
   silkroll certs
   silkroll certs --output patch |
-    kubectl patch mutatingwebhookconfiguration silkroll --patch-file /dev/stdin
+    kubectl patch mutatingwebhookconfiguration silkroll \\
+      --field-manager=silkroll --patch-file /dev/stdin
   silkroll certs --output secret | kubectl apply --server-side -f -
 
 The same two as one file, to carry to where kubectl is; its comments say how each is applied:
@@ -139,6 +140,10 @@ pub fn run(args: &Args, out: &mut dyn Write, report: &mut dyn Write) -> Result<(
     Ok(())
 }
 
+/// What takes the patch. The field manager has a name of its own: Flux, where it manages the webhook's configuration,
+/// takes away what a manager whose name begins with `kubectl` owns, and without its bundle Silkroll is off in silence.
+const PATCH: &str = "kubectl patch mutatingwebhookconfiguration silkroll --field-manager=silkroll --patch-file /dev/stdin";
+
 /// Two documents of which only the first is an object, so that `kubectl apply` of the whole fails.
 fn manifests(secret: &str, patch: &str) -> String {
     format!(
@@ -150,7 +155,7 @@ fn manifests(secret: &str, patch: &str) -> String {
 #   sed '/^---$/,$d' certs.yaml | kubectl apply --server-side -f -
 {secret}---
 # This document is a patch, not an object: whom API servers trust when they call Silkroll.
-#   sed '1,/^---$/d' certs.yaml | kubectl patch mutatingwebhookconfiguration silkroll --patch-file /dev/stdin
+#   sed '1,/^---$/d' certs.yaml | {PATCH}
 {patch}"
     )
 }

@@ -14,7 +14,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 /// Silkroll makes Kubernetes rollouts lossless: a mutating admission webhook that gives every
 /// Deployment of an opted-in namespace what it needs to stop without dropping a request.
 ///
-/// Opt a namespace in:  kubectl annotate namespace shop silkroll.dev/inject=enabled
+/// Opt a namespace in:  kubectl annotate --field-manager=silkroll ns shop silkroll.dev/inject=enabled
 /// See what it does:    silkroll inject -f deployment.yaml --diff --explain
 #[derive(Debug, Parser)]
 #[command(name = "silkroll", version, max_term_width = 100, verbatim_doc_comment)]

@@ -5,13 +5,16 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::cluster::process::{Process, Spec};
 use super::cluster::{ControlPlane, Options, eventually};
 use super::{Folder, block};
 
 const SYSTEM: &str = "silkroll-system";
+const CONFIGURATION: &[&str] = &["mutatingwebhookconfiguration", "silkroll"];
+const NAMESPACE: &[&str] = &["namespace", "shop"];
+const DEPLOYMENT: &[&str] = &["deployment", "-n", "shop", "web"];
 
 #[test]
 fn what_the_readme_tells_to_type_works_in_its_order() {
@@ -30,21 +33,33 @@ fn what_the_readme_tells_to_type_works_in_its_order() {
         let installing = scope.spawn(|| run("install"));
         let webhook = Webhook::start(&plane);
         make_pods_ready(&plane);
+        webhook.route(&plane);
         let said = installing.join().unwrap();
         assert!(said.contains("successfully rolled out"), "{said}");
+        assert!(said.contains("Silkroll answers"), "{said}");
         webhook
     });
-    webhook.route(&plane);
-    let answer = run("installed");
-    assert!(
-        answer.contains("namespace default has not opted in"),
-        "{answer}"
-    );
 
     run("opt-in");
     assert_eq!(run("apply"), block("text applied"));
+    kubectl_owns_none_of(&plane, CONFIGURATION, "f:caBundle");
+    kubectl_owns_none_of(&plane, NAMESPACE, "f:silkroll.dev/inject");
 
-    let asked = block("sh dry-run").replace("localhost:8443", &webhook.address);
+    // Of a kind that is not covered, in a namespace that has opted in.
+    plane.ok(&["create", "-f", "-"], &stateful_set("db"));
+    eventually("the pod that runs without an injection", || {
+        let listed = folder.bash(&block("sh not-injected"), &admin);
+        let listed = String::from_utf8(listed.stdout).unwrap();
+        assert!(!listed.contains("web-"), "{listed}");
+        let words: Vec<_> = listed.split_whitespace().collect();
+        (words == ["db-0", "StatefulSet", "<none>"]).then_some(())
+    });
+
+    // As a job that was given nothing but access to the cluster.
+    run("ca");
+    let asked = block("sh dry-run")
+        .replace("localhost:8443", &webhook.address)
+        .replace("certs/ca.crt", "ca.crt");
     let answer = folder.bash(&asked, &admin);
     let body = String::from_utf8(answer.stdout).unwrap();
     assert!(answer.status.success(), "{body}");
@@ -74,10 +89,19 @@ fn what_the_readme_tells_to_type_works_in_its_order() {
     let (before, trusted) = (template(), bundle(&plane));
     // The stand-in for the Service would be in the way of the real one.
     plane.ok(&["delete", "service", "-n", SYSTEM, "silkroll"], "");
-    run("upgrade");
+    std::thread::scope(|scope| {
+        let upgrading = scope.spawn(|| run("upgrade"));
+        // The configuration is the file's last object.
+        eventually("the install file applied", || {
+            let port = &client_config(&plane)["service"]["port"];
+            (*port == 443).then_some(())
+        });
+        webhook.route(&plane);
+        let said = upgrading.join().unwrap();
+        assert!(said.contains("Silkroll answers"), "{said}");
+    });
     assert_eq!(bundle(&plane), trusted);
     assert_eq!(template(), before);
-    webhook.route(&plane);
 
     let old = secret(&plane, "tls.crt");
     run("renew");
@@ -94,10 +118,13 @@ fn what_the_readme_tells_to_type_works_in_its_order() {
     let applied = folder.bash(&told.join("\n"), &admin);
     assert!(applied.status.success(), "{applied:?}");
     assert_eq!(bundle(&plane), trusted);
+    kubectl_owns_none_of(&plane, CONFIGURATION, "f:caBundle");
 
     run("opt-out");
     eventually("the namespace out", || (!injected(&plane)).then_some(()));
     run("roll");
+    let restarted = "f:kubectl.kubernetes.io/restartedAt";
+    kubectl_owns_none_of(&plane, DEPLOYMENT, restarted);
     let pod = template()["spec"].clone();
     assert_eq!(pod["terminationGracePeriodSeconds"], 30);
     let container = pod["containers"][0].as_object().unwrap();
@@ -105,7 +132,22 @@ fn what_the_readme_tells_to_type_works_in_its_order() {
         assert!(!container.contains_key(part), "{part} is still there");
     }
 
+    let waits_in_vain = || {
+        let waited = folder.bash("manifests/wait.sh 1", &admin);
+        let said = String::from_utf8(waited.stderr).unwrap();
+        assert_eq!(waited.status.code(), Some(1), "{said}");
+        assert!(said.contains("did not answer within 1 s"), "{said}");
+        said
+    };
+    plane.ok(&["create", "-f", "-"], &old_pod());
+    let old = &["pod", "-n", SYSTEM, "old"];
+    plane.ok(&[&["delete", "--wait=false"], &old[..]].concat(), "");
+    assert!(waits_in_vain().contains("pods of before are still there"));
+    let ended = r#"{"metadata":{"finalizers":null}}"#;
+    plane.ok(&[&["patch", "-p", ended], &old[..]].concat(), "");
     drop(webhook);
+    assert!(waits_in_vain().contains("without Silkroll's answer"));
+
     let ours = "app.kubernetes.io/managed-by=silkroll";
     let scripts = || plane.get(&["configmap", "-A", "-l", ours]);
     assert!(scripts().is_some());
@@ -133,14 +175,52 @@ fn injected(plane: &ControlPlane) -> bool {
 }
 
 fn web(plane: &ControlPlane) -> Value {
-    plane.get(&["deployment", "-n", "shop", "web"]).unwrap()
+    plane.get(DEPLOYMENT).unwrap()
+}
+
+fn client_config(plane: &ControlPlane) -> Value {
+    plane.get(CONFIGURATION).unwrap()["webhooks"][0]["clientConfig"].clone()
 }
 
 fn bundle(plane: &ControlPlane) -> Value {
-    let configuration = plane.get(&["mutatingwebhookconfiguration", "silkroll"]);
-    let bundle = configuration.unwrap()["webhooks"][0]["clientConfig"]["caBundle"].clone();
+    let bundle = client_config(plane)["caBundle"].clone();
     assert!(bundle.is_string());
     bundle
+}
+
+/// Flux takes away what such a manager owns, in every object that it manages.
+fn kubectl_owns_none_of(plane: &ControlPlane, object: &[&str], field: &str) {
+    let object = plane.get(&[object, &["--show-managed-fields"]].concat());
+    let object = object.unwrap();
+    let managers = object["metadata"]["managedFields"].as_array().unwrap();
+    let owners: Vec<_> = managers
+        .iter()
+        .filter(|manager| {
+            manager["fieldsV1"]
+                .to_string()
+                .contains(&format!("{field:?}:"))
+        })
+        .map(|manager| manager["manager"].as_str().unwrap())
+        .collect();
+    assert!(!owners.is_empty(), "nobody owns {field}: {managers:?}");
+    let kubectl = owners.iter().find(|name| name.starts_with("kubectl"));
+    assert_eq!(kubectl, None, "owns {field}");
+}
+
+fn stateful_set(name: &str) -> String {
+    json!({
+        "apiVersion": "apps/v1", "kind": "StatefulSet",
+        "metadata": {"name": name, "namespace": "shop"},
+        "spec": {
+            "serviceName": name,
+            "selector": {"matchLabels": {"app": name}},
+            "template": {
+                "metadata": {"labels": {"app": name}},
+                "spec": {"containers": [{"name": name, "image": name}]},
+            },
+        },
+    })
+    .to_string()
 }
 
 fn secret(plane: &ControlPlane, key: &str) -> Vec<u8> {
@@ -174,6 +254,27 @@ fn make_pods_ready(plane: &ControlPlane) {
         ];
         plane.ok(&args, "");
     }
+}
+
+/// One of Silkroll's pods that takes its time to end; as its namespace wants pods.
+fn old_pod() -> String {
+    let container = json!({
+        "name": "silkroll", "image": "silkroll",
+        "securityContext": {"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}},
+    });
+    json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {
+            "name": "old", "namespace": SYSTEM,
+            "labels": {"app.kubernetes.io/name": "silkroll"},
+            "finalizers": ["example.com/not-yet"],
+        },
+        "spec": {
+            "securityContext": {"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}},
+            "containers": [container],
+        },
+    })
+    .to_string()
 }
 
 /// `silkroll serve` with the arguments, the account and the Secret of the install.

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
@@ -15,7 +15,13 @@ use super::kubectl::Kubectl;
 /// The image's name in place of the README's example.
 const IMAGE: &str = "prove.local/silkroll:1";
 
-/// Installs it and returns when both replicas serve.
+/// Where the commands run: the certificates are in there, and the program, in `bin`.
+#[must_use]
+pub fn folder() -> PathBuf {
+    Path::new(ground::HOME).join("install")
+}
+
+/// Installs it and returns when both replicas serve and API servers reach them.
 ///
 /// # Errors
 ///
@@ -25,7 +31,7 @@ pub fn silkroll(repository: &Path, binary: &Path, kubectl: &Kubectl) -> Result<(
     build_image(home, repository, binary)?;
 
     // The commands write certificates: not into the repository.
-    let folder = home.join("install");
+    let folder = folder();
     fs::create_dir_all(folder.join("bin"))?;
     fs::create_dir_all(folder.join("certs"))?;
     std::os::unix::fs::symlink(repository.join("manifests"), folder.join("manifests"))?;
@@ -33,10 +39,7 @@ pub fn silkroll(repository: &Path, binary: &Path, kubectl: &Kubectl) -> Result<(
     let readme = fs::read_to_string(repository.join("README.md")).context("reading README.md")?;
     let commands = block(&readme, "sh install")
         .context("README.md has no block of the commands that install: ```sh install")?;
-    run(&with_image(commands)?, &folder, kubectl)?;
-    let wait = block(&readme, "sh installed")
-        .context("README.md has no block that waits for the webhook to answer: ```sh installed")?;
-    run(wait, &folder, kubectl)
+    run(&with_image(commands)?, &folder, kubectl)
 }
 
 /// Writes what Silkroll's replicas logged to `silkroll.log`: all decisions are in there.
@@ -83,7 +86,7 @@ fn run(commands: &str, folder: &Path, kubectl: &Kubectl) -> Result<()> {
         folder.join("bin").display(),
         kubectl.folder().display()
     );
-    // The README waits for as long as somebody looks on.
+    // The wait at their end is bounded, too, and says more.
     let output = Command::new("timeout")
         .args(["180", "bash", "-euo", "pipefail", "-c", commands])
         .current_dir(folder)
@@ -147,7 +150,6 @@ mod tests {
         let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let read = |name: &str| fs::read_to_string(repository.join(name)).unwrap();
         assert!(with_image(block(&read("README.md"), "sh install").unwrap()).is_ok());
-        assert!(block(&read("README.md"), "sh installed").is_some());
         let dockerfile = read("Dockerfile");
         let stage = last_stage(&dockerfile).unwrap();
         assert_eq!(stage.matches("FROM ").count(), 1);

@@ -13,8 +13,14 @@ CARGO ?= cargo
 # Of the proof: requests a second for each service, and which scenarios (all, if none is named).
 RATE ?= 200
 SCENARIOS ?=
-# Where the programs of the proof are built.
-PROGRAMS = prove/target/$$(rustc -vV | sed -n 's/^host: //p')/release
+HOST = $$(rustc -vV | sed -n 's/^host: //p')
+# Where cargo builds. It is asked: CARGO_TARGET_DIR or its configuration may name another folder than `target`. What the
+# proof has seen goes to `target` all the same, for docs/ names the files.
+built = $$($(CARGO) metadata --no-deps --format-version 1 --manifest-path $(1) \
+  | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
+STATIC = $(call built,Cargo.toml)/static
+# The static programs of the proof.
+PROGRAMS = $(call built,prove/Cargo.toml)/$(HOST)/release
 export CARGO_TERM_PROGRESS_WHEN ?= never
 # A plain `su` leaves these out; .ci/needs counts what is there.
 export PATH := $(PATH):/usr/sbin:/sbin
@@ -33,10 +39,10 @@ help:
 	echo '  make prove-full      the same with 100 rollouts of each service                           (a night)'
 	echo "                       ROLLOUTS=2, RATE=100 and SCENARIOS='service drain' make less of each proof, or more"
 	echo '  make prove-docs      take what the last make prove has seen into docs/proof.md             (1 s)'
-	echo "  make prove-cluster CONTEXT=NAME   the same in a cluster of your kubeconfig, in namespaces that are deleted (12 min)"
+	echo "  make prove-cluster CONTEXT=NAME   the same in a cluster of your kubeconfig; cleans up after itself (14 min, then 12 min)"
 	echo '  make prove-image     the images for it, as an archive for kind, k3d, docker or ctr         (2 min, then 2 s)'
-	echo "  make prove-node COMMAND='…'   a real node with Silkroll for one command, or for a shell; root (30 s)"
-	echo '  make prove-cluster-check   that prove-cluster works, on such a node; root                  (3 min)'
+	echo "  make prove-node COMMAND='…'   a real node with Silkroll for one command, or for a shell; root (26 min, then 30 s)"
+	echo '  make prove-cluster-check   that prove-cluster works, on such a node; root                  (30 min, then 3 min)'
 	echo '  make bench           what an answer costs, beside the cost of skipping its input           (4 min)'
 	echo '  make cluster         only build the control plane for the tests: etcd, kube-apiserver, …   (10 min, then 1 s)'
 	echo "  make manifests       write the names of script and helper into manifests/install.yaml      (1 min, then 1 s)"
@@ -114,19 +120,20 @@ lint:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items --lib --manifest-path helper/Cargo.toml
 
 # The target is named so that macros, which the compiler loads, are built for the compiler and not static.
-static: BINARY = target/static/$$host/release/silkroll
 static:
 	.ci/needs build static
 	echo "The release binary, linked statically as the Dockerfile does it (5 minutes in a fresh clone, then seconds)."
-	host=$$(rustc -vV | sed -n 's/^host: //p')
+	static="$(STATIC)"
+	host="$(HOST)"
 	RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --release --locked --bin silkroll \
-	  --target "$$host" --target-dir target/static
-	if readelf --program-headers $(BINARY) | grep -q INTERP; then
-	  echo "$(BINARY) asks for a dynamic linker: it would not start on an image from scratch" >&2
+	  --target "$$host" --target-dir "$$static"
+	binary="$$static/$$host/release/silkroll"
+	if readelf --program-headers "$$binary" | grep -q INTERP; then
+	  echo "$$binary asks for a dynamic linker: it would not start on an image from scratch" >&2
 	  exit 1
 	fi
-	$(BINARY) --version
-	echo "$(BINARY): static, $$(( $$(stat -c %s $(BINARY)) / 1024 / 1024 )) MiB"
+	"$$binary" --version
+	echo "$$binary: static, $$(( $$(stat -c %s "$$binary") / 1024 / 1024 )) MiB"
 
 helper:
 	.ci/needs helper
@@ -184,10 +191,11 @@ prove prove-full: prove-needs static prove-programs
 	traefik=$$(prove/traefik/build.sh)
 	echo "Nacos, Eureka and Spring Cloud Gateway from Maven Central (5 minutes once, cached; then a second)."
 	registries=$$(tests/registries/prepare.sh nacos2 client eureka gateway)
-	host=$$(rustc -vV | sed -n 's/^host: //p')
+	silkroll="$(STATIC)/$(HOST)/release/silkroll"
+	programs="$(PROGRAMS)"
 	echo "A node with Silkroll in it; $(ROLLOUTS) rollouts of each service with and without it, at $(RATE) requests a second each."
-	$(PROGRAMS)/prove --kubernetes "$$kubernetes" --traefik "$$traefik" \
-	  --registries "$$registries" --binaries "$(PROGRAMS)" --silkroll "target/static/$$host/release/silkroll" \
+	"$$programs/prove" --kubernetes "$$kubernetes" --traefik "$$traefik" \
+	  --registries "$$registries" --binaries "$$programs" --silkroll "$$silkroll" \
 	  --rollouts $(ROLLOUTS) $(EVENLY) --rate $(RATE) --out target/prove $(SCENARIOS)
 
 # What the proof's own node runs.
@@ -202,19 +210,19 @@ prove-node-needs:
 prove-programs:
 	.ci/needs build
 	echo "The load generator and the services under load, as static binaries (1 minute, then a second)."
-	host=$$(rustc -vV | sed -n 's/^host: //p')
 	RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --release --locked --bins \
-	  --manifest-path prove/Cargo.toml --target "$$host"
+	  --manifest-path prove/Cargo.toml --target "$(HOST)"
 
 # COMMAND reaches the shell through the environment, as it was typed.
 prove-node prove-cluster-check: prove-node-needs static prove-programs
 	echo "Kubernetes from its Go modules (20 minutes once, cached outside this folder; then a second)."
 	kubernetes=$$(tests/cluster/build.sh $(NODE))
-	host=$$(rustc -vV | sed -n 's/^host: //p')
-	export PROVE_CLUSTER="$(PROGRAMS)/prove-cluster"
+	silkroll="$(STATIC)/$(HOST)/release/silkroll"
+	programs="$(PROGRAMS)"
+	export PROVE_CLUSTER="$$programs/prove-cluster"
 	echo "A node with Silkroll in it, in namespaces of its own (20 seconds); it ends with the command."
-	$(PROGRAMS)/prove --kubernetes "$$kubernetes" --binaries "$(PROGRAMS)" \
-	  --silkroll "target/static/$$host/release/silkroll" --out target/$@ --command "$${COMMAND:-}"
+	"$$programs/prove" --kubernetes "$$kubernetes" --binaries "$$programs" --silkroll "$$silkroll" \
+	  --out target/$@ --command "$${COMMAND:-}"
 
 # On the node there is another HOME, and no rustc to ask where the program is.
 prove-cluster-check: export COMMAND = prove/check-cluster.sh "$$PROVE_CLUSTER" target/prove-cluster
@@ -222,7 +230,8 @@ prove-cluster-check: export COMMAND = prove/check-cluster.sh "$$PROVE_CLUSTER" t
 prove-image: prove-programs
 	.ci/needs image
 	mkdir -p target/prove
-	$(PROGRAMS)/prove-cluster image --binaries "$(PROGRAMS)" --archive target/prove/image.tar
+	programs="$(PROGRAMS)"
+	"$$programs/prove-cluster" image --binaries "$$programs" --archive target/prove/image.tar
 
 # Never the current context, nor one from the environment: this makes namespaces in somebody's cluster.
 prove-cluster: ROLLOUTS ?= 10
@@ -231,7 +240,8 @@ prove-cluster: prove-programs
 	[ '$(origin CONTEXT)' = 'command line' ] || CONTEXT=
 	echo "$(ROLLOUTS) rollouts of each service with Silkroll and without, at $(RATE) requests a second each, in namespaces"
 	echo "named silkroll-prove-…, which are deleted at the end."
-	$(PROGRAMS)/prove-cluster run --context "$$CONTEXT" --images "$(IMAGES)" --rollouts $(ROLLOUTS) --rate $(RATE) \
+	programs="$(PROGRAMS)"
+	"$$programs/prove-cluster" run --context "$$CONTEXT" --images "$(IMAGES)" --rollouts $(ROLLOUTS) --rate $(RATE) \
 	  --out target/prove-cluster $(SCENARIOS)
 
 # So that nobody copies figures by hand.

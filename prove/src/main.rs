@@ -18,7 +18,7 @@ use prove::node::groups::{self, Group};
 use prove::node::kubectl::Kubectl;
 use prove::node::process::Spec;
 use prove::node::registry::Registry;
-use prove::node::services::Service;
+use prove::node::services::{HERE, Service};
 use prove::node::{Node, Parts, ground, install};
 use prove::report::{self, Report};
 use prove::scenario::{self, Entry, Lane, Namespaces, Place, Scenario, Settings};
@@ -235,9 +235,13 @@ fn run_all(
 /// A command on the node, or a shell for whoever wants to look around there.
 fn shell(kubectl: &Kubectl, command: &str) -> Result<i32> {
     let mut shell = Command::new("bash");
+    let installed = install::folder();
     if command.is_empty() {
         println!(
-            "A shell on the node: kubectl talks to it. `exit` ends it with all that runs there."
+            "A shell on the node: kubectl talks to it, silkroll is there, too. Nothing can be pulled; the images are \
+             {HERE}/shell and {HERE}/bare\n(the same without a shell), versions 1 and 2: an HTTP server on port 8080. The \
+             authority is {}/certs/ca.crt.\n`exit` ends the node with all that runs there.",
+            installed.display()
         );
     } else {
         shell.args(["-c", command]);
@@ -246,7 +250,11 @@ fn shell(kubectl: &Kubectl, command: &str) -> Result<i32> {
     let status = shell
         .env(
             "PATH",
-            format!("{}:{inherited}", kubectl.folder().display()),
+            format!(
+                "{}:{}/bin:{inherited}",
+                kubectl.folder().display(),
+                installed.display()
+            ),
         )
         .envs(kubectl.environment())
         // They say in which of the node's processes and groups this program is, and would say so to another one.

@@ -9,6 +9,7 @@
 #[path = "../cluster/mod.rs"]
 mod cluster;
 mod commands;
+mod make;
 mod tables;
 
 use std::fs;

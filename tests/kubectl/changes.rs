@@ -190,3 +190,35 @@ fn an_undo_after_the_namespace_was_annotated_keeps_the_old_template() {
     assert_eq!(undone.template(), first.template());
     assert_eq!(undone.revisions, second.revisions);
 }
+
+#[test]
+fn an_undo_to_before_opting_in_is_injected_until_the_workload_opts_out_after_it() {
+    let space = Space::new(World::shared(), "undo-to-before", &[]);
+    let manifest = manifests::plain("web");
+    space.apply(&manifest);
+    let first = space.settled("deployment/web");
+    assert!(!first.injected());
+    space.reannotate("inject=enabled", &manifest, |seen| {
+        seen.stdout.contains("silkroll.dev/status")
+    });
+    space.quiet(&["set", "image", "deployment/web", "web=web:2"], "");
+    assert!(space.settled("deployment/web").injected());
+
+    // Opting out first does not help: kubectl brings the annotations of the old revision, too.
+    let out = ["annotate", "deployment/web", "silkroll.dev/inject=disabled"];
+    space.quiet(&out, "");
+    assert!(!space.settled("deployment/web").injected());
+    let to = format!("--to-revision={}", revision(&first));
+    let undone = space.kubectl(&["rollout", "undo", "deployment/web", &to], "");
+    assert!(undone.success, "{undone:?}");
+    let undone = space.settled("deployment/web");
+    let annotations = &undone.object["metadata"]["annotations"];
+    assert_eq!(annotations.get("silkroll.dev/inject"), None);
+    assert_eq!(undone.web()["image"], "web:1");
+    assert!(undone.injected());
+
+    space.quiet(&out, "");
+    let back = space.settled("deployment/web");
+    assert_eq!(back.template(), first.template());
+    assert_eq!(back.revisions, undone.revisions, "the first one again");
+}

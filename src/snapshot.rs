@@ -15,6 +15,8 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::watch;
 
+use crate::text::shown;
+
 /// What every annotation and label of Silkroll starts with.
 pub const PREFIX: &str = "silkroll.dev/";
 
@@ -275,6 +277,9 @@ impl Namespaces {
     }
 }
 
+/// How much of a wrong value a message shows, in characters.
+const FOUND: usize = 60;
+
 /// What can be wrong with Namespace manifests.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -382,7 +387,7 @@ fn strings<'v>(
                     namespace: namespace(),
                     field,
                     key: key.clone(),
-                    found: value.to_string(),
+                    found: shown(&value.to_string(), FOUND).into_owned(),
                 })?;
                 Ok((key.as_str(), value))
             })

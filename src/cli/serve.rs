@@ -24,13 +24,16 @@ use crate::server::limits::Limits;
 use crate::server::listener::Listener;
 use crate::server::routes::{self, App};
 use crate::snapshot::Namespaces;
+use crate::text::shown;
 use crate::tls::check::{self, Files};
 use crate::tls::issue::Authority;
 use crate::tls::reload::{Event, Reloader, Slot};
-use crate::tls::{config, date};
+use crate::tls::{config, date, name};
 
 /// The kubelet brings a changed Secret after 30 to 100 s; ten more do not matter.
 const CERTIFICATE_POLL: Duration = Duration::from_secs(10);
+/// How much of a certificate's names the log shows, in characters: it may have thousands.
+const NAMES: usize = 500;
 /// Days that a certificate of `--standalone` is for: it is made anew at each start.
 const STANDALONE_DAYS: u32 = 30;
 
@@ -62,7 +65,7 @@ pub struct Args {
 
     /// Names that the certificate must be for; may be given several times
     /// [default: silkroll.NAMESPACE.svc in a cluster, any name with --standalone]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = tls_name)]
     tls_name: Vec<String>,
 
     /// Serve without a cluster
@@ -106,6 +109,11 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     })
 }
 
+/// One that no certificate can have would refuse every one.
+fn tls_name(text: &str) -> Result<String, String> {
+    name::any(text).map(|()| text.to_owned())
+}
+
 /// Serves until SIGTERM or SIGINT.
 ///
 /// # Errors
@@ -115,20 +123,21 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         LogFormat::Json => Format::Json,
         LogFormat::Text => Format::Text,
     };
-    logs::init(format, &args.log_level)?;
+    let metrics = Arc::new(Metrics::new());
+    // Dropped last: what the end has to say is written.
+    let _log = logs::init(format, &args.log_level, &metrics)?;
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("the runtime cannot be started")?
-        .block_on(serve(args))?;
+        .block_on(serve(args, metrics))?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn serve(args: &Args) -> anyhow::Result<()> {
+async fn serve(args: &Args, metrics: Arc<Metrics>) -> anyhow::Result<()> {
     // Everything that can be wrong at start is found before a port is open.
     let settings = args.engine.settings()?;
     let readiness = Readiness::default();
-    let metrics = Arc::new(Metrics::new());
     let https = bind(args.listen, "--listen").await?;
     let plain = bind(args.admin_listen, "--admin-listen").await?;
     let mut tasks: JoinSet<anyhow::Result<Infallible>> = JoinSet::new();
@@ -336,12 +345,24 @@ fn told(event: &Event, metrics: &Metrics, condition: &Condition) {
             metrics.certificate_reload(Outcome::Ok);
             metrics.certificate_not_after(*not_after);
             condition.set(true);
-            tracing::info!(not_after, names = names.join(" "), "certificate loaded");
+            let names = shown(&names.join(" "), NAMES).into_owned();
+            tracing::info!(not_after, names, "certificate loaded");
         }
-        Event::Refused { reason } => {
+        Event::Refused { serving, reason } => {
             metrics.certificate_reload(Outcome::Failed);
+            let so = if *serving {
+                "the one loaded before stays in use"
+            } else {
+                "there is none to serve with, so every call fails"
+            };
+            tracing::error!("certificate refused; {so}: {reason}");
+        }
+        Event::Expiring { not_after, days } if *days < 0 => {
             tracing::error!(
-                "certificate refused; one that was loaded before stays in use: {reason}"
+                not_after,
+                days,
+                "the certificate expired {}, callers refuse it; put a new one in its place",
+                date::ago(*not_after, date::now())
             );
         }
         Event::Expiring { not_after, days } => {

@@ -420,6 +420,9 @@ fn aside(path: &Path) -> PathBuf {
 
 fn write_aside(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let aside = aside(path);
+    if path.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
     // Of a run that was killed; its mode may be another.
     match fs::remove_file(&aside) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use super::engine;
-use crate::cluster::{self, Cluster, Version, Wanted, Write};
+use crate::cluster::{self, Cluster, Notes, Version, Wanted, Write};
 use crate::observe::Metrics;
 use crate::observe::labels::Outcome;
 use crate::observe::logs::{self, Format};
@@ -149,7 +149,7 @@ async fn serve(args: &Args, metrics: Arc<Metrics>) -> anyhow::Result<()> {
         (None, true) => Namespaces::from_manifests(&[])?,
         (None, false) => Namespaces::new(),
     });
-    metrics.namespaces(namespaces.len(), namespaces.opted_in().len());
+    metrics.namespaces(namespaces.len(), namespaces.served());
     known.set(namespaces.synced());
     let app = Arc::new(App::new(
         settings,
@@ -157,11 +157,11 @@ async fn serve(args: &Args, metrics: Arc<Metrics>) -> anyhow::Result<()> {
         Arc::clone(&metrics),
     ));
     if !args.standalone {
-        let observer = Observer {
-            app: Arc::clone(&app),
-            known,
-            follow_version: args.engine.kubernetes_version.is_none(),
-        };
+        let version =
+            args.engine.kubernetes_version.is_none().then(|| {
+                readiness.condition("version", "the API server's version is not known yet")
+            });
+        let observer = Observer::new(Arc::clone(&app), known, version);
         let cluster = Cluster::connect().await?;
         tracing::info!(url = cluster.url(), "cluster");
         let helper = if helper_everywhere(&app.settings.load()) {
@@ -173,7 +173,7 @@ async fn serve(args: &Args, metrics: Arc<Metrics>) -> anyhow::Result<()> {
             (engine::script(), Wanted::Everywhere),
             (engine::helper(), helper),
         ];
-        let notes = (own_namespace(), Arc::clone(&app.asked));
+        let notes = Notes::new(own_namespace(), Arc::clone(&app.asked));
         let run = cluster.run(namespaces, files, Some(notes), Arc::new(observer));
         tasks.spawn(async { Ok(run.await?) });
     }
@@ -379,7 +379,37 @@ fn told(event: &Event, metrics: &Metrics, condition: &Condition) {
 struct Observer {
     app: Arc<App>,
     known: Condition,
-    follow_version: bool,
+    /// None where the version was given.
+    version: Option<Condition>,
+}
+
+impl Observer {
+    fn new(app: Arc<App>, known: Condition, version: Option<Condition>) -> Self {
+        let observer = Self {
+            app,
+            known,
+            version,
+        };
+        // An older API server denies a Deployment with the native sleep; the script is right with all of them.
+        observer.native_sleep(false);
+        observer
+    }
+
+    fn native_sleep(&self, native_sleep: bool) {
+        if self.version.is_some() {
+            self.app.settings.rcu(|settings| {
+                let mut settings = (**settings).clone();
+                settings.native_sleep = native_sleep;
+                settings
+            });
+        }
+    }
+
+    fn ready(&self) {
+        if let Some(version) = &self.version {
+            version.set(true);
+        }
+    }
 }
 
 impl cluster::Observer for Observer {
@@ -396,12 +426,17 @@ impl cluster::Observer for Observer {
     }
 
     fn version(&self, version: Version) {
-        if self.follow_version {
-            self.app.settings.rcu(|settings| {
-                let mut settings = (**settings).clone();
-                settings.native_sleep = version.has_native_sleep();
-                settings
-            });
+        self.native_sleep(version.has_native_sleep());
+        self.ready();
+    }
+
+    fn version_unknown(&self) {
+        if self.version.is_some() {
+            tracing::warn!(
+                "the API server's version is still unknown: serving as if it had no native sleep, so hooks are the \
+                 script and need a shell; --kubernetes-version says it"
+            );
         }
+        self.ready();
     }
 }

@@ -152,7 +152,9 @@ async fn mutate(State(app): State<Arc<App>>, request: Request) -> Response {
     };
     let view = entry.as_deref().map_or(NamespaceView::Unknown, view_of);
     let decision = review.decide(&app.settings.load(), view, false);
-    if decision.helper && !review.dry_run {
+    // A review may claim anything: only what is known of the namespace counts.
+    let served = entry.as_ref().is_some_and(|entry| entry.is_served());
+    if decision.helper && !review.dry_run && served {
         app.asked.add(review.namespace());
     }
     log(&review, &decision);

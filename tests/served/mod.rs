@@ -177,7 +177,7 @@ impl Drop for Served {
     }
 }
 
-fn client_config(authority: &Authority) -> Arc<ClientConfig> {
+pub(crate) fn client_config(authority: &Authority) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     let ca = CertificateDer::from_pem_slice(authority.issued.cert_pem.as_bytes()).unwrap();
     roots.add(ca).unwrap();

@@ -15,25 +15,22 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use super::engine;
-use crate::cluster::{self, Cluster, Notes, Version, Wanted, Write};
+use super::heard::{Observer, told};
+use crate::cluster::{Cluster, Notes, Wanted};
 use crate::observe::Metrics;
-use crate::observe::labels::Outcome;
 use crate::observe::logs::{self, Format};
-use crate::server::admin::{self, Condition, Readiness};
+use crate::server::admin::{self, Readiness};
 use crate::server::limits::Limits;
 use crate::server::listener::Listener;
 use crate::server::routes::{self, App};
 use crate::snapshot::Namespaces;
-use crate::text::shown;
 use crate::tls::check::{self, Files};
 use crate::tls::issue::Authority;
-use crate::tls::reload::{Event, Reloader, Slot};
+use crate::tls::reload::{Reloader, Slot};
 use crate::tls::{config, date, name};
 
 /// The kubelet brings a changed Secret after 30 to 100 s; ten more do not matter.
 const CERTIFICATE_POLL: Duration = Duration::from_secs(10);
-/// How much of a certificate's names the log shows, in characters: it may have thousands.
-const NAMES: usize = 500;
 /// Days that a certificate of `--standalone` is for: it is made anew at each start.
 const STANDALONE_DAYS: u32 = 30;
 
@@ -337,106 +334,4 @@ fn own_namespace() -> String {
         |_| "silkroll-system".to_owned(),
         |name| name.trim().to_owned(),
     )
-}
-
-fn told(event: &Event, metrics: &Metrics, condition: &Condition) {
-    match event {
-        Event::Loaded { not_after, names } => {
-            metrics.certificate_reload(Outcome::Ok);
-            metrics.certificate_not_after(*not_after);
-            condition.set(true);
-            let names = shown(&names.join(" "), NAMES).into_owned();
-            tracing::info!(not_after, names, "certificate loaded");
-        }
-        Event::Refused { serving, reason } => {
-            metrics.certificate_reload(Outcome::Failed);
-            let so = if *serving {
-                "the one loaded before stays in use"
-            } else {
-                "there is none to serve with, so every call fails"
-            };
-            tracing::error!("certificate refused; {so}: {reason}");
-        }
-        Event::Expiring { not_after, days } if *days < 0 => {
-            tracing::error!(
-                not_after,
-                days,
-                "the certificate expired {}, callers refuse it; put a new one in its place",
-                date::ago(*not_after, date::now())
-            );
-        }
-        Event::Expiring { not_after, days } => {
-            tracing::warn!(
-                not_after,
-                days,
-                "the certificate expires soon; put a new one in its place"
-            );
-        }
-    }
-}
-
-/// What the cluster side does, for readiness, metrics and the engine's settings.
-struct Observer {
-    app: Arc<App>,
-    known: Condition,
-    /// None where the version was given.
-    version: Option<Condition>,
-}
-
-impl Observer {
-    fn new(app: Arc<App>, known: Condition, version: Option<Condition>) -> Self {
-        let observer = Self {
-            app,
-            known,
-            version,
-        };
-        // An older API server denies a Deployment with the native sleep; the script is right with all of them.
-        observer.native_sleep(false);
-        observer
-    }
-
-    fn native_sleep(&self, native_sleep: bool) {
-        if self.version.is_some() {
-            self.app.settings.rcu(|settings| {
-                let mut settings = (**settings).clone();
-                settings.native_sleep = native_sleep;
-                settings
-            });
-        }
-    }
-
-    fn ready(&self) {
-        if let Some(version) = &self.version {
-            version.set(true);
-        }
-    }
-}
-
-impl cluster::Observer for Observer {
-    fn namespaces(&self, known: usize, opted_in: usize) {
-        self.app.metrics.namespaces(known, opted_in);
-        self.known.set(true);
-    }
-
-    fn configmap(&self, write: Write) {
-        match write {
-            Write::Failed => self.app.metrics.configmap_write(Outcome::Failed),
-            _ => self.app.metrics.configmap_write(Outcome::Ok),
-        }
-    }
-
-    fn version(&self, version: Version) {
-        self.native_sleep(version.has_native_sleep());
-        self.ready();
-    }
-
-    fn version_unknown(&self) {
-        if self.version.is_some() {
-            tracing::warn!(
-                "the API server's version is still unknown: serving as if it had no native sleep, so hooks are the \
-                 script and need a shell; --kubernetes-version says it"
-            );
-        }
-        self.ready();
-    }
 }

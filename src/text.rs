@@ -59,14 +59,12 @@ pub fn visible(text: &str) -> Cow<'_, str> {
 /// The text, cut to at most `most` characters, the last being `…` where something was cut away.
 #[must_use]
 pub fn cut(text: &str, most: usize) -> String {
-    match text.char_indices().nth(most) {
-        None => text.to_owned(),
-        Some(_) => {
-            let mut out: String = text.chars().take(most.saturating_sub(1)).collect();
-            out.push('…');
-            out
-        }
+    if text.char_indices().nth(most).is_none() {
+        return text.to_owned();
     }
+    let mut out: String = text.chars().take(most.saturating_sub(1)).collect();
+    out.push('…');
+    out
 }
 
 /// [`visible`] and [`cut`] in one: at most `most` characters come out, and no more of the text is looked at than

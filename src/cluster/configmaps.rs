@@ -225,7 +225,7 @@ fn note(event: Event<Meta>, ledger: &mut Ledger, wanted: &Wanted) {
         Event::Apply(found) => {
             if let Some(namespace) = namespace_of(found) {
                 wanted.found(&namespace);
-                ledger.appeared(namespace);
+                ledger.appeared(&namespace);
             }
         }
         Event::Delete(found) => {

@@ -96,23 +96,16 @@ impl Ledger {
         }
     }
 
-    pub(super) fn appeared(&mut self, namespace: Name) {
-        self.seen(&namespace);
-        self.place_as(namespace, true);
+    pub(super) fn appeared(&mut self, namespace: &str) {
+        self.seen(namespace);
+        self.present.insert(namespace.into());
+        self.place(namespace);
     }
 
     pub(super) fn vanished(&mut self, namespace: &str) {
         self.seen(namespace);
-        self.place_as(namespace.into(), false);
-    }
-
-    fn place_as(&mut self, namespace: Name, present: bool) {
-        if present {
-            self.present.insert(namespace.clone());
-        } else {
-            self.present.remove(&namespace);
-        }
-        self.place(&namespace);
+        self.present.remove(namespace);
+        self.place(namespace);
     }
 
     /// The watch has spoken of it: from here on it is believed.
@@ -249,7 +242,7 @@ mod tests {
         let mut ledger = listed(&["a"], &["a", "b"]);
         assert_eq!(writes(&mut ledger, now), ["b"]);
         assert_eq!(ledger.due(now), Due::default());
-        ledger.appeared("b".into());
+        ledger.appeared("b");
         ledger.written("b", true, now);
         assert_eq!(ledger.due(now), Due::default());
         ledger.want("c", true);
@@ -277,9 +270,9 @@ mod tests {
         let mut ledger = listed(&[], &["a"]);
         assert_eq!(writes(&mut ledger, now), ["a"]);
         ledger.written("a", true, now);
-        now += UNSEEN - Duration::from_millis(1);
+        now += UNSEEN / 2;
         assert_eq!(writes(&mut ledger, now), NONE);
-        ledger.appeared("a".into());
+        ledger.appeared("a");
         assert_eq!(ledger.due(now + FORGET_AFTER), Due::default());
 
         // What the watch says from then on is believed at once.
@@ -352,7 +345,7 @@ mod tests {
             .collect();
         while let Some(next) = under_way.pop() {
             ledger.written(&next, true, now);
-            ledger.appeared(next);
+            ledger.appeared(&next);
             written += 1;
             under_way.extend(ledger.due(now).write);
         }

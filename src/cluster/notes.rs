@@ -63,8 +63,8 @@ struct Book {
 impl Book {
     /// What is to be added, at most so much that it stays within [`MOST`]; and whether there was more.
     fn lacking(&self, asked: Vec<Box<str>>) -> (Vec<Box<str>>, bool) {
-        let new = |name: &Box<str>| !self.written.contains(name);
-        let mut lacking: Vec<_> = asked.into_iter().filter(new).collect();
+        let mut lacking = asked;
+        lacking.retain(|name| !self.written.contains(name));
         let room = MOST.saturating_sub(self.written.len());
         let more = lacking.len() > room;
         lacking.truncate(room);
@@ -95,8 +95,7 @@ pub(super) async fn keep(client: Client, notes: Notes, snapshot: Arc<Namespaces>
             tracing::warn!(error, namespace, name, "cannot {what}, trying again");
         }
     };
-    let mut book = Book::default();
-    book.written = loop {
+    let written = loop {
         match api.get_opt(NAME).await {
             Ok(found) => break read(found),
             Err(error) => {
@@ -105,9 +104,13 @@ pub(super) async fn keep(client: Client, notes: Notes, snapshot: Arc<Namespaces>
             }
         }
     };
-    for namespace in &book.written {
+    for namespace in &written {
         asked.add(namespace);
     }
+    let mut book = Book {
+        written,
+        ..Book::default()
+    };
     let mut full = false;
     let mut looks = interval_at(Instant::now() + look, look);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -165,7 +168,6 @@ fn read(found: Option<ConfigMap>) -> BTreeSet<Box<str>> {
 
 /// A merge: what another replica wrote stays.
 async fn write(api: &Api<ConfigMap>, new: &[Box<str>], gone: &[Box<str>]) -> kube::Result<()> {
-    let noted = |name: &Box<str>| (name.to_string(), String::new());
     let mut data = serde_json::Map::new();
     data.extend(
         gone.iter()
@@ -184,7 +186,11 @@ async fn write(api: &Api<ConfigMap>, new: &[Box<str>], gone: &[Box<str>]) -> kub
             labels: Some(BTreeMap::from(labels)),
             ..ObjectMeta::default()
         },
-        data: Some(new.iter().map(noted).collect()),
+        data: Some(
+            new.iter()
+                .map(|name| (name.to_string(), String::new()))
+                .collect(),
+        ),
         ..ConfigMap::default()
     };
     api.create(&PostParams::default(), &map).await.map(drop)

@@ -81,7 +81,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for MapOnly<V> {
 /// For `#[serde(deserialize_with)]`: true or false, or nothing where it is null.
 pub(crate) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
     struct Flag;
-    impl<'de> Visitor<'de> for Flag {
+    impl Visitor<'_> for Flag {
         type Value = Option<bool>;
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("a boolean")

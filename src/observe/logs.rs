@@ -76,7 +76,12 @@ pub fn init(format: Format, level: &str, metrics: &Metrics) -> Result<Guard, Err
 
 /// The usual hook writes to standard error itself, and waits for its reader.
 fn panicked(panic: &PanicHookInfo<'_>) {
-    let what = panic.payload_as_str().unwrap_or_default();
+    let payload = panic.payload();
+    let what = payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or_default();
     tracing::error!(
         at = panic.location().map(tracing::field::display),
         thread = std::thread::current().name(),

@@ -258,6 +258,9 @@ fn ten_thousand_unknown_annotations_are_told_in_a_few_warnings() {
     );
 }
 
+/// Where something long is put, and how.
+type Change<'a> = (&'a str, &'a dyn Fn(&mut Value));
+
 #[test]
 fn what_was_sent_is_repeated_in_part_only() {
     const LONG: usize = 6 * 1024 * 1024;
@@ -269,7 +272,7 @@ fn what_was_sent_is_repeated_in_part_only() {
         change(&mut review);
         review
     };
-    let refused: &[(&str, &dyn Fn(&mut Value))] = &[
+    let refused: &[Change<'_>] = &[
         ("dryRun", &|review| {
             review["request"]["dryRun"] = long.clone().into()
         }),
@@ -296,7 +299,7 @@ fn what_was_sent_is_repeated_in_part_only() {
             answer.text()
         );
     }
-    let answered: &[(&str, &dyn Fn(&mut Value))] = &[
+    let answered: &[Change<'_>] = &[
         ("name", &|review| {
             review["request"]["name"] = long.clone().into()
         }),

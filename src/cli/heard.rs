@@ -16,7 +16,7 @@ use crate::tls::reload::Event;
 const NAMES: usize = 500;
 
 /// A certificate was loaded, refused, or nears its end.
-pub(super) fn told(event: &Event, metrics: &Metrics, condition: &Condition) {
+pub(super) fn tell(event: &Event, metrics: &Metrics, condition: &Condition) {
     match event {
         Event::Loaded { not_after, names } => {
             metrics.certificate_reload(Outcome::Ok);

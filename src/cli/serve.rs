@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use super::engine;
-use super::heard::{Observer, told};
+use super::heard::{Observer, tell};
 use crate::cluster::{Cluster, Notes, Wanted};
 use crate::observe::Metrics;
 use crate::observe::logs::{self, Format};
@@ -282,7 +282,7 @@ fn certificate(
     if let (Some(cert), Some(key)) = (&args.tls_cert, &args.tls_key) {
         let names = names(args);
         let metrics = Arc::clone(metrics);
-        let report = move |event| told(&event, &metrics, &condition);
+        let report = move |event| tell(&event, &metrics, &condition);
         let mut reloader = Reloader::new(cert, key, names, Arc::clone(&slot), report);
         // The first look is now: a certificate of no use is in the log before the first request.
         reloader.poll(date::now());

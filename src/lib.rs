@@ -10,4 +10,5 @@ pub mod observe;
 pub mod policy;
 pub mod server;
 pub mod snapshot;
+pub mod text;
 pub mod tls;

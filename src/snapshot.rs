@@ -4,8 +4,10 @@
 //! API server: while that is away, the last known state stays.
 
 mod asked;
+mod changes;
 
-pub use asked::Asked;
+pub use asked::{Asked, is_name};
+pub use changes::{Change, Changes};
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -14,6 +16,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::watch;
+
+use self::changes::Teller;
+use crate::text::shown;
 
 /// What every annotation and label of Silkroll starts with.
 pub const PREFIX: &str = "silkroll.dev/";
@@ -81,6 +86,12 @@ impl NamespaceEntry {
         self.annotation(INJECT).is_some_and(opts_in)
     }
 
+    /// Whether things are to be kept in it: it has opted in and is not being deleted.
+    #[must_use]
+    pub fn is_served(&self) -> bool {
+        self.opted_in() && !self.terminating
+    }
+
     fn shared(self) -> Arc<Self> {
         if self == **SILENT {
             Arc::clone(&SILENT)
@@ -107,12 +118,36 @@ where
 
 type Entries = HashMap<Box<str>, Arc<NamespaceEntry>>;
 
+/// What is known, with a count kept along: counting 10,000 anew at each event is most of the work there is.
+#[derive(Debug, Default)]
+struct Known {
+    entries: Entries,
+    served: usize,
+}
+
+impl Known {
+    fn new(entries: Entries) -> Self {
+        let served = entries.values().filter(|entry| entry.is_served()).count();
+        Self { entries, served }
+    }
+
+    fn insert(&mut self, name: &str, entry: Arc<NamespaceEntry>) {
+        self.served += usize::from(entry.is_served());
+        let old = self.entries.insert(name.into(), entry);
+        self.served -= usize::from(old.is_some_and(|old| old.is_served()));
+    }
+
+    fn remove(&mut self, name: &str) {
+        let old = self.entries.remove(name);
+        self.served -= usize::from(old.is_some_and(|old| old.is_served()));
+    }
+}
+
 /// Every namespace known, by name.
 #[derive(Debug)]
 pub struct Namespaces {
-    entries: RwLock<Entries>,
-    // What changed last is not in the channel: readers look at `entries`.
-    changed: watch::Sender<()>,
+    known: RwLock<Known>,
+    changed: Teller,
     synced: watch::Sender<bool>,
     fixed: bool,
 }
@@ -132,8 +167,8 @@ impl Namespaces {
 
     fn build(entries: Entries, fixed: bool) -> Self {
         Self {
-            entries: RwLock::new(entries),
-            changed: watch::Sender::new(()),
+            known: RwLock::new(Known::new(entries)),
+            changed: Teller::default(),
             synced: watch::Sender::new(fixed),
             fixed,
         }
@@ -156,7 +191,7 @@ impl Namespaces {
     /// The namespace, if it is known.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Arc<NamespaceEntry>> {
-        self.read().get(name).map(Arc::clone)
+        self.read().entries.get(name).map(Arc::clone)
     }
 
     /// Like [`Self::get`], but where the name is unknown it waits until it appears, `timeout` at most.
@@ -165,7 +200,7 @@ impl Namespaces {
     /// the admission request can overtake the watch event. A snapshot from manifests answers at once.
     pub async fn wait_for(&self, name: &str, timeout: Duration) -> Option<Arc<NamespaceEntry>> {
         // Subscribed before the first look: a change in between is then seen as one.
-        let mut changed = self.changed.subscribe();
+        let mut changes = self.changes();
         if let Some(entry) = self.get(name) {
             return Some(entry);
         }
@@ -174,26 +209,29 @@ impl Namespaces {
         }
         let appears = async {
             loop {
-                // The sender lives in `self`, so this cannot fail while we are here.
-                changed.changed().await.ok()?;
-                if let Some(entry) = self.get(name) {
-                    return Some(entry);
+                match changes.next().await {
+                    Change::One(other) if &*other != name => {}
+                    _ => {
+                        if let Some(entry) = self.get(name) {
+                            return entry;
+                        }
+                    }
                 }
             }
         };
-        tokio::time::timeout(timeout, appears).await.ok().flatten()
+        tokio::time::timeout(timeout, appears).await.ok()
     }
 
     /// Adds a namespace or replaces what was known about it.
     pub fn set(&self, name: &str, entry: NamespaceEntry) {
-        self.write().insert(name.into(), entry.shared());
-        self.changed.send_replace(());
+        self.write().insert(name, entry.shared());
+        self.changed.tell(Change::One(name.into()));
     }
 
     /// Forgets a namespace.
     pub fn remove(&self, name: &str) {
         self.write().remove(name);
-        self.changed.send_replace(());
+        self.changed.tell(Change::One(name.into()));
     }
 
     /// Puts a complete list in place of everything known, at once, and marks the snapshot as synced.
@@ -204,15 +242,16 @@ impl Namespaces {
         &self,
         list: impl IntoIterator<Item = (N, NamespaceEntry)>,
     ) {
-        let fresh: Entries = list
-            .into_iter()
-            .map(|(name, entry)| (name.into(), entry.shared()))
-            .collect();
+        let fresh = Known::new(
+            list.into_iter()
+                .map(|(name, entry)| (name.into(), entry.shared()))
+                .collect(),
+        );
         // The old map is dropped after the lock is released: freeing 10,000 names takes a while.
         let old = std::mem::replace(&mut *self.write(), fresh);
         drop(old);
         self.synced.send_replace(true);
-        self.changed.send_replace(());
+        self.changed.tell(Change::All);
     }
 
     /// Has a complete list been seen? True from then on, whatever happens to the API server.
@@ -227,53 +266,54 @@ impl Namespaces {
         let _ = self.synced.subscribe().wait_for(|synced| *synced).await;
     }
 
-    /// Wakes after every change; many changes may wake it once.
+    /// Which names change from now on.
     #[must_use]
-    pub fn changes(&self) -> watch::Receiver<()> {
-        self.changed.subscribe()
+    pub fn changes(&self) -> Changes {
+        self.changed.follow()
     }
 
     /// How many namespaces are known.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.read().len()
+        self.read().entries.len()
     }
 
     /// Is no namespace known?
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.read().is_empty()
+        self.read().entries.is_empty()
     }
 
-    /// The names of the namespaces that have opted in and are not being deleted, sorted.
+    /// How many namespaces have opted in and are not being deleted.
     #[must_use]
-    pub fn opted_in(&self) -> Vec<String> {
-        self.opted_in_where(|_, _| true)
+    pub fn served(&self) -> usize {
+        self.read().served
     }
 
-    /// Those of [`Self::opted_in`] for which `filter` holds.
+    /// The namespaces that have opted in, are not being deleted, and for which `filter` holds; in no order.
     #[must_use]
-    pub fn opted_in_where(&self, filter: impl Fn(&str, &NamespaceEntry) -> bool) -> Vec<String> {
-        let mut names: Vec<String> = self
-            .read()
-            .iter()
-            .filter(|(name, entry)| entry.opted_in() && !entry.terminating && filter(name, entry))
-            .map(|(name, _)| name.to_string())
-            .collect();
-        names.sort_unstable();
-        names
+    pub fn served_where(&self, filter: impl Fn(&str, &NamespaceEntry) -> bool) -> Vec<Box<str>> {
+        let known = self.read();
+        let entries = known.entries.iter();
+        entries
+            .filter(|(name, entry)| entry.is_served() && filter(name, entry))
+            .map(|(name, _)| name.clone())
+            .collect()
     }
 
-    // A thread that panicked while it held the lock leaves a whole map behind: every write is one
-    // call on it. So a poisoned lock is used on.
-    fn read(&self) -> RwLockReadGuard<'_, Entries> {
-        self.entries.read().unwrap_or_else(PoisonError::into_inner)
+    // A thread that panicked while it held the lock leaves a whole map behind, and at worst a wrong count. So a
+    // poisoned lock is used on.
+    fn read(&self) -> RwLockReadGuard<'_, Known> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, Entries> {
-        self.entries.write().unwrap_or_else(PoisonError::into_inner)
+    fn write(&self) -> RwLockWriteGuard<'_, Known> {
+        self.known.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// How much of a wrong value a message shows, in characters.
+const FOUND: usize = 60;
 
 /// What can be wrong with Namespace manifests.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -382,7 +422,7 @@ fn strings<'v>(
                     namespace: namespace(),
                     field,
                     key: key.clone(),
-                    found: value.to_string(),
+                    found: shown(&value.to_string(), FOUND).into_owned(),
                 })?;
                 Ok((key.as_str(), value))
             })

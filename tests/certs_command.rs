@@ -10,15 +10,22 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap::Parser;
-use rustls::pki_types::CertificateDer;
+use rustls::RootCertStore;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier as _;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, UnixTime};
 use silkroll::cli::certs::{Args, run};
 use silkroll::tls::Files;
 use silkroll::tls::check::check;
+use silkroll::tls::config::provider;
+use silkroll::tls::issue::Authority;
 
 #[derive(Parser)]
 struct Cli {
@@ -150,6 +157,114 @@ fn an_authority_can_be_reused() {
         error.to_string().contains("ca.crt cannot be read"),
         "{error}"
     );
+}
+
+/// Whether a caller that trusts the folder's authority takes its certificate, and the keys are theirs.
+fn belong_together(dir: &Path) {
+    let files = Files {
+        cert: "ca.crt".into(),
+        key: "ca.key".into(),
+    };
+    let text = |name: &str| String::from_utf8(read(dir, name)).unwrap();
+    Authority::from_pem(&files, &text("ca.crt"), &text("ca.key"), now()).unwrap();
+    usable(&read(dir, "tls.crt"), &read(dir, "tls.key"), &["localhost"]);
+    let mut roots = RootCertStore::empty();
+    let der = |name: &str| CertificateDer::from_pem_slice(&read(dir, name)).unwrap();
+    roots.add(der("ca.crt")).unwrap();
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider())
+        .build()
+        .unwrap();
+    let name = "localhost".try_into().unwrap();
+    verifier
+        .verify_server_cert(&der("tls.crt"), &[], &name, &[], UnixTime::now())
+        .unwrap();
+}
+
+#[test]
+fn runs_at_once_leave_the_files_of_one_of_them() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("certs");
+    let start = |more: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_silkroll"))
+            .args(["certs", "--dir", dir.to_str().unwrap()])
+            .args(more)
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap()
+    };
+    let wait = |children: Vec<Child>| -> usize {
+        let done = children.into_iter().map(|mut child| child.wait().unwrap());
+        done.filter(ExitStatus::success).count()
+    };
+    let first = wait((0..3).map(|_| start(&[])).collect());
+    assert_eq!(first, 1, "the others find files that are there");
+    belong_together(&dir);
+    for _ in 0..5 {
+        let mut children: Vec<_> = (0..4).map(|_| start(&["--force"])).collect();
+        children.extend((0..2).map(|_| start(&["--reuse-ca"])));
+        assert_eq!(wait(children), 6);
+        belong_together(&dir);
+    }
+    assert_eq!(
+        fs::read_dir(&dir).unwrap().count(),
+        4,
+        "nothing else is left"
+    );
+}
+
+#[test]
+fn what_a_killed_run_left_stands_in_nobodys_way() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().to_str().unwrap();
+    fs::write(temp.path().join("tls.key.tmp"), "half").unwrap();
+    certs(&["--dir", dir]).unwrap();
+    belong_together(temp.path());
+    let mode = fs::metadata(temp.path().join("tls.key"))
+        .unwrap()
+        .permissions();
+    assert_eq!(mode.mode() & 0o077, 0);
+    assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 4);
+}
+
+#[test]
+fn files_that_cannot_all_be_written_are_left_as_they_were() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().to_str().unwrap();
+    certs(&["--dir", dir]).unwrap();
+    fs::remove_file(temp.path().join("ca.key")).unwrap();
+    fs::create_dir(temp.path().join("ca.key")).unwrap();
+    let before = read(temp.path(), "tls.crt");
+    let error = certs(&["--dir", dir, "--force"]).unwrap_err();
+    assert!(
+        format!("{error:#}").contains("ca.key cannot be written"),
+        "{error:#}"
+    );
+    assert_eq!(read(temp.path(), "tls.crt"), before);
+    assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 4);
+}
+
+#[test]
+fn an_authority_that_has_expired_is_trusted_in_no_output() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().to_str().unwrap();
+    certs(&["--dir", dir]).unwrap();
+    let old = Authority::new(now() - 20 * 86_400, 10).unwrap();
+    let expired = temp.path().join("old.crt");
+    fs::write(&expired, &old.issued.cert_pem).unwrap();
+    let trust = expired.to_str().unwrap();
+    let refused = |args: &[&str]| {
+        let error = certs(&[&["--dir", dir], args].concat()).unwrap_err();
+        assert!(
+            error.to_string().contains(", 10 days ago"),
+            "{args:?}: {error}"
+        );
+    };
+    refused(&["--output", "patch", "--trust", trust]);
+    fs::write(temp.path().join("ca.crt"), &old.issued.cert_pem).unwrap();
+    fs::write(temp.path().join("ca.key"), &old.issued.key_pem).unwrap();
+    refused(&["--output", "patch"]);
+    refused(&["--output", "manifests"]);
+    refused(&["--reuse-ca"]);
 }
 
 /// The value after `key:` in a manifest, decoded.
@@ -286,6 +401,10 @@ fn arguments_of_no_use_are_refused_before_anything_is_made() {
         (["--days", "9999"], "9999 is not in"),
         (["--ip", "localhost"], "invalid IP address"),
         (["--dns", "größe"], "no DNS name"),
+        (["--dns", "a b"], r#""a b" is no DNS name"#),
+        (["--dns", ""], r#""" is no DNS name"#),
+        (["--dns", "a.b."], "no DNS name"),
+        (["--dns", "127.0.0.1"], "is an address"),
         (["--trust", "ca.crt"], "--output patch"),
     ] {
         let error = certs(&[&["--dir", dir], &args[..]].concat()).unwrap_err();

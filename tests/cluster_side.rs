@@ -11,7 +11,7 @@ use std::time::Duration;
 use cluster::side::{Side, namespace, script};
 use cluster::{ControlPlane, Options, eventually};
 use serde_json::Value;
-use silkroll::cluster::{Version, Wanted, Write};
+use silkroll::cluster::{Notes, Version, Wanted, Write};
 use silkroll::snapshot::Asked;
 
 fn config_map(plane: &ControlPlane, namespace: &str, name: &str) -> Option<Value> {
@@ -410,4 +410,92 @@ fn nothing_outlives_a_control_plane() {
     drop(plane);
     assert_eq!(alive(), 0);
     assert!(!dir.exists());
+}
+
+fn notes(plane: &ControlPlane, home: &str) -> Option<Vec<String>> {
+    let map = config_map(plane, home, "helper-namespaces")?;
+    let data = map["data"].as_object().cloned().unwrap_or_default();
+    Some(data.into_iter().map(|(name, _)| name).collect())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn notes_of_who_asked_outlive_a_restart_and_are_pruned_when_a_namespace_is_gone() {
+    let plane = ControlPlane::start(Options { controllers: true });
+    for name in ["home", "stays", "goes"] {
+        namespace(&plane, name, Some("enabled"));
+    }
+    // Of another hand: it spoils nothing, and it stays.
+    let key = ["create", "configmap", "-n", "home", "helper-namespaces"];
+    plane.ok(&[&key[..], &["--from-literal=Not_a.name="]].concat(), "");
+    let start = async |asked: &Arc<Asked>| {
+        let notes = Notes {
+            look: Duration::from_millis(200),
+            ..Notes::new("home".to_owned(), Arc::clone(asked))
+        };
+        let script = script("silkroll-notes");
+        Side::start_noting(
+            &plane.kubeconfig(),
+            &script,
+            Wanted::Everywhere,
+            Some(notes),
+        )
+        .await
+    };
+    let asked = Arc::new(Asked::default());
+    let side = start(&asked).await;
+    side.namespaces.wait_synced().await;
+    for name in ["stays", "goes", "a b", "Not_a.name", "never-was"] {
+        asked.add(name);
+    }
+    let noted = |expected: &'static [&str]| {
+        let plane = &plane;
+        move || (notes(plane, "home")? == expected).then_some(())
+    };
+    eventually(
+        "what exists is noted",
+        noted(&["Not_a.name", "goes", "stays"]),
+    );
+    assert!(!asked.contains("never-was"));
+    side.stop().await;
+
+    // A restart knows them; one that opts out stays noted while it exists.
+    let asked = Arc::new(Asked::default());
+    let side = start(&asked).await;
+    eventually("the notes read", || asked.contains("goes").then_some(()));
+    let annotation = "silkroll.dev/inject=disabled";
+    plane.ok(
+        &["annotate", "--overwrite", "namespace", "stays", annotation],
+        "",
+    );
+    plane.ok(&["delete", "namespace", "goes"], "");
+    eventually(
+        "only the one that is gone is struck out",
+        noted(&["Not_a.name", "stays"]),
+    );
+    assert!(asked.contains("stays") && !asked.contains("goes"));
+    side.stop().await;
+}
+
+#[tokio::test]
+async fn a_version_that_stays_unknown_is_told_after_a_while() {
+    // A port that takes connections and answers nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let config = kube::Config::new(url.parse().unwrap());
+    let seen = Arc::new(cluster::side::Seen::default());
+    let run = silkroll::cluster::Cluster::with_config(config)
+        .unwrap()
+        .run(Arc::default(), Vec::new(), None, Arc::clone(&seen) as _);
+    let task = tokio::spawn(run);
+    let begun = std::time::Instant::now();
+    while !seen
+        .version_unknown
+        .load(std::sync::atomic::Ordering::SeqCst)
+    {
+        assert!(begun.elapsed() < HANG, "it was never told");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(begun.elapsed() >= Duration::from_secs(30), "too early");
+    assert_eq!(*seen.version.lock().unwrap(), None);
+    task.abort();
 }

@@ -12,15 +12,19 @@ use std::path::{Path, PathBuf};
 
 /// Each part, and which others it may name. `cli` puts all together and may name every one.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("policy", &[]),
+    ("text", &[]),
+    ("policy", &["text"]),
     ("leave", &["policy"]),
-    ("engine", &["leave", "policy"]),
+    ("engine", &["leave", "policy", "text"]),
     ("manifest", &[]),
-    ("snapshot", &[]),
-    ("observe", &[]),
-    ("tls", &[]),
-    ("admission", &["engine", "manifest", "policy", "snapshot"]),
-    ("cluster", &["snapshot"]),
+    ("snapshot", &["text"]),
+    ("observe", &["text"]),
+    ("tls", &["text"]),
+    (
+        "admission",
+        &["engine", "manifest", "policy", "snapshot", "text"],
+    ),
+    ("cluster", &["snapshot", "text"]),
     (
         "server",
         &[
@@ -30,13 +34,14 @@ const ARROWS: &[(&str, &[&str])] = &[
             "observe",
             "policy",
             "snapshot",
+            "text",
             "tls",
         ],
     ),
 ];
 
 /// No I/O, no clock, no randomness here: the same input gives the same bytes.
-const PURE: &[&str] = &["engine", "policy", "leave", "manifest"];
+const PURE: &[&str] = &["engine", "policy", "leave", "manifest", "text"];
 
 /// What the pure parts must not name, as beginnings of paths.
 const IMPURE: &[&str] = &[

@@ -90,9 +90,9 @@ impl Told {
     }
 
     /// The only event since the last look, which must be a refusal.
-    fn refusal(&self) -> String {
+    fn refusal(&self, while_serving: bool) -> String {
         match self.take().as_slice() {
-            [Event::Refused { reason }] => reason.clone(),
+            [Event::Refused { reason, serving }] if *serving == while_serving => reason.clone(),
             other => panic!("{other:?}"),
         }
     }
@@ -118,7 +118,7 @@ fn the_first_pair_is_loaded_and_read_again_only_when_it_changes() {
     let (mounted, slot, ca) = (Mounted::new(), Slot::empty(), authority());
     let (mut reloader, told) = mounted.reloader(&slot, &["a.svc"]);
     reloader.poll(NOW);
-    let reason = told.refusal();
+    let reason = told.refusal(false);
     assert!(reason.contains("tls.crt cannot be read"), "{reason}");
     assert!(!slot.is_set());
     reloader.poll(NOW);
@@ -153,7 +153,12 @@ fn a_pair_of_no_use_leaves_the_last_good_one() {
         ),
         ("half", half, &other.key_pem, "damaged"),
         ("empty", "", "", "no certificate"),
-        ("expired", &expired.cert_pem, &expired.key_pem, "expired on"),
+        (
+            "expired",
+            &expired.cert_pem,
+            &expired.key_pem,
+            "expired on 2026-12-26 08:00 UTC, 20 days ago",
+        ),
         (
             "wrong name",
             &misnamed.cert_pem,
@@ -171,7 +176,7 @@ fn a_pair_of_no_use_leaves_the_last_good_one() {
         reloader.poll(NOW);
         assert_eq!(told.take(), [], "{case}: it may be half-written");
         reloader.poll(NOW);
-        let reason = told.refusal();
+        let reason = told.refusal(true);
         assert!(reason.contains(part), "{case}: {reason}");
         reloader.poll(NOW);
         assert_eq!(told.take(), [], "{case}: said once");
@@ -210,7 +215,7 @@ fn files_that_vanish_leave_the_last_good_one() {
     reloader.poll(NOW);
     assert_eq!(told.take(), []);
     reloader.poll(NOW);
-    assert!(told.refusal().contains("cannot be read"));
+    assert!(told.refusal(true).contains("cannot be read"));
     assert!(slot.is_set());
 }
 
@@ -220,7 +225,7 @@ fn a_pair_from_the_future_is_taken_when_its_time_comes() {
     let (mut reloader, told) = mounted.reloader(&slot, &[]);
     mounted.issued(&leaf(&ca, "a.svc", 100));
     reloader.poll(NOW - 3600);
-    assert!(told.refusal().contains("not valid before"));
+    assert!(told.refusal(false).contains("not valid before"));
     reloader.poll(NOW - 1800);
     assert_eq!(told.take(), []);
     reloader.poll(NOW);
@@ -280,7 +285,35 @@ fn a_file_that_is_no_certificate_by_its_size_is_not_read_whole() {
     let (mut reloader, told) = mounted.reloader(&slot, &[]);
     mounted.swap(&"x".repeat(1024 * 1024 + 1), "");
     reloader.poll(NOW);
-    assert!(told.refusal().contains("larger than 1 MiB"));
+    assert!(told.refusal(false).contains("larger than 1 MiB"));
+}
+
+#[test]
+fn what_is_no_file_is_not_waited_for() {
+    let (mounted, slot) = (Mounted::new(), Slot::empty());
+    let (mut reloader, told) = mounted.reloader(&slot, &[]);
+    mounted.swap("", "");
+    let cert = mounted.path("..data/tls.crt");
+    let pipe = |path: &Path| {
+        std::fs::remove_file(path).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(path).status();
+        assert!(made.unwrap().success());
+    };
+    let device = |path: &Path| {
+        std::fs::remove_file(path).unwrap();
+        symlink("/dev/zero", path).unwrap();
+    };
+    for make in [&pipe as &dyn Fn(&Path), &device] {
+        make(&cert);
+        reloader.poll(NOW);
+        let reason = told.refusal(false);
+        assert!(reason.contains("is no regular file"), "{reason}");
+        // The next must be news.
+        std::fs::remove_file(&cert).unwrap();
+        std::fs::write(&cert, "").unwrap();
+        reloader.poll(NOW);
+        told.take();
+    }
 }
 
 async fn served(server: &Server) -> Vec<u8> {

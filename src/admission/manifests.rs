@@ -7,8 +7,12 @@ use json_patch::Patch;
 use serde_json::Value;
 
 use crate::engine::{Ask, Decision, Kind, NamespaceView, Object, Reason, Settings, decide};
-use crate::policy::{PREFIX, cut, visible};
+use crate::policy::{PREFIX, cut};
 use crate::snapshot::{NamespaceEntry, Namespaces};
+use crate::text::shown;
+
+/// The longest title of an object, in characters: kind, namespace and name as the API server takes them fit.
+const TITLE: usize = 400;
 
 /// Where the answers about namespaces come from.
 #[derive(Debug, Clone)]
@@ -67,7 +71,7 @@ impl Item {
                 &self.name
             }
         );
-        visible(&title).into_owned()
+        shown(&title, TITLE).into_owned()
     }
 
     /// Whether Silkroll has anything to do with it.

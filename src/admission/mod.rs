@@ -12,12 +12,18 @@ use serde::de::IgnoredAny;
 
 use crate::engine::{
     Ask, Decision, Kind, NamespaceView, Object, Outcome, Reason, Settings, Strict, Text, decide,
-    optional,
+    flag, optional,
 };
+use crate::text::{displayed, quoted};
 
 /// The longest body that is read, in bytes: the API server's own limit for a request is 3 MiB, and a
 /// review has two objects and their envelope.
 pub const MAX_BODY: usize = 7 * 1024 * 1024;
+
+/// The longest uid, in bytes. The API server's have 36; the answer and the log repeat it.
+const MAX_UID: usize = 256;
+/// What is told of why a body is no review, in characters: parsers quote what they found.
+const WHY: usize = 300;
 
 /// A body that is no review: the HTTP status and what to say.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -111,7 +117,7 @@ struct RawRequest<'a, O> {
     namespace: Option<Text<'a>>,
     #[serde(borrow, default)]
     operation: Option<Text<'a>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "flag")]
     dry_run: Option<bool>,
     #[serde(
         default,
@@ -158,9 +164,10 @@ impl<'a> Review<'a> {
             Ok(Strict(raw)) => Self::of(raw, None, |object| object),
             // Objects of other kinds may have any shape; what has no shape at all is refused.
             Err(error) => match serde_json::from_str::<Strict<RawReview<'a, IgnoredAny>>>(text) {
-                Ok(Strict(raw)) => Self::of(raw, Some(error.to_string()), |_| None),
+                Ok(Strict(raw)) => Self::of(raw, Some(displayed(error, WHY)), |_| None),
                 Err(error) => Err(Refusal::bad(format!(
-                    "the body is not an AdmissionReview: {error}"
+                    "the body is not an AdmissionReview: {}",
+                    displayed(error, WHY)
                 ))),
             },
         }
@@ -176,8 +183,8 @@ impl<'a> Review<'a> {
         if kind.0 != "AdmissionReview" || version.0 != "admission.k8s.io/v1" {
             return Err(Refusal::bad(format!(
                 "the body is {} of {}; expected is AdmissionReview of admission.k8s.io/v1",
-                crate::policy::quoted(&kind.0, 60),
-                crate::policy::quoted(&version.0, 60)
+                quoted(&kind.0, 60),
+                quoted(&version.0, 60)
             )));
         }
         let Some(request) = raw.request else {
@@ -188,6 +195,12 @@ impl<'a> Review<'a> {
             return Err(Refusal::bad(
                 "request.uid is missing or empty; an answer must echo it",
             ));
+        }
+        if uid.0.len() > MAX_UID {
+            return Err(Refusal::bad(format!(
+                "request.uid has {} bytes; allowed are {MAX_UID}, and an API server's has 36",
+                uid.0.len()
+            )));
         }
         let named = request.kind.unwrap_or_default();
         let api_version = format!("{}/{}", named.group.0, named.version.0);

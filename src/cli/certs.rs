@@ -1,10 +1,11 @@
 //! `silkroll certs`: a certificate authority and a serving certificate, as files and for a cluster.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read as _, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use base64::Engine;
@@ -14,9 +15,16 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use crate::tls::Files;
-use crate::tls::check::check;
-use crate::tls::date;
+use crate::tls::check::{check, trusted};
 use crate::tls::issue::{Authority, CA_DAYS, Issued, LEAF_DAYS};
+use crate::tls::{date, name};
+
+/// How long another run may have the folder: it takes milliseconds.
+const LOCKED: Duration = Duration::from_secs(10);
+/// How soon it is tried again.
+const TRY_AGAIN: Duration = Duration::from_millis(20);
+/// Far beyond any bundle; a file that is longer was named by mistake.
+const LARGEST_FILE: u64 = 1024 * 1024;
 
 const EXAMPLES: &str = "\
 For a server on this machine:
@@ -70,7 +78,7 @@ pub struct Args {
     pub namespace: String,
 
     /// A further DNS name that callers use; may be repeated
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = dns)]
     pub dns: Vec<String>,
 
     /// A further address that callers use; may be repeated
@@ -125,16 +133,27 @@ pub fn run(args: &Args, out: &mut dyn Write, report: &mut dyn Write) -> Result<(
     if args.output != Output::Files && (args.force || args.reuse_ca) {
         bail!("--force and --reuse-ca make files: run without --output first, then print them");
     }
+    let now = date::now();
+    if args.output == Output::Files {
+        let told = files(args, now)?;
+        report.write_all(told.as_bytes())?;
+        return Ok(());
+    }
     // All is read and checked before any of it is printed: half of it would be applied.
-    let text = match args.output {
-        Output::Files => return files(args, report),
-        Output::Patch => patch(args)?,
-        Output::Secret => secret(args, report)?,
-        Output::Manifests => {
-            let patch = patch(args)?;
-            manifests(&secret(args, report)?, &patch)
+    let mut told = String::new();
+    let text = {
+        // None where there is no folder: what cannot be read says so.
+        let _lock = lock(&args.dir, false).ok();
+        match args.output {
+            Output::Files | Output::Patch => patch(args, now)?,
+            Output::Secret => secret(args, now, &mut told)?,
+            Output::Manifests => {
+                let patch = patch(args, now)?;
+                manifests(&secret(args, now, &mut told)?, &patch)
+            }
         }
     };
+    report.write_all(told.as_bytes())?;
     out.write_all(text.as_bytes())?;
     out.flush()?;
     Ok(())
@@ -160,9 +179,16 @@ fn manifests(secret: &str, patch: &str) -> String {
     )
 }
 
-fn files(args: &Args, report: &mut dyn Write) -> Result<()> {
+/// Makes the files; what to say of them.
+fn files(args: &Args, now: i64) -> Result<String> {
     let at = |name: &str| args.dir.join(name);
-    let now = date::now();
+    if args.reuse_ca && !args.dir.exists() {
+        read(&at("ca.crt"))?;
+    }
+    fs::create_dir_all(&args.dir)
+        .with_context(|| format!("the folder {} cannot be made", args.dir.display()))?;
+    // From the look at what is there to the last file: two runs at once would mix their keys.
+    let lock = lock(&args.dir, true)?;
     let authority = if args.reuse_ca {
         let (cert, key) = (at("ca.crt"), at("ca.key"));
         Authority::from_pem(
@@ -197,40 +223,58 @@ fn files(args: &Args, report: &mut dyn Write) -> Result<()> {
             );
         }
     }
-    fs::create_dir_all(&args.dir)
-        .with_context(|| format!("the folder {} cannot be made", args.dir.display()))?;
-    for (path, content, mode) in &to_write {
-        write_whole(path, content.as_bytes(), *mode).with_context(|| {
-            format!(
-                "{} cannot be written: check the folder's permissions",
-                path.display()
-            )
-        })?;
-    }
+    write_together(&to_write)?;
+    drop(lock);
 
-    writeln!(report, "{}", summary(args, leaf.not_after))?;
     let written: Vec<_> = to_write
         .iter()
         .map(|(path, ..)| path.display().to_string())
         .collect();
-    writeln!(report, "Written: {}", written.join(", "))?;
-    writeln!(
-        report,
-        "Serve with it on this machine:\n  silkroll serve --standalone --tls-cert {} --tls-key {}\n\
-         Or bring it into a cluster: silkroll certs --help shows the commands.",
+    Ok(format!(
+        "{}\nWritten: {}\n\
+         Serve with it on this machine:\n  silkroll serve --standalone --tls-cert {} --tls-key {}\n\
+         Or bring it into a cluster: silkroll certs --help shows the commands.\n",
+        summary(args, leaf.not_after),
+        written.join(", "),
         at("tls.crt").display(),
         at("tls.key").display()
-    )?;
-    Ok(())
+    ))
+}
+
+/// The folder for this run alone, or together with others that only read, until the file is dropped. The folder itself
+/// is locked, so nothing is left behind.
+fn lock(dir: &Path, alone: bool) -> Result<File> {
+    let cannot = || format!("the folder {} cannot be locked", dir.display());
+    let folder = File::open(dir).with_context(cannot)?;
+    let until = Instant::now() + LOCKED;
+    loop {
+        let tried = if alone {
+            folder.try_lock()
+        } else {
+            folder.try_lock_shared()
+        };
+        match tried {
+            Ok(()) => return Ok(folder),
+            Err(TryLockError::WouldBlock) if Instant::now() < until => {
+                std::thread::sleep(TRY_AGAIN);
+            }
+            Err(TryLockError::WouldBlock) => bail!(
+                "{}: another run of `silkroll certs` has had it for {} s; is it stopped?",
+                cannot(),
+                LOCKED.as_secs()
+            ),
+            Err(TryLockError::Error(error)) => return Err(error).with_context(cannot),
+        }
+    }
 }
 
 /// A strategic merge patch. Not a manifest for `kubectl apply --server-side`: on an object that was
 /// applied client-side before, kubectl moves all its fields to the new manager, and the next such
 /// apply takes away whatever the partial manifest does not have.
-fn patch(args: &Args) -> Result<String> {
-    let mut bundle = certificates(&args.dir.join("ca.crt"))?;
+fn patch(args: &Args, now: i64) -> Result<String> {
+    let mut bundle = certificates(&args.dir.join("ca.crt"), now)?;
     for path in &args.trust {
-        bundle.push_str(&certificates(path)?);
+        bundle.push_str(&certificates(path, now)?);
     }
     Ok(format!(
         "webhooks:
@@ -242,7 +286,8 @@ fn patch(args: &Args) -> Result<String> {
     ))
 }
 
-fn secret(args: &Args, report: &mut dyn Write) -> Result<String> {
+/// The Secret; `told` gets what to say of it.
+fn secret(args: &Args, now: i64, told: &mut String) -> Result<String> {
     let (cert, key) = (args.dir.join("tls.crt"), args.dir.join("tls.key"));
     let (cert_pem, key_pem) = (read(&cert)?, read(&key)?);
     let files = Files {
@@ -255,14 +300,12 @@ fn secret(args: &Args, report: &mut dyn Write) -> Result<String> {
         cert_pem.as_bytes(),
         key_pem.as_bytes(),
         &expected,
-        date::now(),
+        now,
     )?;
-    writeln!(
-        report,
-        "{} The cluster has it once this is applied; running replicas take it up by themselves \
-         within two minutes.",
-        summary(args, pair.not_after())
-    )?;
+    told.push_str(&summary(args, pair.not_after()));
+    told.push_str(
+        " The cluster has it once this is applied; running replicas take it up by themselves within two minutes.\n",
+    );
     // The namespace is a checked label and the rest is base64, so nothing needs quoting.
     Ok(format!(
         "apiVersion: v1
@@ -310,8 +353,8 @@ fn summary(args: &Args, not_after: i64) -> String {
     )
 }
 
-/// A file of certificates, checked to be nothing else: it goes into a public place.
-fn certificates(path: &Path) -> Result<String> {
+/// A file of certificates that count, checked to be nothing else: it goes into a public place.
+fn certificates(path: &Path, now: i64) -> Result<String> {
     let text = read(path)?;
     let count = CertificateDer::pem_slice_iter(text.as_bytes())
         .collect::<Result<Vec<_>, _>>()
@@ -323,38 +366,84 @@ fn certificates(path: &Path) -> Result<String> {
             path.display()
         );
     }
+    trusted(&path.display().to_string(), text.as_bytes(), now)?;
     Ok(text.trim().to_owned() + "\n")
 }
 
 fn read(path: &Path) -> Result<String> {
-    fs::read_to_string(path).with_context(|| {
-        format!(
-            "{} cannot be read: `silkroll certs` makes it, --dir names another folder",
+    let mut text = String::new();
+    File::open(path)
+        .and_then(|open| open.take(LARGEST_FILE + 1).read_to_string(&mut text))
+        .with_context(|| {
+            format!(
+                "{} cannot be read: `silkroll certs` makes it, --dir names another folder",
+                path.display()
+            )
+        })?;
+    if text.len() as u64 > LARGEST_FILE {
+        bail!(
+            "{} is larger than 1 MiB, so it is no certificate or key: name the right file",
             path.display()
-        )
-    })
+        );
+    }
+    Ok(text)
 }
 
-/// Writes a file so that nobody ever sees half of it.
-fn write_whole(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.tmp", std::process::id()));
-    let temporary = path.with_file_name(name);
-    let written = (|| {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(mode)
-            .open(&temporary)?;
-        file.write_all(content)?;
-        file.sync_all()?;
-        fs::rename(&temporary, path)
-    })();
-    if written.is_err() {
-        // The first error is the one to tell; a file left behind holds nothing of use.
-        let _ = fs::remove_file(&temporary);
+/// Writes all of them aside first and gives them their names together, so that what can fail does so while the old
+/// ones still stand. The lock keeps others out.
+fn write_together(files: &[(PathBuf, &String, u32)]) -> Result<()> {
+    let cannot = |path: &Path| {
+        format!(
+            "{} cannot be written: check the folder's permissions",
+            path.display()
+        )
+    };
+    let result = files
+        .iter()
+        .try_for_each(|(path, content, mode)| {
+            write_aside(path, content.as_bytes(), *mode).with_context(|| cannot(path))
+        })
+        .and_then(|()| {
+            files.iter().try_for_each(|(path, ..)| {
+                fs::rename(aside(path), path).with_context(|| cannot(path))
+            })
+        });
+    if result.is_err() {
+        for (path, ..) in files {
+            // The first error is the one to tell; a file left behind holds nothing of use.
+            let _ = fs::remove_file(aside(path));
+        }
     }
-    written
+    result
+}
+
+fn aside(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".tmp");
+    path.with_file_name(name)
+}
+
+fn write_aside(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+    let aside = aside(path);
+    if path.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    // Of a run that was killed; its mode may be another.
+    match fs::remove_file(&aside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(&aside)?;
+    file.write_all(content)?;
+    file.sync_all()
+}
+
+fn dns(text: &str) -> Result<String, String> {
+    name::dns(text).map(|()| text.to_owned())
 }
 
 /// A name as Kubernetes allows it for Services and namespaces (RFC 1123 label).

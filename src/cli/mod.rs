@@ -4,6 +4,7 @@ pub mod certs;
 pub mod completions;
 pub mod configmap;
 pub mod engine;
+mod heard;
 pub mod inject;
 pub mod serve;
 

@@ -15,19 +15,19 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use super::engine;
-use crate::cluster::{self, Cluster, Version, Wanted, Write};
+use super::heard::{Observer, tell};
+use crate::cluster::{Cluster, Notes, Wanted};
 use crate::observe::Metrics;
-use crate::observe::labels::Outcome;
 use crate::observe::logs::{self, Format};
-use crate::server::admin::{self, Condition, Readiness};
+use crate::server::admin::{self, Readiness};
 use crate::server::limits::Limits;
 use crate::server::listener::Listener;
 use crate::server::routes::{self, App};
 use crate::snapshot::Namespaces;
 use crate::tls::check::{self, Files};
 use crate::tls::issue::Authority;
-use crate::tls::reload::{Event, Reloader, Slot};
-use crate::tls::{config, date};
+use crate::tls::reload::{Reloader, Slot};
+use crate::tls::{config, date, name};
 
 /// The kubelet brings a changed Secret after 30 to 100 s; ten more do not matter.
 const CERTIFICATE_POLL: Duration = Duration::from_secs(10);
@@ -62,7 +62,7 @@ pub struct Args {
 
     /// Names that the certificate must be for; may be given several times
     /// [default: silkroll.NAMESPACE.svc in a cluster, any name with --standalone]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = tls_name)]
     tls_name: Vec<String>,
 
     /// Serve without a cluster
@@ -106,6 +106,11 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     })
 }
 
+/// One that no certificate can have would refuse every one.
+fn tls_name(text: &str) -> Result<String, String> {
+    name::any(text).map(|()| text.to_owned())
+}
+
 /// Serves until SIGTERM or SIGINT.
 ///
 /// # Errors
@@ -115,20 +120,21 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         LogFormat::Json => Format::Json,
         LogFormat::Text => Format::Text,
     };
-    logs::init(format, &args.log_level)?;
+    let metrics = Arc::new(Metrics::new());
+    // Dropped last: what the end has to say is written.
+    let _log = logs::init(format, &args.log_level, &metrics)?;
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("the runtime cannot be started")?
-        .block_on(serve(args))?;
+        .block_on(serve(args, metrics))?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn serve(args: &Args) -> anyhow::Result<()> {
+async fn serve(args: &Args, metrics: Arc<Metrics>) -> anyhow::Result<()> {
     // Everything that can be wrong at start is found before a port is open.
     let settings = args.engine.settings()?;
     let readiness = Readiness::default();
-    let metrics = Arc::new(Metrics::new());
     let https = bind(args.listen, "--listen").await?;
     let plain = bind(args.admin_listen, "--admin-listen").await?;
     let mut tasks: JoinSet<anyhow::Result<Infallible>> = JoinSet::new();
@@ -140,7 +146,7 @@ async fn serve(args: &Args) -> anyhow::Result<()> {
         (None, true) => Namespaces::from_manifests(&[])?,
         (None, false) => Namespaces::new(),
     });
-    metrics.namespaces(namespaces.len(), namespaces.opted_in().len());
+    metrics.namespaces(namespaces.len(), namespaces.served());
     known.set(namespaces.synced());
     let app = Arc::new(App::new(
         settings,
@@ -148,11 +154,11 @@ async fn serve(args: &Args) -> anyhow::Result<()> {
         Arc::clone(&metrics),
     ));
     if !args.standalone {
-        let observer = Observer {
-            app: Arc::clone(&app),
-            known,
-            follow_version: args.engine.kubernetes_version.is_none(),
-        };
+        let version =
+            args.engine.kubernetes_version.is_none().then(|| {
+                readiness.condition("version", "the API server's version is not known yet")
+            });
+        let observer = Observer::new(Arc::clone(&app), known, version);
         let cluster = Cluster::connect().await?;
         tracing::info!(url = cluster.url(), "cluster");
         let helper = if helper_everywhere(&app.settings.load()) {
@@ -164,7 +170,7 @@ async fn serve(args: &Args) -> anyhow::Result<()> {
             (engine::script(), Wanted::Everywhere),
             (engine::helper(), helper),
         ];
-        let notes = (own_namespace(), Arc::clone(&app.asked));
+        let notes = Notes::new(own_namespace(), Arc::clone(&app.asked));
         let run = cluster.run(namespaces, files, Some(notes), Arc::new(observer));
         tasks.spawn(async { Ok(run.await?) });
     }
@@ -276,7 +282,7 @@ fn certificate(
     if let (Some(cert), Some(key)) = (&args.tls_cert, &args.tls_key) {
         let names = names(args);
         let metrics = Arc::clone(metrics);
-        let report = move |event| told(&event, &metrics, &condition);
+        let report = move |event| tell(&event, &metrics, &condition);
         let mut reloader = Reloader::new(cert, key, names, Arc::clone(&slot), report);
         // The first look is now: a certificate of no use is in the log before the first request.
         reloader.poll(date::now());
@@ -328,59 +334,4 @@ fn own_namespace() -> String {
         |_| "silkroll-system".to_owned(),
         |name| name.trim().to_owned(),
     )
-}
-
-fn told(event: &Event, metrics: &Metrics, condition: &Condition) {
-    match event {
-        Event::Loaded { not_after, names } => {
-            metrics.certificate_reload(Outcome::Ok);
-            metrics.certificate_not_after(*not_after);
-            condition.set(true);
-            tracing::info!(not_after, names = names.join(" "), "certificate loaded");
-        }
-        Event::Refused { reason } => {
-            metrics.certificate_reload(Outcome::Failed);
-            tracing::error!(
-                "certificate refused; one that was loaded before stays in use: {reason}"
-            );
-        }
-        Event::Expiring { not_after, days } => {
-            tracing::warn!(
-                not_after,
-                days,
-                "the certificate expires soon; put a new one in its place"
-            );
-        }
-    }
-}
-
-/// What the cluster side does, for readiness, metrics and the engine's settings.
-struct Observer {
-    app: Arc<App>,
-    known: Condition,
-    follow_version: bool,
-}
-
-impl cluster::Observer for Observer {
-    fn namespaces(&self, known: usize, opted_in: usize) {
-        self.app.metrics.namespaces(known, opted_in);
-        self.known.set(true);
-    }
-
-    fn configmap(&self, write: Write) {
-        match write {
-            Write::Failed => self.app.metrics.configmap_write(Outcome::Failed),
-            _ => self.app.metrics.configmap_write(Outcome::Ok),
-        }
-    }
-
-    fn version(&self, version: Version) {
-        if self.follow_version {
-            self.app.settings.rcu(|settings| {
-                let mut settings = (**settings).clone();
-                settings.native_sleep = version.has_native_sleep();
-                settings
-            });
-        }
-    }
 }

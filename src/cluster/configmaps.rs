@@ -19,12 +19,11 @@ use kube::core::{ObjectMeta, PartialObjectMeta};
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt, watcher as kube_watcher};
 use kube::{Api, Client};
-use tokio::sync::watch;
 
 use super::client::WATCH_SECONDS;
 use super::ledger::Ledger;
-use super::{Error, Observer};
-use crate::snapshot::{Asked, Namespaces};
+use super::{Error, Observer, told};
+use crate::snapshot::{Asked, Change, Changes, NamespaceEntry, Namespaces};
 
 type Meta = PartialObjectMeta<ConfigMap>;
 
@@ -60,12 +59,26 @@ pub enum Wanted {
 }
 
 impl Wanted {
-    fn namespaces(&self, snapshot: &Namespaces) -> Vec<String> {
+    /// Whether a namespace that has opted in holds it.
+    fn holds(&self, name: &str, entry: &NamespaceEntry) -> bool {
         match self {
-            Self::Everywhere => snapshot.opted_in(),
-            Self::Where(key, value, asked) => snapshot.opted_in_where(|name, entry| {
+            Self::Everywhere => true,
+            Self::Where(key, value, asked) => {
                 entry.annotation(key) == Some(value) || asked.contains(name)
-            }),
+            }
+        }
+    }
+
+    /// Brings a change into the ledger.
+    fn follow(&self, change: &Change, snapshot: &Namespaces, ledger: &mut Ledger) {
+        match change {
+            Change::All => ledger.want_only(snapshot.served_where(|n, entry| self.holds(n, entry))),
+            Change::One(name) => {
+                let entry = snapshot.get(name);
+                let wanted =
+                    entry.is_some_and(|entry| entry.is_served() && self.holds(name, &entry));
+                ledger.want(name, wanted);
+            }
         }
     }
 
@@ -76,10 +89,10 @@ impl Wanted {
         }
     }
 
-    fn changes(&self) -> watch::Receiver<()> {
+    fn changes(&self) -> Changes {
         match self {
-            // Never sent to: what opts in is all that counts.
-            Self::Everywhere => watch::Sender::new(()).subscribe(),
+            // What opts in is all that counts.
+            Self::Everywhere => Changes::never(),
             Self::Where(_, _, asked) => asked.changes(),
         }
     }
@@ -160,8 +173,9 @@ pub(super) async fn keep(
     let mut failing = false;
 
     snapshot.wait_synced().await;
+    wanted.follow(&Change::All, &snapshot, &mut ledger);
     loop {
-        let due = ledger.due(wanted.namespaces(&snapshot), Instant::now());
+        let due = ledger.due(Instant::now());
         for namespace in due.write {
             writes.push(write(&client, &files, namespace));
         }
@@ -173,22 +187,24 @@ pub(super) async fn keep(
                     failing = false;
                     note(event, &mut ledger, &wanted);
                 }
-                Some(Err(error)) if failing => tracing::debug!(%error, "ConfigMaps still cannot be watched"),
+                Some(Err(error)) if failing => {
+                    tracing::debug!(error = told(&error), "ConfigMaps still cannot be watched");
+                }
                 Some(Err(error)) => {
                     failing = true;
                     tracing::warn!(
-                        %error,
+                        error = told(&error),
                         name = files.name,
                         "cannot watch the ConfigMaps of this name, trying again; where it is forbidden, \
                          apply the install manifests of this very version: their ClusterRole names the ConfigMap"
                     );
                 }
             },
-            // The sender lives in the snapshot that we hold, so this cannot fail.
-            _ = changes.changed() => {}
-            Ok(()) = asked.changed() => {}
+            change = changes.next() => wanted.follow(&change, &snapshot, &mut ledger),
+            change = asked.next() => wanted.follow(&change, &snapshot, &mut ledger),
             Some((namespace, result)) = writes.next(), if !writes.is_empty() => {
-                let tries = ledger.written(&namespace, Instant::now());
+                let there = matches!(result, Ok(Write::Created | Write::Existed));
+                let tries = ledger.written(&namespace, there, Instant::now());
                 observer.configmap(report(&namespace, &files.name, tries, &result));
             }
             () = tokio::time::sleep_until(wake.into()), if due.wake.is_some() => {}
@@ -209,7 +225,7 @@ fn note(event: Event<Meta>, ledger: &mut Ledger, wanted: &Wanted) {
         Event::Apply(found) => {
             if let Some(namespace) = namespace_of(found) {
                 wanted.found(&namespace);
-                ledger.appeared(namespace);
+                ledger.appeared(&namespace);
             }
         }
         Event::Delete(found) => {
@@ -227,8 +243,8 @@ fn namespace_of(found: Meta) -> Option<Box<str>> {
 async fn write(
     client: &Client,
     files: &Files,
-    namespace: String,
-) -> (String, Result<Write, String>) {
+    namespace: Box<str>,
+) -> (Box<str>, Result<Write, String>) {
     let api = Api::<ConfigMap>::namespaced(client.clone(), &namespace);
     let params = PostParams {
         field_manager: Some(FIELD_MANAGER.to_owned()),
@@ -248,8 +264,8 @@ fn judge(error: kube::Error) -> Result<Write, String> {
         kube::Error::Api(status) if status.is_already_exists() => Ok(Write::Existed),
         kube::Error::Api(status) if status.is_not_found() => Ok(Write::Skipped),
         kube::Error::Api(status) if is_terminating(&status) => Ok(Write::Skipped),
-        kube::Error::Api(status) => Err(status.message),
-        other => Err(other.to_string()),
+        kube::Error::Api(status) => Err(told(&status.message)),
+        other => Err(told(&other)),
     }
 }
 

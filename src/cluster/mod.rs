@@ -19,11 +19,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 pub use client::{Cluster, Version};
 pub use configmaps::{Files, LABELS, Wanted, Write};
+pub use notes::Notes;
 
-use crate::snapshot::{Asked, Namespaces};
+use crate::snapshot::Namespaces;
+use crate::text::displayed;
 
 /// What went wrong for good.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +82,8 @@ pub trait Observer: Send + Sync + 'static {
     fn version(&self, version: Version) {
         let _ = version;
     }
+    /// The API server's version has not become known for a while; it is still asked for.
+    fn version_unknown(&self) {}
 }
 
 impl Observer for () {}
@@ -87,10 +92,22 @@ impl Observer for () {}
 const VERSION_EVERY: Duration = Duration::from_secs(600);
 /// How soon it is asked again after it did not answer.
 const VERSION_RETRY: Duration = Duration::from_secs(5);
+/// How long the first answer is waited for. What depends on it goes on without it then: a pod that is never ready
+/// protects nothing.
+const VERSION_PATIENCE: Duration = Duration::from_secs(30);
+/// How often it is said that the version is still unknown.
+const VERSION_SAY: Duration = Duration::from_secs(600);
+/// The most that is told of a failure, in characters: an API server, or what stands in for one, may send a page.
+const FAILURE: usize = 500;
+
+/// A failure in the log.
+fn told(error: &impl std::fmt::Display) -> String {
+    displayed(error, FAILURE)
+}
 
 impl Cluster {
-    /// Fills `namespaces`, keeps each of `files` where it is wanted, and reports the version. `notes` is
-    /// Silkroll's own namespace, in which it is written down who asked for the helper.
+    /// Fills `namespaces`, keeps each of `files` where it is wanted and `notes` of who asked for the helper, and
+    /// reports the version.
     /// Ends only by an error; dropping the future stops everything.
     ///
     /// # Errors
@@ -99,7 +116,7 @@ impl Cluster {
         self,
         namespaces: Arc<Namespaces>,
         files: Vec<(Files, Wanted)>,
-        notes: Option<(String, Arc<Asked>)>,
+        notes: Option<Notes>,
         observer: Arc<dyn Observer>,
     ) -> Result<Infallible, Error> {
         let mut tasks = JoinSet::new();
@@ -117,32 +134,54 @@ impl Cluster {
                 Arc::clone(&observer),
             ));
         }
-        if let Some((home, asked)) = notes {
-            tasks.spawn(notes::keep(self.client.clone(), home, asked));
+        if let Some(notes) = notes {
+            tasks.spawn(notes::keep(self.client.clone(), notes, namespaces));
         }
         tasks.spawn(follow_version(self, observer));
         Err(match tasks.join_next().await {
             Some(Ok(stopped)) => stopped,
-            Some(Err(failure)) => Error::Stopped(failure.to_string()),
+            Some(Err(failure)) => Error::Stopped(told(&failure)),
             None => Error::Stopped("nothing was started".to_owned()),
         })
     }
 }
 
 async fn follow_version(cluster: Cluster, observer: Arc<dyn Observer>) -> Error {
+    let ask = async || {
+        // Its own bound: a connection that is accepted and never answered would hold it for a minute.
+        match tokio::time::timeout(VERSION_RETRY, cluster.version()).await {
+            Ok(answer) => answer.map_err(|error| told(&error)),
+            Err(_) => Err(format!("no answer within {} s", VERSION_RETRY.as_secs())),
+        }
+    };
+    let patience = Instant::now() + VERSION_PATIENCE;
     let mut known = None;
+    let mut given_up = false;
+    let mut say_at = Instant::now();
     loop {
-        match cluster.version().await {
+        match ask().await {
             Ok(version) => {
                 if known != Some(version) {
                     tracing::info!(%version, "the API server's version");
                     observer.version(version);
                     known = Some(version);
                 }
+                say_at = Instant::now();
                 tokio::time::sleep(VERSION_EVERY).await;
             }
             Err(error) => {
-                tracing::debug!(%error, "will ask again");
+                let now = Instant::now();
+                if now >= say_at {
+                    say_at = now + VERSION_SAY;
+                    tracing::warn!(
+                        error,
+                        known = known.map(tracing::field::display),
+                        "cannot read the API server's version, trying again"
+                    );
+                }
+                if known.is_none() && now >= patience && !std::mem::replace(&mut given_up, true) {
+                    observer.version_unknown();
+                }
                 tokio::time::sleep(VERSION_RETRY).await;
             }
         }

@@ -10,7 +10,7 @@ use kube::runtime::{WatchStreamExt, watcher as kube_watcher};
 use kube::{Api, Client};
 
 use super::client::WATCH_SECONDS;
-use super::{Error, Observer};
+use super::{Error, Observer, told};
 use crate::snapshot::{NamespaceEntry, Namespaces};
 
 type Meta = PartialObjectMeta<Namespace>;
@@ -42,15 +42,17 @@ async fn follow(
                     tracing::info!("namespaces are watched again");
                 }
                 if apply(event, snapshot, &mut relist) {
-                    observer.namespaces(snapshot.len(), snapshot.opted_in().len());
+                    observer.namespaces(snapshot.len(), snapshot.served());
                 }
             }
             // The snapshot stays as it is: an old answer is better than none.
-            Err(error) if failing => tracing::debug!(%error, "namespaces still cannot be watched"),
+            Err(error) if failing => {
+                tracing::debug!(error = told(&error), "namespaces still cannot be watched");
+            }
             Err(error) => {
                 failing = true;
                 tracing::warn!(
-                    %error,
+                    error = told(&error),
                     "cannot watch namespaces; answering from what was known, and trying again"
                 );
             }
@@ -155,7 +157,7 @@ mod tests {
         )
         .await;
         assert_eq!(counts, [(2, 1), (2, 2), (1, 1)]);
-        assert_eq!(snapshot.opted_in(), ["b"]);
+        assert_eq!(*snapshot.served_where(|_, _| true), ["b".into()]);
     }
 
     #[tokio::test]
@@ -185,7 +187,7 @@ mod tests {
             &snapshot,
         )
         .await;
-        assert_eq!(snapshot.opted_in(), ["stays"]);
+        assert_eq!(*snapshot.served_where(|_, _| true), ["stays".into()]);
         assert_eq!(snapshot.len(), 1);
     }
 }

@@ -36,7 +36,7 @@ use serde_json::value::RawValue;
 
 pub use cover::NamespaceView;
 pub use report::{Decision, Outcome, Reason, Step, Timeline};
-pub(crate) use strict::{Strict, optional};
+pub(crate) use strict::{Strict, flag, optional};
 pub use view::{Object, Text};
 
 use crate::leave::{Helper, Script};

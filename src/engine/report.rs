@@ -1,6 +1,8 @@
 //! What came of a workload, and why: the same codes in warnings, logs, metrics, the dry-run answer
 //! and the audit annotation.
 
+use crate::text::shown;
+
 /// What came of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
@@ -161,6 +163,9 @@ pub struct Decision {
 
 /// The API server may cut warnings over 256 characters (KEP-1693).
 const WARNING_CHARS: usize = 249;
+/// A denial has a problem for each annotation that cannot be used; ten say enough.
+const DENIAL_CHARS: usize = 2000;
+const NAME: &str = "silkroll: ";
 
 impl Decision {
     pub(super) fn new(outcome: Outcome, reason: Reason) -> Self {
@@ -186,7 +191,7 @@ impl Decision {
     #[must_use]
     pub fn rejected(reason: Reason, denial: &str) -> Self {
         let mut decision = Self::new(Outcome::Rejected, reason);
-        decision.denial = Some(crate::policy::visible(denial).into_owned());
+        decision.denial = Some(shown(denial, DENIAL_CHARS).into_owned());
         decision
     }
 
@@ -198,8 +203,7 @@ impl Decision {
     }
 
     pub(super) fn push_warning(&mut self, text: &str) {
-        let line = format!("silkroll: {}", crate::policy::visible(text));
-        let line = crate::policy::cut(&line, WARNING_CHARS);
+        let line = format!("{NAME}{}", shown(text, WARNING_CHARS - NAME.len()));
         if !self.warnings.contains(&line) {
             self.warnings.push(line);
         }

@@ -8,6 +8,7 @@ use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAcces
 use serde_json::value::RawValue;
 
 use super::Strict;
+use super::strict::no_text;
 use crate::policy::PREFIX;
 
 /// Members of an object that nobody here looks into, in their order.
@@ -123,6 +124,9 @@ fn ours<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Ours<'de>, D::Erro
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("a map of strings")
         }
+        fn visit_str<E: de::Error>(self, _: &str) -> Result<Self::Value, E> {
+            Err(no_text(&self))
+        }
         fn visit_unit<E>(self) -> Result<Self::Value, E> {
             Ok(Vec::new())
         }
@@ -164,6 +168,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for List<'a> {
             type Value = List<'de>;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a list")
+            }
+            fn visit_str<E: de::Error>(self, _: &str) -> Result<Self::Value, E> {
+                Err(no_text(&self))
             }
             fn visit_unit<E>(self) -> Result<Self::Value, E> {
                 Ok(List {
@@ -243,6 +250,9 @@ macro_rules! object {
                     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                         f.write_str($what)
                     }
+                    fn visit_str<E: de::Error>(self, _: &str) -> Result<Self::Value, E> {
+                        Err(no_text(&self))
+                    }
                     fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
                         $null.ok_or_else(|| E::invalid_type(de::Unexpected::Unit, &self))
                     }
@@ -314,6 +324,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for Annotations<'a> {
             type Value = Annotations<'de>;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("annotations")
+            }
+            fn visit_str<E: de::Error>(self, _: &str) -> Result<Self::Value, E> {
+                Err(no_text(&self))
             }
             fn visit_unit<E>(self) -> Result<Self::Value, E> {
                 Ok(Annotations {

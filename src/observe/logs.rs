@@ -1,12 +1,21 @@
-//! Logs: one line an event on standard error, as JSON or as text.
+//! Logs: one line an event on standard error, as JSON or as text. The log never decides about an answer: see
+//! `writer.rs` for what becomes of lines that cannot be written.
 
+use std::fs::File;
 use std::io::{self, IsTerminal};
+use std::os::fd::AsFd as _;
+use std::panic::PanicHookInfo;
 
 use clap::ValueEnum;
 use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::SubscriberInitExt;
+
+use super::Metrics;
+use super::writer;
+pub use super::writer::Guard;
+use crate::text::displayed;
 
 /// How a log line looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -32,22 +41,53 @@ pub enum Error {
         /// What the parser said.
         source: tracing_subscriber::filter::ParseError,
     },
-    /// Somebody has set up the log before.
+    /// Standard error, or the thread that writes to it.
+    #[error("the log cannot be started: {0}; is the limit of open files or threads reached?")]
+    Start(#[from] io::Error),
+    /// It was set up before.
     #[error("the log is set up already: set it up once, at the start of the process")]
     Twice(#[from] tracing_subscriber::util::TryInitError),
 }
 
-/// Sends what this process logs to standard error from now on.
+/// The most that a panic says of itself, in characters: it may quote what was sent.
+const PANIC_CHARS: usize = 500;
+
+/// Sends what this process logs to standard error from now on, panics included, until the guard is dropped. Lines
+/// that are lost are counted in `metrics`.
 ///
 /// # Errors
-/// `level` is no filter in the syntax of [`EnvFilter`], or the log was set up before.
-pub fn init(format: Format, level: &str) -> Result<(), Error> {
-    let colour = io::stderr().is_terminal();
+/// `level` is no filter in the syntax of [`EnvFilter`], the log was set up before, or the process has no place for
+/// its thread.
+pub fn init(format: Format, level: &str, metrics: &Metrics) -> Result<Guard, Error> {
+    let stderr = io::stderr();
+    let colour = stderr.is_terminal();
+    // Of its own, for the usual one has a lock that a write in progress holds: a reader that stalls would stop
+    // everything else that writes there.
+    let file = File::from(stderr.as_fd().try_clone_to_owned()?);
+    let dropped = metrics.log_lines_dropped.clone();
+    let (writer, guard) = writer::start(file, dropped, format == Format::Json)?;
     match format {
-        Format::Json => json(level, io::stderr)?.try_init()?,
-        Format::Text => text(level, colour, io::stderr)?.try_init()?,
+        Format::Json => json(level, writer)?.try_init()?,
+        Format::Text => text(level, colour, writer)?.try_init()?,
     }
-    Ok(())
+    std::panic::set_hook(Box::new(panicked));
+    Ok(guard)
+}
+
+/// The usual hook writes to standard error itself, and waits for its reader.
+fn panicked(panic: &PanicHookInfo<'_>) {
+    let payload = panic.payload();
+    let what = payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or_default();
+    tracing::error!(
+        at = panic.location().map(tracing::field::display),
+        thread = std::thread::current().name(),
+        "panicked: {}",
+        displayed(what, PANIC_CHARS)
+    );
 }
 
 fn filter(level: &str) -> Result<EnvFilter, Error> {
@@ -67,6 +107,8 @@ where
         .flatten_event(true)
         .with_current_span(false)
         .with_span_list(false)
+        // Else it says by `eprintln!` that a line was not written, which panics where none can be.
+        .log_internal_errors(false)
         .with_writer(writer)
         .with_env_filter(filter(level)?)
         .finish())
@@ -78,6 +120,7 @@ where
 {
     Ok(tracing_subscriber::fmt()
         .with_ansi(colour)
+        .log_internal_errors(false)
         .with_writer(writer)
         .with_env_filter(filter(level)?)
         .finish())

@@ -36,6 +36,7 @@ pub struct Metrics {
     namespaces: Gauge,
     namespaces_opted_in: Gauge,
     configmap_writes: Family<ResultLabel, Counter>,
+    pub(super) log_lines_dropped: Counter,
 }
 
 impl Default for Metrics {
@@ -63,6 +64,7 @@ impl Metrics {
             namespaces: Gauge::default(),
             namespaces_opted_in: Gauge::default(),
             configmap_writes: Family::default(),
+            log_lines_dropped: Counter::default(),
         };
         // A series that appears with its first failure hides that failure from rate().
         for outcome in [Outcome::Ok, Outcome::Failed] {
@@ -138,6 +140,11 @@ impl Metrics {
             "configmap_writes",
             "Writes of the script's ConfigMap",
             self.configmap_writes.clone(),
+        );
+        registry.register(
+            "log_lines_dropped",
+            "Log lines lost because standard error took them too slowly, or not at all",
+            self.log_lines_dropped.clone(),
         );
     }
 
@@ -269,6 +276,7 @@ mod tests {
             "silkroll_namespaces 12",
             "silkroll_namespaces_opted_in 3",
             "silkroll_configmap_writes_total{result=\"failed\"} 1",
+            "silkroll_log_lines_dropped_total 0",
         ] {
             assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
         }

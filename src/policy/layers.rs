@@ -1,5 +1,12 @@
 use std::borrow::Cow;
 
+use crate::text::shown;
+
+/// The longest name of a namespace, in characters.
+const LABEL: usize = 63;
+/// The longest name of an object.
+const SUBDOMAIN: usize = 253;
+
 /// Annotations as they stand in one place: full keys and their values.
 pub type Pairs<'a> = [(Cow<'a, str>, Cow<'a, str>)];
 
@@ -45,7 +52,9 @@ impl Subject<'_> {
             namespace,
             name,
         } = self;
-        let name = if name.is_empty() { "(no name)" } else { name };
+        // What the API server would refuse may be of any length.
+        let (namespace, name) = (shown(namespace, LABEL), shown(name, SUBDOMAIN));
+        let name = if name.is_empty() { "(no name)" } else { &name };
         match layer {
             Layer::Workload => format!("{kind} {namespace}/{name}"),
             Layer::Template => format!("the pod template of {kind} {namespace}/{name}"),

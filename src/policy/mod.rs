@@ -10,9 +10,10 @@ mod problem;
 mod readiness;
 mod value;
 
+pub use crate::text::{cut, quoted, visible};
 pub use keys::{Key, nearest};
 pub use layers::{Found, Layer, Layers, Pairs, Subject};
-pub use problem::{Problem, cut, quoted, visible};
+pub use problem::Problem;
 pub use readiness::{Port, Readiness};
 pub use value::{
     address_list, base_url, dns_label, dns_subdomain, env_name, header_value, http_method,

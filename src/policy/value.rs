@@ -1,5 +1,7 @@
 //! What values may look like. Each check answers `true` where the value can be used.
 
+use crate::text::deceptive;
+
 /// A whole number in plain ASCII digits within `range`: no sign, no fraction, no unit, no leading
 /// zero (which YAML 1.1 and shells would read as octal).
 #[must_use]
@@ -9,14 +11,6 @@ pub fn whole(text: &str, range: std::ops::RangeInclusive<u32>) -> bool {
         && text.bytes().all(|b| b.is_ascii_digit())
         && (text == "0" || !text.starts_with('0'));
     plain && text.parse().is_ok_and(|number| range.contains(&number))
-}
-
-/// Characters that change how text reads without being seen: controls, bidi marks, zero widths.
-pub(super) fn deceptive(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            | '\u{061c}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
 }
 
 /// One line of visible text of 1 to `most` bytes.

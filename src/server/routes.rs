@@ -20,6 +20,7 @@ use crate::admission::{MAX_BODY, Review, answer};
 use crate::engine::{Decision, NamespaceView, Settings};
 use crate::observe::Metrics;
 use crate::snapshot::{Asked, Namespaces};
+use crate::text::shown;
 
 /// How long a request waits for a namespace that the snapshot does not have: the watch event of a
 /// namespace made in the same `kubectl apply` is milliseconds behind, and more than 0.7 s was seen on
@@ -38,6 +39,11 @@ const DRY_RUNS: usize = 32;
 const MUTATE_KIB: usize = 8 * MAX_BODY / 1024;
 /// The same for `/dry-run`, of its own so that its load cannot starve `/mutate`.
 const DRY_RUN_KIB: usize = 2 * MAX_BODY / 1024;
+
+/// The longest name in the log, in characters: no object of a cluster has a longer one.
+const NAME: usize = 253;
+/// The longest message of a refusal in the log, in characters.
+const MESSAGE: usize = 500;
 
 /// What the routes need.
 #[derive(Debug)]
@@ -113,7 +119,7 @@ impl Refused {
             why = self.why,
             status = self.status.as_u16(),
             "request refused: {}",
-            self.message
+            shown(&self.message, MESSAGE)
         );
         (self.status, format!("{}\n", self.message)).into_response()
     }
@@ -146,7 +152,9 @@ async fn mutate(State(app): State<Arc<App>>, request: Request) -> Response {
     };
     let view = entry.as_deref().map_or(NamespaceView::Unknown, view_of);
     let decision = review.decide(&app.settings.load(), view, false);
-    if decision.helper && !review.dry_run {
+    // A review may claim anything: only what is known of the namespace counts.
+    let served = entry.as_ref().is_some_and(|entry| entry.is_served());
+    if decision.helper && !review.dry_run && served {
         app.asked.add(review.namespace());
     }
     log(&review, &decision);
@@ -162,10 +170,11 @@ async fn mutate(State(app): State<Arc<App>>, request: Request) -> Response {
 }
 
 fn log(review: &Review<'_>, decision: &Decision) {
+    // Anybody who reaches the port can send a review: what it says is shown and cut.
     tracing::info!(
-        uid = review.uid.0.as_ref(),
-        namespace = review.namespace(),
-        name = review.name(),
+        uid = shown(&review.uid.0, NAME).as_ref(),
+        namespace = shown(review.namespace(), NAME).as_ref(),
+        name = shown(review.name(), NAME).as_ref(),
         kind = review.kind.map_or("other", crate::engine::Kind::name),
         operation = review.operation.code(),
         dry_run = review.dry_run,

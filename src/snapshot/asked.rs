@@ -2,71 +2,98 @@
 //! keeps the helper's ConfigMap there. Only few namespaces need it, and it is larger than the script.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::watch;
+use super::changes::{Change, Changes, Teller};
 
 /// Which namespaces asked.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Asked {
     names: Mutex<BTreeSet<Box<str>>>,
-    changed: watch::Sender<()>,
-}
-
-impl Default for Asked {
-    fn default() -> Self {
-        Self {
-            names: Mutex::default(),
-            changed: watch::Sender::new(()),
-        }
-    }
+    changed: Teller,
 }
 
 impl Asked {
-    /// Notes that pods of this namespace mount the helper.
+    /// Notes that pods of this namespace mount the helper. What no namespace can be called is passed over: one such
+    /// name would spoil what the names are written into.
     pub fn add(&self, namespace: &str) {
-        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        if !names.contains(namespace) {
-            names.insert(namespace.into());
-            drop(names);
-            self.changed.send_replace(());
+        if is_name(namespace) && !self.contains(namespace) {
+            self.names().insert(namespace.into());
+            self.changed.tell(Change::One(namespace.into()));
+        }
+    }
+
+    /// Forgets a namespace that is gone.
+    pub fn remove(&self, namespace: &str) {
+        if self.names().remove(namespace) {
+            self.changed.tell(Change::One(namespace.into()));
         }
     }
 
     /// Whether it asked.
     #[must_use]
     pub fn contains(&self, namespace: &str) -> bool {
-        let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        names.contains(namespace)
+        self.names().contains(namespace)
     }
 
-    /// All that asked.
+    /// All that asked, sorted.
     #[must_use]
-    pub fn names(&self) -> Vec<Box<str>> {
-        let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        names.iter().cloned().collect()
+    pub fn all(&self) -> Vec<Box<str>> {
+        self.names().iter().cloned().collect()
     }
 
-    /// Wakes after every change; many changes may wake it once.
+    /// Which names come and go from now on.
     #[must_use]
-    pub fn changes(&self) -> watch::Receiver<()> {
-        self.changed.subscribe()
+    pub fn changes(&self) -> Changes {
+        self.changed.follow()
     }
+
+    fn names(&self) -> MutexGuard<'_, BTreeSet<Box<str>>> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether a namespace can be called so (RFC 1123 label).
+#[must_use]
+pub fn is_name(text: &str) -> bool {
+    (1..=63).contains(&text.len())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && !text.starts_with('-')
+        && !text.ends_with('-')
 }
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt as _;
+
     use super::*;
 
     #[test]
-    fn a_namespace_that_asks_wakes_once() {
+    fn a_namespace_that_asks_is_told_once_and_once_when_it_goes() {
         let asked = Asked::default();
         let mut changes = asked.changes();
+        let shop = Some(Change::One("shop".into()));
         asked.add("shop");
-        assert!(changes.has_changed().unwrap());
-        changes.mark_unchanged();
         asked.add("shop");
-        assert!(!changes.has_changed().unwrap());
+        assert_eq!(changes.next().now_or_never(), shop);
+        assert_eq!(changes.next().now_or_never(), None);
         assert!(asked.contains("shop") && !asked.contains("shop2"));
+        asked.remove("shop");
+        asked.remove("shop");
+        assert_eq!(changes.next().now_or_never(), shop);
+        assert_eq!(changes.next().now_or_never(), None);
+        assert!(asked.all().is_empty());
+    }
+
+    #[test]
+    fn what_no_namespace_can_be_called_is_passed_over() {
+        let asked = Asked::default();
+        for name in ["a b", "", "A", "a_b", "-a", "a.b", "a\n", &"a".repeat(64)] {
+            asked.add(name);
+        }
+        asked.add(&"a".repeat(63));
+        assert_eq!(asked.all().len(), 1);
     }
 }

@@ -10,6 +10,15 @@ fn entry(inject: &str) -> NamespaceEntry {
     NamespaceEntry::new([(INJECT, inject)], [], false)
 }
 
+/// Those that opted in, which are as many as are counted.
+fn served(namespaces: &Namespaces) -> Vec<String> {
+    let names = namespaces.served_where(|_, _| true);
+    let mut names: Vec<_> = names.into_iter().map(String::from).collect();
+    names.sort_unstable();
+    assert_eq!(namespaces.served(), names.len());
+    names
+}
+
 /// Long enough that reaching it means that something hangs; no test waits for it otherwise.
 const HANG: Duration = Duration::from_secs(60);
 
@@ -81,9 +90,10 @@ fn a_complete_list_removes_what_is_not_in_it() {
     assert!(namespaces.synced());
     assert!(namespaces.get("old").is_none());
     assert_eq!(namespaces.len(), 2);
-    assert_eq!(namespaces.opted_in(), ["new"]);
+    assert_eq!(served(&namespaces), ["new"]);
     namespaces.remove("new");
     assert!(namespaces.get("new").is_none());
+    assert_eq!(served(&namespaces), [""; 0]);
 }
 
 #[test]
@@ -96,7 +106,33 @@ fn a_terminating_namespace_is_not_listed_as_opted_in() {
             ..entry("enabled")
         },
     );
-    assert!(namespaces.opted_in().is_empty());
+    assert_eq!(served(&namespaces), [""; 0]);
+}
+
+#[test]
+fn the_count_of_those_that_opted_in_is_kept_along() {
+    let namespaces = Namespaces::new();
+    let going = || NamespaceEntry {
+        terminating: true,
+        ..entry("enabled")
+    };
+    for (name, entry, expected) in [
+        ("a", entry("enabled"), 1),
+        ("a", entry("true"), 1),
+        ("b", entry("disabled"), 1),
+        ("b", entry("on-request"), 2),
+        ("c", NamespaceEntry::default(), 2),
+        ("a", going(), 1),
+        ("b", entry("off"), 0),
+        ("b", entry("enabled"), 1),
+    ] {
+        namespaces.set(name, entry);
+        assert_eq!(served(&namespaces).len(), expected);
+    }
+    for name in ["b", "b", "c", "nothing"] {
+        namespaces.remove(name);
+        assert_eq!(served(&namespaces), [""; 0]);
+    }
 }
 
 #[tokio::test]
@@ -106,7 +142,7 @@ async fn waiting_for_an_unknown_name_ends_when_it_appears() {
         let namespaces = Arc::clone(&namespaces);
         tokio::spawn(async move { namespaces.wait_for("shop", HANG).await })
     };
-    while namespaces.changed.receiver_count() == 0 {
+    while namespaces.changed.followers() == 0 {
         tokio::task::yield_now().await;
     }
     namespaces.set("other", NamespaceEntry::default());
@@ -150,7 +186,7 @@ fn manifests_are_read_alone_in_a_list_and_in_a_typed_list() {
         json!({"kind": "NamespaceList", "items": [bare]}),
     ] {
         let namespaces = Namespaces::from_manifests(std::slice::from_ref(&document)).unwrap();
-        assert_eq!(namespaces.opted_in(), ["shop"], "{document}");
+        assert_eq!(served(&namespaces), ["shop"], "{document}");
     }
 }
 

@@ -107,6 +107,21 @@ pub(super) fn authority(
     pair(files, &chain, &cert, key_pem, now)
 }
 
+/// Checks certificates that callers are to trust: each of the file counts at `now`.
+///
+/// # Errors
+/// There is none, one cannot be read, or one has expired or does not count yet.
+pub fn trusted(file: &str, pem: &[u8], now: i64) -> Result<(), Error> {
+    let files = Files {
+        cert: file.to_owned(),
+        key: String::new(),
+    };
+    for der in chain(&files, pem, &[])? {
+        in_time(file, &parse(file, &der)?, now)?;
+    }
+    Ok(())
+}
+
 /// The certificates of a file, one at least.
 fn chain(
     files: &Files,
@@ -142,21 +157,7 @@ fn pair(
 ) -> Result<Pair, Error> {
     let certified = CertifiedKey::new(chain.to_vec(), signing_key(files, key_pem)?);
     belongs(files, &certified)?;
-    let not_before = leaf.validity().not_before.timestamp();
-    let not_after = leaf.validity().not_after.timestamp();
-    if now < not_before {
-        return Err(Error::NotYetValid {
-            file: files.cert.clone(),
-            not_before,
-            now,
-        });
-    }
-    if now > not_after {
-        return Err(Error::Expired {
-            file: files.cert.clone(),
-            not_after,
-        });
-    }
+    let (not_before, not_after) = in_time(&files.cert, leaf, now)?;
     Ok(Pair {
         certified: Arc::new(certified),
         not_before,
@@ -164,6 +165,28 @@ fn pair(
         names: names(leaf).map_err(unreadable(&files.cert))?,
         is_ca: leaf.is_ca(),
     })
+}
+
+/// The first and the last second of a certificate that counts at `now`.
+fn in_time(file: &str, cert: &X509Certificate<'_>, now: i64) -> Result<(i64, i64), Error> {
+    let not_before = cert.validity().not_before.timestamp();
+    let not_after = cert.validity().not_after.timestamp();
+    let file = || file.to_owned();
+    if now < not_before {
+        return Err(Error::NotYetValid {
+            file: file(),
+            not_before,
+            now,
+        });
+    }
+    if now > not_after {
+        return Err(Error::Expired {
+            file: file(),
+            not_after,
+            now,
+        });
+    }
+    Ok((not_before, not_after))
 }
 
 fn signing_key(files: &Files, key_pem: &[u8]) -> Result<Arc<dyn rustls::sign::SigningKey>, Error> {

@@ -26,9 +26,38 @@ pub(crate) fn utc(unix_seconds: i64) -> String {
     )
 }
 
+const HOUR: i64 = 60 * 60;
+const DAY: i64 = 24 * HOUR;
+
+/// How long ago something was, in whole days, or in hours where it was less than one.
+pub(crate) fn ago(then: i64, now: i64) -> String {
+    let passed = now.saturating_sub(then).max(0);
+    let (number, unit) = match passed {
+        DAY.. => (passed / DAY, "day"),
+        HOUR.. => (passed / HOUR, "hour"),
+        _ => return "less than an hour ago".to_owned(),
+    };
+    let s = if number == 1 { "" } else { "s" };
+    format!("{number} {unit}{s} ago")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_past_is_told_in_days_or_hours() {
+        for (passed, text) in [
+            (-5, "less than an hour ago"),
+            (3599, "less than an hour ago"),
+            (3600, "1 hour ago"),
+            (86_399, "23 hours ago"),
+            (86_400, "1 day ago"),
+            (12 * 86_400 + 1, "12 days ago"),
+        ] {
+            assert_eq!(ago(1_000_000, 1_000_000 + passed), text);
+        }
+    }
 
     #[test]
     fn dates_are_written_in_utc() {

@@ -1,6 +1,7 @@
 //! What can be wrong with a certificate and its key.
 
-use super::date::utc;
+use super::date::{ago, utc};
+use crate::text::shown;
 
 /// What makes a pair of no use. Each message says which file, what is wrong and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -103,14 +104,17 @@ pub enum Error {
     },
     /// The certificate has expired.
     #[error(
-        "the certificate in {file} expired on {}: issue a new one (`silkroll certs` makes one)",
-        utc(*not_after)
+        "the certificate in {file} expired on {}, {}: issue a new one (`silkroll certs` makes one)",
+        utc(*not_after),
+        ago(*not_after, *now)
     )]
     Expired {
         /// The file.
         file: String,
         /// Unix seconds.
         not_after: i64,
+        /// Unix seconds.
+        now: i64,
     },
     /// Names that callers use are missing.
     #[error(
@@ -138,10 +142,20 @@ pub enum Error {
     },
 }
 
+/// A certificate of a megabyte has tens of thousands.
+const MOST_NAMES: usize = 10;
+
 fn list(names: &[String]) -> String {
     if names.is_empty() {
-        "none".into()
-    } else {
-        names.join(", ")
+        return "none".into();
     }
+    let mut shown: Vec<_> = names
+        .iter()
+        .take(MOST_NAMES)
+        .map(|name| shown(name, 253).into_owned())
+        .collect();
+    if let more @ 1.. = names.len().saturating_sub(MOST_NAMES) {
+        shown.push(format!("{more} more"));
+    }
+    shown.join(", ")
 }

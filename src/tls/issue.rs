@@ -9,6 +9,7 @@ use rcgen::{
 };
 
 use super::check::{self, Files};
+use super::name;
 
 /// How long a CA lasts, in days: longer than most clusters, so that only leaves have to be renewed.
 pub const CA_DAYS: u32 = 3650;
@@ -22,11 +23,8 @@ const DAY: i64 = 24 * 60 * 60;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A name does not fit into a certificate.
-    #[error("{name:?} is no DNS name: give letters, digits, hyphens and dots")]
-    Name {
-        /// The name.
-        name: String,
-    },
+    #[error("{0}")]
+    Name(String),
     /// The CA's own files are of no use.
     #[error(transparent)]
     Ca(#[from] check::Error),
@@ -126,10 +124,8 @@ impl Authority {
         // Names are in the alternative names; a Common Name holds 64 characters at most.
         let (mut params, not_after) = params("silkroll", now, end);
         for name in dns {
-            let san = name
-                .as_str()
-                .try_into()
-                .map_err(|_| Error::Name { name: name.clone() })?;
+            name::dns(name).map_err(Error::Name)?;
+            let san = name.as_str().try_into()?;
             params.subject_alt_names.push(SanType::DnsName(san));
         }
         for ip in ips {

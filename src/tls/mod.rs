@@ -3,10 +3,12 @@
 pub mod check;
 pub mod config;
 pub mod issue;
+pub mod name;
 pub mod reload;
 
 pub(crate) mod date;
 mod fault;
+mod file;
 
 pub use check::{Files, Pair};
 pub use reload::{Event, Reloader, Slot};

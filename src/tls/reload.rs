@@ -5,9 +5,7 @@
 //! one in place.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,11 +17,10 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::check::{self, Files, Pair};
 use super::date;
+use super::file::read;
 
 /// How often files are read where nothing else is said. The kubelet itself takes 30 to 100 s.
 pub const POLL: Duration = Duration::from_secs(10);
-/// Far beyond any chain; a file that is longer was named by mistake.
-const LARGEST_FILE: u64 = 1024 * 1024;
 const DAY: i64 = 24 * 60 * 60;
 /// When every day brings a warning: two weeks before the end, or within the last tenth of a
 /// certificate that lives shorter. What renews certificates does it earlier (cert-manager: after
@@ -105,8 +102,10 @@ pub enum Event {
         /// What it is for.
         names: Vec<String>,
     },
-    /// The files are of no use; what was served before still is.
+    /// The files are of no use.
     Refused {
+        /// Whether one that was loaded before is served on; else none is.
+        serving: bool,
         /// Which file, what is wrong, what to do.
         reason: String,
     },
@@ -258,6 +257,7 @@ impl Reloader {
         let told = !self.slot.is_set();
         if told {
             (self.report)(Event::Refused {
+                serving: false,
                 reason: reason.clone(),
             });
         }
@@ -276,6 +276,7 @@ impl Reloader {
         if let Some(refused) = refused.filter(|refused| !refused.told) {
             refused.told = true;
             (self.report)(Event::Refused {
+                serving: self.slot.is_set(),
                 reason: refused.reason.clone(),
             });
         }
@@ -291,27 +292,6 @@ impl Reloader {
             (self.report)(Event::Expiring { not_after, days });
         }
     }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, String> {
-    let file = |error: io::Error| {
-        format!(
-            "{} cannot be read ({error}): is the Secret there and mounted? `silkroll certs` makes \
-             a pair",
-            path.display()
-        )
-    };
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|open| open.take(LARGEST_FILE + 1).read_to_end(&mut bytes))
-        .map_err(file)?;
-    if bytes.len() as u64 > LARGEST_FILE {
-        return Err(format!(
-            "{} is larger than 1 MiB, so it is no certificate or key: name the right file",
-            path.display()
-        ));
-    }
-    Ok(bytes)
 }
 
 fn hash(cert: &[u8], key: &[u8]) -> [u8; 32] {

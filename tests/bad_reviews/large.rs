@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 use silkroll::admission::MAX_BODY;
 
 use crate::ask::{
-    Expected, SPLICE, again, check, container, denied, injected, left_alone, nested, object, pod,
-    server, spliced,
+    Expected, SPLICE, again, check, container, deceives, denied, injected, left_alone, nested,
+    object, pod, server, spliced,
 };
 use crate::support;
 
@@ -256,4 +256,98 @@ fn ten_thousand_unknown_annotations_are_told_in_a_few_warnings() {
         warnings[10],
         "silkroll: 9990 more unknown annotations under silkroll.dev/"
     );
+}
+
+/// Where something long is put, and how.
+type Change<'a> = (&'a str, &'a dyn Fn(&mut Value));
+
+#[test]
+fn what_was_sent_is_repeated_in_part_only() {
+    const LONG: usize = 6 * 1024 * 1024;
+    let server = server();
+    // Each is one byte as it is sent, and six where it is escaped as text, 44 where that is escaped once more.
+    let long = "\u{7f}".repeat(LONG);
+    let with = |change: &dyn Fn(&mut Value)| {
+        let mut review = object(|_| {});
+        change(&mut review);
+        review
+    };
+    let refused: &[Change<'_>] = &[
+        ("dryRun", &|review| {
+            review["request"]["dryRun"] = long.clone().into()
+        }),
+        ("request", &|review| review["request"] = long.clone().into()),
+        ("uid", &|review| {
+            review["request"]["uid"] = long.clone().into()
+        }),
+        ("kind", &|review| review["kind"] = long.clone().into()),
+        ("apiVersion", &|review| {
+            review["apiVersion"] = long.clone().into()
+        }),
+        ("the kind of the request", &|review| {
+            review["request"]["kind"] = long.clone().into();
+        }),
+    ];
+    for (place, change) in refused {
+        let body = with(change).to_string();
+        let answer = server.mutate(body.as_bytes());
+        assert_eq!(answer.status, 400, "{place}");
+        assert!(answer.body.len() < 600, "{place}: {}", answer.body.len());
+        assert!(
+            !deceives(answer.text().trim_end()),
+            "{place}: {}",
+            answer.text()
+        );
+    }
+    let answered: &[Change<'_>] = &[
+        ("name", &|review| {
+            review["request"]["name"] = long.clone().into()
+        }),
+        ("namespace", &|review| {
+            review["request"]["namespace"] = long.clone().into()
+        }),
+        ("object", &|review| {
+            review["request"]["object"] = long.clone().into()
+        }),
+        ("metadata", &|review| {
+            review["request"]["object"]["metadata"] = long.clone().into()
+        }),
+        ("annotations", &|review| {
+            review["request"]["object"]["metadata"]["annotations"] = long.clone().into();
+        }),
+        ("an annotation", &|review| {
+            support::annotate(&mut review["request"]["object"], "drain-seconds", &long);
+        }),
+        ("a key of ours", &|review| {
+            support::annotate(&mut review["request"]["object"], &long, "1");
+        }),
+        ("a container's name", &|review| {
+            review["request"]["object"]["spec"]["template"]["spec"]["containers"][0]["name"] =
+                long.clone().into();
+        }),
+        ("containers", &|review| {
+            review["request"]["object"]["spec"]["template"]["spec"]["containers"] =
+                long.clone().into();
+        }),
+    ];
+    for (place, change) in answered {
+        let review = again(&with(change));
+        let answer = server.mutate(review.to_string().as_bytes());
+        assert_eq!(answer.status, 200, "{place}: {}", answer.text());
+        let response = answer.json()["response"].clone();
+        for part in ["status", "warnings", "auditAnnotations"] {
+            let text = response[part].to_string();
+            assert!(
+                text.len() < 2500,
+                "{place}: {part} has {} bytes",
+                text.len()
+            );
+        }
+        let uid = &review["request"]["uid"];
+        let line = server.logged(place, |line| line["uid"] == *uid).to_string();
+        assert!(line.len() < 4000 && !deceives(&line), "{place}: {line}");
+    }
+    // Nothing in the log of all this is long, of whatever request it is.
+    let longest = server.longest_line();
+    assert!(longest < 4000, "{longest}");
 }

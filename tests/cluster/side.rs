@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use silkroll::cluster::{Cluster, Files, Observer, Version, Wanted, Write};
+use silkroll::cluster::{Cluster, Files, Notes, Observer, Version, Wanted, Write};
 use silkroll::snapshot::Namespaces;
 
 use super::ControlPlane;
@@ -21,6 +22,7 @@ pub(crate) struct Side {
 pub(crate) struct Seen {
     writes: Mutex<Vec<Write>>,
     pub(crate) version: Mutex<Option<Version>>,
+    pub(crate) version_unknown: AtomicBool,
 }
 
 impl Observer for Seen {
@@ -30,6 +32,9 @@ impl Observer for Seen {
     fn version(&self, version: Version) {
         *self.version.lock().unwrap() = Some(version);
     }
+    fn version_unknown(&self) {
+        self.version_unknown.store(true, Ordering::SeqCst);
+    }
 }
 
 impl Side {
@@ -38,6 +43,15 @@ impl Side {
     }
 
     pub(crate) async fn start_with(kubeconfig: &Path, files: &Files, wanted: Wanted) -> Self {
+        Self::start_noting(kubeconfig, files, wanted, None).await
+    }
+
+    pub(crate) async fn start_noting(
+        kubeconfig: &Path,
+        files: &Files,
+        wanted: Wanted,
+        notes: Option<Notes>,
+    ) -> Self {
         let kubeconfig = Kubeconfig::read_from(kubeconfig).unwrap();
         let options = KubeConfigOptions::default();
         let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options)
@@ -49,7 +63,7 @@ impl Side {
         let run = cluster.run(
             Arc::clone(&namespaces),
             vec![(files.clone(), wanted)],
-            None,
+            notes,
             Arc::clone(&seen) as _,
         );
         let task = tokio::spawn(async move {

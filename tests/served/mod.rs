@@ -138,6 +138,13 @@ impl Served {
         lines.iter().find(|line| is(line)).unwrap().clone()
     }
 
+    /// The length of the longest line so far.
+    pub(crate) fn longest_line(&self) -> usize {
+        let lines = self.log.lines.lock().unwrap();
+        let length = |line: &Value| line.to_string().len();
+        lines.iter().map(length).max().unwrap_or_default()
+    }
+
     /// A fresh TLS connection.
     pub(crate) fn connect(&self) -> Stream {
         let tcp = TcpStream::connect(self.addr).unwrap();
@@ -177,7 +184,7 @@ impl Drop for Served {
     }
 }
 
-fn client_config(authority: &Authority) -> Arc<ClientConfig> {
+pub(crate) fn client_config(authority: &Authority) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     let ca = CertificateDer::from_pem_slice(authority.issued.cert_pem.as_bytes()).unwrap();
     roots.add(ca).unwrap();

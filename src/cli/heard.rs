@@ -1,0 +1,168 @@
+//! What the cluster side and the certificates report while `silkroll serve` runs: for readiness, metrics, the log and
+//! the engine's settings.
+
+use std::sync::Arc;
+
+use crate::cluster::{self, Version, Write};
+use crate::observe::Metrics;
+use crate::observe::labels::Outcome;
+use crate::server::admin::Condition;
+use crate::server::routes::App;
+use crate::text::shown;
+use crate::tls::date;
+use crate::tls::reload::Event;
+
+/// How much of a certificate's names the log shows, in characters: it may have thousands.
+const NAMES: usize = 500;
+
+/// A certificate was loaded, refused, or nears its end.
+pub(super) fn tell(event: &Event, metrics: &Metrics, condition: &Condition) {
+    match event {
+        Event::Loaded { not_after, names } => {
+            metrics.certificate_reload(Outcome::Ok);
+            metrics.certificate_not_after(*not_after);
+            condition.set(true);
+            let names = shown(&names.join(" "), NAMES).into_owned();
+            tracing::info!(not_after, names, "certificate loaded");
+        }
+        Event::Refused { serving, reason } => {
+            metrics.certificate_reload(Outcome::Failed);
+            let so = if *serving {
+                "the one loaded before stays in use"
+            } else {
+                "there is none to serve with, so every call fails"
+            };
+            tracing::error!("certificate refused; {so}: {reason}");
+        }
+        Event::Expiring { not_after, days } if *days < 0 => {
+            tracing::error!(
+                not_after,
+                days,
+                "the certificate expired {}, callers refuse it; put a new one in its place",
+                date::ago(*not_after, date::now())
+            );
+        }
+        Event::Expiring { not_after, days } => {
+            tracing::warn!(
+                not_after,
+                days,
+                "the certificate expires soon; put a new one in its place"
+            );
+        }
+    }
+}
+
+/// What the cluster side does, for readiness, metrics and the engine's settings.
+pub(super) struct Observer {
+    app: Arc<App>,
+    known: Condition,
+    /// None where the version was given.
+    version: Option<Condition>,
+}
+
+impl Observer {
+    /// `version` is the condition that the version is known or given up; none where it was given by flag.
+    pub(super) fn new(app: Arc<App>, known: Condition, version: Option<Condition>) -> Self {
+        let observer = Self {
+            app,
+            known,
+            version,
+        };
+        // An older API server denies a Deployment with the native sleep; the script is right with all of them.
+        observer.native_sleep(false);
+        observer
+    }
+
+    fn native_sleep(&self, native_sleep: bool) {
+        if self.version.is_some() {
+            self.app.settings.rcu(|settings| {
+                let mut settings = (**settings).clone();
+                settings.native_sleep = native_sleep;
+                settings
+            });
+        }
+    }
+
+    fn ready(&self) {
+        if let Some(version) = &self.version {
+            version.set(true);
+        }
+    }
+}
+
+impl cluster::Observer for Observer {
+    fn namespaces(&self, known: usize, opted_in: usize) {
+        self.app.metrics.namespaces(known, opted_in);
+        self.known.set(true);
+    }
+
+    fn configmap(&self, write: Write) {
+        match write {
+            Write::Failed => self.app.metrics.configmap_write(Outcome::Failed),
+            _ => self.app.metrics.configmap_write(Outcome::Ok),
+        }
+    }
+
+    fn version(&self, version: Version) {
+        self.native_sleep(version.has_native_sleep());
+        self.ready();
+    }
+
+    fn version_unknown(&self) {
+        if self.version.is_some() {
+            tracing::warn!(
+                "the API server's version is still unknown: serving as if it had no native sleep, so hooks are the \
+                 script and need a shell; --kubernetes-version says it"
+            );
+        }
+        self.ready();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::Observer as _;
+    use crate::engine::Settings;
+    use crate::server::admin::Readiness;
+    use crate::snapshot::Namespaces;
+
+    fn app() -> Arc<App> {
+        let namespaces = Arc::new(Namespaces::new());
+        Arc::new(App::new(Settings::default(), namespaces, Arc::default()))
+    }
+
+    #[test]
+    fn until_the_version_is_known_the_script_is_used_and_readiness_waits_a_while() {
+        let new = Version {
+            major: 1,
+            minor: 30,
+        };
+        let old = Version { minor: 29, ..new };
+        let (app, readiness) = (app(), Readiness::default());
+        let version = readiness.condition("version", "");
+        let known = Readiness::default().condition("namespaces", "");
+        let observer = Observer::new(Arc::clone(&app), known, Some(version));
+        let native = || app.settings.load().native_sleep;
+        assert_eq!((native(), readiness.report().0), (false, false));
+        observer.version_unknown();
+        assert_eq!((native(), readiness.report().0), (false, true));
+        for (version, expected) in [(new, true), (old, false), (new, true)] {
+            observer.version(version);
+            assert_eq!((native(), readiness.report().0), (expected, true));
+        }
+    }
+
+    #[test]
+    fn a_version_that_was_given_stays() {
+        let app = app();
+        let known = Readiness::default().condition("namespaces", "");
+        let observer = Observer::new(Arc::clone(&app), known, None);
+        observer.version(Version {
+            major: 1,
+            minor: 20,
+        });
+        observer.version_unknown();
+        assert!(app.settings.load().native_sleep);
+    }
+}

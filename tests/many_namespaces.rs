@@ -1,0 +1,163 @@
+//! Many namespaces on a real control plane, with the real binary: each ConfigMap is written once, and a restart that
+//! has nothing to write writes nothing.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a helper that fails is a test that fails"
+)]
+
+mod cluster;
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use cluster::{ControlPlane, Options, eventually};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
+use kube::api::{ListParams, PostParams};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Api, Client};
+use serde_json::{Value, json};
+
+/// Enough for anything quadratic to show; a control plane in a test takes them in seconds.
+const NAMESPACES: usize = 1000;
+/// Creations under way at once.
+const AT_ONCE: usize = 16;
+
+struct Serving(Child);
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Serving {
+    /// The binary of this build, or the one that is to be compared with it.
+    fn start(plane: &ControlPlane, certs: &Path) -> Self {
+        let binary = std::env::var("SILKROLL_BINARY");
+        let binary = binary.unwrap_or_else(|_| env!("CARGO_BIN_EXE_silkroll").to_owned());
+        let mut child = Command::new(binary)
+            .args(["serve", "--listen", "127.0.0.1:0", "--drain-seconds", "0"])
+            .args(["--admin-listen", "127.0.0.1:0"])
+            .arg("--tls-cert")
+            .arg(certs.join("tls.crt"))
+            .arg("--tls-key")
+            .arg(certs.join("tls.key"))
+            .env("KUBECONFIG", plane.kubeconfig())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+        Self(child)
+    }
+
+    /// Processor time since its start.
+    fn cpu(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.0.id())).unwrap();
+        let after_name = stat.rsplit_once(')').unwrap().1;
+        let ticks: Vec<u64> = after_name
+            .split_whitespace()
+            .skip(11)
+            .take(2)
+            .map(|field| field.parse().unwrap())
+            .collect();
+        // USER_HZ is 100 on every Linux that Rust runs on.
+        Duration::from_millis(ticks.iter().sum::<u64>() * 10)
+    }
+
+    /// Waits until it has been at rest for a while: what it has to do, it has done.
+    fn rests(&self) {
+        let mut last = (self.cpu(), Instant::now());
+        eventually("rest", || {
+            let now = self.cpu();
+            if now > last.0 + Duration::from_millis(20) {
+                last = (now, Instant::now());
+            }
+            (last.1.elapsed() > Duration::from_secs(3)).then_some(())
+        });
+    }
+}
+
+/// How often each namespace's ConfigMap was to be created, by the API server's own record.
+fn creations(plane: &ControlPlane) -> BTreeMap<String, usize> {
+    let mut found = BTreeMap::new();
+    for event in plane.audit() {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let object = &event["objectRef"];
+        let namespace = text(&object["namespace"]);
+        if event["verb"] == "create"
+            && object["resource"] == "configmaps"
+            && text(&object["name"]).starts_with("silkroll-")
+            && namespace.starts_with("many-")
+        {
+            *found.entry(namespace).or_default() += 1;
+        }
+    }
+    found
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_config_map_is_written_once_and_a_restart_writes_none() {
+    let plane = ControlPlane::start(Options::default());
+    let certs = plane.dir().join("serving");
+    let made = Command::new(env!("CARGO_BIN_EXE_silkroll"))
+        .args(["certs", "--dir", certs.to_str().unwrap()])
+        .stderr(Stdio::null())
+        .status();
+    assert!(made.unwrap().success());
+    let kubeconfig = Kubeconfig::read_from(plane.kubeconfig()).unwrap();
+    let options = KubeConfigOptions::default();
+    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options);
+    let client = Client::try_from(config.await.unwrap()).unwrap();
+
+    // They opt in while it runs, so that each event finds many others.
+    let serving = Serving::start(&plane, &certs);
+    let api = Api::<Namespace>::all(client.clone());
+    stream::iter(0..NAMESPACES)
+        .map(|n| {
+            let namespace = json!({"metadata": {
+                "name": format!("many-{n}"), "annotations": {"silkroll.dev/inject": "enabled"}}});
+            let api = api.clone();
+            async move {
+                let namespace = serde_json::from_value(namespace).unwrap();
+                api.create(&PostParams::default(), &namespace).await
+            }
+        })
+        .buffer_unordered(AT_ONCE)
+        .try_collect::<Vec<_>>()
+        .await
+        .unwrap();
+    let maps = Api::<ConfigMap>::all(client);
+    let labelled = ListParams::default().labels("app.kubernetes.io/managed-by=silkroll");
+    let begun = Instant::now();
+    while maps.list_metadata(&labelled).await.unwrap().items.len() < NAMESPACES {
+        assert!(
+            begun.elapsed() < Duration::from_secs(120),
+            "they never came"
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    serving.rests();
+    println!("until all are there: {:?} of processor time", serving.cpu());
+    let written = creations(&plane);
+    println!("written: {}", written.values().sum::<usize>());
+    assert_eq!(written.len(), NAMESPACES);
+    // Of another binary only the figures are wanted.
+    let compared = std::env::var_os("SILKROLL_BINARY").is_some();
+    let twice: Vec<_> = written.iter().filter(|(_, times)| **times > 1).collect();
+    assert!(compared || twice.is_empty(), "{}: {twice:?}", twice.len());
+    drop(serving);
+
+    let serving = Serving::start(&plane, &certs);
+    serving.rests();
+    println!("a restart: {:?} of processor time", serving.cpu());
+    assert_eq!(creations(&plane), written);
+}

@@ -19,6 +19,7 @@ mod grace;
 mod hint;
 mod hook;
 mod inject;
+mod own;
 mod patch;
 mod probe;
 mod report;

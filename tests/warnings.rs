@@ -111,6 +111,7 @@ fn what_was_meant_as_the_opt_in_is_told_to_everybody_who_applies_there() {
         ),
         // Plain.
         (none, none, ""),
+        (&[("status", "{}")], none, ""),
         (&[("inject", "disabled"), ("drain-seconds", "9")], none, ""),
         (
             &[("inject", "on-request"), ("drain-seconds", "9")],

@@ -38,9 +38,11 @@ pub(super) fn not_opted_in(layers: &Layers<'_>, asks: bool) -> Option<String> {
             idle(layers).map(|what| format!("{what} has no effect: namespace {name} {OPT_IN}"))
         })
         .or_else(|| {
-            let (key, _) = layers.namespace.iter().chain(layers.namespace_labels).next()?;
+            let (key, _) = names(layers.namespace)
+                .chain(names(layers.namespace_labels))
+                .next()?;
             Some(format!(
-                "nothing was injected: Namespace {name} has {}, but no silkroll.dev/inject: enabled or \
+                "nothing was injected: Namespace {name} has {PREFIX}{}, but no silkroll.dev/inject: enabled or \
                  on-request opts in, disabled ends this warning",
                 cut(key, 60)
             ))

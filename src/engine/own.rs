@@ -89,8 +89,8 @@ fn breaks(c: char) -> bool {
 
 /// Whether a URL or path takes an instance out of a list.
 fn leaves(url: &str) -> bool {
-    // Eureka: /eureka/apps/APP/ID, and /status under it.
-    let eureka = url.contains("/apps/");
+    // Eureka: /apps/APP/ID, mostly under /eureka, and /status under it; /apps alone is many a folder.
+    let eureka = url.contains("/eureka/apps/") || url.contains("/apps/") && url.contains("/status");
     let within = |c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_';
     eureka
         || PARTS.iter().any(|part| url.contains(part))
@@ -135,6 +135,10 @@ mod tests {
                 "curl --request PUT http://$HOST_IP:8500/v1/agent/service/deregister/web",
                 registry,
             ),
+            (
+                "curl -X PUT eureka:8761/apps/SHOP/id/status?value=DOWN",
+                registry,
+            ),
             ("curl -s localhost:22222/offline && sleep 15", registry),
             (
                 "python3 -c \"import urllib.request as u; u.urlopen('http://localhost:8080/actuator/serviceregistry')\"",
@@ -157,6 +161,7 @@ mod tests {
             ("curl localhost:8080/actuator/shutdown", None),
             ("curl localhost/health; echo offline", None),
             ("nginx -s quit", None),
+            ("python3 /opt/apps/stop.py", None),
             ("curl localhost:8080/offline-files/flush", None),
             ("/app/deregister.sh", None),
         ] {

@@ -75,6 +75,27 @@ proptest! {
     }
 
     #[test]
+    fn the_users_variables_stand_first_but_for_an_address_that_they_refer_to(
+        plain in workload(), namespace in namespace()
+    ) {
+        let settings = Settings::default();
+        let (stored, first) = create(&plain, &namespace, &settings);
+        prop_assume!(first.outcome == Outcome::Injected);
+        let containers = |object: &Value| {
+            object["spec"]["template"]["spec"]["containers"].as_array().unwrap().clone()
+        };
+        for (before, after) in containers(&plain).iter().zip(containers(&stored)) {
+            let users = before["env"].as_array().cloned().unwrap_or_default();
+            let entries = after["env"].as_array().cloned().unwrap_or_default();
+            let refers = users.iter().any(|entry| entry["value"] == "$(podip)");
+            let has = users.iter().any(|entry| entry["name"] == "podip");
+            let at = usize::from(refers && !has && entries.len() > users.len());
+            prop_assert_eq!(&entries[at..at + users.len()], &users[..]);
+            prop_assert!(at == 0 || entries[0]["name"] == "podip");
+        }
+    }
+
+    #[test]
     fn replacing_with_the_same_manifest_rolls_nothing_out(
         plain in workload(), namespace in namespace(), later in namespace()
     ) {

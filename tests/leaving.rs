@@ -532,3 +532,78 @@ fn changing_from_one_hook_to_the_other_leaves_nothing_behind() {
         assert_eq!(after, fresh, "{first} to {second}");
     }
 }
+
+#[test]
+fn readiness_and_every_registry_take_the_same_port_for_the_main_one() {
+    let ports = |list: &[(&str, u16)]| {
+        let port = |(name, number): &(&str, u16)| json!({"name": name, "containerPort": number});
+        Value::from(list.iter().map(port).collect::<Vec<_>>())
+    };
+    let apart = ports(&[("management", 8081), ("http", 8080)]);
+    let open = ports(&[("http", 8080), ("grpc", 9090), ("metrics", 9100)]);
+    let declared = "(http 8080, grpc 9090, metrics 9100)";
+    for (annotations, setting, needed) in [
+        (
+            &[("deregister", "nacos"), ("nacos-server", "http://n:8848")][..],
+            ("SILKROLL_NACOS_PORT", "8080"),
+            "set silkroll.dev/nacos-port",
+        ),
+        (
+            &[("deregister", "eureka"), ("eureka-server", "http://e:8761")],
+            ("SILKROLL_EUREKA_INSTANCE", "{podname}:web:8080"),
+            "set silkroll.dev/eureka-instance",
+        ),
+        (
+            &[
+                ("deregister", "consul"),
+                ("consul-service-id", "web-{port}"),
+            ],
+            ("SILKROLL_CONSUL_SERVICE_ID", "web-8080"),
+            "silkroll.dev/consul-service-id: \"web-{port}\"",
+        ),
+        (
+            &[("deregister", "http"), ("http-url", "http://a/?p={port}")],
+            ("SILKROLL_HTTP_PORT", "8080"),
+            "write the number",
+        ),
+        // The actuator has the port that is named for it.
+        (
+            &[("deregister", "spring")],
+            ("SILKROLL_SPRING_PORT", "8081"),
+            "set silkroll.dev/spring-port",
+        ),
+    ] {
+        let mut manifest = deployment();
+        let container =
+            |object: &Value| object["spec"]["template"]["spec"]["containers"][0].clone();
+        manifest["spec"]["template"]["spec"]["containers"][0]["ports"] = apart.clone();
+        let (stored, decision) = create(&manifest, &opted_in(annotations), &Settings::default());
+        let stored = container(&stored);
+        assert_eq!(
+            stored["readinessProbe"]["tcpSocket"]["port"], 8080,
+            "{decision:?}"
+        );
+        let entry = json!({"name": setting.0, "value": setting.1});
+        assert!(
+            stored["env"].as_array().unwrap().contains(&entry),
+            "{decision:?}"
+        );
+        // Where it stays open, what to set and what there is to choose from.
+        let decision = decided(annotations, |pod| {
+            pod["containers"][0]["ports"] = open.clone();
+        });
+        assert_eq!(decision.patch, None, "{annotations:?}");
+        let told = decision.warnings.concat();
+        assert!(told.contains(needed) && told.contains(declared), "{told}");
+    }
+    let decision = decided(&[], |pod| pod["containers"][0]["ports"] = open.clone());
+    assert_eq!(decision.outcome, Outcome::Injected);
+    let says = format!(
+        "no readiness probe was added, it declares 3 TCP ports {declared}; set silkroll.dev/readiness"
+    );
+    assert!(
+        decision.warnings.concat().contains(&says),
+        "{:?}",
+        decision.warnings
+    );
+}

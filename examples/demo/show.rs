@@ -111,11 +111,15 @@ impl Show {
                     at += seconds(part);
                 }
             }
-            println!(
-                "  {:>5}  SIGTERM  the app has {} s to end by itself",
-                seconds("sigterm"),
-                seconds("shutdown")
-            );
+            match timeline["sigterm"].as_i64() {
+                Some(at) => println!(
+                    "  {at:>5}  SIGTERM  the app has {} s to end by itself",
+                    seconds("shutdown")
+                ),
+                None => println!(
+                    "  {at:>5}  hook     the container's own preStop, not bounded; then SIGTERM"
+                ),
+            }
             println!("  {:>5}  SIGKILL", seconds("sigkill"));
         }
     }

@@ -134,18 +134,27 @@ fn stop(timeline: &Timeline) -> String {
             format!("the server is told to end and waited for, {end} s at most"),
         );
     }
-    if hook > 0 {
-        row(
+    match hook {
+        Some(0) => {}
+        Some(seconds) => row(
             leave + drain + end,
             "hook",
-            format!("the container's own preStop, {hook} s"),
+            format!("the container's own preStop, {seconds} s"),
+        ),
+        None => row(
+            leave + drain + end,
+            "hook",
+            "the container's own preStop, not bounded (existing-pre-stop-seconds); SIGTERM comes when it ends"
+                .to_owned(),
+        ),
+    }
+    if let (Some(at), Some(seconds)) = (sigterm, shutdown) {
+        row(
+            at,
+            "SIGTERM",
+            format!("the app has {seconds} s to end by itself"),
         );
     }
-    row(
-        sigterm,
-        "SIGTERM",
-        format!("the app has {shutdown} s to end by itself"),
-    );
     row(
         sigkill,
         "SIGKILL",

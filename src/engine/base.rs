@@ -40,8 +40,8 @@ pub(super) struct Base<'a> {
 #[derive(Debug, Default)]
 pub(super) struct BaseContainer<'a> {
     pub(super) our_env: Vec<usize>,
-    /// The user's own `podip`, where an apply merged it into ours.
-    pub(super) pod_ip: Option<Box<RawValue>>,
+    /// The user's own `podip`, where an apply merged it into ours, and its position.
+    pub(super) pod_ip: Option<(usize, Box<RawValue>)>,
     pub(super) our_mounts: Vec<usize>,
     pub(super) lifecycle: Members<'a>,
     pub(super) pre_stop: BaseHook<'a>,
@@ -157,7 +157,7 @@ fn part_container<'a>(
             our_env.push(at);
         }
         whole &= merged.is_none();
-        pod_ip = pod_ip.or(merged);
+        pod_ip = pod_ip.or(merged.map(|users| (at, users)));
     }
     whole &= our_env.len() == record.map_or(0, |record| record.env.len());
     // A mount of our name without a volume of ours is the user's.

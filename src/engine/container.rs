@@ -9,6 +9,7 @@ use super::emit::WantedContainer;
 use super::env::{self, Entry};
 use super::hook::{self, PreStop};
 use super::inject::{Budget, Injection};
+use super::own;
 use super::probe::{self, Probe};
 use super::report::Reason;
 use super::status;
@@ -66,10 +67,12 @@ impl<'a> Injection<'a> {
                 wanted.pre_stop = Some(hook.text);
             }
             PreStop::Keep(why) => {
+                budget.kept = budget.kept.max(hook::sleeps(user));
                 own = kept_seconds(policy, user);
                 self.step("pre-stop", container, || why.to_owned());
             }
             PreStop::Unchainable(why) => {
+                budget.kept = budget.kept.max(hook::sleeps(user));
                 own = kept_seconds(policy, user);
                 self.step("pre-stop", container, || format!("kept: {why}"));
                 self.warnings.push(format!(
@@ -78,6 +81,7 @@ impl<'a> Injection<'a> {
             }
         }
         budget.own = budget.own.max(i64::from(own));
+        budget.unbounded |= hook::is_unbounded(policy, user);
         let script = record
             .pre_stop
             .as_ref()
@@ -120,17 +124,22 @@ impl<'a> Injection<'a> {
         if native || !chained {
             return;
         }
-        if policy.existing_pre_stop_seconds.is_none() && !user.get().contains("\"sleep\":{") {
+        let calls = own::calls(user).filter(|_| !policy.says("existing-pre-stop"));
+        if let Some(calls) = calls {
+            let warning = own::warning(policy, &container.name, calls);
+            self.warnings.push(warning);
+        } else if policy.existing_pre_stop_seconds.is_none() && !user.get().contains("\"sleep\":{")
+        {
             self.warnings.push(format!(
                 "container {}: its own preStop runs after the drain, in the app's shutdown time; \
                  say what it needs with silkroll.dev/existing-pre-stop-seconds",
                 container.name
             ));
         }
-        if policy.hook == Hook::Script && !hook::shows_shell(&shell_evidence(container, base)) {
+        if shell_is_a_guess(policy, container, base) {
             self.warnings.push(format!(
                 "container {}: chaining its own preStop needs /bin/sh in the image; without one set \
-                 silkroll.dev/hook to binary",
+                 silkroll.dev/hook to binary, with one to script",
                 container.name
             ));
         }
@@ -148,11 +157,10 @@ impl<'a> Injection<'a> {
         match hook::post_start(policy, base.post_start.user.as_deref(), place) {
             Ok(hook) => {
                 self.step("post-start", container, || hook.line);
-                let new = !base.post_start.ours && policy.hook == Hook::Script;
-                if new && !hook::shows_shell(&shell_evidence(container, base)) {
+                if !base.post_start.ours && shell_is_a_guess(policy, container, base) {
                     self.warnings.push(format!(
                         "container {}: a start hook runs /bin/sh; an image without a shell will not \
-                         start with it: then set silkroll.dev/hook to binary",
+                         start with it: then set silkroll.dev/hook to binary, else to script",
                         container.name
                     ));
                 }
@@ -204,6 +212,33 @@ impl<'a> Injection<'a> {
         }
         if !wanted.env.is_empty() {
             self.step("env", container, || env_line(&wanted.env));
+        }
+        if wanted.env.iter().any(|entry| entry.name == POD_IP) {
+            self.warn_of_hidden_pod_ip(container, base);
+        }
+    }
+
+    /// An `envFrom` that may set `podip` is in most large manifests, and hardly one does: a warning for
+    /// each would be read by nobody. It is given where the container's own parts speak of `podip`, which
+    /// then may have come from there.
+    fn warn_of_hidden_pod_ip(&mut self, container: &Container<'_>, base: &BaseContainer<'_>) {
+        if !env::may_come_from_elsewhere(container) {
+            return;
+        }
+        let entries = container.env.items.iter().enumerate();
+        let users = entries.filter(|(at, _)| base.our_env.binary_search(at).is_err());
+        let mut texts = shell_evidence(container, base);
+        texts.extend(users.map(|(_, entry)| entry.get()));
+        if texts.iter().any(|text| text.contains(POD_IP)) {
+            self.warnings.push(format!(
+                "container {}: podip is the pod's address now, also where its envFrom sets another; to \
+                 keep that, or to end this warning, write podip in its env",
+                container.name
+            ));
+        } else {
+            self.step("env", container, || {
+                "podip of env stands over one of envFrom, if there is any".to_owned()
+            });
         }
     }
 
@@ -311,6 +346,18 @@ fn check_mounts(container: &Container<'_>, base: &BaseContainer<'_>) -> Result<(
         ));
     }
     Ok(())
+}
+
+/// Whether a shell is needed that nothing shows to be there. An explicit `hook: script` is taken at its
+/// word.
+fn shell_is_a_guess(
+    policy: &Policy<'_>,
+    container: &Container<'_>,
+    base: &BaseContainer<'_>,
+) -> bool {
+    policy.hook == Hook::Script
+        && !policy.says("hook")
+        && !hook::shows_shell(&shell_evidence(container, base))
 }
 
 /// What the container's own parts say about its image; hooks of ours name a shell without proving one.

@@ -1,5 +1,6 @@
 //! Who is covered: what namespace and workload say about `silkroll.dev/inject`.
 
+use super::hint;
 use super::report::{Decision, Reason};
 use crate::policy::{Found, Inject, Layer, Layers, Pairs, Problem, cut};
 
@@ -38,9 +39,9 @@ impl<'a> NamespaceView<'a> {
 /// Whether a workload is covered.
 pub(super) enum Cover {
     Yes,
-    /// The workload says no.
-    Workload(Reason),
-    /// The namespace says no, with a warning where the workload says otherwise.
+    /// The workload says no, or does not ask where it has to, with a warning where it looks as if it did.
+    Workload(Reason, Option<String>),
+    /// The namespace says no, with a warning where something says otherwise.
     Namespace(Reason, Option<String>),
     /// What is said cannot be used.
     Invalid(Box<Decision>),
@@ -83,22 +84,10 @@ pub(super) fn cover(layers: &Layers<'_>, view: NamespaceView<'_>, deny: bool) ->
     let opted = match (view, namespace) {
         (NamespaceView::Assumed, _) => Inject::Enabled,
         (_, None) => {
-            let warning = asks.then(|| {
-                format!(
-                    "{} says silkroll.dev/inject: enabled, but namespace {name} has not opted in: \
-                     annotate the namespace with silkroll.dev/inject=enabled or on-request",
-                    layers.subject.place(Layer::Workload)
-                )
-            });
-            let labelled = layers
-                .labels()
-                .find(|(layer, key)| *layer == Layer::Namespace && *key == "inject")
-                .map(|_| {
-                    format!(
-                        "silkroll.dev/inject is a label on Namespace {name}: Silkroll reads annotations, make it one"
-                    )
-                });
-            return Cover::Namespace(Reason::NamespaceNotOptedIn, warning.or(labelled));
+            return Cover::Namespace(
+                Reason::NamespaceNotOptedIn,
+                hint::not_opted_in(layers, asks),
+            );
         }
         (_, Some(found)) => match Inject::parse(found.value) {
             Some(opted) => opted,
@@ -124,8 +113,10 @@ pub(super) fn cover(layers: &Layers<'_>, view: NamespaceView<'_>, deny: bool) ->
             found,
             "allowed on a workload is enabled or disabled (true, false)",
         ),
-        (_, Some(Inject::Disabled)) => Cover::Workload(Reason::WorkloadDisabled),
-        (None, None) if opted == Inject::OnRequest => Cover::Workload(Reason::NotRequested),
+        (_, Some(Inject::Disabled)) => Cover::Workload(Reason::WorkloadDisabled, None),
+        (None, None) if opted == Inject::OnRequest => {
+            Cover::Workload(Reason::NotRequested, hint::not_requested(layers))
+        }
         (_, Some(_)) | (None, None) => Cover::Yes,
     }
 }

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use super::base::{Base, BaseContainer, BaseHook};
-use super::env::Entry;
+use super::env::{self, Entry};
 use super::patch::{Patch, list, object, same, string};
 use super::status::Was;
 use super::view::{Container, List, Presence, Template};
@@ -58,7 +58,6 @@ pub(super) fn template(
         &template.spec.volumes,
         &base.our_volumes,
         &volumes,
-        End::Last,
         was.and_then(|was| was.get("volumes")).map(|raw| raw.get()),
     );
     grace(patch, template, base, wanted, was);
@@ -91,16 +90,12 @@ fn container(
     wanted: &WantedContainer,
 ) {
     let was = |name: &str| base.was.and_then(|was| was.get(name)).map(|raw| raw.get());
-    let users = base.pod_ip.as_deref().map(RawValue::get);
-    let ours = wanted.env.iter().map(|entry| entry.text.as_str());
-    let env: Vec<&str> = users.into_iter().chain(ours).collect();
-    settle_list(
+    env::settle(
         patch,
         &format!("{pointer}/env"),
         &present.env,
-        &base.our_env,
-        &env,
-        End::First,
+        base,
+        &wanted.env,
         was("env"),
     );
     let mounts: Vec<&str> = wanted.mount.into_iter().collect();
@@ -110,7 +105,6 @@ fn container(
         &present.mounts,
         &base.our_mounts,
         &mounts,
-        End::Last,
         was("volumeMounts"),
     );
     lifecycle(
@@ -134,32 +128,21 @@ fn is_null(raw: Option<&RawValue>) -> bool {
     raw.is_some_and(|raw| raw.get() == "null")
 }
 
-/// Where elements of ours stand in a list.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum End {
-    First,
-    Last,
-}
-
-/// Brings a list to the user's elements and the wanted ones.
+/// Brings a list to the user's elements and the wanted ones, which stand after them.
 fn settle_list(
     patch: &mut Patch,
     pointer: &str,
     present: &List<'_>,
     ours: &[usize],
     wanted: &[&str],
-    end: End,
     was: Option<&str>,
 ) {
     if ours.is_empty() {
         match (wanted, present.presence) {
             ([], _) => {}
             (_, Presence::Present) => {
-                for (at, item) in wanted.iter().enumerate() {
-                    match end {
-                        End::First => patch.add(&format!("{pointer}/{at}"), item),
-                        End::Last => patch.add(&format!("{pointer}/-"), item),
-                    }
+                for item in wanted {
+                    patch.add(&format!("{pointer}/-"), item);
                 }
             }
             _ => patch.add(pointer, &list(wanted.iter().copied())),
@@ -174,16 +157,12 @@ fn settle_list(
         .map(|(_, item)| item.get())
         .collect();
     // At the end, order does not matter: what is there stays where a merge has put it.
-    if end == End::Last
-        && let ([at], [item]) = (ours, wanted)
+    if let ([at], [item]) = (ours, wanted)
         && same(present.items[*at].get(), item)
     {
         return;
     }
-    let target: Vec<&str> = match end {
-        End::First => wanted.iter().chain(&users).copied().collect(),
-        End::Last => users.iter().chain(wanted).copied().collect(),
-    };
+    let target: Vec<&str> = users.iter().chain(wanted).copied().collect();
     if target.is_empty() {
         match was {
             Some(was) => patch.replace(pointer, was),

@@ -89,10 +89,13 @@ impl Hash {
         self.text("ports");
         self.raw(container.ports);
         self.text("env");
-        if let Some(user) = base.pod_ip.as_deref() {
-            self.text(&plain(user));
+        for (at, item) in container.env.items.iter().enumerate() {
+            match &base.pod_ip {
+                Some((place, users)) if *place == at => self.text(&plain(users)),
+                _ if base.our_env.binary_search(&at).is_ok() => {}
+                _ => self.text(&plain(item)),
+            }
         }
-        self.list(&container.env, &base.our_env);
         self.text("mounts");
         self.list(&container.mounts, &base.our_mounts);
         self.text("lifecycle");

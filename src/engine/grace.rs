@@ -77,13 +77,15 @@ impl Injection<'_> {
                 "terminationGracePeriodSeconds is {grace}; the cluster autoscaler cuts it at {AUTOSCALER_LIMIT} s unless told otherwise"
             ));
         }
+        let known = (!budget.unbounded).then(|| own.max(budget.kept));
+        let sigterm = known.map(|hook| hook_needs - own + hook);
         self.timeline = Some(Timeline {
             leave: budget.leave,
             drain: budget.drain,
             end: budget.end,
-            hook: own,
-            sigterm: hook_needs,
-            shutdown: grace - hook_needs,
+            hook: known,
+            sigterm,
+            shutdown: sigterm.map(|at| grace - at),
             sigkill: grace,
         });
         Ok(())

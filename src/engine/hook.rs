@@ -42,6 +42,24 @@ enum Chain {
     Unknown(String),
 }
 
+/// Whether the user's own hook runs on beside or in ours, for nobody knows how long. The script bounds
+/// it where `existing-pre-stop-seconds` says by what; a sleep says it itself.
+pub(super) fn is_unbounded(policy: &Policy<'_>, user: Option<&RawValue>) -> bool {
+    let replaced = policy.existing_pre_stop == ExistingPreStop::Replace;
+    policy.existing_pre_stop_seconds.unwrap_or(0) == 0
+        && user.is_some_and(|hook| !replaced && !view::members(hook).is_empty())
+        && sleeps(user) == 0
+}
+
+/// Seconds of a hook that is the native sleep; 0 for others.
+pub(super) fn sleeps(user: Option<&RawValue>) -> i64 {
+    let members = user.map(view::members).unwrap_or_default();
+    match view::member(&members, "sleep").map(chain_sleep) {
+        Some(Chain::Sleep(seconds)) => i64::from(seconds),
+        _ => 0,
+    }
+}
+
 /// Decides on the preStop hook.
 pub(super) fn pre_stop(
     policy: &Policy<'_>,

@@ -93,6 +93,10 @@ pub(super) struct Budget {
     pub(super) drain: i64,
     pub(super) end: i64,
     pub(super) own: i64,
+    /// A sleep of the user's that stays alone; the grace period holds it already.
+    pub(super) kept: i64,
+    /// An own hook of which nobody knows how long it takes.
+    pub(super) unbounded: bool,
 }
 
 impl Injection<'_> {

@@ -16,8 +16,10 @@ mod emit;
 mod env;
 mod fingerprint;
 mod grace;
+mod hint;
 mod hook;
 mod inject;
+mod own;
 mod patch;
 mod probe;
 mod report;
@@ -165,11 +167,9 @@ impl Stop {
 #[must_use]
 pub fn decide(ask: &Ask<'_>) -> Decision {
     if !ask.remove && !ask.settings.kinds.contains(&ask.kind) {
-        return Decision::skipped(Reason::KindNotCovered);
+        return weigh::left_out(ask);
     }
-    if let Some(old) = ask.old.filter(|_| !ask.remove)
-        && nothing_changed(ask, old)
-    {
+    if !ask.remove && nothing_changed(ask) {
         return Decision::new(Outcome::Unchanged, Reason::NothingChanged);
     }
     let Some(raw) = ask.object.template() else {
@@ -208,9 +208,12 @@ fn malformed(ask: &Ask<'_>, what: &str) -> Decision {
     ))
 }
 
-/// Whether the UPDATE touches nothing that Silkroll looks at. Bytes are compared, not values: the
+/// Whether it is an UPDATE that touches nothing that Silkroll looks at. Bytes are compared, not values: the
 /// API server writes both objects with one encoder.
-fn nothing_changed(ask: &Ask<'_>, old: &Object<'_>) -> bool {
+fn nothing_changed(ask: &Ask<'_>) -> bool {
+    let Some(old) = ask.old else {
+        return false;
+    };
     let (Some(new_spec), Some(old_spec)) = (&ask.object.spec, &old.spec) else {
         return false;
     };

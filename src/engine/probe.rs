@@ -18,10 +18,9 @@ pub(super) enum Probe {
 /// Decides on the probe of one container.
 pub(super) fn plan(policy: &Policy<'_>, place: &Place<'_>) -> Result<Probe, Problem> {
     let Some((readiness, found)) = &policy.readiness else {
-        return Ok(match place.ports {
-            [only] => tcp(&only.number.to_string(), &policy.probe),
-            [] => Probe::NoPort("it declares no TCP port".to_owned()),
-            _ => Probe::NoPort(format!("it declares {} TCP ports", place.ports.len())),
+        return Ok(match place.main_port() {
+            Ok(port) => tcp(&port.to_string(), &policy.probe),
+            Err(why) => Probe::NoPort(format!("it declares {why}")),
         });
     };
     let port = |port: &Port<'_>| match port {

@@ -130,12 +130,12 @@ pub struct Timeline {
     pub drain: i64,
     /// At most, for the server to end after the drain (`nginx`, `signal`).
     pub end: i64,
-    /// For the user's own hook.
-    pub hook: i64,
-    /// When SIGTERM comes at the latest.
-    pub sigterm: i64,
-    /// The app's own time after SIGTERM, before the kubelet ends it.
-    pub shutdown: i64,
+    /// For the user's own hook; none where nothing bounds it but the grace period.
+    pub hook: Option<i64>,
+    /// When SIGTERM comes at the latest; none where an own hook may take up to `sigkill`.
+    pub sigterm: Option<i64>,
+    /// The app's own time after SIGTERM, before the kubelet ends it; none as `sigterm`.
+    pub shutdown: Option<i64>,
     /// When SIGKILL comes: terminationGracePeriodSeconds.
     pub sigkill: i64,
 }

@@ -11,7 +11,7 @@ use super::patch::{self, Patch};
 use super::report::{Decision, Outcome, Reason};
 use super::status::{self, Status};
 use super::view::Template;
-use super::{Ask, Object, Stop, emit, fingerprint, inject, rollout};
+use super::{Ask, Object, Stop, emit, fingerprint, hint, inject, nothing_changed, rollout};
 use crate::leave::{METHODS, MOUNT_PATH};
 use crate::policy::{self, Layers, Pairs};
 
@@ -35,6 +35,34 @@ pub(super) fn nobodys(ask: &Ask<'_>, template: &RawValue) -> Option<Decision> {
         Cover::Namespace(reason, Some(warning)) => Some(Decision::skipped(reason).warn(&warning)),
         _ => None,
     }
+}
+
+/// A workload of a kind that the settings leave out. Its author hears what an author of a covered kind
+/// would hear, and, where the namespace would cover it, that the kind is left out.
+pub(super) fn left_out(ask: &Ask<'_>) -> Decision {
+    let mut decision = Decision::skipped(Reason::KindNotCovered);
+    let Some(raw) = ask.object.template().filter(|_| !nothing_changed(ask)) else {
+        return decision;
+    };
+    if let Some(as_if_covered) = nobodys(ask, raw) {
+        decision.warnings = as_if_covered.warnings;
+        return decision;
+    }
+    let Ok(template) = Template::read(raw) else {
+        return decision;
+    };
+    let labels = template.our_labels();
+    let layers = layers(ask, &template.metadata.annotations.ours, &labels);
+    match cover::cover(&layers, ask.view, false) {
+        Cover::Yes => decision.push_warning(&hint::kind_left_out(ask)),
+        Cover::Workload(_, warning) | Cover::Namespace(_, warning) => {
+            if let Some(warning) = warning {
+                decision.push_warning(&warning);
+            }
+        }
+        Cover::Invalid(invalid) => decision.warnings = invalid.warnings,
+    }
+    decision
 }
 
 fn layers<'a>(
@@ -142,7 +170,15 @@ impl<'a> Weighed<'a> {
         }
         match cover {
             Cover::Yes => self.covered(),
-            Cover::Workload(reason) => self.remove(reason, reason),
+            Cover::Workload(reason, warning) => {
+                let decision = self.remove(reason, reason);
+                match warning {
+                    Some(warning) if decision.outcome != Outcome::Removed => {
+                        decision.warn(&warning)
+                    }
+                    _ => decision,
+                }
+            }
             Cover::Namespace(reason, warning) => {
                 // On a CREATE nothing is touched where nobody has opted in; on an UPDATE what was
                 // injected here before is given back.
@@ -168,7 +204,8 @@ impl<'a> Weighed<'a> {
                         skipped
                     }
                 };
-                if let Some(warning) = warning {
+                // What was said above tells of the namespace already.
+                if let Some(warning) = warning.filter(|_| decision.warnings.is_empty()) {
                     decision.push_warning(&warning);
                 }
                 decision

@@ -48,7 +48,7 @@ pub(super) fn plan(policy: &Policy<'_>, place: &Place<'_>) -> Result<Leave, Prob
             Ok(port) => format!("{{podname}}:{app}:{port}"),
             Err(why) => {
                 return Err(policy.method_problem(format!(
-                    "its instance id ends in the port, and {why}: set silkroll.dev/eureka-instance, e.g. {{podname}}:{app}:8080"
+                    "set silkroll.dev/eureka-instance, e.g. {{podname}}:{app}:8080: {why}"
                 )));
             }
         },

@@ -92,7 +92,7 @@ pub(super) fn plan(policy: &Policy<'_>, place: &Place<'_>) -> Result<Leave, Prob
     }
     if uses("{port}") {
         let port = place.port(None).map_err(|allowed| {
-            policy.method_problem(format!("{{port}} is used and {allowed}: write the number"))
+            policy.method_problem(format!("write the number for {{port}}: {allowed}"))
         })?;
         vars.push(text("SILKROLL_HTTP_PORT", port.to_string()));
     }

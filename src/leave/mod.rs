@@ -9,16 +9,18 @@ mod helper;
 mod http;
 mod nacos;
 mod none;
+mod port;
 mod process;
 mod script;
 mod spring;
 
 pub use helper::{Arch, HELPER_PATH, Helper};
+pub use port::DeclaredPort;
 pub use script::{
     CONFIG_MAP_PREFIX, LAUNCH_START, LAUNCH_STOP, MOUNT_PATH, SCRIPT_KEY, Script, VOLUME,
 };
 
-use crate::policy::{Found, Hook, Method, Policy, Port, Problem};
+use crate::policy::{Found, Hook, Method, Policy, Problem};
 
 /// The methods as the policy needs them, in the order of the documentation.
 pub const METHODS: &[Method] = &[
@@ -65,15 +67,6 @@ pub struct Place<'a> {
     pub container: &'a str,
     /// Its declared TCP ports.
     pub ports: &'a [DeclaredPort<'a>],
-}
-
-/// A port that a container declares.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeclaredPort<'a> {
-    /// Its name, where it has one.
-    pub name: Option<std::borrow::Cow<'a, str>>,
-    /// 1 to 65535.
-    pub number: u16,
 }
 
 /// An environment variable for the script.
@@ -207,11 +200,7 @@ fn with_port(
     }
     match port {
         Ok(port) => Ok(found.value.replace("{port}", &port.to_string())),
-        Err(why) => Err(policy.misfit(
-            key,
-            found,
-            format!("{{port}} is used and {why}: write the number"),
-        )),
+        Err(why) => Err(policy.misfit(key, found, format!("write the number for {{port}}: {why}"))),
     }
 }
 
@@ -219,65 +208,5 @@ fn text(name: &'static str, value: impl Into<String>) -> Var {
     Var {
         name,
         value: VarValue::Text(value.into()),
-    }
-}
-
-impl Place<'_> {
-    /// The number of a port that a setting names, else of the only TCP port that is declared.
-    ///
-    /// # Errors
-    /// What the port would have to be, as the end of a sentence.
-    pub fn port(&self, wanted: Option<Port<'_>>) -> Result<u16, String> {
-        match wanted {
-            Some(Port::Number(number)) => Ok(number),
-            Some(Port::Name(name)) => self
-                .ports
-                .iter()
-                .find(|port| port.name.as_deref() == Some(name))
-                .map(|port| port.number)
-                .ok_or_else(|| {
-                    format!(
-                        "container {} declares no TCP port of that name ({})",
-                        self.container,
-                        self.declared()
-                    )
-                }),
-            None => match self.ports {
-                [only] => Ok(only.number),
-                [] => Err(format!(
-                    "container {} declares no TCP port, so the port must be named",
-                    self.container
-                )),
-                _ => Err(format!(
-                    "container {} declares {} TCP ports ({}), so the port must be named",
-                    self.container,
-                    self.ports.len(),
-                    self.declared()
-                )),
-            },
-        }
-    }
-
-    fn declared(&self) -> String {
-        /// More would push the rest out of a kubectl warning.
-        const SHOWN: usize = 5;
-        if self.ports.is_empty() {
-            return "it declares none".to_owned();
-        }
-        let names: Vec<_> = self
-            .ports
-            .iter()
-            .take(SHOWN)
-            .map(|port| match &port.name {
-                Some(name) => format!("{name} {}", port.number),
-                None => port.number.to_string(),
-            })
-            .collect();
-        let more = if self.ports.len() > SHOWN {
-            ", …"
-        } else {
-            ""
-        };
-        format!("declared: {}{more}", names.join(", "))
     }
 }

@@ -62,7 +62,7 @@ pub(super) fn plan(policy: &Policy<'_>, place: &Place<'_>) -> Result<Leave, Prob
         .port(wanted.and_then(|found| Port::parse(found.value)))
         .map_err(|allowed| match &wanted {
             Some(found) => policy.misfit("nacos-port", found, allowed),
-            None => policy.method_problem(format!("{allowed}: set silkroll.dev/nacos-port")),
+            None => policy.method_problem(format!("set silkroll.dev/nacos-port: {allowed}")),
         })?;
 
     let mut vars = vec![

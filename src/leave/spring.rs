@@ -32,14 +32,16 @@ pub(super) const METHOD: Method = Method {
 pub(super) fn plan(policy: &Policy<'_>, place: &Place<'_>) -> Result<Leave, Problem> {
     let or = |key: &str, default| policy.setting(key).map_or(default, |found| found.value);
     let wanted = policy.setting("port");
-    let port = place
-        .port(wanted.and_then(|found| Port::parse(found.value)))
-        .map_err(|allowed| match &wanted {
-            Some(found) => policy.misfit("spring-port", found, allowed),
-            None => policy.method_problem(format!(
-                "{allowed}: set silkroll.dev/spring-port, the actuator's port"
-            )),
-        })?;
+    let port = match wanted.and_then(|found| Port::parse(found.value)) {
+        None => place.actuator_port(),
+        given => place.port(given),
+    };
+    let port = port.map_err(|allowed| match &wanted {
+        Some(found) => policy.misfit("spring-port", found, allowed),
+        None => policy.method_problem(format!(
+            "set silkroll.dev/spring-port, the actuator's port: {allowed}"
+        )),
+    })?;
     let (path, status) = (or("path", PATH), or("status", "DOWN"));
     Ok(Leave {
         summary: format!("POST status {status} to 127.0.0.1:{port}{path}"),

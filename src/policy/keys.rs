@@ -1,4 +1,4 @@
-use super::{Inject, Layer, Method, Readiness, value};
+use super::{Inject, Layer, Method, PREFIX, Pairs, Readiness, value};
 
 /// One annotation: its name, its check and what to say where the check fails.
 #[derive(Debug, Clone, Copy)]
@@ -178,4 +178,27 @@ pub fn nearest(name: &str, methods: &'static [Method]) -> Option<&'static str> {
         .min_by_key(|(distance, known)| (*distance, *known))
         .filter(|(distance, known)| *distance <= 2 + known.len() / 6)
         .map(|(_, known)| known)
+}
+
+/// The known key that an unknown one was probably meant for: the nearest by spelling; else, where the
+/// value switches something on or off and nothing beside it is called so, `inject` (`enabled=true`).
+#[must_use]
+pub fn suggestion(
+    name: &str,
+    value: &str,
+    beside: &Pairs<'_>,
+    methods: &'static [Method],
+) -> Option<&'static str> {
+    const SWITCH: &str = "inject";
+    nearest(name, methods).or_else(|| {
+        let taken = beside
+            .iter()
+            .any(|(key, _)| key.strip_prefix(PREFIX) == Some(SWITCH));
+        (!taken && Inject::parse(value).is_some()).then_some(SWITCH)
+    })
+}
+
+/// Whether there is a key of this name, given without the prefix.
+pub(crate) fn is_known(name: &str, methods: &'static [Method]) -> bool {
+    lookup(name, methods).is_some()
 }

@@ -11,7 +11,7 @@ mod readiness;
 mod value;
 
 pub use crate::text::{cut, quoted, visible};
-pub use keys::{Key, nearest};
+pub use keys::{Key, nearest, suggestion};
 pub use layers::{Found, Layer, Layers, Pairs, Subject};
 pub use problem::Problem;
 pub use readiness::{Port, Readiness};
@@ -19,6 +19,8 @@ pub use value::{
     address_list, base_url, dns_label, dns_subdomain, env_name, header_value, http_method,
     http_url, placeholder_text, port, printable_text, text_block, url_path, whole,
 };
+
+pub(crate) use keys::is_known;
 
 use keys::KEYS;
 
@@ -157,6 +159,13 @@ impl<'a> Policy<'a> {
         self.layers.find(key.name)
     }
 
+    /// Whether a key, given without the prefix, was written out and not taken by default: who wrote it
+    /// knows the object.
+    #[must_use]
+    pub fn says(&self, name: &str) -> bool {
+        self.layers.find(name).is_some()
+    }
+
     /// The value of a setting that the method cannot do without; `what` says what it is.
     ///
     /// # Errors
@@ -252,7 +261,10 @@ pub fn resolve<'a>(layers: &Layers<'a>, methods: &'static [Method]) -> Resolved<
                 }
                 // Each costs a comparison with every known key, and nobody reads more.
                 None if notes.len() >= MOST_NOTES => more += 1,
-                None => notes.push(unknown(name, layer, layers.subject, methods)),
+                None => {
+                    let near = suggestion(name, value, pairs, methods);
+                    notes.push(unknown(name, near, layer, layers.subject));
+                }
             }
         }
     }
@@ -274,10 +286,16 @@ pub fn resolve<'a>(layers: &Layers<'a>, methods: &'static [Method]) -> Resolved<
     Resolved { policy, notes }
 }
 
-fn unknown(name: &str, layer: Layer, subject: Subject<'_>, methods: &'static [Method]) -> String {
+/// What to say of a key that is not known; `near` is the one that may have been meant.
+pub(crate) fn unknown(
+    name: &str,
+    near: Option<&str>,
+    layer: Layer,
+    subject: Subject<'_>,
+) -> String {
     let place = subject.place(layer);
     let shown = cut(name, 60);
-    match nearest(name, methods) {
+    match near {
         Some(near) => {
             format!("{PREFIX}{shown} on {place} is not known; did you mean {PREFIX}{near}?")
         }
@@ -351,7 +369,8 @@ pub fn check_default(key: &str, value: &str, methods: &'static [Method]) -> Resu
         ));
     }
     let Some(known) = keys::lookup(name, methods) else {
-        return Err(unknown(name, Layer::Default, subject, methods));
+        let near = nearest(name, methods);
+        return Err(unknown(name, near, Layer::Default, subject));
     };
     match known.check(value, Layer::Default, methods) {
         Ok(()) => Ok(format!("{PREFIX}{name}")),

@@ -82,12 +82,18 @@ fn what_is_none_of_ours_is_allowed_untouched() {
             (
                 "a StatefulSet, not covered",
                 of_kind(named("apps", "v1", "StatefulSet"), deployment()),
-                untouched("kind-not-covered"),
+                left_alone(
+                    "kind-not-covered",
+                    "--workloads of Silkroll has deployment, not",
+                ),
             ),
             (
                 "a DaemonSet, not covered",
                 of_kind(named("apps", "v1", "DaemonSet"), deployment()),
-                untouched("kind-not-covered"),
+                left_alone(
+                    "kind-not-covered",
+                    "--workloads of Silkroll has deployment, not",
+                ),
             ),
             (
                 "DELETE",

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::ask::{
     again, annotated, check, check_all, container, denied, injected, left_alone, object, request,
-    server, server_that_warns, untouched,
+    server, server_that_warns,
 };
 use crate::hostile;
 use crate::support;
@@ -67,7 +67,10 @@ fn a_hostile_value_is_denied_on_a_workload_and_warned_of_on_a_namespace() {
                 "where nobody has opted in",
                 &server,
                 &unasked,
-                untouched("namespace-not-opted-in"),
+                left_alone(
+                    "namespace-not-opted-in",
+                    "silkroll.dev/drain-seconds on Deployment default/web has no effect",
+                ),
             ),
         ] {
             let body = review.to_string();

@@ -28,5 +28,6 @@ mod hooks;
 mod kinds;
 mod nothing;
 mod opting;
+mod told;
 mod upheaval;
 mod validity;

@@ -23,6 +23,9 @@ fn hook() -> impl Strategy<Value = Value> {
     prop_oneof![
         Just(json!({"exec": {"command": ["/bin/sh", "-c", "echo `id` $(id) \"x\""]}})),
         Just(json!({"exec": {"command": ["/app/stop"]}})),
+        Just(
+            json!({"exec": {"command": ["curl", "-XPUT", "http://nacos:8848/nacos/v1/ns/instance?ip=1"]}})
+        ),
         Just(json!({"exec": {}})),
         Just(
             json!({"httpGet": {"path": "/stop", "port": 8080, "scheme": "HTTP",
@@ -53,6 +56,8 @@ fn lifecycle() -> impl Strategy<Value = Value> {
 fn env() -> impl Strategy<Value = Value> {
     let entry = prop_oneof![
         Just(json!({"name": "A", "value": "$(podip)"})),
+        Just(json!({"name": "A", "value": "$$(podip)"})),
+        Just(json!({"name": "C", "value": "1"})),
         Just(json!({"name": "podip", "value": "192.0.2.1"})),
         Just(
             json!({"name": "podip", "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "status.podIP"}}})
@@ -86,6 +91,9 @@ fn container(name: &'static str) -> impl Strategy<Value = Value> {
             json!([{"name": "web", "containerPort": 8080}, {"name": "admin", "containerPort": 8081}])
         ),
         Just(
+            json!([{"name": "web", "containerPort": 8080}, {"name": "grpc", "containerPort": 8081}])
+        ),
+        Just(
             json!([{"containerPort": 70000}, {"containerPort": 0}, {"containerPort": 53, "protocol": "UDP"}])
         ),
     ];
@@ -107,20 +115,24 @@ fn container(name: &'static str) -> impl Strategy<Value = Value> {
         maybe(mounts),
         maybe(lifecycle()),
         maybe(probe),
+        maybe(Just(json!([{"configMapRef": {"name": "a"}}]))),
         maybe(unknown()),
     )
-        .prop_map(move |(env, ports, mounts, lifecycle, probe, future)| {
-            object([
-                ("name", Some(name.into())),
-                ("image", Some("i:1".into())),
-                ("ports", ports),
-                ("env", env),
-                ("volumeMounts", mounts),
-                ("lifecycle", lifecycle),
-                ("readinessProbe", probe),
-                ("futureField", future),
-            ])
-        })
+        .prop_map(
+            move |(env, ports, mounts, lifecycle, probe, from, future)| {
+                object([
+                    ("name", Some(name.into())),
+                    ("image", Some("i:1".into())),
+                    ("ports", ports),
+                    ("envFrom", from),
+                    ("env", env),
+                    ("volumeMounts", mounts),
+                    ("lifecycle", lifecycle),
+                    ("readinessProbe", probe),
+                    ("futureField", future),
+                ])
+            },
+        )
 }
 
 fn grace() -> impl Strategy<Value = Value> {

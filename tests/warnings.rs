@@ -1,0 +1,427 @@
+//! What the author of a workload is told on kubectl's stderr, and what not: law 6, never silent, and
+//! nothing on plain success.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests may stop at whatever is wrong"
+)]
+
+mod support;
+
+use serde_json::{Value, json};
+use silkroll::admission::Review;
+use silkroll::engine::{Decision, Kind, NamespaceView, Outcome, Reason, Settings};
+use support::{Pairs, annotate, create, deployment, opted_in, pairs, review, update};
+
+/// CREATE in a namespace with these annotations and labels.
+fn ask(object: &Value, annotations: &Pairs, labels: &Pairs, settings: &Settings) -> Decision {
+    let body = review("CREATE", object, &Value::Null);
+    let view = NamespaceView::Known {
+        annotations,
+        labels,
+    };
+    Review::read(&body).unwrap().decide(settings, view, false)
+}
+
+/// What an UPDATE does.
+type Edit = fn(&mut Value);
+
+/// The one warning, or nothing; each short enough for kubectl.
+fn told(decision: &Decision) -> String {
+    assert!(decision.warnings.len() < 2, "{:?}", decision.warnings);
+    for warning in &decision.warnings {
+        assert!(warning.chars().count() < 250, "{warning}");
+    }
+    decision.warnings.concat()
+}
+
+fn templated(key: &str, value: &str) -> Value {
+    let mut object = deployment();
+    object["spec"]["template"]["metadata"]["annotations"] =
+        json!({format!("silkroll.dev/{key}"): value});
+    object
+}
+
+fn annotated(list: &[(&str, &str)]) -> Value {
+    let mut object = deployment();
+    for (key, value) in list {
+        annotate(&mut object, key, value);
+    }
+    object
+}
+
+fn labelled(key: &str) -> Value {
+    let mut object = deployment();
+    object["metadata"]["labels"] = json!({format!("silkroll.dev/{key}"): "x"});
+    object
+}
+
+#[test]
+fn what_was_meant_as_the_opt_in_is_told_to_everybody_who_applies_there() {
+    let none: &[(&str, &str)] = &[];
+    let inject = "did you mean silkroll.dev/inject?";
+    for (annotations, labels, says) in [
+        (&[("injection", "enabled")][..], none, inject),
+        (&[("Inject", "enabled")], none, inject),
+        (&[("injct", "enabled")], none, inject),
+        (&[("enabled", "true")], none, inject),
+        (&[("auto", "enabled")], none, inject),
+        // The one that leads to the opt-in goes first.
+        (&[("drain-second", "9"), ("injekt", "on")], none, inject),
+        (
+            &[("drain-second", "9")],
+            none,
+            "did you mean silkroll.dev/drain-seconds?; the namespace has not opted in",
+        ),
+        (
+            &[("team", "a")],
+            none,
+            "is not known and has no effect; the namespace has not opted in",
+        ),
+        (
+            &[("deregister", "nacos"), ("nacos-server", "http://n:8848")],
+            none,
+            "Namespace shop has silkroll.dev/deregister, but no silkroll.dev/inject",
+        ),
+        (
+            none,
+            &[("inject", "enabled")],
+            "is a label on Namespace shop: Silkroll reads annotations, make it one",
+        ),
+        (
+            none,
+            &[("injct", "enabled")],
+            "did you mean the annotation silkroll.dev/inject?",
+        ),
+        (
+            none,
+            &[("enabled", "true")],
+            "did you mean the annotation silkroll.dev/inject?",
+        ),
+        (
+            none,
+            &[("drain-seconds", "9")],
+            "Namespace shop has silkroll.dev/drain-seconds, but no",
+        ),
+        (
+            &[("inject", "yes")],
+            none,
+            "silkroll.dev/inject: \"yes\" on Namespace shop cannot be used: allowed is enabled",
+        ),
+        // Plain.
+        (none, none, ""),
+        (&[("status", "{}")], none, ""),
+        (&[("inject", "disabled"), ("drain-seconds", "9")], none, ""),
+        (
+            &[("inject", "on-request"), ("drain-seconds", "9")],
+            none,
+            "",
+        ),
+    ] {
+        // As fast as can be, and with something of ours in the template, which has to be read then.
+        let mut mentions = deployment();
+        mentions["spec"]["template"]["spec"]["containers"][0]["args"] = json!(["/silkroll"]);
+        for object in [deployment(), mentions] {
+            let (annotations, labels) = (pairs(annotations), pairs(labels));
+            let decision = ask(&object, &annotations, &labels, &Settings::default());
+            assert_eq!(decision.outcome, Outcome::Skipped, "{annotations:?}");
+            let told = told(&decision);
+            assert!(told.contains(says), "{annotations:?} {labels:?}: {told}");
+            assert_eq!(told.is_empty(), says.is_empty(), "{annotations:?}: {told}");
+        }
+    }
+}
+
+#[test]
+fn a_setting_of_a_workload_that_nothing_comes_of_is_told() {
+    let not_opted_in = "has no effect: namespace shop has not opted in";
+    let not_asked = "has no effect: namespace shop injects on request, and nothing here says";
+    for (object, says) in [
+        (
+            annotated(&[("drain-seconds", "20")]),
+            "silkroll.dev/drain-seconds on Deployment shop/web",
+        ),
+        (
+            templated("nacos-server", "http://n:8848"),
+            "silkroll.dev/nacos-server on the pod template of Deployment shop/web",
+        ),
+        (
+            annotated(&[("drain-second", "20")]),
+            "silkroll.dev/drain-second (did you mean silkroll.dev/drain-seconds?) on Deployment",
+        ),
+        (
+            annotated(&[("injct", "enabled")]),
+            "silkroll.dev/injct (did you mean silkroll.dev/inject?) on Deployment shop/web",
+        ),
+        (
+            annotated(&[("enabled", "true")]),
+            "silkroll.dev/enabled (did you mean silkroll.dev/inject?) on Deployment shop/web",
+        ),
+        (
+            labelled("inject"),
+            "the label silkroll.dev/inject on Deployment shop/web (Silkroll reads annotations)",
+        ),
+        (deployment(), ""),
+    ] {
+        for (namespace, end) in [
+            (pairs(&[]), not_opted_in),
+            (pairs(&[("inject", "on-request")]), not_asked),
+        ] {
+            let decision = ask(&object, &namespace, &pairs(&[]), &Settings::default());
+            let told = told(&decision);
+            assert_eq!(told.is_empty(), says.is_empty(), "{told}");
+            assert!(told.contains(says), "{told}");
+            assert!(told.is_empty() || told.contains(end), "{told}");
+        }
+        // Where the namespace's owner or the author said no, that is an answer.
+        let disabled = pairs(&[("inject", "disabled")]);
+        let decision = ask(&object, &disabled, &pairs(&[]), &Settings::default());
+        assert_eq!(told(&decision), "");
+        let mut out = object.clone();
+        annotate(&mut out, "inject", "disabled");
+        let on_request = pairs(&[("inject", "on-request")]);
+        let decision = ask(&out, &on_request, &pairs(&[]), &Settings::default());
+        assert_eq!(told(&decision), "");
+    }
+}
+
+#[test]
+fn a_setting_is_told_with_an_update_that_changes_something_and_not_with_others() {
+    let silent = pairs(&[]);
+    let misspelt = pairs(&[("injct", "enabled")]);
+    let stored = annotated(&[("drain-seconds", "20")]);
+    let edits: [(Edit, bool); 4] = [
+        (|d| d["spec"]["replicas"] = 9.into(), false),
+        (|d| d["metadata"]["labels"] = json!({"a": "b"}), false),
+        // As the deployment controller writes it.
+        (
+            |d| d["metadata"]["annotations"]["deployment.kubernetes.io/revision"] = "2".into(),
+            false,
+        ),
+        (
+            |d| d["spec"]["template"]["spec"]["containers"][0]["image"] = "web:2".into(),
+            true,
+        ),
+    ];
+    for kinds in [Kind::ALL.to_vec(), vec![Kind::StatefulSet]] {
+        let settings = Settings {
+            kinds,
+            ..Settings::default()
+        };
+        for namespace in [&silent, &misspelt] {
+            for (edit, tells) in edits {
+                let mut new = stored.clone();
+                edit(&mut new);
+                let (_, decision) = update(&new, &stored, namespace, &settings);
+                assert_eq!(told(&decision).is_empty(), !tells, "{decision:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_kind_that_the_settings_leave_out_is_told_where_it_would_be_covered() {
+    let mut set = deployment();
+    set["kind"] = "StatefulSet".into();
+    set["spec"].as_object_mut().unwrap().remove("strategy");
+    let mut out = set.clone();
+    annotate(&mut out, "inject", "disabled");
+    let mut asks = set.clone();
+    annotate(&mut asks, "inject", "enabled");
+    let left_out = "--workloads of Silkroll has deployment, not statefulset: add it there";
+    for (object, namespace, says) in [
+        (&set, opted_in(&[]), left_out),
+        (&asks, pairs(&[("inject", "on-request")]), left_out),
+        (&set, pairs(&[("inject", "on-request")]), ""),
+        (&out, opted_in(&[]), ""),
+        (&set, pairs(&[]), ""),
+        (&set, pairs(&[("inject", "disabled")]), ""),
+        (
+            &set,
+            pairs(&[("injct", "enabled")]),
+            "did you mean silkroll.dev/inject?",
+        ),
+        (&set, pairs(&[("inject", "yes")]), "allowed is enabled"),
+    ] {
+        let decision = ask(object, &namespace, &pairs(&[]), &Settings::default());
+        assert_eq!(decision.outcome, Outcome::Skipped);
+        assert_eq!(decision.reason, Reason::KindNotCovered);
+        let told = told(&decision);
+        assert!(told.contains(says), "{namespace:?}: {told}");
+        assert_eq!(told.is_empty(), says.is_empty(), "{namespace:?}: {told}");
+    }
+}
+
+fn nacos(more: &[(&str, &str)]) -> Pairs {
+    let mut all = vec![
+        ("deregister", "nacos"),
+        ("nacos-server", "http://nacos:8848"),
+    ];
+    all.extend_from_slice(more);
+    opted_in(&all)
+}
+
+/// With this as its own preStop.
+fn stopping(hook: &Value) -> Value {
+    let mut object = deployment();
+    object["spec"]["template"]["spec"]["containers"][0]["lifecycle"] = json!({"preStop": hook});
+    object
+}
+
+#[test]
+fn an_image_that_may_have_no_shell_is_told_unless_the_script_was_asked_for() {
+    let settings = Settings::default();
+    let (_, decision) = create(&deployment(), &nacos(&[]), &settings);
+    let says = "an image without a shell will not start";
+    assert!(told(&decision).contains(says), "{decision:?}");
+    assert!(told(&decision).contains("else to script"), "{decision:?}");
+
+    let script = [("hook", "script")];
+    let own = stopping(&json!({"exec": {"command": ["/app/bye"]}}));
+    let known = [("existing-pre-stop-seconds", "3"), ("hook", "script")];
+    for (object, namespace, settings) in [
+        (&deployment(), nacos(&script), &settings),
+        (&annotated(&script), nacos(&[]), &settings),
+        (&templated("hook", "script"), nacos(&[]), &settings),
+        (
+            &deployment(),
+            nacos(&[]),
+            &Settings {
+                defaults: pairs(&script),
+                ..Settings::default()
+            },
+        ),
+        // The chained hook's shell is the same shell.
+        (&own, nacos(&known), &settings),
+        (&own, opted_in(&known), &settings),
+    ] {
+        let (_, decision) = create(object, &namespace, settings);
+        assert_eq!(decision.outcome, Outcome::Injected);
+        assert_eq!(told(&decision), "");
+    }
+}
+
+#[test]
+fn an_own_hook_that_calls_a_registry_is_better_replaced() {
+    let shell = |text: &str| stopping(&json!({"exec": {"command": ["/bin/sh", "-c", text]}}));
+    let plain = "curl -X PUT 'http://nacos:8848/nacos/v1/ns/instance?ip=1&enabled=false'; sleep 20";
+    let weighed =
+        "curl -X PUT 'http://nacos:8848/nacos/v1/ns/instance?ip=1&enabled=false&weight=5'";
+    let replace = "with existing-pre-stop: replace";
+    let deregister = "with silkroll.dev/deregister and existing-pre-stop: replace";
+    let weight = "a Nacos call without weight sets it to 1 for good";
+    let chain = [("existing-pre-stop", "chain")];
+    let seconds = [("existing-pre-stop-seconds", "20")];
+    let bound = "say what it needs with silkroll.dev/existing-pre-stop-seconds";
+    for (object, namespace, says, not) in [
+        (shell(plain), nacos(&[]), vec![replace, weight], bound),
+        (shell(plain), nacos(&seconds), vec![replace, weight], bound),
+        (shell(weighed), nacos(&[]), vec![replace], weight),
+        (shell(plain), opted_in(&[]), vec![deregister, weight], bound),
+        (
+            stopping(&json!({"httpGet": {"path": "/offline", "port": 22222}})),
+            opted_in(&[("hook", "script")]),
+            vec![deregister],
+            weight,
+        ),
+        // Said as it is meant.
+        (shell(plain), nacos(&chain), vec![bound], replace),
+        (shell("sleep 20"), nacos(&[]), vec![bound], replace),
+    ] {
+        let (_, decision) = create(&object, &namespace, &Settings::default());
+        let told = told(&decision);
+        assert!(says.iter().all(|says| told.contains(says)), "{told}");
+        assert!(!told.contains(not), "{told}");
+    }
+    for quiet in [
+        nacos(&[("existing-pre-stop", "replace"), ("hook", "script")]),
+        nacos(&[("existing-pre-stop", "keep")]),
+        nacos(&[chain[0], seconds[0]]),
+    ] {
+        let (_, decision) = create(&shell(plain), &quiet, &Settings::default());
+        assert_eq!(told(&decision), "");
+    }
+}
+
+#[test]
+fn the_timeline_knows_sigterm_only_where_the_own_hook_is_bounded() {
+    let exec = json!({"exec": {"command": ["/bin/sh", "-c", "bye"]}});
+    let sleep = json!({"sleep": {"seconds": 7}});
+    let keep = ("existing-pre-stop", "keep");
+    let replace = ("existing-pre-stop", "replace");
+    for (hook, more, own, sigterm, sigkill) in [
+        (json!({}), &[][..], Some(0), Some(15), 50),
+        (exec.clone(), &[], None, None, 50),
+        (
+            exec.clone(),
+            &[("existing-pre-stop-seconds", "0")],
+            None,
+            None,
+            50,
+        ),
+        (
+            exec.clone(),
+            &[("existing-pre-stop-seconds", "4")],
+            Some(4),
+            Some(19),
+            54,
+        ),
+        (exec.clone(), &[keep], None, None, 30),
+        (exec.clone(), &[replace], Some(0), Some(15), 50),
+        (sleep.clone(), &[], Some(7), Some(22), 57),
+        (sleep.clone(), &[keep], Some(7), Some(7), 30),
+        // Kept, for it cannot be chained.
+        (json!({"tcpSocket": {"port": 1}}), &[], None, None, 30),
+    ] {
+        let (_, decision) = create(&stopping(&hook), &opted_in(more), &Settings::default());
+        let timeline = decision.timeline.unwrap();
+        let seen = (timeline.hook, timeline.sigterm, timeline.sigkill);
+        assert_eq!(seen, (own, sigterm, sigkill), "{hook} {more:?}");
+        assert_eq!(timeline.shutdown, sigterm.map(|at| sigkill - at), "{hook}");
+        let json = serde_json::to_value(timeline).unwrap();
+        assert_eq!(json["sigterm"].is_null(), sigterm.is_none());
+        let words = silkroll::admission::report::words("web", &decision, true);
+        assert_eq!(words.contains("not bounded"), own.is_none(), "{words}");
+        assert_eq!(
+            words.contains("SIGTERM  the app has"),
+            own.is_some(),
+            "{words}"
+        );
+    }
+}
+
+#[test]
+fn a_podip_that_may_come_from_elsewhere_is_told_where_the_manifest_speaks_of_it() {
+    let from = |prefix: &str| json!([{"configMapRef": {"name": "a"}, "prefix": prefix}]);
+    let refers = json!([{"name": "A", "value": "$(podip)"}]);
+    for (env_from, env, args, tells) in [
+        (json!([{"secretRef": {"name": "a"}}]), &refers, "", true),
+        (from(""), &json!([]), "--bind=$(podip)", true),
+        // A key `ip` under this prefix is one, too.
+        (from("pod"), &refers, "", true),
+        (from("APP_"), &refers, "", false),
+        (from(""), &json!([]), "", false),
+        (json!([]), &refers, "", false),
+        (Value::Null, &refers, "", false),
+        (
+            from(""),
+            &json!([{"name": "podip", "value": "a"}]),
+            "$(podip)",
+            false,
+        ),
+    ] {
+        let mut object = deployment();
+        let container = &mut object["spec"]["template"]["spec"]["containers"][0];
+        container["envFrom"] = env_from.clone();
+        container["env"] = env.clone();
+        container["args"] = json!([args]);
+        let (_, decision) = create(&object, &opted_in(&[]), &Settings::default());
+        let told = told(&decision);
+        assert_eq!(
+            told.contains("also where its envFrom sets another"),
+            tells,
+            "{env_from}: {told}"
+        );
+    }
+}

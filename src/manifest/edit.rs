@@ -2,13 +2,17 @@
 
 use super::error::EditError;
 use super::layout::{self, Odd, Spot};
+use super::lines::{Lined, Lines, line_after};
 use super::plan::{self, Plan};
 use super::split::{self, PieceKind};
 use super::tree::{Id, Kind, Tree};
+use super::value::is_merge;
 use super::write::{self, Style};
 use super::{Document, Format, Limits, json};
 use json_patch::Patch;
 use serde_json::Value;
+use std::collections::HashSet;
+use thiserror::Error;
 
 /// A document after a patch.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,15 +21,37 @@ pub struct Edited {
     pub text: String,
     /// What kubectl would send now.
     pub value: Value,
-    /// Whether the document had to be written anew: then its comments below the first line of content are gone.
-    pub rewritten: bool,
+    /// Why the document had to be written anew, where it had to be: then its comments below the first line of content
+    /// are gone, and so are its quotes, its anchors and the way it was indented.
+    pub rewritten: Option<Rewritten>,
+}
+
+/// Why a text could not follow a patch in place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Rewritten {
+    /// A key behind a `?`, whose value stands elsewhere.
+    #[error("the key in line {line} stands behind a `?`, which cannot be edited in place")]
+    ExplicitKey {
+        /// In the input, counted from 1.
+        line: usize,
+    },
+    /// An alias or `<<` that could not be expanded alone.
+    #[error("an anchor, an alias or `<<` stands where it changes, and could not be expanded alone")]
+    Aliases,
+    /// The patch moves or copies, or replaces the whole document.
+    #[error("the change moves, copies or replaces too much of it")]
+    Patch,
+    /// Anything else in the way that it is laid out.
+    #[error("the place that changes is laid out in a way that cannot be edited in place")]
+    Layout,
 }
 
 impl Document<'_> {
     /// Applies a JSON patch to the text.
     ///
-    /// The result always means what the patch makes of the value: where the text cannot follow (the patch moves or
-    /// copies, or reaches into what an alias repeats), the document is written anew.
+    /// The result always means what the patch makes of the value. Where the patch reaches into what an alias repeats or
+    /// `<<` brings, that one place is written out; where the text cannot follow at all, the document is written anew.
     ///
     /// # Errors
     /// Where the patch does not fit the value.
@@ -36,17 +62,17 @@ impl Document<'_> {
             return Ok(Edited {
                 text: self.piece.text.to_owned(),
                 value: self.value.clone(),
-                rewritten: false,
+                rewritten: None,
             });
         }
         let (head, body) = self.piece.text.split_at(self.piece.body);
-        let (body, value, rewritten) =
-            if let Ok((body, value)) = self.in_place(body, patch, &wanted) {
-                (body, value, false)
-            } else {
+        let (body, value, rewritten) = match self.in_place(body, patch, &wanted) {
+            Ok((body, value)) => (body, value, None),
+            Err(why) => {
                 let value = ordered_as(&self.value, wanted);
-                (self.anew(body, &value), value, true)
-            };
+                (self.anew(body, &value), value, Some(why))
+            }
+        };
         Ok(Edited {
             text: format!("{head}{body}"),
             value,
@@ -54,7 +80,12 @@ impl Document<'_> {
         })
     }
 
-    fn in_place(&self, body: &str, patch: &Patch, wanted: &Value) -> Result<(String, Value), Odd> {
+    fn in_place(
+        &self,
+        body: &str,
+        patch: &Patch,
+        wanted: &Value,
+    ) -> Result<(String, Value), Rewritten> {
         let text = match self.format {
             Format::Json => body.into(),
             Format::Yaml => super::complete(body, super::line_end(self.piece.text)),
@@ -63,16 +94,59 @@ impl Document<'_> {
             Format::Json => json::parse(&text, self.limits.depth, self.limits.nodes),
             Format::Yaml => super::parse_yaml(&text, &self.limits),
         };
-        let tree = tree.map_err(|_| Odd)?;
-        let plan = plan::of(&tree, &patch.0)?;
-        let mut editor = Editor::new(&text, &tree, self.format, super::line_end(self.piece.text))?;
-        editor.node(0, &plan, Holder::Root)?;
+        let tree = tree.map_err(|_| Rewritten::Layout)?;
+        let repeats =
+            !tree.aliased.is_empty() || tree.nodes.iter().any(|node| node.anchor || is_merge(node));
+        let otherwise = |why| if repeats { Rewritten::Aliases } else { why };
+        let plan = plan::of(&tree, &patch.0).map_err(|_| otherwise(Rewritten::Patch))?;
+        let spots = layout::of(&text, &tree).map_err(|_| self.explicit_key(&text, &tree))?;
+        // Line ends of old Macs: the line-wise editing would not see them.
+        if text.replace("\r\n", "\n").contains('\r') {
+            return Err(Rewritten::Layout);
+        }
+        let lines = Lines::of(&text);
+        let lined = Lined {
+            text: &text,
+            lines: &lines,
+        };
+        let end = super::line_end(self.piece.text);
+        let mut editor = Editor::new(lined, &tree, spots, self.format, end);
+        editor.moved = plan.moved;
+        editor
+            .node(0, &plan.root, Holder::Root)
+            .map_err(|_| otherwise(Rewritten::Layout))?;
         let mut edited = editor.spliced();
         if self.format == Format::Yaml && !body.ends_with('\n') {
             let end = edited.trim_end_matches(['\r', '\n']).len();
             edited.truncate(end);
         }
         self.checked(edited, wanted)
+            .map_err(|_| otherwise(Rewritten::Layout))
+    }
+
+    /// The first key behind a `?`, where there is one.
+    fn explicit_key(&self, text: &str, tree: &Tree<'_>) -> Rewritten {
+        let keys = tree.nodes.iter().flat_map(|node| match &node.kind {
+            Kind::Mapping(members) => members.as_slice(),
+            _ => &[],
+        });
+        let mut keys: Vec<usize> = keys.map(|(key, _)| tree.nodes[*key].line).collect();
+        keys.sort_unstable();
+        let marked = |line: &str| {
+            let line = line.trim_start_matches(['-', ' ', '\t', '[', '{']);
+            line.strip_prefix('?')
+                .is_some_and(|rest| rest.starts_with([' ', '\t']) || rest.is_empty())
+        };
+        let mut lines = text.lines().zip(1_usize..);
+        let found = lines.find(|(line, number)| marked(line) && keys.binary_search(number).is_ok());
+        match found {
+            Some((_, line)) => {
+                let head = &self.piece.text[..self.piece.body];
+                let above = self.piece.line - 1 + head.matches('\n').count();
+                Rewritten::ExplicitKey { line: above + line }
+            }
+            None => Rewritten::Layout,
+        }
     }
 
     /// Reads what was written; anything but the wanted value is no result.
@@ -146,11 +220,11 @@ fn ordered_as(old: &Value, new: Value) -> Value {
         (Value::Object(old), Value::Object(mut new)) => {
             let mut map = serde_json::Map::with_capacity(new.len());
             for (key, before) in old {
-                if let Some(value) = new.shift_remove(key) {
-                    map.insert(key.clone(), ordered_as(before, value));
+                if let Some(value) = new.get_mut(key) {
+                    map.insert(key.clone(), ordered_as(before, value.take()));
                 }
             }
-            map.append(&mut new);
+            map.extend(new.into_iter().filter(|(key, _)| !old.contains_key(key)));
             Value::Object(map)
         }
         (Value::Array(old), Value::Array(new)) => {
@@ -188,38 +262,37 @@ struct Splice {
 
 /// Collects the changes; `block.rs` and `flow.rs` say which.
 pub(crate) struct Editor<'t, 'a> {
-    pub(crate) text: &'t str,
+    pub(crate) text: Lined<'t>,
     pub(crate) tree: &'t Tree<'a>,
     pub(crate) spots: Vec<Spot>,
     pub(crate) format: Format,
     pub(crate) style: Style,
+    /// The nodes that lose their anchors to an alias.
+    moved: HashSet<Id>,
     line_end: &'static str,
     splices: Vec<Splice>,
 }
 
 impl<'t, 'a> Editor<'t, 'a> {
     fn new(
-        text: &'t str,
+        text: Lined<'t>,
         tree: &'t Tree<'a>,
+        spots: Vec<Spot>,
         format: Format,
         line_end: &'static str,
-    ) -> Result<Self, Odd> {
-        let spots = layout::of(text, tree)?;
-        // Line ends of old Macs: the line-wise editing would not see them.
-        if text.replace("\r\n", "\n").contains('\r') {
-            return Err(Odd);
-        }
+    ) -> Self {
         let mut editor = Self {
             text,
             tree,
             spots,
             format,
             style: Style::default(),
+            moved: HashSet::new(),
             line_end,
             splices: Vec::new(),
         };
         editor.style = editor.block_style();
-        Ok(editor)
+        editor
     }
 
     pub(crate) fn node(&mut self, id: Id, plan: &Plan, holder: Holder) -> Result<(), Odd> {
@@ -227,13 +300,20 @@ impl<'t, 'a> Editor<'t, 'a> {
         match plan {
             Plan::Keep => Ok(()),
             Plan::New(value) => self.replace(id, value, holder),
+            Plan::Anchor(anchor, value) => self.inherit(id, *anchor, value, holder),
             Plan::Mapping(members) => match &self.tree.nodes[id].kind {
                 // Empty braces open up where there is room for block style.
                 Kind::Mapping(old) if flow && old.is_empty() && self.opens(holder) => {
                     self.replace(id, &Value::Object(members.added.clone()), holder)
                 }
-                Kind::Mapping(old) if flow => self.flow_mapping(id, old, members),
-                Kind::Mapping(old) => self.block_mapping(id, old, members, holder),
+                Kind::Mapping(old) => {
+                    self.unanchor(id)?;
+                    if flow {
+                        self.flow_mapping(id, old, members)
+                    } else {
+                        self.block_mapping(id, old, members, holder)
+                    }
+                }
                 _ => Err(Odd),
             },
             Plan::Sequence(items) => match &self.tree.nodes[id].kind {
@@ -244,11 +324,92 @@ impl<'t, 'a> Editor<'t, 'a> {
                     });
                     self.replace(id, &Value::Array(values.collect()), holder)
                 }
-                Kind::Sequence(old) if flow => self.flow_sequence(id, old, items),
-                Kind::Sequence(old) => self.block_sequence(id, old, items, holder),
+                Kind::Sequence(old) => {
+                    self.unanchor(id)?;
+                    if flow {
+                        self.flow_sequence(id, old, items)
+                    } else {
+                        self.block_sequence(id, old, items, holder)
+                    }
+                }
                 _ => Err(Odd),
             },
         }
+    }
+
+    /// The anchor before a node, `&name`, and where it stands.
+    fn anchor(&self, id: Id) -> Option<(usize, &'t str)> {
+        let spot = self.spots[id];
+        let text = self.text.text;
+        let properties = &text[spot.start..spot.body];
+        // A tag may stand before it.
+        let name = properties
+            .split_ascii_whitespace()
+            .take(2)
+            .find(|word| word.starts_with('&'))?;
+        Some((spot.start + properties.find(name)?, name))
+    }
+
+    /// Where tag and anchor end; without them, behind what leads to the node.
+    pub(crate) fn behind_properties(&self, id: Id) -> usize {
+        let spot = self.spots[id];
+        let properties = &self.text.text[spot.start..spot.body];
+        let mut end = None;
+        for word in properties.split_ascii_whitespace() {
+            if !word.starts_with(['&', '!']) {
+                break;
+            }
+            let from = end.unwrap_or(0);
+            end = properties[from..]
+                .find(word)
+                .map(|at| from + at + word.len());
+        }
+        end.map_or(spot.from, |end| spot.start + end)
+    }
+
+    /// Takes an anchor off that an alias takes over.
+    fn unanchor(&mut self, id: Id) -> Result<(), Odd> {
+        if !self.moved.contains(&id) {
+            return Ok(());
+        }
+        let (start, name) = self.anchor(id).ok_or(Odd)?;
+        let end = start + name.len();
+        let rest = self.text[end..].trim_start_matches([' ', '\t']);
+        if rest.starts_with(['\n', '\r']) {
+            let before = self.text[..start].trim_end_matches([' ', '\t']).len();
+            self.splice(before, end, "");
+        } else {
+            let next = self.text.len() - rest.len();
+            self.splice(start, next, "");
+        }
+        Ok(())
+    }
+
+    /// Puts an anchor and the value that it stands for in the place of an alias.
+    fn inherit(&mut self, id: Id, anchor: Id, value: &Value, holder: Holder) -> Result<(), Odd> {
+        let (_, name) = self.anchor(anchor).ok_or(Odd)?;
+        let spot = self.spots[id];
+        let behind = match holder {
+            Holder::Root => return Err(Odd),
+            Holder::Flow => format!(" {}", write::flow_item(value)),
+            Holder::Key(column) => write::behind_key(value, column, self.style),
+            Holder::Dash(column) if write::inline(value).is_none() && !value.is_string() => {
+                let inner = column + 2;
+                let lines = write::block(value, inner, self.style);
+                format!("\n{:inner$}{lines}", "")
+            }
+            Holder::Dash(column) => write::item(value, column, self.style)[1..].to_owned(),
+        };
+        // What stands in lines of its own goes below a comment behind the alias.
+        let (here, below) = behind
+            .split_once('\n')
+            .map_or((behind.as_str(), None), |(here, below)| (here, Some(below)));
+        self.splice(spot.start, spot.end, &format!("{name}{here}"));
+        if let Some(below) = below {
+            let at = line_after(self.text, spot.end);
+            self.splice(at, at, &format!("{below}\n"));
+        }
+        Ok(())
     }
 
     fn opens(&self, holder: Holder) -> bool {

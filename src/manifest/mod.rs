@@ -16,6 +16,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod anchors;
 mod block;
 mod diff;
 mod edit;
@@ -23,6 +24,8 @@ mod error;
 mod flow;
 mod json;
 mod layout;
+mod lines;
+mod names;
 mod plan;
 mod scalar;
 mod split;
@@ -31,7 +34,7 @@ mod value;
 mod write;
 
 pub use diff::unified_diff;
-pub use edit::Edited;
+pub use edit::{Edited, Rewritten};
 pub use error::{DocumentError, EditError, Error, Fault};
 pub use write::to_yaml;
 

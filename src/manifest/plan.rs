@@ -1,11 +1,13 @@
 //! What a patch does to each node: the patch replayed on the tree, before any text moves.
 
 use super::layout::Odd;
+use super::names::Names;
 use super::tree::{Id, Kind, Tree};
-use super::value;
+use super::{anchors, value};
 use json_patch::{AddOperation, PatchOperation, RemoveOperation, ReplaceOperation};
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// The fate of a node.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,6 +16,8 @@ pub(crate) enum Plan {
     New(Value),
     Mapping(Members),
     Sequence(Vec<Item>),
+    /// An alias takes over the anchor of this node, with the value that the node had.
+    Anchor(Id, Value),
 }
 
 /// The fate of a mapping's members.
@@ -33,10 +37,22 @@ pub(crate) enum Item {
     New(Value),
 }
 
+/// A plan for a document.
+#[derive(Debug)]
+pub(crate) struct Planned {
+    pub(crate) root: Plan,
+    /// Anchored nodes that change or go while an alias still needs what they were: their anchors move to the first such
+    /// alias.
+    pub(crate) moved: HashSet<Id>,
+}
+
 /// Replays a patch. Only operations that the text can follow; the others are [`Odd`].
-pub(crate) fn of(tree: &Tree<'_>, operations: &[PatchOperation]) -> Result<Plan, Odd> {
-    let mut plan = Plan::Keep;
-    let planner = Planner { tree };
+pub(crate) fn of(tree: &Tree<'_>, operations: &[PatchOperation]) -> Result<Planned, Odd> {
+    let mut root = Plan::Keep;
+    let mut planner = Planner {
+        tree,
+        names: HashMap::new(),
+    };
     for operation in operations {
         let (path, change) = match operation {
             PatchOperation::Add(AddOperation { path, value }) => (path, Change::Add(value)),
@@ -52,9 +68,10 @@ pub(crate) fn of(tree: &Tree<'_>, operations: &[PatchOperation]) -> Result<Plan,
             .tokens()
             .map(|token| token.decoded().into_owned())
             .collect();
-        planner.apply(&mut plan, 0, &path, change)?;
+        planner.apply(&mut root, 0, &path, change)?;
     }
-    Ok(plan)
+    let moved = anchors::settle(tree, &mut root)?;
+    Ok(Planned { root, moved })
 }
 
 #[derive(Clone, Copy)]
@@ -75,11 +92,13 @@ impl Change<'_> {
 
 struct Planner<'t, 'a> {
     tree: &'t Tree<'a>,
+    /// The names in the mappings that operations lead through.
+    names: HashMap<Id, Names>,
 }
 
-impl Planner<'_, '_> {
+impl<'t> Planner<'t, '_> {
     fn apply(
-        &self,
+        &mut self,
         plan: &mut Plan,
         id: Id,
         path: &[String],
@@ -96,27 +115,21 @@ impl Planner<'_, '_> {
             Plan::New(value) => on_value(value, path, change),
             Plan::Mapping(members) => self.on_member(members, id, name, rest, change),
             Plan::Sequence(items) => self.on_item(items, id, name, rest, change),
-            Plan::Keep => Err(Odd),
+            Plan::Keep | Plan::Anchor(..) => Err(Odd),
         }
     }
 
-    /// A plan for a node whose parts change. What an alias repeats cannot change in one place only.
+    /// A plan for a node whose parts change. An alias gives way to what it repeats, for only this place changes.
     fn opened(&self, id: Id) -> Result<Plan, Odd> {
-        if self.tree.aliased.contains_key(&id) {
-            return Err(Odd);
-        }
         match &self.tree.nodes[id].kind {
             Kind::Mapping(_) => Ok(Plan::Mapping(Members::default())),
-            Kind::Sequence(items) => Ok(Plan::Sequence(
-                (0..items.len())
-                    .map(|at| Item::Old(at, Plan::Keep))
-                    .collect(),
-            )),
-            Kind::Scalar { .. } | Kind::Alias(_) => Err(Odd),
+            Kind::Sequence(items) => Ok(Plan::Sequence(untouched(items))),
+            Kind::Alias(_) => value::at(self.tree, id).map(Plan::New).map_err(|_| Odd),
+            Kind::Scalar { .. } => Err(Odd),
         }
     }
 
-    fn members(&self, id: Id) -> &[(Id, Id)] {
+    fn members(&self, id: Id) -> &'t [(Id, Id)] {
         match &self.tree.nodes[id].kind {
             Kind::Mapping(members) => members,
             _ => &[],
@@ -124,36 +137,50 @@ impl Planner<'_, '_> {
     }
 
     fn on_member(
-        &self,
+        &mut self,
         plan: &mut Members,
         id: Id,
         name: &str,
         rest: &[String],
         change: Change<'_>,
     ) -> Result<(), Odd> {
-        if let Some(value) = plan.added.get_mut(name) {
-            return match (rest, change) {
-                ([], Change::Remove) => plan.added.shift_remove(name).map(|_| ()).ok_or(Odd),
-                ([], _) => change.value().map(|new| *value = new),
-                (rest, change) => on_value(value, rest, change),
-            };
-        }
-        let members = self.members(id);
-        let named = |key: Id| {
-            !value::is_merge(&self.tree.nodes[key])
-                && value::key(self.tree, key).is_ok_and(|key| key == name)
-        };
-        let Some(at) = members.iter().position(|(key, _)| named(*key)) else {
-            if rest.is_empty() && matches!(change, Change::Add(_)) {
-                plan.added.insert(name.to_owned(), change.value()?);
+        let removed = rest.is_empty() && matches!(change, Change::Remove);
+        if removed {
+            // `<<` may bring it, too.
+            plan.added.shift_remove(name);
+        } else if let Some(value) = plan.added.get_mut(name) {
+            if rest.is_empty() {
+                *value = change.value()?;
                 return Ok(());
             }
-            // Only `<<` can have brought it.
-            return Err(Odd);
+            return on_value(value, rest, change);
+        }
+        let members = self.members(id);
+        let names = match self.names.entry(id) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(Names::of(self.tree, members)?),
+        };
+        if removed {
+            return names.remove(name, plan);
+        }
+        let Some(at) = names.last(name) else {
+            // A member of its own stands behind what `<<` brings, and so counts.
+            let value = match (rest, change, names.brought.get(name)) {
+                ([], Change::Add(value), _) | ([], Change::Replace(value), Some(_)) => {
+                    value.clone()
+                }
+                (_, _, Some(value)) => {
+                    let mut value = value.clone();
+                    on_value(&mut value, rest, change)?;
+                    value
+                }
+                _ => return Err(Odd),
+            };
+            plan.added.insert(name.to_owned(), value);
+            return Ok(());
         };
         let member = plan.changed.entry(at).or_insert(Some(Plan::Keep));
         match (member, rest, change) {
-            (member, [], Change::Remove) => *member = None,
             (Some(plan), rest, change) => self.apply(plan, members[at].1, rest, change)?,
             (member @ None, [], change) => {
                 *member = Some(self.difference(members[at].1, change.value()?)?);
@@ -164,7 +191,7 @@ impl Planner<'_, '_> {
     }
 
     fn on_item(
-        &self,
+        &mut self,
         items: &mut Vec<Item>,
         id: Id,
         name: &str,
@@ -207,9 +234,6 @@ impl Planner<'_, '_> {
         if *old == new {
             return Plan::Keep;
         }
-        if self.tree.aliased.contains_key(&id) {
-            return Plan::New(new);
-        }
         match (&self.tree.nodes[id].kind, old, new) {
             (Kind::Mapping(members), Value::Object(old), Value::Object(new))
                 if self.plain(members) && !new.is_empty() =>
@@ -236,17 +260,24 @@ impl Planner<'_, '_> {
         mut new: Map<String, Value>,
     ) -> Plan {
         let mut plan = Members::default();
-        for (at, (key, id)) in members.iter().enumerate() {
+        let mut seen = HashSet::with_capacity(members.len());
+        // Of a key that stands there twice, kubectl takes the last.
+        for (at, (key, id)) in members.iter().enumerate().rev() {
             let name = value::key(self.tree, *key).unwrap_or_default();
-            let fate = match (old.get(&name), new.shift_remove(&name)) {
-                (Some(old), Some(new)) => Some(self.between(*id, old, new)),
+            let fate = match (old.get(&name), new.get_mut(&name)) {
+                (Some(_), Some(_)) if seen.contains(&name) => Some(Plan::Keep),
+                (Some(old), Some(new)) => Some(self.between(*id, old, new.take())),
                 _ => None,
             };
             if fate != Some(Plan::Keep) {
                 plan.changed.insert(at, fate);
             }
+            seen.insert(name);
         }
-        plan.added = new;
+        plan.added = new
+            .into_iter()
+            .filter(|(name, _)| !old.contains_key(name))
+            .collect();
         Plan::Mapping(plan)
     }
 
@@ -278,6 +309,13 @@ impl Planner<'_, '_> {
         }
         Plan::Sequence(items)
     }
+}
+
+/// A sequence of which every item stays.
+pub(crate) fn untouched(items: &[Id]) -> Vec<Item> {
+    (0..items.len())
+        .map(|at| Item::Old(at, Plan::Keep))
+        .collect()
 }
 
 /// A change inside something that the patch itself has brought.

@@ -157,18 +157,14 @@ impl Editor<'_, '_> {
             self.splice(first.lead, end, &text);
             rest = &elements[run.len()..];
         } else if next_kept.is_none() && added.is_empty() {
-            match holder {
-                Holder::Root => self.splice(
-                    line_start(self.text, first.lead),
-                    line_start(self.text, first.lead),
-                    &format!("{empty}\n"),
-                ),
+            let (at, text) = if holder == Holder::Root {
+                let start = line_start(self.text, first.lead);
+                (start, format!("{empty}\n"))
+            } else {
                 // Behind the key, where its comment stays.
-                _ => {
-                    let at = self.behind_properties(id);
-                    self.splice(at, at, &format!(" {empty}"));
-                }
-            }
+                (self.behind_properties(id), format!(" {empty}"))
+            };
+            self.splice(at, at, &text);
         } else if next_kept.is_none() {
             let start = line_start(self.text, first.lead);
             self.splice(

@@ -105,12 +105,12 @@ impl Document<'_> {
             return Err(Rewritten::Layout);
         }
         let lines = Lines::of(&text);
-        let lined = Lined {
+        let text = Lined {
             text: &text,
             lines: &lines,
         };
         let end = super::line_end(self.piece.text);
-        let mut editor = Editor::new(lined, &tree, spots, self.format, end);
+        let mut editor = Editor::new(text, &tree, spots, self.format, end);
         editor.moved = plan.moved;
         editor
             .node(0, &plan.root, Holder::Root)

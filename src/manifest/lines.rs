@@ -102,10 +102,10 @@ mod tests {
     #[test]
     fn lines_are_found_as_a_search_in_the_text_finds_them() {
         for text in ["", "a", "\n", "a\n\n  b\r\n\t c # é\r\n\r\n", "\r\n \n"] {
-            let lines = Lines::of(text);
+            let found = Lines::of(text);
             let lined = Lined {
                 text,
-                lines: &lines,
+                lines: &found,
             };
             for at in (0..=text.len()).filter(|at| text.is_char_boundary(*at)) {
                 let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);

@@ -17,6 +17,7 @@
 //! ```
 
 mod block;
+pub mod budget;
 mod diff;
 mod edit;
 mod error;

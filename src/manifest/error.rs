@@ -110,9 +110,6 @@ pub enum Fault {
     /// Nesting over [`Limits::depth`](super::Limits::depth).
     #[error("more than {0} levels of nesting: is this a manifest?")]
     TooDeep(usize),
-    /// More values than [`Limits::nodes`](super::Limits::nodes), aliases expanded.
-    #[error("more than {0} values once its aliases are expanded: split the document")]
-    TooManyNodes(usize),
     /// More memory or time than there is for the input.
     #[error(transparent)]
     Excess(#[from] Excess),

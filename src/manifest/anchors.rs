@@ -1,14 +1,18 @@
 //! Anchors at a changed place: aliases go on meaning what they meant.
 
+use super::budget::Account;
 use super::layout::Odd;
-use super::plan::{Item, Members, Plan};
+use super::plan::{Item, Members, Plan, Stuck, charged};
 use super::tree::{Id, Kind, Tree};
-use super::value;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Finds the anchored nodes that the plan changes or takes away, and hands each anchor on to the first alias that stays:
 /// it gets the value that the node had, and the aliases behind it follow. Returns the nodes that lose their anchors.
-pub(crate) fn settle(tree: &Tree<'_>, root: &mut Plan) -> Result<HashSet<Id>, Odd> {
+pub(crate) fn settle(
+    tree: &Tree<'_>,
+    root: &mut Plan,
+    account: &mut Account,
+) -> Result<HashSet<Id>, Stuck> {
     let mut moved = HashSet::new();
     if tree.aliased.is_empty() {
         return Ok(moved);
@@ -29,7 +33,7 @@ pub(crate) fn settle(tree: &Tree<'_>, root: &mut Plan) -> Result<HashSet<Id>, Od
             && !found.gone.contains(&id)
             && moved.insert(target)
         {
-            let value = value::at(tree, target).map_err(|_| Odd)?;
+            let value = charged(tree, target, account)?;
             heirs.insert(id, Plan::Anchor(target, value));
         }
     }
@@ -39,7 +43,7 @@ pub(crate) fn settle(tree: &Tree<'_>, root: &mut Plan) -> Result<HashSet<Id>, Od
     if heirs.is_empty() {
         Ok(moved)
     } else {
-        Err(Odd)
+        Err(Odd.into())
     }
 }
 

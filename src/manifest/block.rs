@@ -1,6 +1,6 @@
 //! Edits in block style, where lines and columns carry the structure.
 
-use super::edit::{Editor, Holder};
+use super::editor::{Editor, Holder};
 use super::layout::{Odd, skip};
 use super::lines::{first_in_line, line_after, line_end, line_start};
 use super::plan::{Item, Members};

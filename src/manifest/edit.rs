@@ -1,17 +1,17 @@
 //! A patch, written into the text.
 
-use super::error::EditError;
-use super::layout::{self, Odd, Spot};
-use super::lines::{Lined, Lines, line_after};
-use super::plan::{self, Plan};
+use super::budget::{Account, Excess, charge_clone};
+use super::editor::{Editor, Holder};
+use super::error::{EditError, Fault};
+use super::layout::{self, Spot};
+use super::lines::{Lined, Lines};
+use super::plan::{self, Stuck};
 use super::split::{self, PieceKind};
-use super::tree::{Id, Kind, Tree};
+use super::tree::{Kind, Tree};
 use super::value::is_merge;
-use super::write::{self, Style};
-use super::{Document, Format, Limits, json};
+use super::{Document, Format, Limits, json, write};
 use json_patch::Patch;
 use serde_json::Value;
-use std::collections::HashSet;
 use thiserror::Error;
 
 /// A document after a patch.
@@ -54,24 +54,27 @@ impl Document<'_> {
     /// `<<` brings, that one place is written out; where the text cannot follow at all, the document is written anew.
     ///
     /// # Errors
-    /// Where the patch does not fit the value.
+    /// Where the patch does not fit the value, or the work takes more than the input's budget.
     pub fn edit(&self, patch: &Patch) -> Result<Edited, EditError> {
+        let mut account = self.account.beside();
+        charge_clone(&mut account, &self.value)?;
         let mut wanted = self.value.clone();
         json_patch::patch(&mut wanted, patch)?;
         if same(&wanted, &self.value) {
             return Ok(Edited {
                 text: self.piece.text.to_owned(),
-                value: self.value.clone(),
+                value: wanted,
                 rewritten: None,
             });
         }
         let (head, body) = self.piece.text.split_at(self.piece.body);
-        let (body, value, rewritten) = match self.in_place(body, patch, &wanted) {
+        let (body, value, rewritten) = match self.in_place(body, patch, &wanted, &mut account) {
             Ok((body, value)) => (body, value, None),
-            Err(why) => {
+            Err(Failed::Anew(why)) => {
                 let value = ordered_as(&self.value, wanted);
-                (self.anew(body, &value), value, Some(why))
+                (self.anew(body, &value)?, value, Some(why))
             }
+            Err(Failed::Excess(excess)) => return Err(excess.into()),
         };
         Ok(Edited {
             text: format!("{head}{body}"),
@@ -85,25 +88,30 @@ impl Document<'_> {
         body: &str,
         patch: &Patch,
         wanted: &Value,
-    ) -> Result<(String, Value), Rewritten> {
+        account: &mut Account,
+    ) -> Result<(String, Value), Failed> {
         let text = match self.format {
             Format::Json => body.into(),
             Format::Yaml => super::complete(body, super::line_end(self.piece.text)),
         };
-        let mut account = self.account.beside();
         let tree = match self.format {
-            Format::Json => json::parse(&text, self.limits.depth, &mut account),
-            Format::Yaml => super::parse_yaml(&text, &self.limits, &mut account),
+            Format::Json => json::parse(&text, self.limits.depth, account),
+            Format::Yaml => super::parse_yaml(&text, &self.limits, account),
         };
-        let tree = tree.map_err(|_| Rewritten::Layout)?;
+        let tree = tree.map_err(|(_, fault)| Failed::by(&fault, Rewritten::Layout))?;
         let repeats =
             !tree.aliased.is_empty() || tree.nodes.iter().any(|node| node.anchor || is_merge(node));
-        let otherwise = |why| if repeats { Rewritten::Aliases } else { why };
-        let plan = plan::of(&tree, &patch.0).map_err(|_| otherwise(Rewritten::Patch))?;
-        let spots = layout::of(&text, &tree).map_err(|_| self.explicit_key(&text, &tree))?;
+        let otherwise = |why| Failed::Anew(if repeats { Rewritten::Aliases } else { why });
+        let plan = plan::of(&tree, &patch.0, account).map_err(|stuck| match stuck {
+            Stuck::Odd => otherwise(Rewritten::Patch),
+            Stuck::Excess(excess) => Failed::Excess(excess),
+        })?;
+        account.charge(tree.nodes.len() * size_of::<Spot>())?;
+        let spots =
+            layout::of(&text, &tree).map_err(|_| Failed::Anew(self.explicit_key(&text, &tree)))?;
         // Line ends of old Macs: the line-wise editing would not see them.
         if text.replace("\r\n", "\n").contains('\r') {
-            return Err(Rewritten::Layout);
+            return Err(Failed::Anew(Rewritten::Layout));
         }
         let lines = Lines::of(&text);
         let text = Lined {
@@ -116,13 +124,14 @@ impl Document<'_> {
         editor
             .node(0, &plan.root, Holder::Root)
             .map_err(|_| otherwise(Rewritten::Layout))?;
+        account.charge(editor.size())?;
         let mut edited = editor.spliced();
         if self.format == Format::Yaml && !body.ends_with('\n') {
             let end = edited.trim_end_matches(['\r', '\n']).len();
             edited.truncate(end);
         }
-        self.checked(edited, wanted)
-            .map_err(|_| otherwise(Rewritten::Layout))
+        let checked = self.checked(edited, wanted)?;
+        checked.ok_or_else(|| otherwise(Rewritten::Layout))
     }
 
     /// The first key behind a `?`, where there is one.
@@ -151,28 +160,28 @@ impl Document<'_> {
     }
 
     /// Reads what was written; anything but the wanted value is no result.
-    fn checked(&self, body: String, wanted: &Value) -> Result<(String, Value), Odd> {
+    fn checked(&self, body: String, wanted: &Value) -> Result<Option<(String, Value)>, Excess> {
         // The patch may lead over a limit, and the document stays readable all the same.
         let limits = Limits {
             document_bytes: usize::MAX,
             ..self.limits
         };
-        let (format, value) =
-            super::parse_body(&body, self.piece.kind, &limits, &mut self.account.beside())
-                .map_err(|_| Odd)?;
+        let mut account = self.account.beside();
+        let read = super::parse_body(&body, self.piece.kind, &limits, &mut account);
+        let (format, value) = match read {
+            Ok(read) => read,
+            Err((_, Fault::Excess(excess))) => return Err(excess),
+            Err(_) => return Ok(None),
+        };
         // It must also still be one document: `{}` before a comment would be JSON before YAML.
         let head = &self.piece.text[..self.piece.body];
         let whole = format!("{head}{body}");
         let one = split::pieces(&whole, 2).is_ok_and(|pieces| pieces.len() == 1);
         let fits = format == self.format || self.format == Format::Yaml;
-        if fits && one && same(&value, wanted) {
-            Ok((body, value))
-        } else {
-            Err(Odd)
-        }
+        Ok((fits && one && same(&value, wanted)).then_some((body, value)))
     }
 
-    fn anew(&self, body: &str, value: &Value) -> String {
+    fn anew(&self, body: &str, value: &Value) -> Result<String, Excess> {
         let content = layout::line_start(body, layout::skip(body, 0));
         let lead = if self.format == Format::Yaml {
             &body[..content]
@@ -182,17 +191,39 @@ impl Document<'_> {
         let end = super::line_end(self.piece.text);
         if self.format == Format::Yaml {
             let text = format!("{lead}{}", write::to_yaml(value).replace('\n', end));
-            if let Ok((text, _)) = self.checked(text, value) {
-                return text;
+            if let Some((text, _)) = self.checked(text, value)? {
+                return Ok(text);
             }
         }
         // JSON is YAML too: the way out where block style has no form (a key over 1,024 characters, say).
         let json = format!("{value:#}\n").replace('\n', end);
-        if self.piece.kind == PieceKind::Yaml {
+        Ok(if self.piece.kind == PieceKind::Yaml {
             format!("{lead}{json}")
         } else {
             json
+        })
+    }
+}
+
+/// Why there is no edit in place.
+#[derive(Debug)]
+enum Failed {
+    Anew(Rewritten),
+    Excess(Excess),
+}
+
+impl Failed {
+    fn by(fault: &Fault, otherwise: Rewritten) -> Self {
+        match fault {
+            Fault::Excess(excess) => Self::Excess(*excess),
+            _ => Self::Anew(otherwise),
         }
+    }
+}
+
+impl From<Excess> for Failed {
+    fn from(excess: Excess) -> Self {
+        Self::Excess(excess)
     }
 }
 
@@ -238,218 +269,5 @@ fn ordered_as(old: &Value, new: Value) -> Value {
             )
         }
         (_, new) => new,
-    }
-}
-
-/// What leads to a node in the text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Holder {
-    Root,
-    /// A key of a block mapping, and its column.
-    Key(usize),
-    /// A dash, and its column.
-    Dash(usize),
-    /// Brackets.
-    Flow,
-}
-
-/// One change of the text: `start..end` gives way to `text`.
-#[derive(Debug)]
-struct Splice {
-    start: usize,
-    end: usize,
-    text: String,
-}
-
-/// Collects the changes; `block.rs` and `flow.rs` say which.
-pub(crate) struct Editor<'t, 'a> {
-    pub(crate) text: Lined<'t>,
-    pub(crate) tree: &'t Tree<'a>,
-    pub(crate) spots: Vec<Spot>,
-    pub(crate) format: Format,
-    pub(crate) style: Style,
-    /// The nodes that lose their anchors to an alias.
-    moved: HashSet<Id>,
-    line_end: &'static str,
-    splices: Vec<Splice>,
-}
-
-impl<'t, 'a> Editor<'t, 'a> {
-    fn new(
-        text: Lined<'t>,
-        tree: &'t Tree<'a>,
-        spots: Vec<Spot>,
-        format: Format,
-        line_end: &'static str,
-    ) -> Self {
-        let mut editor = Self {
-            text,
-            tree,
-            spots,
-            format,
-            style: Style::default(),
-            moved: HashSet::new(),
-            line_end,
-            splices: Vec::new(),
-        };
-        editor.style = editor.block_style();
-        editor
-    }
-
-    pub(crate) fn node(&mut self, id: Id, plan: &Plan, holder: Holder) -> Result<(), Odd> {
-        let flow = self.spots[id].flow;
-        match plan {
-            Plan::Keep => Ok(()),
-            Plan::New(value) => self.replace(id, value, holder),
-            Plan::Anchor(anchor, value) => self.inherit(id, *anchor, value, holder),
-            Plan::Mapping(members) => match &self.tree.nodes[id].kind {
-                // Empty braces open up where there is room for block style.
-                Kind::Mapping(old) if flow && old.is_empty() && self.opens(holder) => {
-                    self.replace(id, &Value::Object(members.added.clone()), holder)
-                }
-                Kind::Mapping(old) => {
-                    self.unanchor(id)?;
-                    if flow {
-                        self.flow_mapping(id, old, members)
-                    } else {
-                        self.block_mapping(id, old, members, holder)
-                    }
-                }
-                _ => Err(Odd),
-            },
-            Plan::Sequence(items) => match &self.tree.nodes[id].kind {
-                Kind::Sequence(old) if flow && old.is_empty() && self.opens(holder) => {
-                    let values = items.iter().filter_map(|item| match item {
-                        plan::Item::New(value) => Some(value.clone()),
-                        plan::Item::Old(..) => None,
-                    });
-                    self.replace(id, &Value::Array(values.collect()), holder)
-                }
-                Kind::Sequence(old) => {
-                    self.unanchor(id)?;
-                    if flow {
-                        self.flow_sequence(id, old, items)
-                    } else {
-                        self.block_sequence(id, old, items, holder)
-                    }
-                }
-                _ => Err(Odd),
-            },
-        }
-    }
-
-    /// The anchor before a node, `&name`, and where it stands.
-    fn anchor(&self, id: Id) -> Option<(usize, &'t str)> {
-        let spot = self.spots[id];
-        let text = self.text.text;
-        let properties = &text[spot.start..spot.body];
-        // A tag may stand before it.
-        let name = properties
-            .split_ascii_whitespace()
-            .take(2)
-            .find(|word| word.starts_with('&'))?;
-        Some((spot.start + properties.find(name)?, name))
-    }
-
-    /// Where tag and anchor end; without them, behind what leads to the node.
-    pub(crate) fn behind_properties(&self, id: Id) -> usize {
-        let spot = self.spots[id];
-        let properties = &self.text.text[spot.start..spot.body];
-        let mut end = None;
-        for word in properties.split_ascii_whitespace() {
-            if !word.starts_with(['&', '!']) {
-                break;
-            }
-            let from = end.unwrap_or(0);
-            end = properties[from..]
-                .find(word)
-                .map(|at| from + at + word.len());
-        }
-        end.map_or(spot.from, |end| spot.start + end)
-    }
-
-    /// Takes an anchor off that an alias takes over.
-    fn unanchor(&mut self, id: Id) -> Result<(), Odd> {
-        if !self.moved.contains(&id) {
-            return Ok(());
-        }
-        let (start, name) = self.anchor(id).ok_or(Odd)?;
-        let end = start + name.len();
-        let rest = self.text[end..].trim_start_matches([' ', '\t']);
-        if rest.starts_with(['\n', '\r']) {
-            let before = self.text[..start].trim_end_matches([' ', '\t']).len();
-            self.splice(before, end, "");
-        } else {
-            let next = self.text.len() - rest.len();
-            self.splice(start, next, "");
-        }
-        Ok(())
-    }
-
-    /// Puts an anchor and the value that it stands for in the place of an alias.
-    fn inherit(&mut self, id: Id, anchor: Id, value: &Value, holder: Holder) -> Result<(), Odd> {
-        let (_, name) = self.anchor(anchor).ok_or(Odd)?;
-        let spot = self.spots[id];
-        let behind = match holder {
-            Holder::Root => return Err(Odd),
-            Holder::Flow => format!(" {}", write::flow_item(value)),
-            Holder::Key(column) => write::behind_key(value, column, self.style),
-            Holder::Dash(column) if write::inline(value).is_none() && !value.is_string() => {
-                let inner = column + 2;
-                let lines = write::block(value, inner, self.style);
-                format!("\n{:inner$}{lines}", "")
-            }
-            Holder::Dash(column) => write::item(value, column, self.style)[1..].to_owned(),
-        };
-        // What stands in lines of its own goes below a comment behind the alias.
-        let (here, below) = behind
-            .split_once('\n')
-            .map_or((behind.as_str(), None), |(here, below)| (here, Some(below)));
-        self.splice(spot.start, spot.end, &format!("{name}{here}"));
-        if let Some(below) = below {
-            let at = line_after(self.text, spot.end);
-            self.splice(at, at, &format!("{below}\n"));
-        }
-        Ok(())
-    }
-
-    fn opens(&self, holder: Holder) -> bool {
-        self.format == Format::Yaml && matches!(holder, Holder::Key(_) | Holder::Dash(_))
-    }
-
-    fn replace(&mut self, id: Id, value: &Value, holder: Holder) -> Result<(), Odd> {
-        match holder {
-            Holder::Root => Err(Odd),
-            Holder::Flow => {
-                self.flow_value(id, value);
-                Ok(())
-            }
-            Holder::Key(_) | Holder::Dash(_) => self.block_value(id, value, holder),
-        }
-    }
-
-    /// Puts `text` in place of `start..end`; its line ends become the document's.
-    pub(crate) fn splice(&mut self, start: usize, end: usize, text: &str) {
-        self.splices.push(Splice {
-            start,
-            end,
-            text: text.replace('\n', self.line_end),
-        });
-    }
-
-    fn spliced(mut self) -> String {
-        // Stable: what was inserted first at a place stays first there.
-        self.splices
-            .sort_by_key(|splice| (splice.start, splice.end));
-        let mut edited = String::with_capacity(self.text.len() + 1024);
-        let mut at = 0;
-        for splice in &self.splices {
-            // Overlaps would be a mistake, and reading the text again finds it out.
-            edited.push_str(self.text.get(at..splice.start).unwrap_or_default());
-            edited.push_str(&splice.text);
-            at = at.max(splice.end);
-        }
-        edited.push_str(self.text.get(at..).unwrap_or_default());
-        edited
     }
 }

@@ -1,7 +1,7 @@
 //! Edits inside brackets: YAML's flow style, and JSON.
 
 use super::Format;
-use super::edit::{Editor, Holder};
+use super::editor::{Editor, Holder};
 use super::layout::Odd;
 use super::lines::{first_in_line, line_end, line_start};
 use super::plan::{Item, Members};

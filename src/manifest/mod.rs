@@ -21,6 +21,7 @@ mod block;
 pub mod budget;
 mod diff;
 mod edit;
+mod editor;
 mod error;
 mod flow;
 mod json;

@@ -1,11 +1,15 @@
 //! The names in a mapping, its own and those that `<<` brings.
 
+use super::budget::{Account, element, text};
 use super::layout::Odd;
-use super::plan::Members;
+use super::plan::{Members, Stuck, charged};
 use super::tree::{Id, Tree};
 use super::value;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
+
+/// Bytes of a name without its text, and of its place.
+const NAME: usize = element::<(String, Vec<usize>)>() + element::<usize>();
 
 /// Found once for each mapping that a patch leads through: there may be as many operations as members.
 pub(crate) struct Names {
@@ -18,7 +22,12 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    pub(crate) fn of(tree: &Tree<'_>, members: &[(Id, Id)]) -> Result<Self, Odd> {
+    pub(crate) fn of(
+        tree: &Tree<'_>,
+        members: &[(Id, Id)],
+        account: &mut Account,
+    ) -> Result<Self, Stuck> {
+        account.charge(members.len() * NAME)?;
         let mut names = Self {
             at: HashMap::with_capacity(members.len()),
             merges: Vec::new(),
@@ -27,9 +36,10 @@ impl Names {
         for (at, (key, value)) in members.iter().enumerate() {
             if value::is_merge(&tree.nodes[*key]) {
                 names.merges.push(at);
-                names.merge(value::at(tree, *value).map_err(|_| Odd)?)?;
+                names.merge(charged(tree, *value, account)?)?;
             } else {
                 let name = value::key(tree, *key).map_err(|_| Odd)?;
+                account.charge(text(name.len()))?;
                 names.at.entry(name).or_default().push(at);
             }
         }

@@ -1,5 +1,6 @@
 //! What a patch does to each node: the patch replayed on the tree, before any text moves.
 
+use super::budget::{Account, Excess, charge_clone};
 use super::layout::Odd;
 use super::names::Names;
 use super::tree::{Id, Kind, Tree};
@@ -37,6 +38,34 @@ pub(crate) enum Item {
     New(Value),
 }
 
+/// Why there is no plan.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Stuck {
+    /// The text cannot follow.
+    Odd,
+    /// It would take too much.
+    Excess(Excess),
+}
+
+impl From<Odd> for Stuck {
+    fn from(_: Odd) -> Self {
+        Self::Odd
+    }
+}
+
+impl From<Excess> for Stuck {
+    fn from(excess: Excess) -> Self {
+        Self::Excess(excess)
+    }
+}
+
+/// The value of a node, charged.
+pub(crate) fn charged(tree: &Tree<'_>, id: Id, account: &mut Account) -> Result<Value, Stuck> {
+    let value = value::at(tree, id).map_err(|_| Odd)?;
+    charge_clone(account, &value)?;
+    Ok(value)
+}
+
 /// A plan for a document.
 #[derive(Debug)]
 pub(crate) struct Planned {
@@ -47,13 +76,19 @@ pub(crate) struct Planned {
 }
 
 /// Replays a patch. Only operations that the text can follow; the others are [`Odd`].
-pub(crate) fn of(tree: &Tree<'_>, operations: &[PatchOperation]) -> Result<Planned, Odd> {
+pub(crate) fn of(
+    tree: &Tree<'_>,
+    operations: &[PatchOperation],
+    account: &mut Account,
+) -> Result<Planned, Stuck> {
     let mut root = Plan::Keep;
     let mut planner = Planner {
         tree,
         names: HashMap::new(),
+        account,
     };
     for operation in operations {
+        planner.account.go_on()?;
         let (path, change) = match operation {
             PatchOperation::Add(AddOperation { path, value }) => (path, Change::Add(value)),
             PatchOperation::Replace(ReplaceOperation { path, value }) => {
@@ -62,7 +97,7 @@ pub(crate) fn of(tree: &Tree<'_>, operations: &[PatchOperation]) -> Result<Plann
             PatchOperation::Remove(RemoveOperation { path }) => (path, Change::Remove),
             // Whether it holds was found out on the value.
             PatchOperation::Test(_) => continue,
-            _ => return Err(Odd),
+            _ => return Err(Odd.into()),
         };
         let path: Vec<String> = path
             .tokens()
@@ -70,7 +105,7 @@ pub(crate) fn of(tree: &Tree<'_>, operations: &[PatchOperation]) -> Result<Plann
             .collect();
         planner.apply(&mut root, 0, &path, change)?;
     }
-    let moved = anchors::settle(tree, &mut root)?;
+    let moved = anchors::settle(tree, &mut root, account)?;
     Ok(Planned { root, moved })
 }
 
@@ -90,20 +125,21 @@ impl Change<'_> {
     }
 }
 
-struct Planner<'t, 'a> {
+struct Planner<'t, 'a, 'b> {
     tree: &'t Tree<'a>,
+    account: &'b mut Account,
     /// The names in the mappings that operations lead through.
     names: HashMap<Id, Names>,
 }
 
-impl<'t> Planner<'t, '_> {
+impl<'t> Planner<'t, '_, '_> {
     fn apply(
         &mut self,
         plan: &mut Plan,
         id: Id,
         path: &[String],
         change: Change<'_>,
-    ) -> Result<(), Odd> {
+    ) -> Result<(), Stuck> {
         let Some((name, rest)) = path.split_first() else {
             *plan = self.difference(id, change.value()?)?;
             return Ok(());
@@ -112,20 +148,23 @@ impl<'t> Planner<'t, '_> {
             *plan = self.opened(id)?;
         }
         match plan {
-            Plan::New(value) => on_value(value, path, change),
+            Plan::New(value) => Ok(on_value(value, path, change)?),
             Plan::Mapping(members) => self.on_member(members, id, name, rest, change),
             Plan::Sequence(items) => self.on_item(items, id, name, rest, change),
-            Plan::Keep | Plan::Anchor(..) => Err(Odd),
+            Plan::Keep | Plan::Anchor(..) => Err(Odd.into()),
         }
     }
 
     /// A plan for a node whose parts change. An alias gives way to what it repeats, for only this place changes.
-    fn opened(&self, id: Id) -> Result<Plan, Odd> {
+    fn opened(&mut self, id: Id) -> Result<Plan, Stuck> {
         match &self.tree.nodes[id].kind {
             Kind::Mapping(_) => Ok(Plan::Mapping(Members::default())),
-            Kind::Sequence(items) => Ok(Plan::Sequence(untouched(items))),
-            Kind::Alias(_) => value::at(self.tree, id).map(Plan::New).map_err(|_| Odd),
-            Kind::Scalar { .. } => Err(Odd),
+            Kind::Sequence(items) => {
+                self.account.charge(items.len() * size_of::<Item>())?;
+                Ok(Plan::Sequence(untouched(items)))
+            }
+            Kind::Alias(_) => charged(self.tree, id, self.account).map(Plan::New),
+            Kind::Scalar { .. } => Err(Odd.into()),
         }
     }
 
@@ -143,7 +182,7 @@ impl<'t> Planner<'t, '_> {
         name: &str,
         rest: &[String],
         change: Change<'_>,
-    ) -> Result<(), Odd> {
+    ) -> Result<(), Stuck> {
         let removed = rest.is_empty() && matches!(change, Change::Remove);
         if removed {
             // `<<` may bring it, too.
@@ -153,15 +192,15 @@ impl<'t> Planner<'t, '_> {
                 *value = change.value()?;
                 return Ok(());
             }
-            return on_value(value, rest, change);
+            return Ok(on_value(value, rest, change)?);
         }
         let members = self.members(id);
         let names = match self.names.entry(id) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => new.insert(Names::of(self.tree, members)?),
+            Entry::Vacant(new) => new.insert(Names::of(self.tree, members, self.account)?),
         };
         if removed {
-            return names.remove(name, plan);
+            return Ok(names.remove(name, plan)?);
         }
         let Some(at) = names.last(name) else {
             // A member of its own stands behind what `<<` brings, and so counts.
@@ -174,7 +213,7 @@ impl<'t> Planner<'t, '_> {
                     on_value(&mut value, rest, change)?;
                     value
                 }
-                _ => return Err(Odd),
+                _ => return Err(Odd.into()),
             };
             plan.added.insert(name.to_owned(), value);
             return Ok(());
@@ -185,7 +224,7 @@ impl<'t> Planner<'t, '_> {
             (member @ None, [], change) => {
                 *member = Some(self.difference(members[at].1, change.value()?)?);
             }
-            (None, ..) => return Err(Odd),
+            (None, ..) => return Err(Odd.into()),
         }
         Ok(())
     }
@@ -197,7 +236,7 @@ impl<'t> Planner<'t, '_> {
         name: &str,
         rest: &[String],
         change: Change<'_>,
-    ) -> Result<(), Odd> {
+    ) -> Result<(), Stuck> {
         let at = if name == "-" {
             items.len()
         } else {
@@ -215,7 +254,7 @@ impl<'t> Planner<'t, '_> {
                 Item::New(value) => on_value(value, rest, change)?,
                 Item::Old(index, plan) => {
                     let Kind::Sequence(nodes) = &self.tree.nodes[id].kind else {
-                        return Err(Odd);
+                        return Err(Odd.into());
                     };
                     self.apply(plan, nodes[*index], rest, change)?;
                 }
@@ -225,9 +264,13 @@ impl<'t> Planner<'t, '_> {
     }
 
     /// The smallest plan that turns a node into a value, so that what stays the same keeps its comments.
-    fn difference(&self, id: Id, new: Value) -> Result<Plan, Odd> {
-        let old = value::at(self.tree, id).map_err(|_| Odd)?;
-        Ok(self.between(id, &old, new))
+    fn difference(&mut self, id: Id, new: Value) -> Result<Plan, Stuck> {
+        let before = self.account.held();
+        let old = charged(self.tree, id, self.account)?;
+        let plan = self.between(id, &old, new);
+        drop(old);
+        self.account.give_back(self.account.held() - before);
+        Ok(plan)
     }
 
     fn between(&self, id: Id, old: &Value, new: Value) -> Plan {

@@ -143,7 +143,7 @@ fn repeated(parts: &[(u8, u8)]) -> (String, Vec<(Vec<String>, String)>) {
                 format!(" &a{at} # c{at}.\n  m: {at} # d{at}.\n  p:\n  - 1\n")
             }
         };
-        text += &format!("k{at}:{lines}");
+        text.extend(["k", &at.to_string(), ":", &lines]);
     }
     (text, comments)
 }

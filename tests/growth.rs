@@ -93,23 +93,23 @@ fn edit(text: &str, patch: &Value) -> manifest::Edited {
 fn a_list_in_one_line_of_json() {
     let list = |count: usize| {
         let items: Vec<Value> = (0..count)
-            .map(|at| deployment(&format!("d{at}"), 1, 1))
+            .map(|at| deployment(&format!("d{at}"), 100, 1))
             .collect();
         json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string()
     };
-    grows("one line", 50, list, inject);
+    grows("one line", 80, list, inject);
 }
 
 #[test]
 fn many_blanks_before_a_line_of_json() {
     let list = |count: usize| {
         let items: Vec<Value> = (0..count)
-            .map(|at| deployment(&format!("d{at}"), 1, 1))
+            .map(|at| deployment(&format!("d{at}"), 100, 1))
             .collect();
         let list = json!({"apiVersion": "v1", "kind": "List", "items": items});
         " ".repeat(count * 1000) + &list.to_string()
     };
-    grows("blanks", 50, list, inject);
+    grows("blanks", 80, list, inject);
 }
 
 #[test]

@@ -154,8 +154,7 @@ pub fn run(args: &Args, out: &mut dyn Write, report: &mut dyn Write) -> Result<(
         }
     };
     report.write_all(told.as_bytes())?;
-    out.write_all(text.as_bytes())?;
-    out.flush()?;
+    super::print(out, text.as_bytes())?;
     Ok(())
 }
 

@@ -72,20 +72,6 @@ pub(crate) fn line_start(text: &str, at: usize) -> usize {
     text[..at].rfind('\n').map_or(0, |newline| newline + 1)
 }
 
-/// Where the line after the one begins that `at` is in.
-pub(crate) fn line_after(text: &str, at: usize) -> usize {
-    text[at..]
-        .find('\n')
-        .map_or(text.len(), |newline| at + newline + 1)
-}
-
-/// Whether only spaces stand before `at` in its line.
-pub(crate) fn first_in_line(text: &str, at: usize) -> bool {
-    text[line_start(text, at)..at]
-        .bytes()
-        .all(|byte| matches!(byte, b' ' | b'\t'))
-}
-
 struct Walk<'t, 'a> {
     text: &'t str,
     tree: &'t Tree<'a>,

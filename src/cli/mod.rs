@@ -7,6 +7,9 @@ pub mod engine;
 pub mod inject;
 pub mod serve;
 
+mod signals;
+mod supervise;
+
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};

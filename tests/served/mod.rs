@@ -6,7 +6,7 @@ use std::io::{self, BufRead as _, BufReader, Read, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -25,6 +25,7 @@ pub(crate) type Shared = Mutex<Weak<Served>>;
 pub(crate) struct Served {
     child: Child,
     addr: SocketAddr,
+    admin: SocketAddr,
     tls: Arc<ClientConfig>,
     log: Arc<Log>,
     _files: tempfile::TempDir,
@@ -74,7 +75,7 @@ impl Served {
         })
     }
 
-    fn start(flags: &[&str], namespaces: &Value) -> Self {
+    pub(crate) fn start(flags: &[&str], namespaces: &Value) -> Self {
         let now = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
             .unwrap()
@@ -91,9 +92,15 @@ impl Served {
             std::fs::write(&path, text).unwrap();
             path
         };
+        let drain: &[&str] = if flags.contains(&"--drain-seconds") {
+            &[]
+        } else {
+            &["--drain-seconds", "0"]
+        };
         let mut child = Command::new(env!("CARGO_BIN_EXE_silkroll"))
             .args(["serve", "--standalone", "--listen", "127.0.0.1:0"])
-            .args(["--admin-listen", "127.0.0.1:0", "--drain-seconds", "0"])
+            .args(["--admin-listen", "127.0.0.1:0"])
+            .args(drain)
             .arg("--namespaces")
             .arg(write("namespaces.json", &namespaces.to_string()))
             .arg("--tls-cert")
@@ -117,13 +124,51 @@ impl Served {
         let mut served = Self {
             child,
             addr: SocketAddr::from(([127, 0, 0, 1], 0)),
+            admin: SocketAddr::from(([127, 0, 0, 1], 0)),
             tls: client_config(&authority),
             log,
             _files: files,
         };
         let line = served.logged("that it serves", |line| line["message"] == "serving");
         served.addr = line["listen"].as_str().unwrap().parse().unwrap();
+        served.admin = line["admin_listen"].as_str().unwrap().parse().unwrap();
         served
+    }
+
+    /// Where it serves HTTPS.
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Where probes are answered.
+    pub(crate) fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// Sends a signal, named as `kill` names it.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill")
+            .arg(format!("-{name}"))
+            .arg(self.child.id().to_string())
+            .status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// Waits for the process to end; its exit code, and how long that took.
+    pub(crate) fn ended(&mut self) -> (Option<i32>, Duration) {
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return (status.code(), begun.elapsed());
+            }
+            assert!(begun.elapsed() < PATIENCE, "the process does not end");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// What trusts its certificate.
+    pub(crate) fn tls(&self) -> Arc<ClientConfig> {
+        Arc::clone(&self.tls)
     }
 
     /// Waits for a line of the log.

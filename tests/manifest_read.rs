@@ -7,6 +7,7 @@
 )]
 
 use serde_json::{Value, json};
+use silkroll::manifest::budget::Excess;
 use silkroll::manifest::{self, Document, Error, Fault, Format, Limits};
 
 fn read(text: &str) -> Vec<Document<'_>> {
@@ -248,23 +249,23 @@ fn alias_bombs_are_refused() {
     });
     assert_eq!(
         fault(&format!("a0: &x0 [lol]\n{tenfold}")).2,
-        Fault::TooManyNodes(1_000_000)
+        Fault::Excess(Excess::Memory { limit: 1 << 30 })
     );
     let merged = lines(1..40, |at| {
         format!("a{at}: &x{at} {{<<: [*x{0}, *x{0}]}}", at - 1)
     });
     assert!(matches!(
         fault(&format!("a0: &x0 {{a: 1}}\n{merged}")).2,
-        Fault::TooManyNodes(_) | Fault::TooDeep(_)
+        Fault::Excess(_) | Fault::TooDeep(_)
     ));
 }
 
 #[test]
 fn limits_are_kept() {
-    let limits = |documents, document_bytes, nodes| Limits {
+    let limits = |documents, document_bytes, memory| Limits {
         documents,
         document_bytes,
-        nodes,
+        memory,
         ..Limits::default()
     };
     let read = |text: &str, limits: &Limits| {
@@ -275,29 +276,29 @@ fn limits_are_kept() {
                 .map(|error| error.fault)
         })
     };
-    assert_eq!(read("a: 1\n---\nb: 1\n", &limits(2, 100, 10)), Ok(None));
+    assert_eq!(read("a: 1\n---\nb: 1\n", &limits(2, 100, 10_000)), Ok(None));
     assert_eq!(
-        read("a: 1\n---\nb: 1\n---\nc: 1\n", &limits(2, 100, 10)),
+        read("a: 1\n---\nb: 1\n---\nc: 1\n", &limits(2, 100, 10_000)),
         Err(Error::TooManyDocuments { limit: 2 })
     );
     assert_eq!(
-        read("{}{}{}", &limits(2, 100, 10)),
+        read("{}{}{}", &limits(2, 100, 10_000)),
         Err(Error::TooManyDocuments { limit: 2 })
     );
     assert_eq!(
-        read("a: 12345678\n", &limits(2, 10, 10)),
+        read("a: 12345678\n", &limits(2, 10, 10_000)),
         Ok(Some(Fault::TooLarge {
             bytes: 12,
             limit: 10
         }))
     );
     assert_eq!(
-        read("a: [1, 2, 3, 4]\n", &limits(2, 100, 5)),
-        Ok(Some(Fault::TooManyNodes(5)))
+        read("a: [1, 2, 3, 4]\n", &limits(2, 100, 500)),
+        Ok(Some(Fault::Excess(Excess::Memory { limit: 500 })))
     );
     assert_eq!(
-        read("{\"a\": [1, 2, 3, 4]}\n", &limits(2, 100, 5)),
-        Ok(Some(Fault::TooManyNodes(5)))
+        read("{\"a\": [1, 2, 3, 4]}\n", &limits(2, 100, 500)),
+        Ok(Some(Fault::Excess(Excess::Memory { limit: 500 })))
     );
 }
 

@@ -59,9 +59,10 @@ impl Document<'_> {
             Format::Json => body.into(),
             Format::Yaml => super::complete(body, super::line_end(self.piece.text)),
         };
+        let mut account = self.account.beside();
         let tree = match self.format {
-            Format::Json => json::parse(&text, self.limits.depth, self.limits.nodes),
-            Format::Yaml => super::parse_yaml(&text, &self.limits),
+            Format::Json => json::parse(&text, self.limits.depth, &mut account),
+            Format::Yaml => super::parse_yaml(&text, &self.limits, &mut account),
         };
         let tree = tree.map_err(|_| Odd)?;
         let plan = plan::of(&tree, &patch.0)?;
@@ -80,11 +81,11 @@ impl Document<'_> {
         // The patch may lead over a limit, and the document stays readable all the same.
         let limits = Limits {
             document_bytes: usize::MAX,
-            nodes: usize::MAX,
             ..self.limits
         };
         let (format, value) =
-            super::parse_body(&body, self.piece.kind, &limits).map_err(|_| Odd)?;
+            super::parse_body(&body, self.piece.kind, &limits, &mut self.account.beside())
+                .map_err(|_| Odd)?;
         // It must also still be one document: `{}` before a comment would be JSON before YAML.
         let head = &self.piece.text[..self.piece.body];
         let whole = format!("{head}{body}");

@@ -1,5 +1,6 @@
 //! What can be wrong with a manifest, in words that say what to do next.
 
+use super::budget::Excess;
 use thiserror::Error;
 
 /// Why an input could not be cut into documents at all.
@@ -109,9 +110,9 @@ pub enum Fault {
     /// Nesting over [`Limits::depth`](super::Limits::depth).
     #[error("more than {0} levels of nesting: is this a manifest?")]
     TooDeep(usize),
-    /// More values than [`Limits::nodes`](super::Limits::nodes), aliases expanded.
-    #[error("more than {0} values once its aliases are expanded: split the document")]
-    TooManyNodes(usize),
+    /// More memory or time than there is for the input.
+    #[error(transparent)]
+    Excess(#[from] Excess),
     /// Longer than [`Limits::document_bytes`](super::Limits::document_bytes).
     #[error("{bytes} bytes in one document, and {limit} are the limit: split it")]
     TooLarge {
@@ -142,4 +143,7 @@ pub enum EditError {
     /// The patch does not fit the document.
     #[error("the patch does not fit the document: {0}")]
     Patch(#[from] json_patch::PatchError),
+    /// More memory or time than there is for the input.
+    #[error(transparent)]
+    Excess(#[from] Excess),
 }

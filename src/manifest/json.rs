@@ -1,42 +1,43 @@
 //! JSON as the same tree as YAML's, so that one editor serves both.
 
+use super::budget::{Account, element, text as text_bytes};
 use super::error::Fault;
 use super::tree::{At, Id, Kind, Node, Tree};
 use saphyr_parser::ScalarStyle;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-/// Reads a text that `serde_json` has found to be JSON. Checks what that does not: depth, size and double keys.
-pub(crate) fn parse(text: &str, depth: usize, nodes: usize) -> At<Tree<'_>> {
+/// Reads a text that `serde_json` has found to be JSON. Checks what that does not: depth, memory and double keys.
+pub(crate) fn parse<'a>(text: &'a str, depth: usize, account: &mut Account) -> At<Tree<'a>> {
     let mut reader = Reader {
         text,
         at: 0,
         line: 1,
         tree: Tree::default(),
         depth,
-        nodes,
+        account,
     };
     reader.value(0)?;
     Ok(reader.tree)
 }
 
-struct Reader<'a> {
+/// Bytes of a key and its line, by which a second one like it is found.
+const LINE: usize = element::<(Cow<'_, str>, usize)>();
+
+struct Reader<'a, 'b> {
     text: &'a str,
     at: usize,
     line: usize,
     tree: Tree<'a>,
     depth: usize,
-    nodes: usize,
+    account: &'b mut Account,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> Reader<'a, '_> {
     fn value(&mut self, depth: usize) -> At<Id> {
         self.space();
         if depth > self.depth {
             return Err((self.line, Fault::TooDeep(self.depth)));
-        }
-        if self.tree.nodes.len() >= self.nodes {
-            return Err((self.line, Fault::TooManyNodes(self.nodes)));
         }
         match self.peek() {
             Some(b'{') => self.object(depth),
@@ -48,7 +49,7 @@ impl<'a> Reader<'a> {
                     .find([',', ']', '}', ' ', '\t', '\r', '\n'])
                     .unwrap_or(rest.len());
                 let text = &rest[..end];
-                Ok(self.scalar(Cow::Borrowed(text), ScalarStyle::Plain, end))
+                self.scalar(Cow::Borrowed(text), ScalarStyle::Plain, end)
             }
         }
     }
@@ -63,22 +64,29 @@ impl<'a> Reader<'a> {
             .text
             .get(self.at..=end)
             .ok_or_else(|| self.unexpected())?;
-        let text: String = serde_json::from_str(raw).map_err(|_| self.unexpected())?;
-        Ok(self.scalar(Cow::Owned(text), ScalarStyle::DoubleQuoted, raw.len()))
+        let text = if raw.contains('\\') {
+            self.charge(text_bytes(raw.len()))?;
+            let text = serde_json::from_str(raw).map_err(|_| self.unexpected())?;
+            Cow::Owned(text)
+        } else {
+            Cow::Borrowed(&raw[1..raw.len() - 1])
+        };
+        self.scalar(text, ScalarStyle::DoubleQuoted, raw.len())
     }
 
-    fn scalar(&mut self, text: Cow<'a, str>, style: ScalarStyle, length: usize) -> Id {
+    fn scalar(&mut self, text: Cow<'a, str>, style: ScalarStyle, length: usize) -> At<Id> {
         self.at += length;
         self.node(Kind::Scalar { text, style }, self.at)
     }
 
     fn object(&mut self, depth: usize) -> At<Id> {
-        let id = self.node(Kind::Mapping(Vec::new()), self.at);
+        let id = self.node(Kind::Mapping(Vec::new()), self.at)?;
         let mut lines = HashMap::new();
         let mut members = Vec::new();
         self.at += 1;
         self.space();
         while self.peek() != Some(b'}') {
+            self.charge(element::<(Id, Id)>() + LINE)?;
             let key = self.string()?;
             if let Kind::Scalar { text, .. } = &self.tree.nodes[key].kind
                 && let Some(first) = lines.insert(text.clone(), self.line)
@@ -96,16 +104,18 @@ impl<'a> Reader<'a> {
             members.push((key, self.value(depth + 1)?));
             self.separator(b'}')?;
         }
+        self.account.give_back(members.len() * LINE);
         self.close(id, Kind::Mapping(members));
         Ok(id)
     }
 
     fn array(&mut self, depth: usize) -> At<Id> {
-        let id = self.node(Kind::Sequence(Vec::new()), self.at);
+        let id = self.node(Kind::Sequence(Vec::new()), self.at)?;
         let mut items = Vec::new();
         self.at += 1;
         self.space();
         while self.peek() != Some(b']') {
+            self.charge(element::<Id>())?;
             items.push(self.value(depth + 1)?);
             self.separator(b']')?;
         }
@@ -113,14 +123,22 @@ impl<'a> Reader<'a> {
         Ok(id)
     }
 
-    fn node(&mut self, kind: Kind<'a>, end: usize) -> Id {
-        self.tree.add(Node {
+    fn charge(&mut self, bytes: usize) -> At<()> {
+        let line = self.line;
+        self.account
+            .charge(bytes)
+            .map_err(|excess| (line, excess.into()))
+    }
+
+    fn node(&mut self, kind: Kind<'a>, end: usize) -> At<Id> {
+        self.charge(element::<Node<'_>>())?;
+        Ok(self.tree.add(Node {
             kind,
             tag: None,
             anchor: false,
             end,
             line: self.line,
-        })
+        }))
     }
 
     fn close(&mut self, id: Id, kind: Kind<'a>) {

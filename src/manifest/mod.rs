@@ -17,11 +17,13 @@
 //! ```
 
 mod block;
+pub mod budget;
 mod diff;
 mod edit;
 mod error;
 mod flow;
 mod json;
+mod json_value;
 mod layout;
 mod plan;
 mod scalar;
@@ -35,6 +37,8 @@ pub use edit::Edited;
 pub use error::{DocumentError, EditError, Error, Fault};
 pub use write::to_yaml;
 
+use budget::{Account, Budget, Stop};
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use split::{Piece, PieceKind};
 use tree::{At, Tree};
@@ -46,8 +50,9 @@ pub struct Limits {
     pub documents: usize,
     /// Bytes of one document.
     pub document_bytes: usize,
-    /// Values in one document, each counted as often as aliases repeat it.
-    pub nodes: usize,
+    /// Bytes of memory for what is read of the input, as [`budget`] counts them; for [`read`], which has no budget of
+    /// its caller's.
+    pub memory: usize,
     /// Levels of nesting. At most 100 are read, whatever stands here: the reader recurses.
     pub depth: usize,
 }
@@ -61,7 +66,8 @@ impl Default for Limits {
             documents: 250_000,
             // A List of all Deployments of a large cluster passes; etcd takes 1.5 MiB for one object.
             document_bytes: 32 << 20,
-            nodes: 1_000_000,
+            // Of the machine that a command runs on: thirty times the largest document's half.
+            memory: 1 << 30,
             depth: DEPTH,
         }
     }
@@ -77,46 +83,90 @@ pub enum Format {
 }
 
 /// One document of an input.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Document<'a> {
     piece: Piece<'a>,
     number: usize,
     format: Format,
     value: Value,
     limits: Limits,
+    /// What the value takes.
+    account: Account,
 }
 
-/// Cuts an input into documents and reads each of them.
+/// The documents of an input, read one after the other: whoever drops one before asking for the next holds one at a
+/// time.
+#[derive(Debug)]
+pub struct Documents<'a> {
+    pieces: std::vec::IntoIter<Piece<'a>>,
+    number: usize,
+    limits: Limits,
+    budget: Budget,
+}
+
+/// Cuts an input into documents and reads each of them when it is asked for, within `budget` (and not
+/// [`Limits::memory`]).
 ///
 /// The `text` of all documents together is the input, where none of them is broken. A broken one does not keep the
 /// others from being read.
 ///
 /// # Errors
 /// Where the input is no text in UTF-8, or holds too many documents.
+pub fn documents<'a>(
+    bytes: &'a [u8],
+    limits: &Limits,
+    budget: &Budget,
+) -> Result<Documents<'a>, Error> {
+    let pieces = split::pieces(split::text(bytes)?, limits.documents)?;
+    Ok(Documents {
+        pieces: pieces.into_iter(),
+        number: 0,
+        limits: Limits {
+            depth: limits.depth.min(DEPTH),
+            ..*limits
+        },
+        budget: budget.clone(),
+    })
+}
+
+/// All [`documents`] at once, within [`Limits::memory`].
+///
+/// # Errors
+/// As [`documents`].
 pub fn read<'a>(
     bytes: &'a [u8],
     limits: &Limits,
 ) -> Result<Vec<Result<Document<'a>, DocumentError>>, Error> {
-    let limits = Limits {
-        depth: limits.depth.min(DEPTH),
-        ..*limits
-    };
-    let pieces = split::pieces(split::text(bytes)?, limits.documents)?;
-    let documents = pieces.into_iter().zip(1..).map(|(piece, number)| {
-        read_piece(piece, number, limits).map_err(|(line, fault)| {
+    let budget = Budget::new(limits.memory, Stop::default());
+    Ok(documents(bytes, limits, &budget)?.collect())
+}
+
+impl<'a> Iterator for Documents<'a> {
+    type Item = Result<Document<'a>, DocumentError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let piece = self.pieces.next()?;
+        self.number += 1;
+        let account = self.budget.account();
+        let read = read_piece(piece, self.number, self.limits, account);
+        Some(read.map_err(|(line, fault)| {
             let above = piece.line - 1;
             DocumentError {
-                document: number,
+                document: self.number,
                 line: above + line,
                 fault: fault.below(above),
             }
-        })
-    });
-    Ok(documents.collect())
+        }))
+    }
 }
 
 /// Lines in the error are counted from 1 in the piece.
-fn read_piece(piece: Piece<'_>, number: usize, limits: Limits) -> At<Document<'_>> {
+fn read_piece(
+    piece: Piece<'_>,
+    number: usize,
+    limits: Limits,
+    mut account: Account,
+) -> At<Document<'_>> {
     let bytes = piece.text.len();
     if bytes > limits.document_bytes {
         return Err((
@@ -130,7 +180,7 @@ fn read_piece(piece: Piece<'_>, number: usize, limits: Limits) -> At<Document<'_
     split::separator(&piece).map_err(|fault| (1, fault))?;
     let body = &piece.text[piece.body..];
     let first_line = piece.text[..piece.body].matches('\n').count();
-    let (format, value) = parse_body(body, piece.kind, &limits)
+    let (format, value) = parse_body(body, piece.kind, &limits, &mut account)
         .map_err(|(line, fault)| (first_line + line, fault.below(first_line)))?;
     Ok(Document {
         piece,
@@ -138,34 +188,45 @@ fn read_piece(piece: Piece<'_>, number: usize, limits: Limits) -> At<Document<'_
         format,
         value,
         limits,
+        account,
     })
 }
 
-fn parse_body(body: &str, kind: PieceKind, limits: &Limits) -> At<(Format, Value)> {
+/// What the tree takes is given back, what the value takes stays charged to `account`.
+fn parse_body(
+    body: &str,
+    kind: PieceKind,
+    limits: &Limits,
+    account: &mut Account,
+) -> At<(Format, Value)> {
     if kind != PieceKind::Yaml || body.trim_start().starts_with('{') {
-        match serde_json::from_str::<Value>(body) {
-            Ok(value) => {
-                json::parse(body, limits.depth, limits.nodes)?;
-                return Ok((Format::Json, value));
-            }
-            Err(error) if kind != PieceKind::Yaml => {
-                let text = error.to_string();
-                let fault = if text.starts_with("recursion limit exceeded") {
-                    Fault::TooDeep(limits.depth)
-                } else {
-                    Fault::Json(text)
-                };
-                return Err((error.line().max(1), fault));
-            }
+        match parse_json(body, limits, account) {
+            Ok(value) => return Ok((Format::Json, value)),
             // Flow style; or broken JSON, which YAML's parser explains as well.
-            Err(_) => {}
+            Err((_, Fault::Json(_))) if kind == PieceKind::Yaml => {}
+            Err(error) => return Err(error),
         }
     }
     check_characters(body)?;
     let complete = complete(body, line_end(body));
-    let tree = parse_yaml(&complete, limits)?;
-    let value = value::of(&tree, limits.depth, limits.nodes)?;
+    let mut beside = account.beside();
+    let tree = parse_yaml(&complete, limits, &mut beside)?;
+    let value = value::of(&tree, limits.depth, account)?;
     Ok((Format::Yaml, value))
+}
+
+fn parse_json(body: &str, limits: &Limits, account: &mut Account) -> At<Value> {
+    if let Err(error) = serde_json::from_str::<IgnoredAny>(body) {
+        let text = error.to_string();
+        let fault = if text.starts_with("recursion limit exceeded") {
+            Fault::TooDeep(limits.depth)
+        } else {
+            Fault::Json(text)
+        };
+        return Err((error.line().max(1), fault));
+    }
+    json::parse(body, limits.depth, &mut account.beside())?;
+    json_value::read(body, account)
 }
 
 /// kubectl ends every line, the last one too, which shows in block scalars.
@@ -186,7 +247,7 @@ fn line_end(text: &str) -> &'static str {
     }
 }
 
-fn parse_yaml<'a>(text: &'a str, limits: &Limits) -> At<Tree<'a>> {
+fn parse_yaml<'a>(text: &'a str, limits: &Limits, account: &mut Account) -> At<Tree<'a>> {
     if let Some(at) = text.lines().position(|line| line.starts_with('%')) {
         // Only before the content it is a directive.
         let before = text
@@ -198,7 +259,7 @@ fn parse_yaml<'a>(text: &'a str, limits: &Limits) -> At<Tree<'a>> {
             return Err((at + 1, Fault::Directive(line.trim_end().to_owned())));
         }
     }
-    tree::parse(text, limits.depth, limits.nodes)
+    tree::parse(text, limits.depth, account)
 }
 
 /// go-yaml refuses control characters, and takes three characters for line breaks that YAML 1.2 does not; byte order

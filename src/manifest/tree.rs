@@ -1,5 +1,6 @@
 //! A document as a tree of nodes that know where they stand in the text.
 
+use super::budget::{Account, element, text as text_bytes};
 use super::error::Fault;
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Tag};
 use std::borrow::Cow;
@@ -54,8 +55,15 @@ impl<'a> Tree<'a> {
 /// A fault and the line of the parsed text that has it, counted from 1.
 pub(crate) type At<T> = Result<T, (usize, Fault)>;
 
-/// Parses one YAML document. `depth` and `nodes` bound what comes back.
-pub(crate) fn parse(text: &str, depth: usize, nodes: usize) -> At<Tree<'_>> {
+/// Bytes of a node and of its place in the node above it.
+const NODE: usize = element::<Node<'_>>() + element::<(Id, Id)>();
+
+/// Parses one YAML document. `depth` and `account` bound what comes back.
+pub(crate) fn parse<'a>(text: &'a str, depth: usize, account: &mut Account) -> At<Tree<'a>> {
+    if !text.is_ascii() {
+        let table = text.len() * size_of::<u32>();
+        account.charge(table).map_err(|excess| (1, excess.into()))?;
+    }
     let offsets = Offsets::of(text);
     let mut builder = Builder {
         tree: Tree::default(),
@@ -70,12 +78,16 @@ pub(crate) fn parse(text: &str, depth: usize, nodes: usize) -> At<Tree<'_>> {
             end: offsets.byte(span.end),
             line,
         };
+        let owned = match &event {
+            Event::Scalar(Cow::Owned(text), ..) => text_bytes(text.len()),
+            _ => 0,
+        };
+        account
+            .charge(NODE + owned)
+            .map_err(|excess| (line, excess.into()))?;
         builder.take(event, place).map_err(|fault| (line, fault))?;
         if builder.open.len() > depth {
             return Err((line, Fault::TooDeep(depth)));
-        }
-        if builder.tree.nodes.len() > nodes {
-            return Err((line, Fault::TooManyNodes(nodes)));
         }
     }
     Ok(builder.tree)

@@ -1,5 +1,6 @@
 //! From the tree to the JSON value that kubectl would send.
 
+use super::budget::{Account, Budget, ITEM, MEMBER, Stop, element, text as text_bytes};
 use super::error::Fault;
 use super::scalar;
 use super::tree::{At, Id, Kind, Node, Tree};
@@ -8,11 +9,10 @@ use serde_json::{Map, Value};
 use std::collections::HashMap;
 
 /// The value of a whole document: null where it is empty.
-pub(crate) fn of(tree: &Tree<'_>, depth: usize, nodes: usize) -> At<Value> {
+pub(crate) fn of(tree: &Tree<'_>, depth: usize, account: &mut Account) -> At<Value> {
     let mut reader = Reader {
         tree,
-        nodes,
-        left: nodes,
+        account,
         depth,
     };
     if tree.root().is_some() {
@@ -49,15 +49,17 @@ pub(crate) fn is_merge(node: &Node<'_>) -> bool {
         }
 }
 
-struct Reader<'t, 'a> {
+struct Reader<'t, 'a, 'b> {
     tree: &'t Tree<'a>,
-    nodes: usize,
-    /// What is left of `nodes`: each use of an alias counts all that it repeats.
-    left: usize,
+    /// Each use of an alias is charged all that it repeats.
+    account: &'b mut Account,
     depth: usize,
 }
 
-impl<'t, 'a> Reader<'t, 'a> {
+/// Bytes of a key and its line, by which a second one like it is found.
+const LINE: usize = element::<(String, usize)>();
+
+impl<'t, 'a> Reader<'t, 'a, '_> {
     fn read(&mut self, id: Id, depth: usize) -> At<Value> {
         let node = self.count(id, depth)?;
         match &node.kind {
@@ -71,7 +73,7 @@ impl<'t, 'a> Reader<'t, 'a> {
                 items.collect::<At<Vec<_>>>().map(Value::Array)
             }
             Kind::Mapping(members) => {
-                let mut map = Map::with_capacity(members.len());
+                let mut map = Map::new();
                 self.members(members, depth, &mut map)?;
                 Ok(Value::Object(map))
             }
@@ -84,11 +86,18 @@ impl<'t, 'a> Reader<'t, 'a> {
         if depth > self.depth {
             return Err((node.line, Fault::TooDeep(self.depth)));
         }
-        self.left = self
-            .left
-            .checked_sub(1)
-            .ok_or((node.line, Fault::TooManyNodes(self.nodes)))?;
+        let text = match &node.kind {
+            Kind::Scalar { text, .. } => text_bytes(text.len()),
+            _ => 0,
+        };
+        self.charge(node.line, ITEM + text)?;
         Ok(node)
+    }
+
+    fn charge(&mut self, line: usize, bytes: usize) -> At<()> {
+        self.account
+            .charge(bytes)
+            .map_err(|excess| (line, excess.into()))
     }
 
     /// Members in their order. As in go-yaml v2, what `<<` brings replaces members that stand before it.
@@ -98,14 +107,17 @@ impl<'t, 'a> Reader<'t, 'a> {
         depth: usize,
         map: &mut Map<String, Value>,
     ) -> At<()> {
-        let mut lines = HashMap::with_capacity(members.len());
+        let mut lines = HashMap::new();
         for &(key, value) in members {
             let node = &self.tree.nodes[key];
+            // The value's own share as an item is part of a member's.
+            self.charge(node.line, MEMBER - ITEM + LINE)?;
             if is_merge(node) {
                 self.merge(value, depth + 1, map)?;
                 continue;
             }
             let name = self::key(self.tree, key)?;
+            self.charge(node.line, 2 * text_bytes(name.len()))?;
             if let Some(first) = lines.insert(name.clone(), node.line) {
                 return Err((node.line, Fault::DuplicateKey { key: name, first }));
             }
@@ -143,10 +155,10 @@ impl<'t, 'a> Reader<'t, 'a> {
 
 /// The value of one node of a tree that [`of`] has read before.
 pub(crate) fn at(tree: &Tree<'_>, id: Id) -> At<Value> {
+    let budget = Budget::new(usize::MAX, Stop::default());
     Reader {
         tree,
-        nodes: usize::MAX,
-        left: usize::MAX,
+        account: &mut budget.account(),
         depth: usize::MAX,
     }
     .read(id, 0)

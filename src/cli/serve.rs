@@ -316,8 +316,8 @@ fn connections(wanted: usize) -> usize {
     wanted.min(most)
 }
 
-/// What is open beside the webhook's connections: the admin port's 128, those to the API server, files.
-const OTHER_FILES: usize = 256;
+/// What is open beside the webhook's connections: the admin port's 256, those to the API server, files.
+const OTHER_FILES: usize = 384;
 /// An API server keeps 25.
 const MIN_CONNECTIONS: usize = 32;
 

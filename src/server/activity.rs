@@ -15,9 +15,10 @@ use tokio::time::Instant;
 
 use super::limits::Limits;
 
-/// A client that takes none of its answer for this long does not wait for it: where places are
-/// short, it gives way. Far longer than a round trip with a lost packet.
-const UNREAD: Duration = Duration::from_secs(1);
+/// A client that takes none of its answer for this long does not wait for it, and one that has not sent
+/// its body by then is not about to: where places are short, it gives way. Far longer than a round trip
+/// with a lost packet.
+const SLOW: Duration = Duration::from_secs(1);
 /// The same for an answer that is taken a little at a time.
 const SLOWLY_READ: Duration = Duration::from_secs(5);
 
@@ -35,26 +36,18 @@ pub(super) enum Overdue {
 /// How little a connection would be missed, least first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Class {
-    /// No TLS yet, or all is said and only the client's end of it is waited for.
-    Handshake,
-    /// Never sent a whole request.
+    /// Never sent a whole request; or all is said, and only the client's end is waited for.
     Unproven,
-    /// Does not read its answer.
-    Unread,
+    /// Does not read its answer, or takes long over its body.
+    Slow,
     /// Was answered before, and asks nothing whole now.
     Idle,
     /// Sends a body.
     Body,
 }
 
-impl Class {
-    /// Whether the connection has yet to show that it asks something.
-    pub(super) fn is_unproven(self) -> bool {
-        self <= Self::Unproven
-    }
-}
-
-/// Who gives way first: by class, then who was answered least, then who is in it longest.
+/// Who gives way first: by class, then who was answered least, then who is in it longest. Those that are
+/// unproven count from when they were accepted: what looks like progress costs a bad client nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Rank {
     pub(super) class: Class,
@@ -66,7 +59,7 @@ impl Rank {
     /// Whether the connection has had its time for the next step; one that only waits to be asked
     /// needs none.
     pub(super) fn is_older(self, now: Instant, grace: Duration) -> bool {
-        matches!(self.class, Class::Idle | Class::Unread) || now >= self.since + grace
+        matches!(self.class, Class::Idle | Class::Slow) || now >= self.since + grace
     }
 }
 
@@ -88,6 +81,7 @@ enum State {
 
 #[derive(Debug)]
 struct Inner {
+    accepted: Instant,
     state: State,
     since: Instant,
     answers: u64,
@@ -108,6 +102,7 @@ impl Activity {
     /// A connection that was accepted now.
     pub(super) fn new() -> Self {
         Self(Arc::new(Mutex::new(Inner {
+            accepted: Instant::now(),
             state: State::Handshake,
             since: Instant::now(),
             answers: 0,
@@ -217,23 +212,30 @@ impl Activity {
     /// How much the connection would be missed. None where an answer is made for it or read by it.
     pub(super) fn rank(&self, now: Instant) -> Option<Rank> {
         let inner = self.lock();
+        let long = |since, time| now >= since + time;
         let class = match inner.state {
-            State::Handshake | State::Leaving => Class::Handshake,
+            State::Handshake | State::Leaving => Class::Unproven,
             State::Idle | State::Head if inner.answers == 0 => Class::Unproven,
             State::Idle | State::Head => Class::Idle,
+            State::Body if long(inner.since, SLOW) => Class::Slow,
             State::Body => Class::Body,
             State::Writing { stalled, .. }
-                if stalled.is_some_and(|since| now >= since + UNREAD)
-                    || now >= inner.since + SLOWLY_READ =>
+                if stalled.is_some_and(|since| long(since, SLOW))
+                    || long(inner.since, SLOWLY_READ) =>
             {
-                Class::Unread
+                Class::Slow
             }
             State::Writing { .. } | State::Working => return None,
         };
+        let leaving = inner.state == State::Leaving;
         Some(Rank {
             class,
-            answers: inner.answers,
-            since: inner.since,
+            answers: if leaving { 0 } else { inner.answers },
+            since: if class == Class::Unproven && !leaving {
+                inner.accepted
+            } else {
+                inner.since
+            },
         })
     }
 }
@@ -346,23 +348,24 @@ mod tests {
         let unread = Some((limits.unread, Overdue::Unread));
 
         let it = Activity::new();
-        assert_eq!((next(&it), class(&it, NOW)), (None, Some(Class::Handshake)));
+        assert_eq!((next(&it), class(&it, NOW)), (None, Some(Class::Unproven)));
         it.open();
         assert_eq!((next(&it), class(&it, NOW)), (idle, Some(Class::Unproven)));
         it.bytes_arrived();
         assert_eq!((next(&it), class(&it, NOW)), (head, Some(Class::Unproven)));
         it.request(true);
         assert_eq!((next(&it), class(&it, NOW)), (None, Some(Class::Body)));
+        assert_eq!(class(&it, SLOW), Some(Class::Slow));
         it.body_read();
         assert_eq!((next(&it), class(&it, SLOWLY_READ)), (None, None));
         it.answer();
-        assert_eq!((next(&it), class(&it, UNREAD)), (answer, None));
-        assert_eq!(class(&it, SLOWLY_READ), Some(Class::Unread));
+        assert_eq!((next(&it), class(&it, SLOW)), (answer, None));
+        assert_eq!(class(&it, SLOWLY_READ), Some(Class::Slow));
         it.write_waits();
         assert_eq!((next(&it), class(&it, NOW)), (unread, None));
-        assert_eq!(class(&it, UNREAD), Some(Class::Unread));
+        assert_eq!(class(&it, SLOW), Some(Class::Slow));
         it.wrote(false);
-        assert_eq!((next(&it), class(&it, UNREAD)), (answer, None));
+        assert_eq!((next(&it), class(&it, SLOW)), (answer, None));
         it.wrote(true);
         assert_eq!(next(&it), answer, "more of the answer is to come");
         it.answer_taken();
@@ -373,7 +376,17 @@ mod tests {
         it.request(false);
         assert_eq!((next(&it), class(&it, NOW)), (None, None));
         it.leave();
-        assert_eq!((next(&it), class(&it, NOW)), (None, Some(Class::Handshake)));
+        assert_eq!((next(&it), class(&it, NOW)), (None, Some(Class::Unproven)));
+    }
+
+    #[test]
+    fn a_new_handshake_is_missed_more_than_an_older_half_head() {
+        let old = Activity::new();
+        let new = Activity::new();
+        old.open();
+        old.bytes_arrived();
+        let now = Instant::now();
+        assert!(old.rank(now) < new.rank(now));
     }
 
     #[test]

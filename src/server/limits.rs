@@ -72,11 +72,12 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Bounds for the plain port: probes and scrapes, a handful of clients that ask at once.
+    /// Bounds for the plain port: probes and scrapes, a handful of clients that ask at once. They need
+    /// few places; the rest is what a flood has to fill before it reaches one that is about to ask.
     #[must_use]
     pub fn admin() -> Self {
         Self {
-            connections: 128,
+            connections: 256,
             // No TLS: a probe that has come through is answered at the next turn.
             grace: Duration::from_millis(20),
             head: Duration::from_secs(2),

@@ -262,9 +262,8 @@ impl Connections {
             return false;
         };
         self.shared.metrics.refused(match class {
-            Class::Handshake => "evicted-handshake",
             Class::Unproven => "evicted-unproven",
-            Class::Unread => "evicted-unread",
+            Class::Slow => "evicted-slow",
             Class::Idle => "evicted-idle",
             Class::Body => "evicted-body",
         });

@@ -99,7 +99,7 @@ fn least_missed<T: Copy>(
     let (mut unproven, mut others) = (None, None);
     let mut count = 0;
     for (rank, which) in ranks {
-        let first: &mut Option<(Rank, T)> = if rank.class.is_unproven() {
+        let first: &mut Option<(Rank, T)> = if rank.class == Class::Unproven {
             count += 1;
             &mut unproven
         } else {
@@ -150,10 +150,10 @@ mod tests {
         for (new, kept, may_go, expected) in [
             (0, 8, true, Some(Class::Idle)),
             (6, 2, true, Some(Class::Idle)),
-            (7, 1, true, Some(Class::Handshake)),
+            (7, 1, true, Some(Class::Unproven)),
             (7, 1, false, None),
             (6, 2, false, None),
-            (8, 0, true, Some(Class::Handshake)),
+            (8, 0, true, Some(Class::Unproven)),
             (0, 0, true, None),
         ] {
             let all = std::iter::repeat_n(&unproven, new).chain(std::iter::repeat_n(&idle, kept));

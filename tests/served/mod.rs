@@ -135,16 +135,6 @@ impl Served {
         served
     }
 
-    /// Where it serves HTTPS.
-    pub(crate) fn addr(&self) -> SocketAddr {
-        self.addr
-    }
-
-    /// Where probes are answered.
-    pub(crate) fn admin(&self) -> SocketAddr {
-        self.admin
-    }
-
     /// Sends a signal, named as `kill` names it.
     pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill")

@@ -50,7 +50,7 @@ pub struct Listener {
 
 /// Why a listener ended although nothing told it to.
 #[derive(Debug, thiserror::Error)]
-#[error("the {listener} port can accept no connection any more: {source}")]
+#[error("the {listener} port can accept no connection any more")]
 pub struct Failed {
     /// Which port.
     pub listener: &'static str,

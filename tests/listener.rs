@@ -14,28 +14,41 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::StatusCode;
 use axum::routing::{get as on_get, post};
 use https::{Server, answer, closed, get, patient, until};
+use silkroll::observe::Metrics;
 use silkroll::server::limits::Limits;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use silkroll::server::listener::Listener;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
 const LONG: Duration = Duration::from_secs(3600);
 const SHORT: Duration = Duration::from_millis(50);
 
+/// More than the kernel holds for both ends of a connection.
+const BIG: usize = 32 * 1024 * 1024;
+
 /// Bounds that no test reaches by accident.
 fn limits() -> Limits {
     Limits {
+        grace: Duration::ZERO,
         handshake: LONG,
         head: LONG,
         idle: LONG,
-        idle_when_full: LONG,
+        unread: LONG,
+        answer: LONG,
+        linger: Duration::ZERO,
         request: LONG,
         drain: LONG,
         close: LONG,
         ..Limits::default()
     }
+}
+
+fn asks_to_close(answer: &str) -> bool {
+    answer.to_lowercase().contains("\r\nconnection: close\r\n")
 }
 
 fn app() -> Router {
@@ -46,6 +59,11 @@ fn app() -> Router {
             on_get(async || -> &'static str { panic!("on purpose") }),
         )
         .route("/echo", post(async |body: String| body))
+        .route(
+            "/unread",
+            post(async || (StatusCode::PAYLOAD_TOO_LARGE, "too much")),
+        )
+        .route("/big", on_get(async || vec![b'x'; BIG]))
 }
 
 /// An application whose `/wait` answers after `release`, and tells when it has begun.
@@ -63,27 +81,36 @@ fn waiting() -> (Router, Arc<Notify>, Arc<Notify>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn http_1_and_2_are_served_over_tls() {
+async fn a_connection_is_kept_for_the_next_request() {
     let server = Server::start(app(), limits()).await;
     let mut one = server.connect().await;
     let first = get(&mut one, "/").await.unwrap();
     assert!(first.starts_with("HTTP/1.1 200"), "{first}");
-    assert!(
-        !first.to_lowercase().contains("connection: close"),
-        "{first}"
-    );
+    assert!(!asks_to_close(&first), "{first}");
     let again = get(&mut one, "/").await.unwrap();
     assert!(again.ends_with("hello"), "{again}");
+}
 
-    let client = reqwest::Client::builder()
-        .tls_backend_preconfigured((*https::client_config(&server.authority, b"h2")).clone())
-        .no_proxy()
-        .build()
+#[tokio::test(flavor = "multi_thread")]
+async fn http_2_is_not_spoken_whoever_asks_for_it() {
+    let server = Server::start(app(), limits()).await;
+    // As Go's client offers it.
+    let mut config = (*https::client_config(&server.authority, b"h2")).clone();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let mut both = patient(https::tls(Arc::new(config), server.addr))
+        .await
         .unwrap();
-    let url = format!("https://localhost:{}/", server.addr.port());
-    let response = client.get(url).send().await.unwrap();
-    assert_eq!(response.version(), reqwest::Version::HTTP_2);
-    assert_eq!(response.text().await.unwrap(), "hello");
+    assert_eq!(both.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
+    assert!(get(&mut both, "/").await.unwrap().ends_with("hello"));
+
+    let only = https::client_config(&server.authority, b"h2");
+    assert!(patient(https::tls(only, server.addr)).await.is_err());
+
+    let mut knows = server.connect().await;
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    knows.write_all(preface).await.unwrap();
+    knows.flush().await.unwrap();
+    closed(&mut knows).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -116,6 +143,8 @@ async fn no_more_connections_are_open_than_allowed() {
     };
     let few = Limits {
         connections: 3,
+        // All come at once, and none is to be cut by the next one.
+        grace: LONG,
         ..limits()
     };
     let server = Arc::new(Server::start(Router::new().route("/", on_get(handler)), few).await);
@@ -141,7 +170,6 @@ async fn a_connection_beyond_the_cap_waits_for_one_that_works() {
     let (app, begun, release) = waiting();
     let one = Limits {
         connections: 1,
-        idle_when_full: Duration::ZERO,
         ..limits()
     };
     let server = Server::start(app, one).await;
@@ -166,7 +194,6 @@ async fn a_connection_beyond_the_cap_waits_for_one_that_works() {
 async fn idle_connections_give_way_when_all_are_taken() {
     let one = Limits {
         connections: 1,
-        idle_when_full: Duration::ZERO,
         ..limits()
     };
     let server = Server::start(app(), one).await;
@@ -281,15 +308,12 @@ async fn after_the_signal_old_and_new_connections_are_served_and_asked_to_close(
         let mut new = server.connect().await;
         let response = get(&mut new, "/").await.unwrap();
         assert!(response.ends_with("hello"), "{response}");
-        response.to_lowercase().contains("connection: close")
+        asks_to_close(&response)
     })
     .await;
     let response = get(&mut old, "/").await.unwrap();
     assert!(response.starts_with("HTTP/1.1 200"), "{response}");
-    assert!(
-        response.to_lowercase().contains("connection: close"),
-        "{response}"
-    );
+    assert!(asks_to_close(&response), "{response}");
     closed(&mut old).await;
 }
 
@@ -357,56 +381,289 @@ async fn an_answer_that_never_comes_does_not_hold_up_the_end() {
     assert!(patient(working).await.unwrap().is_err());
 }
 
+/// What a bad client does before it falls silent.
+#[derive(Clone, Copy, Debug)]
+enum Bad {
+    /// Bytes in the clear.
+    Tcp(&'static [u8]),
+    /// Bytes after a TLS handshake.
+    Tls(&'static [u8]),
+}
+
+const HALF_OPEN: Bad = Bad::Tcp(b"");
+/// The start of a TLS record that announces 512 bytes.
+const HALF_HELLO: Bad = Bad::Tcp(&[0x16, 3, 1, 2, 0, 1]);
+const SILENT: Bad = Bad::Tls(b"");
+const HALF_HEAD: Bad = Bad::Tls(b"POST /echo HTTP/1.1\r\nHost: ");
+const HALF_BODY: Bad = Bad::Tls(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf");
+const ANSWERED: Bad = Bad::Tls(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+const ANSWERED_AND_HALF: Bad =
+    Bad::Tls(b"GET / HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nHost: ");
+const UNREAD: Bad = Bad::Tls(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n");
+
+/// Bad clients of one kind, all of whose connections are held open. Each may find itself cut at once.
+async fn crowd(server: &Server, size: usize, bad: Bad) -> Vec<Box<dyn std::any::Any + Send>> {
+    let mut held: Vec<Box<dyn std::any::Any + Send>> = Vec::new();
+    for _ in 0..size {
+        match bad {
+            Bad::Tcp(bytes) => {
+                let mut tcp = server.tcp().await;
+                let _ = tcp.write_all(bytes).await;
+                held.push(Box::new(tcp));
+            }
+            Bad::Tls(bytes) => {
+                let mut stream = server.connect().await;
+                let _ = stream.write_all(bytes).await;
+                let _ = stream.flush().await;
+                held.push(Box::new(stream));
+            }
+        }
+    }
+    held
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn http_2_clients_get_a_goaway_after_the_signal_and_their_answer_before_it() {
-    let mut server = Server::start(app(), limits()).await;
-    let mut stream = server.connect_as(b"h2").await;
-    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
-    bytes.extend(frame(SETTINGS, 0, 0, &[]));
-    bytes.extend(request(1));
-    stream.write_all(&bytes).await.unwrap();
-    stream.flush().await.unwrap();
-    let mut seen = Vec::new();
-    while !seen.contains(&(HEADERS, 1)) {
-        seen.push(patient(next_frame(&mut stream)).await);
+async fn whoever_holds_a_place_without_need_gives_way_to_a_new_connection() {
+    for bad in [
+        HALF_OPEN,
+        HALF_HELLO,
+        SILENT,
+        HALF_HEAD,
+        HALF_BODY,
+        ANSWERED,
+        ANSWERED_AND_HALF,
+        UNREAD,
+    ] {
+        let few = Limits {
+            connections: 8,
+            ..limits()
+        };
+        let server = Server::start(app(), few).await;
+        // No bound but the number of places ends any of these.
+        let _crowd = crowd(&server, 40, bad).await;
+        for _ in 0..10 {
+            let mut good = server.connect().await;
+            let response = get(&mut good, "/").await.unwrap();
+            assert!(response.ends_with("hello"), "{bad:?}: {response}");
+        }
     }
-    assert!(!seen.contains(&(GOAWAY, 0)), "{seen:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_was_answered_often_is_missed_most() {
+    for bad in [HALF_OPEN, SILENT, HALF_HEAD, ANSWERED] {
+        let few = Limits {
+            connections: 8,
+            ..limits()
+        };
+        let server = Server::start(app(), few).await;
+        let mut kept = server.connect().await;
+        for _ in 0..3 {
+            get(&mut kept, "/").await.unwrap();
+        }
+        let _crowd = crowd(&server, 40, bad).await;
+        let response = get(&mut kept, "/").await.unwrap();
+        assert!(response.ends_with("hello"), "{bad:?}: {response}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_client_has_time_for_its_handshake_where_others_look_better() {
+    let few = Limits {
+        connections: 8,
+        ..limits()
+    };
+    let server = Server::start(app(), few).await;
+    let mut kept = Vec::new();
+    for _ in 0..8 {
+        let mut one = server.connect().await;
+        get(&mut one, "/").await.unwrap();
+        kept.push(one);
+    }
+    // Two of eight places are for those that have yet to ask something.
+    let first = server.tcp().await;
+    let _second = server.tcp().await;
+    let mut first = patient(https::tls_over(&server, first)).await.unwrap();
+    assert!(get(&mut first, "/").await.unwrap().ends_with("hello"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_not_read_is_given_up() {
+    for bounds in [
+        Limits {
+            unread: SHORT,
+            ..limits()
+        },
+        Limits {
+            answer: SHORT,
+            ..limits()
+        },
+    ] {
+        let server = Server::start(app(), bounds).await;
+        let _held = crowd(&server, 1, UNREAD).await;
+        until("the answer is given up", async || {
+            server.has_counted("silkroll_requests_refused_total{why=\"answer-unread\"} 1")
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_answer_is_read_whole() {
+    let server = Server::start(
+        app(),
+        Limits {
+            unread: LONG,
+            ..limits()
+        },
+    )
+    .await;
+    let mut stream = server.connect().await;
+    let response = get(&mut stream, "/big").await.unwrap();
+    assert!(response.len() > BIG);
+    assert!(get(&mut stream, "/").await.unwrap().ends_with("hello"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_before_the_body_was_read_keeps_the_connection_or_says_that_it_closes() {
+    const SMALL: usize = 60_000;
+    const LARGE: usize = 8_000_000;
+    for (path, status) in [("/unread", 413), ("/nowhere", 404), ("/big", 405)] {
+        for (size, announced, kept) in [
+            (SMALL, format!("Content-Length: {SMALL}\r\n"), true),
+            (
+                0,
+                format!("Content-Length: {SMALL}\r\nExpect: 100-continue\r\n"),
+                false,
+            ),
+            (LARGE, format!("Content-Length: {LARGE}\r\n"), false),
+            (0, format!("Content-Length: {SMALL}\r\n"), false),
+        ] {
+            let server = Server::start(app(), limits()).await;
+            let mut stream = server.connect().await;
+            let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\n{announced}\r\n");
+            stream.write_all(head.as_bytes()).await.unwrap();
+            // All of it, before a byte of the answer is read: a reset would lose the answer.
+            patient(stream.write_all(&vec![b'x'; size])).await.unwrap();
+            patient(stream.flush()).await.unwrap();
+            let response = patient(answer(&mut stream)).await.unwrap();
+            let case = format!("{path}, {size} sent of {announced}: {response}");
+            assert!(
+                response.starts_with(&format!("HTTP/1.1 {status}")),
+                "{case}"
+            );
+            assert_eq!(asks_to_close(&response), !kept, "{case}");
+            if kept {
+                assert!(get(&mut stream, "/").await.unwrap().ends_with("hello"));
+            } else {
+                closed(&mut stream).await;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_came_before_the_port_closed_is_still_served() {
+    let mut server = Server::start(
+        app(),
+        Limits {
+            drain: Duration::ZERO,
+            ..limits()
+        },
+    )
+    .await;
+    let before_tls = server.tcp().await;
+    let mut before_asking = server.connect().await;
     server.signal();
-    while !seen.contains(&(GOAWAY, 0)) {
-        seen.push(patient(next_frame(&mut stream)).await);
+    until("the port is closed", async || {
+        TcpStream::connect(server.addr).await.is_err()
+    })
+    .await;
+    let mut before_tls = patient(https::tls_over(&server, before_tls)).await.unwrap();
+    for stream in [&mut before_tls, &mut before_asking] {
+        let response = get(stream, "/").await.unwrap();
+        assert!(
+            response.ends_with("hello") && asks_to_close(&response),
+            "{response}"
+        );
     }
-    // Asked before the client could know of the GOAWAY: it counts.
-    stream.write_all(&request(3)).await.unwrap();
-    stream.flush().await.unwrap();
-    while !seen.contains(&(HEADERS, 3)) {
-        seen.push(patient(next_frame(&mut stream)).await);
+    server.ended().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_never_asks_does_not_hold_up_the_end() {
+    let mut server = Server::start(
+        app(),
+        Limits {
+            drain: Duration::ZERO,
+            ..limits()
+        },
+    )
+    .await;
+    let _silent = server.tcp().await;
+    let _half = crowd(&server, 1, HALF_HEAD).await;
+    let _asks_nothing = server.connect().await;
+    server.signal();
+    server.ended().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_port_stays_open_while_new_connections_keep_coming() {
+    let linger = Limits {
+        drain: Duration::ZERO,
+        linger: LONG,
+        ..limits()
+    };
+    let mut server = Server::start(app(), linger).await;
+    server.signal();
+    let begun = std::time::Instant::now();
+    // Longer than it takes to close where none comes.
+    while begun.elapsed() < Duration::from_secs(3) {
+        let mut new = server.connect().await;
+        assert!(get(&mut new, "/").await.unwrap().ends_with("hello"));
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    server.ended().await;
 }
 
-const HEADERS: u8 = 1;
-const SETTINGS: u8 = 4;
-const GOAWAY: u8 = 7;
-
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-    let mut bytes = length[1..].to_vec();
-    bytes.extend([kind, flags]);
-    bytes.extend(stream.to_be_bytes());
-    bytes.extend(payload);
-    bytes
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drain_without_end_is_no_panic() {
+    let mut server = Server::start(
+        app(),
+        Limits {
+            drain: Duration::MAX,
+            ..limits()
+        },
+    )
+    .await;
+    server.signal();
+    until("it drains and serves", async || {
+        let mut new = server.connect().await;
+        asks_to_close(&get(&mut new, "/").await.unwrap())
+    })
+    .await;
 }
 
-/// A GET that ends its stream and its headers, from HPACK's static table.
-fn request(stream: u32) -> Vec<u8> {
-    frame(HEADERS, 0x5, stream, &[0x82, 0x87, 0x84, 0x41, 1, b'x'])
-}
-
-async fn next_frame<S: tokio::io::AsyncRead + Unpin>(stream: &mut S) -> (u8, u32) {
-    let mut head = [0; 9];
-    stream.read_exact(&mut head).await.unwrap();
-    let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
-    let mut payload = vec![0; length as usize];
-    stream.read_exact(&mut payload).await.unwrap();
-    let id = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
-    (head[3], id)
+#[tokio::test(flavor = "multi_thread")]
+async fn a_socket_that_fails_for_good_ends_the_listener_with_the_reason() {
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let other = socket2::Socket::from(socket.try_clone().unwrap());
+    let listener = Listener {
+        name: "webhook",
+        socket: TcpListener::from_std(socket).unwrap(),
+        tls: None,
+        app: app(),
+        limits: limits(),
+        metrics: Arc::new(Metrics::new()),
+    };
+    let running = tokio::spawn(listener.run(std::future::pending()));
+    // It does not listen any more.
+    other.shutdown(std::net::Shutdown::Both).unwrap();
+    let failed = patient(running).await.unwrap().unwrap_err();
+    let told = failed.to_string();
+    assert!(
+        told.contains("the webhook port can accept no connection any more"),
+        "{told}"
+    );
 }

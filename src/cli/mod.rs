@@ -8,6 +8,8 @@ mod heard;
 pub mod inject;
 pub mod input;
 pub mod serve;
+mod signals;
+mod supervise;
 
 use std::io::{self, Write};
 use std::process::ExitCode;

@@ -1,6 +1,5 @@
 //! `silkroll serve`: everything is put together here, and nowhere else.
 
-use std::convert::Infallible;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,19 +8,19 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::ValueEnum;
-use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
-use tokio::task::JoinSet;
 
 use super::engine;
 use super::heard::{Observer, tell};
+use super::signals::Signals;
+use super::supervise::Tasks;
 use crate::cluster::{Cluster, Notes, Wanted};
 use crate::observe::Metrics;
 use crate::observe::logs::{self, Format};
 use crate::server::admin::{self, Readiness};
 use crate::server::limits::Limits;
-use crate::server::listener::Listener;
+use crate::server::listener::{BACKLOG, Listener};
 use crate::server::routes::{self, App};
 use crate::snapshot::Namespaces;
 use crate::tls::check::{self, Files};
@@ -31,6 +30,8 @@ use crate::tls::{config, date, name};
 
 /// The kubelet brings a changed Secret after 30 to 100 s; ten more do not matter.
 const CERTIFICATE_POLL: Duration = Duration::from_secs(10);
+/// How long the end waits for what still computes, a dry run or a slow disk: nobody waits for it.
+const LAST: Duration = Duration::from_secs(1);
 /// Days that a certificate of `--standalone` is for: it is made anew at each start.
 const STANDALONE_DAYS: u32 = 30;
 
@@ -73,8 +74,10 @@ pub struct Args {
     #[arg(long, value_name = "FILE", requires = "standalone")]
     namespaces: Option<PathBuf>,
 
-    /// Seconds to go on serving after SIGTERM: the API server uses its connections on
-    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    /// Seconds to go on serving after SIGTERM, SIGINT or SIGHUP: the API server uses its connections on.
+    /// With 12 s more and the preStop hook they must fit in the pod's grace period. A second signal ends
+    /// the process at once, with exit code 128 and its number
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = drain_seconds)]
     drain_seconds: u64,
 
     /// How log lines look
@@ -111,7 +114,13 @@ fn tls_name(text: &str) -> Result<String, String> {
     name::any(text).map(|()| text.to_owned())
 }
 
-/// Serves until SIGTERM or SIGINT.
+/// An hour is longer than any pod's grace period is in earnest.
+fn drain_seconds(text: &str) -> Result<u64, String> {
+    let seconds = text.parse().ok().filter(|seconds| *seconds <= 3600);
+    seconds.ok_or_else(|| "expected is a whole number of seconds, 0 to 3600".to_owned())
+}
+
+/// Serves until SIGTERM, SIGINT or SIGHUP.
 ///
 /// # Errors
 /// What keeps it from starting, or which part of it ended.
@@ -123,21 +132,96 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let metrics = Arc::new(Metrics::new());
     // Dropped last: what the end has to say is written.
     let _log = logs::init(format, &args.log_level, &metrics)?;
-    tokio::runtime::Builder::new_multi_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .context("the runtime cannot be started")?
-        .block_on(serve(args, metrics))?;
-    Ok(ExitCode::SUCCESS)
+        .context("the runtime cannot be started")?;
+    let result = runtime.block_on(serve(args, metrics));
+    runtime.shutdown_timeout(LAST);
+    result
 }
 
-async fn serve(args: &Args, metrics: Arc<Metrics>) -> anyhow::Result<()> {
+const WEBHOOK: &str = "the webhook's listener";
+const ADMIN: &str = "the admin listener";
+
+async fn serve(args: &Args, metrics: Arc<Metrics>) -> anyhow::Result<ExitCode> {
+    let mut signals = Signals::new()?;
+    let mut running = tokio::select! {
+        running = start(args, metrics) => running?,
+        came = signals.next() => {
+            tracing::info!("{} before anything was served", came.name);
+            return Ok(ExitCode::from(came.exit_code()));
+        }
+    };
+    let failed = tokio::select! {
+        came = signals.next() => {
+            tracing::info!("{}", came.name);
+            None
+        }
+        ended = running.tasks.next() => {
+            let name = ended.name;
+            let error = ended.too_early();
+            tracing::error!("stopping: {error:#}");
+            Some((name, error))
+        }
+    };
+    let end = end(running, failed);
+    tokio::select! {
+        result = end => result.map(|()| ExitCode::SUCCESS),
+        came = signals.next() => {
+            tracing::warn!("{} while draining: ending now", came.name);
+            Ok(ExitCode::from(came.exit_code()))
+        }
+    }
+}
+
+/// What runs, and how it is told to stop: by dropping the senders.
+struct Running {
+    tasks: Tasks,
+    stop_webhook: oneshot::Sender<()>,
+    stop_admin: oneshot::Sender<()>,
+}
+
+/// Lets the listeners drain and end; with the error for which it all ends, where there is one.
+async fn end(
+    running: Running,
+    failed: Option<(&'static str, anyhow::Error)>,
+) -> anyhow::Result<()> {
+    let Running {
+        mut tasks,
+        stop_webhook,
+        stop_admin,
+    } = running;
+    let mut ended = vec![];
+    let mut first = failed.map(|(name, error)| {
+        ended.push(name);
+        error
+    });
+    // The admin listener goes last, so that the kubelet's probes are answered while the webhook drains.
+    for (name, stop) in [(WEBHOOK, stop_webhook), (ADMIN, stop_admin)] {
+        drop(stop);
+        while !ended.contains(&name) {
+            let task = tasks.next().await;
+            ended.push(task.name);
+            if task.name == name && task.result.is_ok() {
+                continue;
+            }
+            let error = task.too_early();
+            tracing::error!("while stopping: {error:#}");
+            first.get_or_insert(error);
+        }
+    }
+    first.map_or(Ok(()), Err)
+}
+
+/// Finds everything that can be wrong, then starts all parts.
+async fn start(args: &Args, metrics: Arc<Metrics>) -> anyhow::Result<Running> {
     // Everything that can be wrong at start is found before a port is open.
     let settings = args.engine.settings()?;
     let readiness = Readiness::default();
-    let https = bind(args.listen, "--listen").await?;
-    let plain = bind(args.admin_listen, "--admin-listen").await?;
-    let mut tasks: JoinSet<anyhow::Result<Infallible>> = JoinSet::new();
+    let https = bind(args.listen, "--listen")?;
+    let plain = bind(args.admin_listen, "--admin-listen")?;
+    let mut tasks = Tasks::default();
 
     let slot = certificate(args, &readiness, &metrics, &mut tasks)?;
     let known = readiness.condition("namespaces", "the namespaces have not been listed yet");
@@ -172,7 +256,7 @@ async fn serve(args: &Args, metrics: Arc<Metrics>) -> anyhow::Result<()> {
         ];
         let notes = Notes::new(own_namespace(), Arc::clone(&app.asked));
         let run = cluster.run(namespaces, files, Some(notes), Arc::new(observer));
-        tasks.spawn(async { Ok(run.await?) });
+        tasks.spawn("the cluster side", async { match run.await? {} });
     }
 
     tracing::info!(
@@ -182,15 +266,16 @@ async fn serve(args: &Args, metrics: Arc<Metrics>) -> anyhow::Result<()> {
         standalone = args.standalone,
         "serving"
     );
-    let drain = Duration::from_secs(args.drain_seconds);
+    let defaults = Limits::default();
     let webhook = Listener {
         name: "webhook",
         socket: https,
         tls: Some(config::server_config(slot)?),
         app: routes::router(app),
         limits: Limits {
-            drain,
-            ..Limits::default()
+            connections: connections(defaults.connections),
+            drain: Duration::from_secs(args.drain_seconds),
+            ..defaults
         },
         metrics: Arc::clone(&metrics),
     };
@@ -199,23 +284,55 @@ async fn serve(args: &Args, metrics: Arc<Metrics>) -> anyhow::Result<()> {
         socket: plain,
         tls: None,
         app: admin::router(readiness, Arc::clone(&metrics)),
-        limits: Limits {
-            drain: Duration::ZERO,
-            ..Limits::admin()
-        },
+        limits: Limits::admin(),
         metrics,
     };
-    let (stop, stopping) = oneshot::channel();
-    let (stop_admin, stopping_admin) = oneshot::channel();
-    let webhook = tokio::spawn(webhook.run(told_to_stop(stopping)));
-    let admin = tokio::spawn(admin.run(told_to_stop(stopping_admin)));
-    let result = until_told(&mut tasks).await;
-    drop(stop);
-    webhook.await.context("the webhook's listener failed")?;
-    // Last, so that the kubelet's probes are answered while the webhook drains.
-    drop(stop_admin);
-    admin.await.context("the admin listener failed")?;
-    result
+    let (stop_webhook, stopping) = oneshot::channel();
+    tasks.spawn(WEBHOOK, async { Ok(webhook.run(told(stopping)).await?) });
+    let (stop_admin, stopping) = oneshot::channel();
+    tasks.spawn(ADMIN, async { Ok(admin.run(told(stopping)).await?) });
+    Ok(Running {
+        tasks,
+        stop_webhook,
+        stop_admin,
+    })
+}
+
+/// Nothing is ever sent: the sender being dropped is the signal.
+async fn told(stop: oneshot::Receiver<()>) {
+    let _ = stop.await;
+}
+
+/// As many connections as wanted, or what the limit of open files leaves: accepting fails where they
+/// run out, for the admin port, too.
+fn connections(wanted: usize) -> usize {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let Some(files) = open_files(&limits) else {
+        return wanted;
+    };
+    let most = files.saturating_sub(OTHER_FILES).max(MIN_CONNECTIONS);
+    if most < wanted {
+        tracing::warn!(
+            files,
+            connections = most,
+            "the limit of open files leaves room for few connections; raise it (ulimit -n) to {}",
+            wanted + OTHER_FILES
+        );
+    }
+    wanted.min(most)
+}
+
+/// What is open beside the webhook's connections: the admin port's 256, those to the API server, files.
+const OTHER_FILES: usize = 384;
+/// An API server keeps 25.
+const MIN_CONNECTIONS: usize = 32;
+
+/// The soft limit, from the text of `/proc/PID/limits`; None where there is none.
+fn open_files(limits: &str) -> Option<usize> {
+    let line = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"))?;
+    line.split_whitespace().next()?.parse().ok()
 }
 
 /// The annotation and its value that ask for the helper binary.
@@ -227,55 +344,36 @@ fn helper_everywhere(settings: &crate::engine::Settings) -> bool {
     defaults.any(|(key, value)| (key.as_ref(), value.as_ref()) == HOOK)
 }
 
-/// Nothing is ever sent: the sender being dropped is the signal.
-async fn told_to_stop(stop: oneshot::Receiver<Infallible>) {
-    if let Ok(never) = stop.await {
-        match never {}
-    }
-}
-
-/// Until a signal comes (fine) or a part that never ends has ended (not fine).
-async fn until_told(tasks: &mut JoinSet<anyhow::Result<Infallible>>) -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    // Without a cluster and with certificates of its own nothing runs beside the listeners.
-    let ended = async {
-        match tasks.join_next().await {
-            Some(ended) => ended,
-            None => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        _ = terminate.recv() => { tracing::info!("SIGTERM"); Ok(()) }
-        _ = interrupt.recv() => { tracing::info!("SIGINT"); Ok(()) }
-        ended = ended => match ended {
-            Ok(Ok(never)) => match never {},
-            Ok(Err(error)) => { tracing::error!("stopping: {error:#}"); Err(error) }
-            Err(error) => { tracing::error!("stopping: {error}"); Err(error.into()) }
-        },
-    }
-}
-
-async fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
-    match TcpListener::bind(address).await {
+fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
+    let taken = |address| format!("{flag} {address} cannot be listened on; is the port taken?");
+    match listen(address) {
         Ok(listener) => Ok(listener),
         // A kernel without IPv6 has no [::]; every IPv4 address is what remains of "every".
         Err(_) if address.ip() == Ipv6Addr::UNSPECIFIED => {
             let v4 = SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port()));
-            TcpListener::bind(v4)
-                .await
-                .with_context(|| format!("{flag} {v4} cannot be listened on; is the port taken?"))
+            listen(v4).with_context(|| taken(v4))
         }
-        Err(error) => Err(error)
-            .with_context(|| format!("{flag} {address} cannot be listened on; is the port taken?")),
+        Err(error) => Err(error).with_context(|| taken(address)),
     }
+}
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv6() {
+        TcpSocket::new_v6()?
+    } else {
+        TcpSocket::new_v4()?
+    };
+    // The port can be had again at once after a process that used it.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 fn certificate(
     args: &Args,
     readiness: &Readiness,
     metrics: &Arc<Metrics>,
-    tasks: &mut JoinSet<anyhow::Result<Infallible>>,
+    tasks: &mut Tasks,
 ) -> anyhow::Result<Arc<Slot>> {
     let condition = readiness.condition("certificate", "no usable certificate has been loaded yet");
     let slot = Slot::empty();
@@ -286,9 +384,9 @@ fn certificate(
         let mut reloader = Reloader::new(cert, key, names, Arc::clone(&slot), report);
         // The first look is now: a certificate of no use is in the log before the first request.
         reloader.poll(date::now());
-        tasks.spawn(async move {
+        tasks.spawn("the watch of the certificate", async move {
             reloader.run(CERTIFICATE_POLL).await;
-            bail!("the certificate is no longer watched")
+            Ok(())
         });
     } else if args.standalone {
         let now = date::now();
@@ -334,4 +432,83 @@ fn own_namespace() -> String {
         |_| "silkroll-system".to_owned(),
         |name| name.trim().to_owned(),
     )
+}
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_of_open_files_is_read() {
+        let head = "Limit                     Soft Limit           Hard Limit           Units\n";
+        for (line, files) in [
+            (
+                "Max open files            1024                 524288               files\n",
+                Some(1024),
+            ),
+            (
+                "Max open files            unlimited            unlimited            files\n",
+                None,
+            ),
+            ("", None),
+        ] {
+            assert_eq!(open_files(&format!("{head}{line}")), files);
+        }
+    }
+
+    #[test]
+    fn an_end_names_the_first_that_failed() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            for (fails, expected) in [
+                (None, None),
+                (
+                    Some(WEBHOOK),
+                    Some("the webhook's listener failed: no socket"),
+                ),
+                (Some(ADMIN), Some("the admin listener failed: no socket")),
+                (
+                    Some("the cluster side"),
+                    Some("the cluster side failed: no socket"),
+                ),
+            ] {
+                let mut tasks = Tasks::default();
+                let (stop_webhook, webhook) = oneshot::channel();
+                let (stop_admin, admin) = oneshot::channel();
+                for (name, stop) in [
+                    (WEBHOOK, Some(webhook)),
+                    (ADMIN, Some(admin)),
+                    ("the cluster side", None),
+                ] {
+                    tasks.spawn(name, async move {
+                        if fails == Some(name) {
+                            bail!("no socket");
+                        }
+                        match stop {
+                            Some(stop) => told(stop).await,
+                            None => std::future::pending().await,
+                        }
+                        Ok(())
+                    });
+                }
+                let failed = if fails.is_some() {
+                    let ended = tasks.next().await;
+                    Some((ended.name, ended.too_early()))
+                } else {
+                    None
+                };
+                let running = Running {
+                    tasks,
+                    stop_webhook,
+                    stop_admin,
+                };
+                let result = end(running, failed).await;
+                assert_eq!(
+                    result.err().map(|error| format!("{error:#}")).as_deref(),
+                    expected
+                );
+            }
+        });
+    }
 }

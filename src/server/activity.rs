@@ -1,4 +1,5 @@
-//! What a connection is doing, so that its deadline is known at any moment.
+//! What a connection is doing, so that it is known at any moment when it is overdue and how much it
+//! would be missed.
 //!
 //! hyper's own header timeout runs while a kept-alive connection is idle, too, so it cannot tell a
 //! client that stalls inside a request head from one that has nothing to ask.
@@ -7,11 +8,19 @@ use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use super::limits::Limits;
+
+/// A client that takes none of its answer for this long does not wait for it, and one that has not sent
+/// its body by then is not about to: where places are short, it gives way. Far longer than a round trip
+/// with a lost packet.
+const SLOW: Duration = Duration::from_secs(1);
+/// The same for an answer that is taken a little at a time.
+const SLOWLY_READ: Duration = Duration::from_secs(5);
 
 /// Why a connection has to end now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,35 +29,83 @@ pub(super) enum Overdue {
     Head,
     /// Nothing was asked for too long.
     Idle,
+    /// The client does not read its answer.
+    Unread,
 }
 
-#[derive(Clone, Copy, Debug)]
+/// How little a connection would be missed, least first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Class {
+    /// Never sent a whole request; or all is said, and only the client's end is waited for.
+    Unproven,
+    /// Does not read its answer, or takes long over its body.
+    Slow,
+    /// Was answered before, and asks nothing whole now.
+    Idle,
+    /// Sends a body.
+    Body,
+}
+
+/// Who gives way first: by class, then who was answered least, then who is in it longest. Those that are
+/// unproven count from when they were accepted: what looks like progress costs a bad client nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Rank {
+    pub(super) class: Class,
+    answers: u64,
+    since: Instant,
+}
+
+impl Rank {
+    /// Whether the connection has had its time for the next step; one that only waits to be asked
+    /// needs none.
+    pub(super) fn is_older(self, now: Instant, grace: Duration) -> bool {
+        matches!(self.class, Class::Idle | Class::Slow) || now >= self.since + grace
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    Idle { since: Instant },
-    Head { since: Instant },
-    Busy { requests: usize },
+    Handshake,
+    Idle,
+    Head,
+    Body,
+    Working,
+    Writing {
+        /// hyper has all of the answer.
+        whole: bool,
+        /// Since when the client takes none of it.
+        stalled: Option<Instant>,
+    },
+    Leaving,
 }
 
 #[derive(Debug)]
 struct Inner {
+    accepted: Instant,
     state: State,
-    http2: bool,
-    served: bool,
+    since: Instant,
+    answers: u64,
 }
 
-/// One connection's state, shared by its socket, its requests and its supervisor.
+impl Inner {
+    fn enter(&mut self, state: State) {
+        self.state = state;
+        self.since = Instant::now();
+    }
+}
+
+/// One connection's state, shared by its socket, its requests, its supervisor and the listener.
 #[derive(Clone, Debug)]
 pub(super) struct Activity(Arc<Mutex<Inner>>);
 
 impl Activity {
-    /// A connection that was opened now; `http2` where ALPN has settled it.
-    pub(super) fn new(http2: bool) -> Self {
+    /// A connection that was accepted now.
+    pub(super) fn new() -> Self {
         Self(Arc::new(Mutex::new(Inner {
-            state: State::Idle {
-                since: Instant::now(),
-            },
-            http2,
-            served: false,
+            accepted: Instant::now(),
+            state: State::Handshake,
+            since: Instant::now(),
+            answers: 0,
         })))
     }
 
@@ -56,82 +113,149 @@ impl Activity {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Requests can come from now on.
+    pub(super) fn open(&self) {
+        self.lock().enter(State::Idle);
+    }
+
     fn bytes_arrived(&self) {
         let mut inner = self.lock();
-        // On HTTP/2 bytes may be pings and window updates; the idle deadline covers it.
-        if !inner.http2 && matches!(inner.state, State::Idle { .. }) {
-            inner.state = State::Head {
-                since: Instant::now(),
-            };
+        if inner.state == State::Idle {
+            inner.enter(State::Head);
         }
     }
 
-    /// A request's head is complete. It counts until the answer is ready and the guard dropped.
-    pub(super) fn request(&self, http2: bool) -> Request {
+    /// A request's head is complete.
+    pub(super) fn request(&self, has_body: bool) {
+        self.lock().enter(if has_body {
+            State::Body
+        } else {
+            State::Working
+        });
+    }
+
+    /// The request's body is complete.
+    pub(super) fn body_read(&self) {
         let mut inner = self.lock();
-        inner.http2 = http2;
-        inner.served = true;
-        inner.state = match inner.state {
-            State::Busy { requests } => State::Busy {
-                requests: requests + 1,
-            },
-            _ => State::Busy { requests: 1 },
-        };
-        drop(inner);
-        Request(self.clone())
+        if inner.state == State::Body {
+            inner.enter(State::Working);
+        }
     }
 
-    /// Whether a request has come, so that the protocol's own handshake is over.
-    pub(super) fn has_served(&self) -> bool {
-        self.lock().served
+    /// The answer is ready to be sent.
+    pub(super) fn answer(&self) {
+        self.lock().enter(State::Writing {
+            whole: false,
+            stalled: None,
+        });
     }
 
-    /// Whether requests share this connection.
-    pub(super) fn is_http2(&self) -> bool {
-        self.lock().http2
+    /// hyper has taken the last of the answer; it is sent with the next flush.
+    pub(super) fn answer_taken(&self) {
+        if let State::Writing { whole, .. } = &mut self.lock().state {
+            *whole = true;
+        }
+    }
+
+    fn write_waits(&self) {
+        if let State::Writing { stalled, .. } = &mut self.lock().state {
+            stalled.get_or_insert_with(Instant::now);
+        }
+    }
+
+    /// The client has taken some of the answer, or all that hyper had of it.
+    pub(super) fn wrote(&self, all: bool) {
+        let mut inner = self.lock();
+        match &mut inner.state {
+            State::Writing { whole: true, .. } if all => {
+                inner.answers += 1;
+                inner.enter(State::Idle);
+            }
+            State::Writing { stalled, .. } => *stalled = None,
+            _ => {}
+        }
+    }
+
+    /// All is said: only the client's end of the connection is waited for.
+    pub(super) fn leave(&self) {
+        self.lock().enter(State::Leaving);
+    }
+
+    /// Whether nothing was ever asked on the connection.
+    pub(super) fn is_unproven(&self) -> bool {
+        let inner = self.lock();
+        inner.answers == 0 && matches!(inner.state, State::Idle | State::Head)
+    }
+
+    /// Whether the connection was answered before and asks nothing now.
+    pub(super) fn is_idle(&self) -> bool {
+        let inner = self.lock();
+        inner.answers > 0 && inner.state == State::Idle
     }
 
     /// When the connection is overdue if nothing changes, and as what. None while it works.
-    pub(super) fn deadline(&self, limits: &Limits, full: bool) -> Option<(Instant, Overdue)> {
-        match self.lock().state {
-            State::Idle { since } => {
-                let idle = if full {
-                    limits.idle.min(limits.idle_when_full)
-                } else {
-                    limits.idle
-                };
-                Some((since + idle, Overdue::Idle))
+    pub(super) fn deadline(&self, limits: &Limits) -> Option<(Instant, Overdue)> {
+        let inner = self.lock();
+        let since = inner.since;
+        match inner.state {
+            State::Idle => Some((since + limits.idle, Overdue::Idle)),
+            State::Head => Some((since + limits.head, Overdue::Head)),
+            State::Writing { stalled, .. } => {
+                let all = since + limits.answer;
+                let at = stalled.map_or(all, |stalled| all.min(stalled + limits.unread));
+                Some((at, Overdue::Unread))
             }
-            State::Head { since } => Some((since + limits.head, Overdue::Head)),
-            State::Busy { .. } => None,
+            State::Handshake | State::Body | State::Working | State::Leaving => None,
         }
     }
-}
 
-/// A request under way.
-#[derive(Debug)]
-pub(super) struct Request(Activity);
-
-impl Drop for Request {
-    fn drop(&mut self) {
-        let mut inner = self.0.lock();
-        if let State::Busy { requests } = &mut inner.state {
-            if *requests > 1 {
-                *requests -= 1;
+    /// How much the connection would be missed. None where an answer is made for it or read by it.
+    pub(super) fn rank(&self, now: Instant) -> Option<Rank> {
+        let inner = self.lock();
+        let long = |since, time| now >= since + time;
+        let class = match inner.state {
+            State::Handshake | State::Leaving => Class::Unproven,
+            State::Idle | State::Head if inner.answers == 0 => Class::Unproven,
+            State::Idle | State::Head => Class::Idle,
+            State::Body if long(inner.since, SLOW) => Class::Slow,
+            State::Body => Class::Body,
+            State::Writing { stalled, .. }
+                if stalled.is_some_and(|since| long(since, SLOW))
+                    || long(inner.since, SLOWLY_READ) =>
+            {
+                Class::Slow
+            }
+            State::Writing { .. } | State::Working => return None,
+        };
+        let leaving = inner.state == State::Leaving;
+        Some(Rank {
+            class,
+            answers: if leaving { 0 } else { inner.answers },
+            since: if class == Class::Unproven && !leaving {
+                inner.accepted
             } else {
-                inner.state = State::Idle {
-                    since: Instant::now(),
-                };
-            }
-        }
+                inner.since
+            },
+        })
     }
 }
 
-/// A socket that tells [`Activity`] when bytes arrive.
+/// A socket that tells [`Activity`] when bytes arrive and when they leave.
 #[derive(Debug)]
 pub(super) struct Watched<S> {
     pub(super) socket: S,
     pub(super) activity: Activity,
+}
+
+impl<S> Watched<S> {
+    fn told<T>(&self, poll: Poll<io::Result<T>>, flushed: bool) -> Poll<io::Result<T>> {
+        match &poll {
+            Poll::Pending => self.activity.write_waits(),
+            Poll::Ready(Ok(_)) => self.activity.wrote(flushed),
+            Poll::Ready(Err(_)) => {}
+        }
+        poll
+    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
@@ -156,7 +280,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().socket).poll_write(cx, buf)
+        let this = self.get_mut();
+        let poll = Pin::new(&mut this.socket).poll_write(cx, buf);
+        this.told(poll, false)
     }
 
     fn poll_write_vectored(
@@ -164,7 +290,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().socket).poll_write_vectored(cx, bufs)
+        let this = self.get_mut();
+        let poll = Pin::new(&mut this.socket).poll_write_vectored(cx, bufs);
+        this.told(poll, false)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -172,7 +300,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().socket).poll_flush(cx)
+        let this = self.get_mut();
+        let poll = Pin::new(&mut this.socket).poll_flush(cx);
+        this.told(poll, true)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -182,64 +312,90 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
+    fn limits() -> Limits {
+        Limits {
+            head: Duration::from_secs(1000),
+            unread: Duration::from_secs(1500),
+            answer: Duration::from_secs(2000),
+            idle: Duration::from_secs(3000),
+            ..Limits::default()
+        }
+    }
+
     /// What is overdue next, and which of the bounds it was measured with.
-    fn next(activity: &Activity, limits: &Limits, full: bool) -> Option<(Duration, Overdue)> {
-        let (at, why) = activity.deadline(limits, full)?;
-        let bounds = [limits.head, limits.idle_when_full, limits.idle];
+    fn next(activity: &Activity) -> Option<(Duration, Overdue)> {
+        let limits = limits();
+        let (at, why) = activity.deadline(&limits)?;
+        let bounds = [limits.head, limits.unread, limits.answer, limits.idle];
         let left = at - Instant::now();
         let bound = bounds.into_iter().find(|bound| left <= *bound);
         Some((bound.unwrap(), why))
     }
 
+    fn class(activity: &Activity, later: Duration) -> Option<Class> {
+        activity.rank(Instant::now() + later).map(|rank| rank.class)
+    }
+
     #[test]
-    fn a_deadline_follows_what_the_connection_does() {
-        let limits = Limits {
-            head: Duration::from_secs(1000),
-            idle_when_full: Duration::from_secs(2000),
-            idle: Duration::from_secs(3000),
-            ..Limits::default()
-        };
+    fn deadline_and_class_follow_what_the_connection_does() {
+        const NOW: Duration = Duration::ZERO;
+        let limits = limits();
         let idle = Some((limits.idle, Overdue::Idle));
         let head = Some((limits.head, Overdue::Head));
+        let answer = Some((limits.answer, Overdue::Unread));
+        let unread = Some((limits.unread, Overdue::Unread));
 
-        let activity = Activity::new(false);
-        assert_eq!(next(&activity, &limits, false), idle);
-        let pressed = Some((limits.idle_when_full, Overdue::Idle));
-        assert_eq!(next(&activity, &limits, true), pressed);
-        activity.bytes_arrived();
-        assert_eq!(next(&activity, &limits, false), head);
-        let first = activity.request(false);
-        assert_eq!(next(&activity, &limits, true), None);
-        activity.bytes_arrived();
-        assert_eq!(next(&activity, &limits, false), None);
-        drop(first);
-        assert_eq!(next(&activity, &limits, false), idle);
+        let it = Activity::new();
+        assert_eq!((next(&it), class(&it, NOW)), (None, Some(Class::Unproven)));
+        it.open();
+        assert_eq!((next(&it), class(&it, NOW)), (idle, Some(Class::Unproven)));
+        it.bytes_arrived();
+        assert_eq!((next(&it), class(&it, NOW)), (head, Some(Class::Unproven)));
+        it.request(true);
+        assert_eq!((next(&it), class(&it, NOW)), (None, Some(Class::Body)));
+        assert_eq!(class(&it, SLOW), Some(Class::Slow));
+        it.body_read();
+        assert_eq!((next(&it), class(&it, SLOWLY_READ)), (None, None));
+        it.answer();
+        assert_eq!((next(&it), class(&it, SLOW)), (answer, None));
+        assert_eq!(class(&it, SLOWLY_READ), Some(Class::Slow));
+        it.write_waits();
+        assert_eq!((next(&it), class(&it, NOW)), (unread, None));
+        assert_eq!(class(&it, SLOW), Some(Class::Slow));
+        it.wrote(false);
+        assert_eq!((next(&it), class(&it, SLOW)), (answer, None));
+        it.wrote(true);
+        assert_eq!(next(&it), answer, "more of the answer is to come");
+        it.answer_taken();
+        it.wrote(true);
+        assert_eq!((next(&it), class(&it, NOW)), (idle, Some(Class::Idle)));
+        it.bytes_arrived();
+        assert_eq!((next(&it), class(&it, NOW)), (head, Some(Class::Idle)));
+        it.request(false);
+        assert_eq!((next(&it), class(&it, NOW)), (None, None));
+        it.leave();
+        assert_eq!((next(&it), class(&it, NOW)), (None, Some(Class::Unproven)));
+    }
+
+    #[test]
+    fn a_new_handshake_is_missed_more_than_an_older_half_head() {
+        let old = Activity::new();
+        let new = Activity::new();
+        old.open();
+        old.bytes_arrived();
+        let now = Instant::now();
+        assert!(old.rank(now) < new.rank(now));
     }
 
     #[test]
     fn dripping_bytes_do_not_move_the_deadline_of_a_head() {
-        let activity = Activity::new(false);
-        let limits = Limits::default();
+        let activity = Activity::new();
+        activity.open();
         activity.bytes_arrived();
-        let first = activity.deadline(&limits, false);
+        let first = activity.deadline(&limits());
         activity.bytes_arrived();
-        assert_eq!(activity.deadline(&limits, false), first);
-    }
-
-    #[test]
-    fn on_http_2_frames_begin_no_head_and_requests_are_counted() {
-        let limits = Limits::default();
-        let activity = Activity::new(true);
-        activity.bytes_arrived();
-        assert_eq!(next(&activity, &limits, false).unwrap().1, Overdue::Idle);
-        let (one, two) = (activity.request(true), activity.request(true));
-        drop(one);
-        assert_eq!(next(&activity, &limits, false), None);
-        drop(two);
-        assert_eq!(next(&activity, &limits, false).unwrap().1, Overdue::Idle);
+        assert_eq!(activity.deadline(&limits()), first);
     }
 }

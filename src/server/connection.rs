@@ -2,31 +2,37 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
-use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use axum::http::header::{CONNECTION, CONTENT_TYPE};
-use axum::http::{HeaderValue, Request, Response, StatusCode, Version};
-use futures::FutureExt;
+use axum::http::Request;
+use futures::FutureExt as _;
 use hyper::body::Incoming;
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
+use hyper_util::rt::TokioIo;
 use rustls::ServerConfig;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
-use tower::ServiceExt;
 
 use super::activity::{Activity, Overdue, Watched};
+use super::exchange::answer;
 use super::limits::Limits;
 use crate::observe::Metrics;
+
+/// How long a connection that never asked anything may still do so after the port has closed. It
+/// came through the port, so its client may be about to.
+const LAST_CALL: Duration = Duration::from_secs(2);
+/// How long a client's own end of a connection is waited for, and how much it may send meanwhile:
+/// closed with bytes unread, a socket resets the connection, and the client may lose its answer.
+const FAREWELL: Duration = Duration::from_secs(2);
+const FAREWELL_BYTES: u64 = 16 * 1024 * 1024;
 
 /// How far the listener is with stopping.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd)]
@@ -36,16 +42,16 @@ pub(super) enum Phase {
     Serving,
     /// It serves on and asks clients to go elsewhere.
     Draining,
-    /// Connections end with the answer under way.
+    /// The port is closed. Connections end with the answer under way.
     Closing,
 }
 
 /// What all connections of a listener have to know.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Situation {
     pub(super) phase: Phase,
-    /// Every connection is taken and somebody waits.
-    pub(super) full: bool,
+    /// Since when.
+    pub(super) since: Instant,
 }
 
 /// What the connections of a listener share.
@@ -58,19 +64,21 @@ pub(super) struct Shared {
 }
 
 /// Serves one accepted connection until it ends.
-pub(super) async fn serve(shared: Arc<Shared>, tcp: TcpStream) {
+pub(super) async fn serve(shared: Arc<Shared>, activity: Activity, tcp: TcpStream) {
     // Answers are small and written at once: waiting to fill a segment only adds latency.
     if let Err(error) = tcp.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY was not set");
     }
     let Some(tls) = shared.tls.clone() else {
-        return http(&shared, tcp, false).await;
+        return http(&shared, activity, tcp).await;
     };
-    match timeout(shared.limits.handshake, TlsAcceptor::from(tls).accept(tcp)).await {
-        Ok(Ok(stream)) => {
-            let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-            http(&shared, stream, http2).await;
-        }
+    let handshake = timeout(shared.limits.handshake, TlsAcceptor::from(tls).accept(tcp));
+    let handshake = tokio::select! {
+        handshake = handshake => handshake,
+        () = last_call(shared.situation.clone()) => return,
+    };
+    match handshake {
+        Ok(Ok(stream)) => http(&shared, activity, stream).await,
         Ok(Err(error)) => {
             shared.metrics.refused("handshake-failed");
             tracing::debug!(%error, "a TLS handshake failed");
@@ -82,18 +90,26 @@ pub(super) async fn serve(shared: Arc<Shared>, tcp: TcpStream) {
     }
 }
 
+/// Ends a while after the port has closed.
+async fn last_call(mut situation: watch::Receiver<Situation>) {
+    let closing = situation.wait_for(|now| now.phase == Phase::Closing);
+    // A listener that is gone without a word has cut its connections already.
+    if let Ok(since) = closing.await.map(|now| now.since) {
+        sleep_until(since + LAST_CALL).await;
+    }
+}
+
 enum Step {
     Ended,
-    Leave,
     Overdue(Overdue),
 }
 
-async fn http<S>(shared: &Arc<Shared>, socket: S, http2: bool)
+async fn http<S>(shared: &Arc<Shared>, activity: Activity, socket: S)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let limits = shared.limits;
-    let activity = Activity::new(http2);
+    activity.open();
     let io = TokioIo::new(Watched {
         socket,
         activity: activity.clone(),
@@ -101,46 +117,34 @@ where
     let service = {
         let (shared, activity) = (Arc::clone(shared), activity.clone());
         service_fn(move |request: Request<Incoming>| {
-            let under_way = activity.request(request.version() == Version::HTTP_2);
-            let shared = Arc::clone(&shared);
-            async move {
-                let response = answer(&shared, request).await;
-                drop(under_way);
-                Ok::<_, Infallible>(response)
-            }
+            let (shared, activity) = (Arc::clone(&shared), activity.clone());
+            async move { Ok::<_, Infallible>(answer(&shared, &activity, request).await) }.boxed()
         })
     };
-    let builder = builder(&limits);
-    let mut connection = pin!(builder.serve_connection(io, service));
+    let mut connection = http1::Builder::new()
+        // `Activity` bounds the head; hyper's own bound would run on idle connections, too.
+        .header_read_timeout(None)
+        .max_buf_size(limits.buffer)
+        .serve_connection(io, service);
     let mut situation = shared.situation.clone();
     let mut timer = pin!(sleep_until(Instant::now() + limits.idle));
-    let mut leaving = false;
-    // Set once an idle connection was asked to close: a client that does not read is cut then.
-    let mut cut_at = None;
 
     loop {
         let now = *situation.borrow_and_update();
-        if now.phase == Phase::Closing && !leaving {
-            leaving = true;
-            connection.as_mut().graceful_shutdown();
-        }
+        let closing = now.phase == Phase::Closing;
         let step = poll_fn(|cx| {
-            if connection.as_mut().poll(cx).is_ready() {
+            if connection.poll_without_shutdown(cx).is_ready() {
                 return Poll::Ready(Step::Ended);
             }
-            // Before the first request hyper may still be in HTTP/2's own handshake, where a
-            // graceful shutdown would drop the connection with the request on its way.
-            if now.phase == Phase::Draining
-                && !leaving
-                && activity.is_http2()
-                && activity.has_served()
-            {
-                return Poll::Ready(Step::Leave);
+            // After the poll, which sees a request that has just come.
+            if closing && activity.is_idle() {
+                return Poll::Ready(Step::Overdue(Overdue::Idle));
             }
-            let deadline = match cut_at {
-                Some(at) => Some((at, Overdue::Head)),
-                None => activity.deadline(&limits, now.full),
-            };
+            let mut deadline = activity.deadline(&limits);
+            if closing && activity.is_unproven() {
+                let last = now.since + LAST_CALL;
+                deadline = deadline.map(|(at, why)| (at.min(last), why));
+            }
             if let Some((at, why)) = deadline {
                 if timer.deadline() != at {
                     timer.as_mut().reset(at);
@@ -153,86 +157,25 @@ where
         });
         tokio::select! {
             step = step => match step {
-                Step::Ended => return,
-                Step::Overdue(Overdue::Head) => {
-                    if cut_at.is_none() {
-                        shared.metrics.refused("head-timeout");
-                    }
-                    return;
-                }
-                Step::Overdue(Overdue::Idle) => {
-                    cut_at = Some(Instant::now() + limits.close);
-                    leaving = true;
-                    connection.as_mut().graceful_shutdown();
-                }
-                Step::Leave => {
-                    leaving = true;
-                    connection.as_mut().graceful_shutdown();
-                }
+                Step::Ended | Step::Overdue(Overdue::Idle) => break,
+                Step::Overdue(Overdue::Head) => return shared.metrics.refused("head-timeout"),
+                Step::Overdue(Overdue::Unread) => return shared.metrics.refused("answer-unread"),
             },
             changed = situation.changed() => if changed.is_err() {
                 return;
             },
         }
     }
+    activity.leave();
+    let socket = connection.into_parts().io.into_inner().socket;
+    // Whether the client hears of the end in time changes nothing any more.
+    let _ = timeout(FAREWELL, farewell(socket)).await;
 }
 
-fn builder(limits: &Limits) -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        // `Activity` bounds the head; hyper's own bound would run on idle connections, too.
-        .header_read_timeout(None)
-        .max_buf_size(limits.buffer);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(limits.streams)
-        .max_header_list_size(u32::try_from(limits.buffer).unwrap_or(u32::MAX))
-        // Dead peers are found by pings: half the idle bound leaves room for one lost answer.
-        .keep_alive_interval(limits.idle / 2)
-        .keep_alive_timeout(limits.head);
-    builder
-}
-
-/// The application's answer, or one that says that it panicked or took too long.
-async fn answer(shared: &Shared, request: Request<Incoming>) -> Response<Body> {
-    let version = request.version();
-    let app = shared.app.clone();
-    let work = AssertUnwindSafe(async move { app.oneshot(request).await }).catch_unwind();
-    let mut response = match timeout(shared.limits.request, work).await {
-        Ok(Ok(Ok(response))) => response,
-        Ok(Err(_)) => {
-            shared.metrics.refused("panic");
-            tracing::error!("a handler panicked; please report this with the lines above");
-            plain(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "silkroll failed inside: its log has the details\n",
-            )
-        }
-        Err(_) => {
-            shared.metrics.refused("request-timeout");
-            plain(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "not answered in time: was the request's body sent completely?\n",
-            )
-        }
-    };
-    // Read after the work: the signal to stop may have come meanwhile.
-    if version < Version::HTTP_2 && shared.situation.borrow().phase > Phase::Serving {
-        response
-            .headers_mut()
-            .insert(CONNECTION, HeaderValue::from_static("close"));
-    }
-    response
-}
-
-fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
-    let mut response = Response::new(Body::from(text));
-    *response.status_mut() = status;
-    response.headers_mut().insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("text/plain; charset=utf-8"),
-    );
-    response
+/// Says that this is the end, and waits for the client to say so, too.
+async fn farewell<S: AsyncRead + AsyncWrite + Unpin>(mut socket: S) -> std::io::Result<()> {
+    socket.shutdown().await?;
+    let mut rest = socket.take(FAREWELL_BYTES);
+    tokio::io::copy(&mut rest, &mut tokio::io::sink()).await?;
+    Ok(())
 }

@@ -6,13 +6,17 @@ use std::time::Duration;
 
 use axum::Router;
 use rustls::ServerConfig;
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::task::JoinSet;
+use tokio::sync::watch;
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use super::activity::{Activity, Class};
 use super::connection::{self, Phase, Shared, Situation};
+use super::door;
 use super::limits::Limits;
+use super::places::Places;
 use crate::observe::Metrics;
 
 /// The first pause after an accept that failed, doubled up to [`LONGEST_PAUSE`]. Out of file
@@ -20,6 +24,13 @@ use crate::observe::Metrics;
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 /// Short enough to be back soon after descriptors are free again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// How soon a place is looked for again where every connection works on an answer or is new.
+const NEXT_LOOK: Duration = Duration::from_millis(5);
+/// During this no new connection has to come before the port closes.
+const QUIET: Duration = Duration::from_secs(1);
+/// Connections in the kernel's backlog; it allows 4,096 at most by default. Between two looks of the
+/// accept loop hundreds can come.
+pub const BACKLOG: u32 = 4096;
 
 /// A bound port with what is served there.
 pub struct Listener {
@@ -37,16 +48,40 @@ pub struct Listener {
     pub metrics: Arc<Metrics>,
 }
 
+/// Why a listener ended although nothing told it to.
+#[derive(Debug, thiserror::Error)]
+#[error("the {listener} port can accept no connection any more")]
+pub struct Failed {
+    /// Which port.
+    pub listener: &'static str,
+    /// What the kernel says.
+    pub source: io::Error,
+}
+
 impl Listener {
     /// Serves until `shutdown` is ready and everything under way has ended.
     ///
-    /// After `shutdown` it goes on accepting and answering for [`Limits::drain`], asking each
-    /// client to go elsewhere (`Connection: close`, or GOAWAY on HTTP/2). Then it closes idle
-    /// connections, lets answers under way finish within [`Limits::close`], and returns.
+    /// After `shutdown` it goes on accepting and answering for [`Limits::drain`], and for up to
+    /// [`Limits::linger`] while new connections keep coming, asking each client to go elsewhere
+    /// (`Connection: close`). Then the port closes behind whoever came through it. Idle connections
+    /// are closed, answers under way finish within [`Limits::close`], and it returns.
     ///
     /// A handler that panics answers 500; it ends neither the connection nor the process.
-    pub async fn run(self, shutdown: impl Future<Output = ()>) {
-        let (tell, situation) = watch::channel(Situation::default());
+    ///
+    /// # Errors
+    /// The socket fails for good.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Failed> {
+        let (tell, situation) = watch::channel(Situation {
+            phase: Phase::Serving,
+            since: Instant::now(),
+        });
+        let enter = |phase| {
+            tell.send_replace(Situation {
+                phase,
+                since: Instant::now(),
+            });
+        };
+        small_kernel_buffers(&self.socket, self.limits.kernel_buffer);
         let shared = Arc::new(Shared {
             tls: self.tls,
             app: self.app,
@@ -54,72 +89,128 @@ impl Listener {
             metrics: self.metrics,
             situation,
         });
-        let permits = Arc::new(Semaphore::new(self.limits.connections));
         let mut accept = Accept {
-            name: self.name,
             socket: self.socket,
-            tell: &tell,
-            permits,
-            shared,
             waiting: None,
-            tasks: JoinSet::new(),
+            warned: None,
+            last: Instant::now(),
+            open: Connections {
+                name: self.name,
+                places: Places::new(self.limits.connections, self.limits.grace),
+                shared,
+                tasks: JoinSet::new(),
+            },
         };
 
         tokio::select! {
-            () = accept.forever() => {}
+            failed = accept.forever() => return Err(failed),
             () = shutdown => {}
         }
-        tell.send_modify(|now| now.phase = Phase::Draining);
+        enter(Phase::Draining);
         tracing::info!(listener = self.name, drain = ?self.limits.drain, "draining");
-        let end = Instant::now() + self.limits.drain;
-        tokio::select! {
-            () = accept.forever() => {}
-            () = sleep_until(end) => {}
+        let drained = after(self.limits.drain);
+        accept.until(drained).await?;
+        let latest = drained + self.limits.linger;
+        loop {
+            let end = latest.min(accept.last + QUIET);
+            if end <= Instant::now() {
+                break;
+            }
+            accept.until(end).await?;
         }
-        tell.send_modify(|now| now.phase = Phase::Closing);
-        let Accept { socket, tasks, .. } = accept;
-        drop(socket);
-        finish(self.name, self.limits.close, tasks).await;
+        door::ignore_new_handshakes(&accept.socket);
+        accept.until(after(door::HANDSHAKES)).await?;
+        let mut tasks = accept.close();
+        enter(Phase::Closing);
+        let all = async { while tasks.join_next().await.is_some() {} };
+        if timeout(self.limits.close, all).await.is_err() {
+            tracing::warn!(
+                listener = self.name,
+                connections = tasks.len(),
+                "connections cut: their answers were not done in time"
+            );
+            tasks.shutdown().await;
+        }
+        Ok(())
     }
 }
 
-struct Accept<'a> {
-    name: &'static str,
-    socket: TcpListener,
-    tell: &'a watch::Sender<Situation>,
-    permits: Arc<Semaphore>,
-    shared: Arc<Shared>,
-    /// Accepted, but without a place yet: the one beyond the cap that shows that somebody waits.
-    waiting: Option<TcpStream>,
-    tasks: JoinSet<()>,
+/// The moment after so long, or one that never comes: an [`Instant`] cannot hold every sum.
+fn after(duration: Duration) -> Instant {
+    const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
+    Instant::now() + duration.min(NEVER)
 }
 
-impl Accept<'_> {
-    /// Accepts without end. May be dropped and called again at any time.
-    async fn forever(&mut self) {
+/// Accepted connections inherit them.
+fn small_kernel_buffers(socket: &TcpListener, bytes: usize) {
+    let socket = SockRef::from(socket);
+    let set = socket
+        .set_recv_buffer_size(bytes)
+        .and_then(|()| socket.set_send_buffer_size(bytes));
+    if let Err(error) = set {
+        tracing::debug!(%error, "the kernel keeps its own sizes of buffers");
+    }
+}
+
+struct Accept {
+    socket: TcpListener,
+    /// Accepted, but without a place yet: every connection works on an answer or is new.
+    waiting: Option<TcpStream>,
+    /// When it was last said that no connection can be accepted.
+    warned: Option<Instant>,
+    /// When a connection came last.
+    last: Instant,
+    open: Connections,
+}
+
+impl Accept {
+    /// Accepts until then.
+    async fn until(&mut self, end: Instant) -> Result<(), Failed> {
+        tokio::select! {
+            failed = self.forever() => Err(failed),
+            () = sleep_until(end) => Ok(()),
+        }
+    }
+
+    /// Accepts until the socket fails for good. May be dropped and called again at any time.
+    async fn forever(&mut self) -> Failed {
         let mut pause = FIRST_PAUSE;
         loop {
-            if self.waiting.is_some() {
-                let permit = self.permit().await;
-                if let Some(tcp) = self.waiting.take() {
-                    self.start(tcp, permit);
+            while self.waiting.is_some() && !self.open.has_place() {
+                tokio::select! {
+                    Some(ended) = self.open.tasks.join_next_with_id() => self.open.ended(ended),
+                    () = sleep(NEXT_LOOK) => {}
                 }
+            }
+            if let Some(tcp) = self.waiting.take() {
+                self.open.start(tcp);
             }
             let accepted = tokio::select! {
                 accepted = self.socket.accept() => accepted,
-                Some(_) = self.tasks.join_next() => continue,
+                Some(ended) = self.open.tasks.join_next_with_id() => {
+                    self.open.ended(ended);
+                    continue;
+                }
             };
             match accepted {
                 Ok((tcp, _)) => {
                     pause = FIRST_PAUSE;
+                    self.last = Instant::now();
                     self.waiting = Some(tcp);
                 }
                 Err(error) if is_the_clients(&error) => {}
+                Err(source) if is_for_good(&source) => {
+                    return Failed {
+                        listener: self.open.name,
+                        source,
+                    };
+                }
                 Err(error) => {
-                    tracing::warn!(
-                        listener = self.name, %error, retry_in = ?pause,
-                        "no connection can be accepted; if files ran out, raise the limit of open files"
-                    );
+                    self.warn(&error);
+                    // The one that is missed least has a descriptor that the next one needs.
+                    if self.open.evict() {
+                        pause = FIRST_PAUSE;
+                    }
                     sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
@@ -127,31 +218,74 @@ impl Accept<'_> {
         }
     }
 
-    /// A place for the connection that waits; while there is none, idle ones are asked to go.
-    async fn permit(&self) -> Option<OwnedSemaphorePermit> {
-        let permits = Arc::clone(&self.permits);
-        if let Ok(permit) = Arc::clone(&permits).try_acquire_owned() {
-            return Some(permit);
+    fn warn(&mut self, error: &io::Error) {
+        let now = Instant::now();
+        if self.warned.is_none_or(|at| now >= at + LONGEST_PAUSE) {
+            self.warned = Some(now);
+            tracing::warn!(
+                listener = self.open.name, %error,
+                "no connection can be accepted; if files ran out, raise the limit of open files"
+            );
         }
-        self.full(true);
-        // Only a closed semaphore refuses, and nothing closes this one.
-        let permit = permits.acquire_owned().await.ok();
-        self.full(false);
-        permit
     }
 
-    fn full(&self, full: bool) {
-        self.tell
-            .send_if_modified(|now| std::mem::replace(&mut now.full, full) != full);
+    /// Closes the port behind all who came through it; what remains are the connections.
+    fn close(self) -> JoinSet<()> {
+        let mut open = self.open;
+        let mut start = |tcp| {
+            // Beyond the places, where all work on answers: there will be no more.
+            open.has_place();
+            open.start(tcp);
+        };
+        self.waiting.into_iter().for_each(&mut start);
+        door::close(self.socket, start);
+        open.tasks
+    }
+}
+
+/// The connections of a listener.
+struct Connections {
+    name: &'static str,
+    places: Places,
+    shared: Arc<Shared>,
+    tasks: JoinSet<()>,
+}
+
+impl Connections {
+    /// Whether there is a place for one more, made at the cost of another where need be.
+    fn has_place(&mut self) -> bool {
+        !self.places.are_taken() || self.evict()
     }
 
-    fn start(&mut self, tcp: TcpStream, permit: Option<OwnedSemaphorePermit>) {
+    fn evict(&mut self) -> bool {
+        let Some(class) = self.places.evict() else {
+            return false;
+        };
+        self.shared.metrics.refused(match class {
+            Class::Unproven => "evicted-unproven",
+            Class::Slow => "evicted-slow",
+            Class::Idle => "evicted-idle",
+            Class::Body => "evicted-body",
+        });
+        true
+    }
+
+    fn start(&mut self, tcp: TcpStream) {
         let shared = Arc::clone(&self.shared);
+        let activity = Activity::new();
         let open = shared.metrics.connection(self.name);
-        self.tasks.spawn(async move {
-            connection::serve(shared, tcp).await;
+        let served = activity.clone();
+        let task = self.tasks.spawn(async move {
+            connection::serve(shared, served, tcp).await;
             drop(open);
-            drop(permit);
+        });
+        self.places.take(activity, task);
+    }
+
+    fn ended(&mut self, ended: Result<(Id, ()), JoinError>) {
+        self.places.free(match ended {
+            Ok((id, ())) => id,
+            Err(error) => error.id(),
         });
     }
 }
@@ -167,16 +301,10 @@ fn is_the_clients(error: &io::Error) -> bool {
     )
 }
 
-async fn finish(name: &'static str, bound: Duration, mut tasks: JoinSet<()>) {
-    let all = async { while tasks.join_next().await.is_some() {} };
-    if timeout(bound, all).await.is_err() {
-        tracing::warn!(
-            listener = name,
-            connections = tasks.len(),
-            "connections cut: their answers were not done in time"
-        );
-        tasks.shutdown().await;
-    }
+/// Whether an accept failed because this is no listening socket any more.
+fn is_for_good(error: &io::Error) -> bool {
+    // EBADF, EINVAL, ENOTSOCK, EOPNOTSUPP: none of them depends on load or clients.
+    matches!(error.raw_os_error(), Some(9 | 22 | 88 | 95))
 }
 
 #[cfg(test)]
@@ -184,19 +312,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_client_that_went_is_accepted_past_without_a_pause() {
-        // EMFILE, ENFILE, ENOBUFS, ENOMEM; ECONNABORTED, ECONNRESET, EINTR (Linux).
-        for (code, clients) in [
-            (24, false),
-            (23, false),
-            (105, false),
-            (12, false),
-            (103, true),
-            (104, true),
-            (4, true),
+    fn an_accept_that_failed_is_the_clients_or_for_good_or_tried_again_after_a_pause() {
+        // EMFILE, ENFILE, ENOBUFS, ENOMEM; ECONNABORTED, ECONNRESET, EINTR; EBADF, EINVAL (Linux).
+        for (code, clients, for_good) in [
+            (24, false, false),
+            (23, false, false),
+            (105, false, false),
+            (12, false, false),
+            (103, true, false),
+            (104, true, false),
+            (4, true, false),
+            (9, false, true),
+            (22, false, true),
         ] {
             let error = io::Error::from_raw_os_error(code);
             assert_eq!(is_the_clients(&error), clients, "{error}");
+            assert_eq!(is_for_good(&error), for_good, "{error}");
         }
     }
 }

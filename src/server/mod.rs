@@ -7,4 +7,7 @@ pub mod routes;
 
 mod activity;
 mod connection;
+mod door;
 mod dry_run;
+mod exchange;
+mod places;

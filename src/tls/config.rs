@@ -25,7 +25,9 @@ pub fn server_config(
         .with_protocol_versions(&[&TLS13, &TLS12])?
         .with_no_client_auth()
         .with_cert_resolver(resolver);
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    // HTTP/2 shares a connection between callers, which no webhook's client asks for behind a Service,
+    // and lets one of them make the server hold many heads at once.
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
     // No resumption: API servers do not ask for it, it costs memory, and a resumed session would
     // outlive the certificate that it was made with.
     config.session_storage = Arc::new(NoServerSessionStorage {});

@@ -170,7 +170,7 @@ impl Reloader {
         }
     }
 
-    /// Looks at the files now and then every `period`. Ends only when dropped.
+    /// Looks at the files now and then every `period`. Ends only when dropped, or where a look panicked.
     pub async fn run(mut self, period: Duration) {
         // An interval of nothing would panic.
         let mut ticks = interval(period.max(Duration::from_millis(1)));
@@ -186,7 +186,7 @@ impl Reloader {
                 Ok(reloader) => self = reloader,
                 Err(error) => {
                     tracing::error!(%error, "certificates are no longer reloaded: restart silkroll");
-                    return std::future::pending().await;
+                    return;
                 }
             }
         }

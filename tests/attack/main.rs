@@ -21,11 +21,19 @@ mod support;
 mod harness;
 
 mod alias_bombs;
+mod crowds;
 
 use harness::Attack;
 
 /// All attacks, in the order of the table.
-const ALL: &[&Attack] = &[&alias_bombs::ATTACK];
+const ALL: &[&Attack] = &[
+    &alias_bombs::ATTACK,
+    &crowds::HALF_OPEN,
+    &crowds::HALF_HEADS,
+    &crowds::HALF_BODIES,
+    &crowds::UNREAD,
+    &crowds::PROBES,
+];
 
 /// `make attack`: seconds for each in `ATTACK_SECONDS`, those whose name has `ATTACK_ONLY` in it.
 #[test]

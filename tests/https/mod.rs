@@ -12,7 +12,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use silkroll::observe::Metrics;
 use silkroll::server::limits::Limits;
-use silkroll::server::listener::Listener;
+use silkroll::server::listener::{Failed, Listener};
 use silkroll::tls::check::check;
 use silkroll::tls::config::{provider, server_config};
 use silkroll::tls::issue::{Authority, Issued};
@@ -46,7 +46,7 @@ pub(crate) struct Server {
     pub(crate) slot: Arc<Slot>,
     pub(crate) metrics: Arc<Metrics>,
     stop: Option<oneshot::Sender<()>>,
-    task: JoinHandle<()>,
+    task: JoinHandle<Result<(), Failed>>,
 }
 
 impl Server {
@@ -93,7 +93,7 @@ impl Server {
 
     /// Waits for the listener to end by itself.
     pub(crate) async fn ended(self) {
-        patient(self.task).await.unwrap();
+        patient(self.task).await.unwrap().unwrap();
     }
 
     pub(crate) async fn tcp(&self) -> TcpStream {
@@ -132,6 +132,16 @@ pub(crate) async fn tls(
     addr: SocketAddr,
 ) -> std::io::Result<TlsStream<TcpStream>> {
     let tcp = TcpStream::connect(addr).await?;
+    let name = ServerName::try_from("localhost").unwrap();
+    TlsConnector::from(config).connect(name, tcp).await
+}
+
+/// The handshake on a TCP connection that is there already.
+pub(crate) async fn tls_over(
+    server: &Server,
+    tcp: TcpStream,
+) -> std::io::Result<TlsStream<TcpStream>> {
+    let config = client_config(&server.authority, b"http/1.1");
     let name = ServerName::try_from("localhost").unwrap();
     TlsConnector::from(config).connect(name, tcp).await
 }

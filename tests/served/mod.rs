@@ -6,7 +6,7 @@ use std::io::{self, BufRead as _, BufReader, Read, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -92,9 +92,15 @@ impl Served {
             std::fs::write(&path, text).unwrap();
             path
         };
+        let drain: &[&str] = if flags.contains(&"--drain-seconds") {
+            &[]
+        } else {
+            &["--drain-seconds", "0"]
+        };
         let mut child = Command::new(env!("CARGO_BIN_EXE_silkroll"))
             .args(["serve", "--standalone", "--listen", "127.0.0.1:0"])
-            .args(["--admin-listen", "127.0.0.1:0", "--drain-seconds", "0"])
+            .args(["--admin-listen", "127.0.0.1:0"])
+            .args(drain)
             .arg("--namespaces")
             .arg(write("namespaces.json", &namespaces.to_string()))
             .arg("--tls-cert")
@@ -127,6 +133,32 @@ impl Served {
         served.addr = line["listen"].as_str().unwrap().parse().unwrap();
         served.admin = line["admin_listen"].as_str().unwrap().parse().unwrap();
         served
+    }
+
+    /// Sends a signal, named as `kill` names it.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill")
+            .arg(format!("-{name}"))
+            .arg(self.child.id().to_string())
+            .status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// Waits for the process to end; its exit code, and how long that took.
+    pub(crate) fn ended(&mut self) -> (Option<i32>, Duration) {
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return (status.code(), begun.elapsed());
+            }
+            assert!(begun.elapsed() < PATIENCE, "the process does not end");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// What trusts its certificate.
+    pub(crate) fn tls(&self) -> Arc<ClientConfig> {
+        Arc::clone(&self.tls)
     }
 
     /// Waits for a line of the log.

@@ -219,6 +219,7 @@ const KINDS: &[(&str, &str)] = &[
         "Deployment",
         r#"{"spec":{"strategy":{"rollingUpdate":{"maxSurge":3}}}}"#,
     ),
+    ("Deployment", r#"{"spec":{"progressDeadlineSeconds":601}}"#),
     (
         "StatefulSet",
         r#"{"spec":{"updateStrategy":{"rollingUpdate":{"partition":1}}}}"#,

@@ -29,6 +29,8 @@ pub(super) struct Base<'a> {
     pub(super) our_grace: Option<Change>,
     /// Positions of the volumes that are ours.
     pub(super) our_volumes: Vec<usize>,
+    /// The user's own volume of our name, where an apply merged it into ours.
+    pub(super) users_volume: Option<Box<RawValue>>,
     pub(super) containers: Vec<BaseContainer<'a>>,
     /// Whether any part of ours was found; a number alone proves nothing.
     pub(super) found: bool,
@@ -69,8 +71,10 @@ pub(super) fn part<'a>(template: &Template<'a>, record: Option<&'a Status<'a>>) 
     for (at, volume) in template.spec.volumes.items.iter().enumerate() {
         if is_our_volume(volume) {
             base.our_volumes.push(at);
+            base.users_volume = base.users_volume.or_else(|| users_volume(volume));
         }
     }
+    base.whole &= base.users_volume.is_none();
     for container in &template.spec.containers {
         let of_record = record.and_then(|record| record.containers.get(&container.name));
         let (parted, whole) = part_container(container, of_record, !base.our_volumes.is_empty());
@@ -253,6 +257,20 @@ pub(super) fn is_our_volume(raw: &RawValue) -> bool {
                 .config_map
                 .is_some_and(|map| Script::names(&map.name.0))
     })
+}
+
+/// The user's part of a volume that an apply merged from theirs and ours: volumes are merged by
+/// name, and the API allows one source. None where ours is alone.
+fn users_volume(raw: &RawValue) -> Option<Box<RawValue>> {
+    let members = view::members(raw);
+    let users = members
+        .iter()
+        .filter(|(key, value)| key != "configMap" && value.get() != "null");
+    if users.clone().all(|(key, _)| key == "name") {
+        return None;
+    }
+    let text = super::patch::object(users.map(|(key, value)| (key.as_ref(), value.get())));
+    RawValue::from_string(text).ok()
 }
 
 /// The kinds of action that a hook or probe may have, of which the API allows one at a time.

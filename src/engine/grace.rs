@@ -15,6 +15,15 @@ pub(super) const DEFAULT_GRACE: i64 = 30;
 /// `--max-graceful-termination-sec` of the cluster autoscaler.
 const AUTOSCALER_LIMIT: i64 = 600;
 
+/// The seconds that the user's object has or gets, without Silkroll.
+pub(super) fn had(template: &Template<'_>, base: &Base<'_>) -> i64 {
+    let before = match base.our_grace {
+        Some(change) => change.before,
+        None => integer(template.spec.grace),
+    };
+    before.unwrap_or(DEFAULT_GRACE)
+}
+
 impl Injection<'_> {
     pub(super) fn grace(
         &mut self,

@@ -8,7 +8,6 @@
 //! 3. The template carries a record that fits it whole: it came back from a rollback and stays.
 //! 4. Else the user changed something: our parts are taken out and injected afresh.
 
-mod arch;
 mod base;
 mod container;
 mod cover;
@@ -18,6 +17,7 @@ mod fingerprint;
 mod grace;
 mod hook;
 mod inject;
+mod nodes;
 mod patch;
 mod probe;
 mod report;
@@ -25,6 +25,7 @@ mod rollout;
 mod status;
 mod strict;
 mod target;
+mod valid;
 mod view;
 mod was;
 mod weigh;
@@ -225,4 +226,6 @@ fn nothing_changed(ask: &Ask<'_>, old: &Object<'_>) -> bool {
         && same(new_spec.strategy, old_spec.strategy)
         && same(new_spec.update_strategy, old_spec.update_strategy)
         && same(new_spec.min_ready_seconds, old_spec.min_ready_seconds)
+        // What was injected as minReadySeconds has to stay below it.
+        && same(new_spec.progress_deadline_seconds, old_spec.progress_deadline_seconds)
 }

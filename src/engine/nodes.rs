@@ -215,7 +215,7 @@ mod tests {
         ]})
     }
 
-    fn pod(spec: Value) -> String {
+    fn pod(spec: &Value) -> String {
         json!({"spec": spec}).to_string()
     }
 
@@ -284,7 +284,7 @@ mod tests {
                 Some("several") => Arch::Several,
                 Some(arch) => Arch::One(arch.to_owned()),
             };
-            let text = pod(json!({"nodeSelector": selector, "affinity": affinity}));
+            let text = pod(&json!({"nodeSelector": selector, "affinity": affinity}));
             let template: Template<'_> = serde_json::from_str(&text).unwrap();
             assert_eq!(arch(&template), expected, "{text}");
         }
@@ -368,7 +368,7 @@ mod tests {
                 Windows::Unnamed,
             ),
         ] {
-            let text = pod(spec);
+            let text = pod(&spec);
             let template: Template<'_> = serde_json::from_str(&text).unwrap();
             assert_eq!(windows(&template), expected, "{text}");
         }

@@ -16,14 +16,19 @@
 //! | one action in a hook, and that a whole one (`validateHandler`) | nothing | a user's hook that is refused, where ours stands in its place, is warned of |
 //! | one source in a volume, a variable, a probe | what an apply merged from the user's and ours | `base.rs` tells them apart |
 
+mod owing;
+mod strategy;
+
 use serde_json::Value;
 use serde_json::value::RawValue;
+
+pub(super) use strategy::{Amount, refuses_strategy};
 
 use super::base::{Base, integer};
 use super::inject::Injection;
 use super::report::Reason;
 use super::view::{self, Container, Spec, Template};
-use super::{Ask, Kind, Stop, grace};
+use super::{Ask, Kind, Stop};
 use crate::leave::{MOUNT_PATH, VOLUME};
 use crate::policy::STATUS;
 
@@ -53,7 +58,7 @@ pub(super) fn check(
         plan.pod_step("min-ready", || format!("left out: {why}"));
         plan.warnings.push(min_ready_left_out(change.after, &why));
     }
-    owing(template, base, plan);
+    owing::warn(template, base, plan);
     plan.record = plan.status.write();
     room(template, &plan.record)
 }
@@ -73,68 +78,6 @@ pub(super) fn min_ready_left_out(seconds: i64, why: &str) -> String {
     format!(
         "minReadySeconds {seconds} was left out: {why}; raise that well above it, or lower silkroll.dev/min-ready-seconds"
     )
-}
-
-/// Whether the API refuses this update strategy as it stands.
-pub(super) fn refuses_strategy(kind: Kind, strategy: Option<&RawValue>) -> bool {
-    let strategy: Value = strategy
-        .and_then(|raw| serde_json::from_str(raw.get()).ok())
-        .unwrap_or_default();
-    let rolling = &strategy["rollingUpdate"];
-    if !matches!(strategy["type"].as_str(), None | Some("" | "RollingUpdate")) {
-        return false;
-    }
-    // What the API fills in (SetDefaults_Deployment, SetDefaults_DaemonSet).
-    let (unavailable, surge) = match kind {
-        Kind::Deployment => ("25%".into(), "25%".into()),
-        Kind::DaemonSet => (1.into(), 0.into()),
-        Kind::StatefulSet => return false,
-    };
-    let amount = |member: &str, default: Value| match &rolling[member] {
-        Value::Null => Amount::read(&default),
-        value => Amount::read(value),
-    };
-    let (Some(unavailable), Some(surge)) = (
-        amount("maxUnavailable", unavailable),
-        amount("maxSurge", surge),
-    ) else {
-        return true;
-    };
-    let both = unavailable.number > 0 && surge.number > 0;
-    let none = unavailable.number == 0 && surge.number == 0;
-    match kind {
-        Kind::DaemonSet => both || none || unavailable.above_all() || surge.above_all(),
-        _ => none || unavailable.above_all(),
-    }
-}
-
-/// A number of pods, or a share of them.
-#[derive(Clone, Copy)]
-pub(super) struct Amount {
-    pub(super) number: u64,
-    percent: bool,
-}
-
-impl Amount {
-    /// As `ValidatePositiveIntOrPercent` does; `None` where it is neither.
-    pub(super) fn read(value: &Value) -> Option<Self> {
-        if let Some(number) = value.as_u64() {
-            return i32::try_from(number).is_ok().then_some(Self {
-                number,
-                percent: false,
-            });
-        }
-        let digits = value.as_str()?.strip_suffix('%')?;
-        let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-        plain.then(|| Self {
-            number: digits.parse().unwrap_or(u64::MAX),
-            percent: true,
-        })
-    }
-
-    fn above_all(self) -> bool {
-        self.percent && self.number > 100
-    }
 }
 
 /// The volume's name and the mount's path have to be free.
@@ -235,10 +178,11 @@ fn claims_our_name(claims: &RawValue) -> bool {
     claims.any(|claim| claim["metadata"]["name"] == VOLUME)
 }
 
-fn init_mounts_ours(template: &Template<'_>) -> bool {
+/// Whether an init container mounts a volume of our name.
+pub(super) fn init_mounts_ours(template: &Template<'_>) -> bool {
     init_containers(template)
         .iter()
-        .flat_map(|container| container["volumeMounts"].as_array())
+        .filter_map(|container| container["volumeMounts"].as_array())
         .flatten()
         .any(|mount| mount["name"] == VOLUME)
 }
@@ -248,100 +192,6 @@ pub(super) fn init_containers(template: &Template<'_>) -> Vec<Value> {
     let init = view::member(&template.spec.rest, "initContainers");
     init.and_then(|raw| serde_json::from_str(raw.get()).ok())
         .unwrap_or_default()
-}
-
-/// Warns of what is valid by our parts alone.
-fn owing(template: &Template<'_>, base: &Base<'_>, plan: &mut Injection<'_>) {
-    let had = grace::had(template, base);
-    let raised = plan.wanted.grace.is_some_and(|seconds| seconds > had);
-    let mut warnings = Vec::new();
-    let mut look = |container: &str, name: &str, user: &Value, replaced: bool| {
-        match fault(user, had) {
-            Some(Fault::Sleep(seconds)) if raised || replaced => warnings.push(format!(
-                "container {container}: its own {name} sleeps {seconds} s, longer than the pod's \
-                 terminationGracePeriodSeconds of {had}: only Silkroll's makes that valid; set it to \
-                 {seconds} or more, or opting out will be denied"
-            )),
-            Some(Fault::Action(what)) if replaced => warnings.push(format!(
-                "container {container}: its own {name} {what}, which the API refuses; Silkroll's stands in \
-                 its place: mend it, or opting out will be denied"
-            )),
-            _ => {}
-        }
-    };
-    let parsed = |raw: &RawValue| serde_json::from_str(raw.get()).unwrap_or_default();
-    let wanted = plan.wanted.containers.iter();
-    let containers = template.spec.containers.iter().zip(&base.containers);
-    for ((container, parted), wanted) in containers.zip(wanted) {
-        for (name, hook, wanted) in [
-            ("preStop", &parted.pre_stop, &wanted.pre_stop),
-            ("postStart", &parted.post_start, &wanted.post_start),
-        ] {
-            if let Some(user) = hook.user.as_deref() {
-                look(&container.name, name, &parsed(user), wanted.is_some());
-            }
-        }
-    }
-    if raised {
-        for container in init_containers(template) {
-            let name = container["name"].as_str().unwrap_or_default();
-            for hook in ["preStop", "postStart"] {
-                look(name, hook, &container["lifecycle"][hook], false);
-            }
-        }
-    }
-    plan.warnings.append(&mut warnings);
-}
-
-/// What the API refuses about a hook.
-enum Fault {
-    /// It sleeps so many seconds, longer than the grace period.
-    Sleep(i64),
-    /// Its action, in words.
-    Action(&'static str),
-}
-
-/// As `validateHandler` does for a lifecycle.
-fn fault(hook: &Value, grace: i64) -> Option<Fault> {
-    let members = hook.as_object()?;
-    let mut actions = ["exec", "httpGet", "tcpSocket", "sleep"]
-        .into_iter()
-        .filter(|name| members.get(*name).is_some_and(|value| !value.is_null()));
-    let Some(name) = actions.next() else {
-        // One that this version does not know is not refused for lack of one.
-        let unknown = members.values().any(|value| !value.is_null());
-        return (!unknown).then_some(Fault::Action("has no action"));
-    };
-    if actions.next().is_some() {
-        return Some(Fault::Action("has more than one action"));
-    }
-    let action = &hook[name];
-    let port = |port: &Value| match port {
-        Value::Number(number) => number.as_u64().is_some_and(|n| (1..=65_535).contains(&n)),
-        Value::String(name) => !name.is_empty(),
-        _ => false,
-    };
-    match name {
-        "exec" if action["command"].as_array().is_none_or(Vec::is_empty) => {
-            Some(Fault::Action("has no command"))
-        }
-        "httpGet" | "tcpSocket" if !port(&action["port"]) => {
-            Some(Fault::Action("has no port that can be"))
-        }
-        "httpGet"
-            if !matches!(
-                action["scheme"].as_str(),
-                None | Some("" | "HTTP" | "HTTPS")
-            ) =>
-        {
-            Some(Fault::Action("has a scheme other than HTTP and HTTPS"))
-        }
-        "sleep" => {
-            let seconds = action["seconds"].as_i64().unwrap_or(0);
-            (seconds > grace).then_some(Fault::Sleep(seconds))
-        }
-        _ => None,
-    }
 }
 
 /// The record has to fit beside the other annotations.

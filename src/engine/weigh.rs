@@ -224,7 +224,7 @@ impl<'a> Weighed<'a> {
     /// What of ours outside the template would break a rule of the API beside what the user wrote
     /// gives way, whoever is covered.
     fn giving_way(&self, mut decision: Decision) -> Decision {
-        let Some(record) = self.old_record.or(self.record) else {
+        let Some(record) = self.old_record else {
             return decision;
         };
         let (users, warning) = rollout::giving_way(self.ask.kind, self.ask.object, record);

@@ -13,8 +13,11 @@
 
 #[path = "../cluster/mod.rs"]
 mod cluster;
+#[path = "../support/mod.rs"]
+mod support;
 
 mod manifests;
+mod patches;
 mod space;
 mod world;
 
@@ -23,10 +26,12 @@ mod changes;
 mod denials;
 mod examples;
 mod fresh;
+mod generated;
 mod helper;
 mod hooks;
 mod kinds;
 mod nothing;
 mod opting;
+mod rules;
 mod upheaval;
 mod validity;

@@ -237,19 +237,22 @@ const SCALINGS: &[(bool, &[&str])] = &[
         &["patch", "NAME", "-p", r#"{"spec":{"replicas":5}}"#],
     ),
 ];
-/// Each kind, and a change of how it rolls out.
-const KINDS: &[(&str, &str)] = &[
+/// Each kind, and changes of how it rolls out.
+const KINDS: &[(&str, &[&str])] = &[
     (
         "Deployment",
-        r#"{"spec":{"strategy":{"rollingUpdate":{"maxSurge":3}}}}"#,
+        &[
+            r#"{"spec":{"strategy":{"rollingUpdate":{"maxSurge":3}}}}"#,
+            r#"{"spec":{"progressDeadlineSeconds":601}}"#,
+        ],
     ),
     (
         "StatefulSet",
-        r#"{"spec":{"updateStrategy":{"rollingUpdate":{"partition":1}}}}"#,
+        &[r#"{"spec":{"updateStrategy":{"rollingUpdate":{"partition":1}}}}"#],
     ),
     (
         "DaemonSet",
-        r#"{"spec":{"updateStrategy":{"rollingUpdate":{"maxUnavailable":2}}}}"#,
+        &[r#"{"spec":{"updateStrategy":{"rollingUpdate":{"maxUnavailable":2}}}}"#],
     ),
 ];
 
@@ -265,7 +268,7 @@ async fn the_webhook_is_asked_about_changes_that_can_matter_and_no_others() {
     };
     let create: &[&str] = &["create", "-f", "-"];
 
-    for &(kind, rollout) in KINDS {
+    for &(kind, rollouts) in KINDS {
         let web = workload(kind, "web", 1);
         let name = &*format!("{}/web", kind.to_lowercase());
         expect(ASKED, create, &web);
@@ -277,7 +280,9 @@ async fn the_webhook_is_asked_about_changes_that_can_matter_and_no_others() {
                 .collect();
             expect(*asked, &args, "");
         }
-        expect(ASKED, &["patch", name, "-p", rollout], "");
+        for rollout in rollouts {
+            expect(ASKED, &["patch", name, "-p", rollout], "");
+        }
         expect(SPARED, &["delete", name, "--wait=false"], "");
         expect(SPARED, &["create", "-n", "kube-system", "-f", "-"], &web);
     }

@@ -12,8 +12,16 @@ mod support;
 use proptest::prelude::*;
 use serde_json::Value;
 use silkroll::engine::{Ask, Decision, Kind, NamespaceView, Object, Outcome, Settings, decide};
-use support::generate::{namespace, workload};
-use support::{apply, create, update};
+use support::generate::{self, namespace};
+use support::{apply, create, edges, update};
+
+/// Whatever an object can hold, and what the API takes or just does not take.
+fn workload() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        3 => generate::workload().boxed(),
+        1 => edges::workload(&["Deployment"]).boxed(),
+    ]
+}
 
 fn remove(object: &Value, settings: &Settings) -> Decision {
     let text = object.to_string();

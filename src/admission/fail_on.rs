@@ -78,13 +78,13 @@ impl FailOn {
     }
 }
 
-/// Whether a workload stays without its injection and nobody chose so.
+/// Whether a workload stays without its injection although no annotation or flag asks for that.
 fn left_out(decision: &Decision) -> bool {
     matches!(decision.outcome, Outcome::Skipped | Outcome::Removed) && !chosen(decision.reason)
 }
 
-/// Whether somebody who may do so chose that there is nothing to inject, or there is no workload to speak of. A new reason
-/// must be sorted in here: it is not chosen unless an annotation or a flag says so in as many words.
+/// Whether an annotation or a flag says that there is nothing to inject, or no workload is applied. A new reason must be
+/// sorted in here.
 fn chosen(reason: Reason) -> bool {
     match reason {
         Reason::NamespaceDisabled
@@ -109,6 +109,7 @@ fn chosen(reason: Reason) -> bool {
         | Reason::InvalidAnnotation
         | Reason::NoContainer
         | Reason::NameTaken
+        | Reason::NoRoom
         | Reason::Windows
         | Reason::BadGracePeriod
         | Reason::Malformed
@@ -137,6 +138,7 @@ mod tests {
             "invalid-annotation",
             "no-container",
             "name-taken",
+            "no-room",
             "windows",
             "bad-grace-period",
             "malformed",

@@ -30,6 +30,8 @@ pub(super) struct Base<'a> {
     pub(super) our_grace: Option<Change>,
     /// Positions of the volumes that are ours.
     pub(super) our_volumes: Vec<usize>,
+    /// The user's own volume of our name, where an apply merged it into ours.
+    pub(super) users_volume: Option<Box<RawValue>>,
     pub(super) containers: Vec<BaseContainer<'a>>,
     /// Whether any part of ours was found; a number alone proves nothing.
     pub(super) found: bool,
@@ -67,11 +69,14 @@ pub(super) fn part<'a>(template: &Template<'a>, record: Option<&'a Status<'a>>) 
         whole: record.is_some(),
         ..Base::default()
     };
+    let mounted = record.map(|record| record.containers.values().any(|container| container.mount));
     for (at, volume) in template.spec.volumes.items.iter().enumerate() {
-        if is_our_volume(volume) {
+        if mounted != Some(false) && is_our_volume(volume) {
             base.our_volumes.push(at);
+            base.users_volume = base.users_volume.or_else(|| users_volume(volume));
         }
     }
+    base.whole &= base.users_volume.is_none();
     for container in &template.spec.containers {
         let of_record = record.and_then(|record| record.containers.get(&container.name));
         let (parted, whole) = part_container(container, of_record, !base.our_volumes.is_empty());
@@ -79,11 +84,23 @@ pub(super) fn part<'a>(template: &Template<'a>, record: Option<&'a Status<'a>>) 
         base.whole &= whole;
         base.containers.push(parted);
     }
+    // Without a record, and with nothing of ours that would use it, the name alone proves nothing.
+    let alone = mounted.is_none() && !base.containers.iter().any(BaseContainer::any);
+    // Taken away, one that the user mounts would leave a mount without a volume, which the API
+    // refuses; of a merged one the user's part stays.
+    let elsewhere = || {
+        base.users_volume.is_none()
+            && !base.our_volumes.is_empty()
+            && is_mounted_elsewhere(template, &base.containers)
+    };
+    if alone || elsewhere() {
+        base.our_volumes.clear();
+        base.users_volume = None;
+    }
     if let Some(record) = record {
         let names: HashSet<&str> = template.spec.containers.iter().map(|c| &*c.name).collect();
         base.whole &= record.containers.keys().all(|name| names.contains(&**name));
-        let mounted = record.containers.values().any(|container| container.mount);
-        base.whole &= mounted != base.our_volumes.is_empty();
+        base.whole &= mounted.unwrap_or(false) != base.our_volumes.is_empty();
     }
     base.found |= !base.our_volumes.is_empty();
     part_grace(template, record, &mut base);
@@ -256,6 +273,31 @@ pub(super) fn is_our_volume(raw: &RawValue) -> bool {
                 .config_map
                 .is_some_and(|map| Script::names(&map.name.0))
     })
+}
+
+/// Whether the user mounts the volume of our name, too.
+fn is_mounted_elsewhere(template: &Template<'_>, parted: &[BaseContainer<'_>]) -> bool {
+    let containers = template.spec.containers.iter().zip(parted);
+    containers.into_iter().any(|(container, parted)| {
+        let mounts = container.mounts.items.iter().enumerate();
+        mounts
+            .filter(|(at, _)| parted.our_mounts.binary_search(at).is_err())
+            .any(|(_, mount)| view::name_of(mount) == VOLUME)
+    }) || super::valid::init_mounts_ours(template)
+}
+
+/// The user's part of a volume that an apply merged from theirs and ours: volumes are merged by
+/// name, and the API allows one source. None where ours is alone.
+fn users_volume(raw: &RawValue) -> Option<Box<RawValue>> {
+    let members = view::members(raw);
+    let users = members
+        .iter()
+        .filter(|(key, value)| key != "configMap" && value.get() != "null");
+    if users.clone().all(|(key, _)| key == "name") {
+        return None;
+    }
+    let text = super::patch::object(users.map(|(key, value)| (key.as_ref(), value.get())));
+    RawValue::from_string(text).ok()
 }
 
 /// The kinds of action that a hook or probe may have, of which the API allows one at a time.

@@ -11,11 +11,10 @@ use super::hook::{self, PreStop};
 use super::inject::{Budget, Injection};
 use super::own;
 use super::probe::{self, Probe};
-use super::report::Reason;
 use super::status;
 use super::view::{self, Container};
 use super::{Ask, Stop};
-use crate::leave::{Leave, MOUNT_PATH, Place};
+use crate::leave::{Leave, Place};
 use crate::policy::{Hook, Policy};
 
 const MOUNT: &str = r#"{"name":"silkroll","readOnly":true,"mountPath":"/silkroll"}"#;
@@ -93,7 +92,6 @@ impl<'a> Injection<'a> {
         if script {
             wanted.mount = Some(MOUNT);
             record.mount = true;
-            check_mounts(container, base)?;
         }
         let mut entries = vec![env::pod_ip()];
         if script {
@@ -314,38 +312,6 @@ fn env_line(entries: &[Entry]) -> String {
 fn recorded<'a>(hook: &RawValue) -> Option<Cow<'a, RawValue>> {
     let text = super::patch::plain(hook).into_owned();
     RawValue::from_string(text).ok().map(Cow::Owned)
-}
-
-/// Below counts, too: ours is read-only, so no mount point can be made in it and the container would
-/// not start.
-fn is_at_or_below(path: &str) -> bool {
-    let below = path.strip_prefix(MOUNT_PATH);
-    below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
-fn check_mounts(container: &Container<'_>, base: &BaseContainer<'_>) -> Result<(), Stop> {
-    let taken = container
-        .mounts
-        .items
-        .iter()
-        .enumerate()
-        .any(|(at, mount)| {
-            let path =
-                view::member(&view::members(mount), "mountPath").map(|raw| raw.get().to_owned());
-            let path = path.and_then(|text| serde_json::from_str::<String>(&text).ok());
-            base.our_mounts.binary_search(&at).is_err()
-                && path.is_some_and(|path| is_at_or_below(&path))
-        });
-    if taken {
-        return Err(Stop::skip(
-            Reason::NameTaken,
-            format!(
-                "nothing was injected: container {} mounts something of its own at {MOUNT_PATH} or below; move it",
-                container.name
-            ),
-        ));
-    }
-    Ok(())
 }
 
 /// Whether a shell is needed that nothing shows to be there. An explicit `hook: script` is taken at its

@@ -51,7 +51,8 @@ pub(super) fn template(
             wanted,
         );
     }
-    let volumes: Vec<&str> = wanted.volume.as_deref().into_iter().collect();
+    let users = base.users_volume.as_deref().map(RawValue::get);
+    let volumes: Vec<&str> = users.into_iter().chain(wanted.volume.as_deref()).collect();
     settle_list(
         patch,
         &format!("{SPEC}/volumes"),

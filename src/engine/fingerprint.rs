@@ -41,6 +41,9 @@ pub(super) fn of(template: &Template<'_>, base: &Base<'_>, workload: &Pairs<'_>)
         None => hash.raw(base.grace),
     }
     hash.text("volumes");
+    if let Some(user) = base.users_volume.as_deref() {
+        hash.text(&plain(user));
+    }
     hash.list(&template.spec.volumes, &base.our_volumes);
     for (container, parted) in template.spec.containers.iter().zip(&base.containers) {
         hash.container(container, parted);

@@ -12,8 +12,19 @@ use crate::policy::Policy;
 const MARGIN: i64 = 5;
 /// The API's default for terminationGracePeriodSeconds.
 pub(super) const DEFAULT_GRACE: i64 = 30;
+/// What the API's own seconds go up to where it bounds them; nobody means more.
+const LONGEST: i64 = i32::MAX as i64;
 /// `--max-graceful-termination-sec` of the cluster autoscaler.
 const AUTOSCALER_LIMIT: i64 = 600;
+
+/// The seconds that the user's object has or gets, without Silkroll.
+pub(super) fn had(template: &Template<'_>, base: &Base<'_>) -> i64 {
+    let before = match base.our_grace {
+        Some(change) => change.before,
+        None => integer(template.spec.grace),
+    };
+    before.unwrap_or(DEFAULT_GRACE)
+}
 
 impl Injection<'_> {
     pub(super) fn grace(
@@ -30,7 +41,7 @@ impl Injection<'_> {
                 Some(raw) if raw.get() == "null" => None,
                 Some(raw) => match integer(Some(raw)) {
                     // The API server refuses it with a better message than a raised number would get.
-                    Some(seconds) if (0..=i64::from(i32::MAX)).contains(&seconds) => Some(seconds),
+                    Some(seconds) if (0..=LONGEST).contains(&seconds) => Some(seconds),
                     _ => {
                         return Err(Stop::skip(
                             Reason::BadGracePeriod,
@@ -49,7 +60,9 @@ impl Injection<'_> {
         let hook_needs = budget.leave + budget.drain + budget.end + own;
         let needed = hook_needs + shutdown + MARGIN;
         let needs_more = budget.hooks || own > 0 || policy.shutdown.is_some();
-        let grace = if needs_more { needed.max(had) } else { had };
+        // A record of more would not be believed.
+        let needed = needed.clamp(had, LONGEST.max(had));
+        let grace = if needs_more { needed } else { had };
         if grace != had || base.our_grace.is_some() {
             self.wanted.grace = Some(grace);
         }

@@ -10,7 +10,7 @@ use super::emit::{Wanted, WantedContainer};
 use super::report::{Reason, Step, Timeline};
 use super::status::{Change, Status, Swap};
 use super::view::{self, Container, Template};
-use super::{Ask, Stop, arch, rollout, target};
+use super::{Ask, Stop, nodes, rollout, target, valid};
 use crate::leave::{self, Arch, MOUNT_PATH, Place, VOLUME};
 use crate::policy::{Hook, Policy};
 
@@ -24,6 +24,8 @@ pub(super) struct Injection<'a> {
     pub(super) steps: Vec<Step>,
     explain: bool,
     pub(super) timeline: Option<Timeline>,
+    /// The record's text, written once all is settled.
+    pub(super) record: String,
 }
 
 /// Plans the injection of one workload.
@@ -36,13 +38,7 @@ pub(super) fn plan<'a>(
     users: &rollout::Users<'_>,
     inputs: String,
 ) -> Result<Injection<'a>, Stop> {
-    if is_windows(template) {
-        return Err(Stop::skip(
-            Reason::Windows,
-            "nothing was injected: this is a Windows pod, and the script needs a POSIX shell"
-                .to_owned(),
-        ));
-    }
+    leave_windows_alone(template)?;
     let (targets, how) = target::choose(policy, template)?;
     let mut plan = Injection {
         wanted: Wanted::default(),
@@ -52,6 +48,7 @@ pub(super) fn plan<'a>(
         steps: Vec::new(),
         explain: ask.explain,
         timeline: None,
+        record: String::new(),
     };
     let mut budget = Budget::default();
     for (at, container) in template.spec.containers.iter().enumerate() {
@@ -78,11 +75,27 @@ pub(super) fn plan<'a>(
         }
         plan.container(ask, policy, &target, &mut budget)?;
     }
-    plan.volume(ask, policy, template, base)?;
+    plan.volume(ask, policy, template)?;
     plan.grace(policy, template, base, &budget)?;
     plan.rollout(ask, policy, template, users);
     plan.remember_empties(template, base, record);
+    valid::check(ask, template, base, &mut plan)?;
     Ok(plan)
+}
+
+/// A start hook that cannot run keeps its container from starting, so a pod that names Windows among
+/// others is left alone, too: it may start there.
+fn leave_windows_alone(template: &Template<'_>) -> Result<(), Stop> {
+    let why = match nodes::windows(template) {
+        nodes::Windows::Unnamed => return Ok(()),
+        nodes::Windows::Only => "this is a Windows pod, and the script needs a POSIX shell",
+        nodes::Windows::Too => {
+            "the pod may start on Windows nodes, where the script has no shell; \
+             if it is for Linux alone, say so with a nodeSelector kubernetes.io/os: linux"
+        }
+    };
+    let warning = format!("nothing was injected: {why}");
+    Err(Stop::skip(Reason::Windows, warning))
 }
 
 /// The seconds that hooks take, at most, over all containers.
@@ -152,7 +165,6 @@ impl Injection<'_> {
         ask: &Ask<'_>,
         policy: &Policy<'_>,
         template: &Template<'_>,
-        base: &Base<'_>,
     ) -> Result<(), Stop> {
         if self
             .wanted
@@ -161,23 +173,6 @@ impl Injection<'_> {
             .all(|container| container.mount.is_none())
         {
             return Ok(());
-        }
-        let taken = template
-            .spec
-            .volumes
-            .items
-            .iter()
-            .enumerate()
-            .any(|(at, volume)| {
-                base.our_volumes.binary_search(&at).is_err() && view::name_of(volume) == VOLUME
-            });
-        if taken {
-            return Err(Stop::skip(
-                Reason::NameTaken,
-                format!(
-                    "nothing was injected: the pod has a volume named {VOLUME} of its own; rename it"
-                ),
-            ));
         }
         if policy.hook == Hook::Binary {
             return self.helper_volume(ask, policy, template);
@@ -202,18 +197,18 @@ impl Injection<'_> {
         policy: &Policy<'_>,
         template: &Template<'_>,
     ) -> Result<(), Stop> {
-        let arch = match arch::of_nodes(template) {
-            arch::Nodes::One(name) => Arch::parse(&name).ok_or_else(|| {
+        let arch = match nodes::arch(template) {
+            nodes::Arch::One(name) => Arch::parse(&name).ok_or_else(|| {
                 Stop::Problem(policy.hook_problem(format!(
                     "the pod's nodes are {}, and the helper binary is made for amd64 and arm64; use hook: script",
                     crate::policy::quoted(&name, 40)
                 )))
             })?,
-            nodes => {
+            places => {
                 let said = policy.hook_arch.and_then(Arch::parse);
                 let arch = said.unwrap_or(Arch::Amd64);
                 // What is said of all nodes does not hold where the pod itself asks for several kinds.
-                if said.is_none() || nodes == arch::Nodes::Several {
+                if said.is_none() || places == nodes::Arch::Several {
                     self.warnings.push(format!(
                         "hook: binary was taken for {} nodes; on others it cannot run. Say which with \
                          silkroll.dev/hook-arch or a nodeSelector kubernetes.io/arch",
@@ -286,15 +281,4 @@ impl Injection<'_> {
         self.status.strategy = self.rollout.strategy.clone();
         self.status.min_ready = self.rollout.min_ready;
     }
-}
-
-fn is_windows(template: &Template<'_>) -> bool {
-    let named = |raw: Option<&RawValue>, key: &str| {
-        raw.is_some_and(|raw| {
-            view::member(&view::members(raw), key).is_some_and(|value| value.get() == "\"windows\"")
-        })
-    };
-    let rest = &template.spec.rest;
-    named(view::member(rest, "os"), "name")
-        || named(view::member(rest, "nodeSelector"), "kubernetes.io/os")
 }

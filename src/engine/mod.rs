@@ -8,7 +8,6 @@
 //! 3. The template carries a record that fits it whole: it came back from a rollback and stays.
 //! 4. Else the user changed something: our parts are taken out and injected afresh.
 
-mod arch;
 mod base;
 mod container;
 mod cover;
@@ -19,6 +18,7 @@ mod grace;
 mod hint;
 mod hook;
 mod inject;
+mod nodes;
 mod own;
 mod patch;
 mod probe;
@@ -27,6 +27,7 @@ mod rollout;
 mod status;
 mod strict;
 mod target;
+mod valid;
 mod view;
 mod was;
 mod weigh;
@@ -228,4 +229,6 @@ fn nothing_changed(ask: &Ask<'_>) -> bool {
         && same(new_spec.strategy, old_spec.strategy)
         && same(new_spec.update_strategy, old_spec.update_strategy)
         && same(new_spec.min_ready_seconds, old_spec.min_ready_seconds)
+        // What was injected as minReadySeconds has to stay below it.
+        && same(new_spec.progress_deadline_seconds, old_spec.progress_deadline_seconds)
 }

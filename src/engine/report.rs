@@ -86,6 +86,8 @@ reasons! {
     NoContainer = "no-container",
     /// a volume or mount path of Silkroll's is taken
     NameTaken = "name-taken",
+    /// the pod template's annotations leave no room for the record
+    NoRoom = "no-room",
     /// Windows pods have no shell for the script
     Windows = "windows",
     /// the grace period is not a number of seconds

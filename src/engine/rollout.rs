@@ -9,7 +9,8 @@ use super::Kind;
 use super::base::integer;
 use super::patch::{Patch, same};
 use super::status::{Change, Status, Swap};
-use super::view::{Container, Object, Spec, Template, member};
+use super::valid::{self, Amount};
+use super::view::{Object, Spec, Template, member};
 
 /// What is to be done about the strategy.
 #[derive(Debug, PartialEq, Eq)]
@@ -46,9 +47,9 @@ pub(super) fn surge(kind: Kind, user: Option<&RawValue>, template: &Template<'_>
                 "rollout: surge is not for StatefulSets, which end a pod before they start the next",
             );
         }
-        Kind::DaemonSet if holds_node_ports(template) => {
+        _ if valid::refuses_strategy(kind, user) => {
             return Surge::Cannot(
-                "rollout: surge is not for DaemonSets with host ports: two pods cannot have them on one node",
+                "rollout: surge was left out: the API refuses maxSurge and maxUnavailable as they stand",
             );
         }
         _ => {}
@@ -72,19 +73,18 @@ pub(super) fn surge(kind: Kind, user: Option<&RawValue>, template: &Template<'_>
     };
     rolling.insert("maxUnavailable".to_owned(), 0.into());
     // A percentage is rounded up (API reference, RollingUpdateDeployment): any above 0 is at least 1.
-    let none = match rolling.get("maxSurge") {
-        None | Some(Value::Null) => true,
-        Some(Value::Number(number)) => number.as_i64() == Some(0),
-        Some(Value::String(text)) => text.trim_end_matches('%') == "0",
-        Some(_) => false,
-    };
-    if none {
+    let given = rolling.get("maxSurge").and_then(Amount::read);
+    if given.is_none_or(|amount| amount.number == 0) {
         rolling.insert("maxSurge".to_owned(), 1.into());
     }
     strategy.insert("rollingUpdate".to_owned(), Value::Object(rolling));
     let wanted = Value::Object(strategy).to_string();
     match user {
         Some(user) if same(user.get(), &wanted) => Surge::Already,
+        _ if holds_node_ports(template) => Surge::Cannot(
+            "rollout: surge was left out: the pods take ports of their node (hostPort, hostNetwork), \
+             and where every node has one a second finds no place",
+        ),
         _ => Surge::Set(wanted),
     }
 }
@@ -92,12 +92,17 @@ pub(super) fn surge(kind: Kind, user: Option<&RawValue>, template: &Template<'_>
 /// Whether the pods take ports of their node, by `hostPort` or `hostNetwork`.
 fn holds_node_ports(template: &Template<'_>) -> bool {
     let network = member(&template.spec.rest, "hostNetwork").is_some_and(|raw| raw.get() == "true");
-    let port = |container: &Container<'_>| {
-        container
-            .ports
-            .is_some_and(|raw| raw.get().contains("\"hostPort\""))
+    let taken = |ports: &Value| {
+        let mut ports = ports.as_array().into_iter().flatten();
+        ports.any(|port| port["hostPort"].as_i64().is_some_and(|number| number != 0))
     };
-    network || template.spec.containers.iter().any(port)
+    let containers = template.spec.containers.iter();
+    let mut ports = containers.filter_map(|container| container.ports);
+    network
+        || ports.any(|raw| serde_json::from_str(raw.get()).is_ok_and(|ports| taken(&ports)))
+        || valid::init_containers(template)
+            .iter()
+            .any(|container| taken(&container["ports"]))
 }
 
 /// The strategy that the user wrote, and the number of minReadySeconds: what stands there, or what
@@ -119,6 +124,9 @@ pub(super) fn users<'a>(
         (Some(present), Some(swap)) if same(present.get(), swap.after.get()) => {
             swap.before.as_deref().map(Cow::Borrowed)
         }
+        (Some(present), Some(swap)) if valid::refuses_strategy(kind, Some(present)) => {
+            Some(untangled(kind, present, swap).map_or(Cow::Borrowed(present), Cow::Owned))
+        }
         (present, _) => present.map(Cow::Borrowed),
     };
     let present = integer(spec.and_then(|spec| spec.min_ready_seconds));
@@ -130,6 +138,52 @@ pub(super) fn users<'a>(
         strategy,
         min_ready,
     }
+}
+
+/// What stands there, but for what of ours would break a rule of the API beside what the user wrote;
+/// with the warning where that is minReadySeconds.
+pub(super) fn giving_way<'a>(
+    kind: Kind,
+    object: &'a Object<'_>,
+    record: &'a Status<'_>,
+) -> (Users<'a>, Option<String>) {
+    let spec = object.spec.as_ref();
+    let mut users = users(kind, object, Some(record));
+    let present = spec.and_then(|spec| strategy(kind, spec));
+    if !valid::refuses_strategy(kind, present) {
+        users.strategy = present.map(Cow::Borrowed);
+    }
+    let present = integer(spec.and_then(|spec| spec.min_ready_seconds));
+    let ours = record.min_ready.filter(|ours| present == Some(ours.after));
+    if let Some(ours) = ours
+        && let Some(why) = valid::too_long(kind, spec, ours.after)
+    {
+        return (users, Some(valid::min_ready_left_out(ours.after, &why)));
+    }
+    users.min_ready = present;
+    (users, None)
+}
+
+/// The user's part of a strategy that a patch or an apply merged from theirs and ours into what the
+/// API refuses: of the two numbers, one that is as we set it is what it was before. None where that
+/// does not explain it.
+fn untangled(kind: Kind, present: &RawValue, swap: &Swap<'_>) -> Option<Box<RawValue>> {
+    let read = |raw: &RawValue| serde_json::from_str::<Value>(raw.get()).ok();
+    let mut users = read(present)?;
+    let after = read(&swap.after)?;
+    let before = swap.before.as_deref().and_then(read).unwrap_or_default();
+    let rolling = users.get_mut("rollingUpdate")?.as_object_mut()?;
+    for member in ["maxUnavailable", "maxSurge"] {
+        if rolling.get(member) != after["rollingUpdate"].get(member) {
+            continue;
+        }
+        match &before["rollingUpdate"][member] {
+            Value::Null => drop(rolling.shift_remove(member)),
+            value => drop(rolling.insert(member.to_owned(), value.clone())),
+        }
+    }
+    let users = RawValue::from_string(users.to_string()).ok()?;
+    (!valid::refuses_strategy(kind, Some(&users))).then_some(users)
 }
 
 /// What is wanted of the two, and how the record tells it.

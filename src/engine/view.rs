@@ -110,6 +110,10 @@ pub(super) struct Spec<'a> {
     pub(super) update_strategy: Option<&'a RawValue>,
     #[serde(borrow, deserialize_with = "raw")]
     pub(super) min_ready_seconds: Option<&'a RawValue>,
+    #[serde(borrow, deserialize_with = "raw")]
+    pub(super) progress_deadline_seconds: Option<&'a RawValue>,
+    #[serde(borrow, deserialize_with = "raw")]
+    pub(super) volume_claim_templates: Option<&'a RawValue>,
 }
 
 /// Keeps `null` apart from an absent member.

@@ -11,7 +11,7 @@ use super::patch::{self, Patch};
 use super::report::{Decision, Outcome, Reason};
 use super::status::{self, Status};
 use super::view::Template;
-use super::{Ask, Object, Stop, emit, fingerprint, hint, inject, nothing_changed, rollout};
+use super::{Ask, Object, Stop, emit, fingerprint, hint, inject, nothing_changed, rollout, valid};
 use crate::leave::{METHODS, MOUNT_PATH};
 use crate::policy::{self, Layers, Pairs};
 
@@ -159,6 +159,14 @@ impl<'a> Weighed<'a> {
         if self.ask.remove {
             return self.remove(Reason::RemovalAsked, Reason::NothingToRemove);
         }
+        let decision = self.decide_by_cover();
+        if decision.patch.is_none() && decision.outcome != Outcome::Rejected {
+            return self.giving_way(decision);
+        }
+        decision
+    }
+
+    fn decide_by_cover(&self) -> Decision {
         let cover = cover::cover(&self.layers, self.ask.view, self.ask.settings.deny_invalid);
         if self.only_rollout_changed() {
             let inputs = || fingerprint::of(self.template, &self.base, self.layers.workload);
@@ -179,10 +187,17 @@ impl<'a> Weighed<'a> {
                     _ => decision,
                 }
             }
+            Cover::Namespace(reason @ Reason::NamespaceUnknown, warning) => {
+                let mut skipped = Decision::skipped(reason);
+                if let Some(warning) = warning {
+                    skipped.push_warning(&warning);
+                }
+                self.not_injected(skipped)
+            }
             Cover::Namespace(reason, warning) => {
                 // On a CREATE nothing is touched where nobody has opted in; on an UPDATE what was
                 // injected here before is given back.
-                let mut decision = if self.ask.old.is_some() && reason != Reason::NamespaceUnknown {
+                let mut decision = if self.ask.old.is_some() {
                     let removed = self.remove(reason, reason);
                     if removed.outcome == Outcome::Removed {
                         removed.warn(&format!(
@@ -194,7 +209,7 @@ impl<'a> Weighed<'a> {
                     }
                 } else {
                     let skipped = Decision::skipped(reason);
-                    if self.injected() && reason != Reason::NamespaceUnknown {
+                    if self.injected() {
                         skipped.warn(&format!(
                             "the pod template was injected elsewhere and namespace {} has not opted in: \
                              opt in, or run silkroll inject --remove on the manifest",
@@ -210,8 +225,64 @@ impl<'a> Weighed<'a> {
                 }
                 decision
             }
-            Cover::Invalid(decision) => *decision,
+            Cover::Invalid(decision) => self.not_injected(*decision),
         }
+    }
+
+    /// Where nothing can be injected for want of something to go by: what the user did not change
+    /// stays as it is stored.
+    fn not_injected(&self, skipped: Decision) -> Decision {
+        let unchanged = self.ask.old.is_some().then(|| {
+            let inputs = fingerprint::of(self.template, &self.base, self.layers.workload);
+            self.restored(&inputs)
+        });
+        unchanged
+            .flatten()
+            .unwrap_or_else(|| self.left_alone(skipped))
+    }
+
+    /// An UPDATE can have merged the user's new parts into ours, which makes an object that the API
+    /// refuses: where nothing is injected ours goes then. So it does where it is in the way of what
+    /// the user wrote.
+    fn left_alone(&self, skipped: Decision) -> Decision {
+        let in_the_way = matches!(
+            skipped.reason,
+            Reason::NameTaken | Reason::NoRoom | Reason::Windows | Reason::BadGracePeriod
+        );
+        let mixed = in_the_way || !self.base.whole;
+        if skipped.outcome != Outcome::Skipped || self.old_record.is_none() || !mixed {
+            return skipped;
+        }
+        let mut decision = self.remove(skipped.reason, skipped.reason);
+        decision.warnings = skipped.warnings;
+        decision
+    }
+
+    /// What of ours outside the template would break a rule of the API beside what the user wrote
+    /// gives way, whoever is covered.
+    fn giving_way(&self, mut decision: Decision) -> Decision {
+        let Some(record) = self.old_record else {
+            return decision;
+        };
+        let (users, warning) = rollout::giving_way(self.ask.kind, self.ask.object, record);
+        let mut patch = Patch::default();
+        rollout::emit(
+            &mut patch,
+            self.ask.kind,
+            self.ask.object,
+            &users,
+            &rollout::Wanted::default(),
+        );
+        if patch.is_empty() {
+            return decision;
+        }
+        decision.outcome = Outcome::Injected;
+        decision.reason = Reason::Restored;
+        decision.patch = patch.finish();
+        if let Some(warning) = warning {
+            decision.push_warning(&warning);
+        }
+        decision
     }
 
     /// What was there before. `nothing` is the reason where there is nothing of ours.
@@ -258,7 +329,9 @@ impl<'a> Weighed<'a> {
         let resolved = policy::resolve(&self.layers, METHODS);
         let mut decision = match resolved.policy {
             Ok(policy) => self.inject(&policy, inputs),
-            Err(problems) => cover::invalid(&problems, self.ask.settings.deny_invalid),
+            Err(problems) => {
+                self.left_alone(cover::invalid(&problems, self.ask.settings.deny_invalid))
+            }
         };
         for note in resolved.notes {
             decision.push_warning(&note);
@@ -283,13 +356,16 @@ impl<'a> Weighed<'a> {
                     patch.replace("/spec/template", old_raw.get());
                 }
                 let users = rollout::users(self.ask.kind, self.ask.object, Some(record));
-                let wanted = self.kept_rollout(record, &users);
+                let (wanted, warning) = self.kept_rollout(record, &users);
                 rollout::emit(&mut patch, self.ask.kind, self.ask.object, &users, &wanted);
                 let mut decision = Decision::new(Outcome::Injected, Reason::Restored);
                 if patch.is_empty() {
                     decision = Decision::new(Outcome::Unchanged, Reason::AlreadyInjected);
                 }
                 decision.patch = patch.finish();
+                if let Some(warning) = warning {
+                    decision.push_warning(&warning);
+                }
                 return Some(decision);
             }
         }
@@ -302,7 +378,11 @@ impl<'a> Weighed<'a> {
     }
 
     /// Strategy and minReadySeconds as the record has them, over what the user has now.
-    fn kept_rollout(&self, record: &Status<'_>, users: &rollout::Users<'_>) -> rollout::Wanted {
+    fn kept_rollout(
+        &self,
+        record: &Status<'_>,
+        users: &rollout::Users<'_>,
+    ) -> (rollout::Wanted, Option<String>) {
         let mut wanted = rollout::Wanted::default();
         if record.strategy.is_some()
             && let rollout::Surge::Set(text) =
@@ -316,9 +396,15 @@ impl<'a> Weighed<'a> {
         if let Some(change) = record.min_ready
             && users.min_ready.unwrap_or(0) == 0
         {
-            wanted.min_ready = Some(change);
+            let spec = self.ask.object.spec.as_ref();
+            match valid::too_long(self.ask.kind, spec, change.after) {
+                None => wanted.min_ready = Some(change),
+                Some(why) => {
+                    return (wanted, Some(valid::min_ready_left_out(change.after, &why)));
+                }
+            }
         }
-        wanted
+        (wanted, None)
     }
 
     fn inject(&self, policy: &policy::Policy<'_>, inputs: String) -> Decision {
@@ -335,9 +421,12 @@ impl<'a> Weighed<'a> {
         let plan = match plan {
             Ok(plan) => plan,
             Err(Stop::Problem(problem)) => {
-                return cover::invalid(&[problem], self.ask.settings.deny_invalid);
+                let invalid = cover::invalid(&[problem], self.ask.settings.deny_invalid);
+                return self.left_alone(invalid);
             }
-            Err(Stop::Skip(reason, warning)) => return Decision::skipped(reason).warn(&warning),
+            Err(Stop::Skip(reason, warning)) => {
+                return self.left_alone(Decision::skipped(reason).warn(&warning));
+            }
         };
         let was = self.record.map(|record| &record.was);
         let mut patch = Patch::default();
@@ -355,7 +444,7 @@ impl<'a> Weighed<'a> {
         let outdated =
             self.own_text.is_some() && self.old_text() == self.own_text && self.template_changed();
         if !own || outdated || !patch.is_empty() {
-            emit::record(&mut patch, self.template, Some(&plan.status.write()), was);
+            emit::record(&mut patch, self.template, Some(&plan.record), was);
         }
         let mut decision = match (patch.is_empty(), self.injected()) {
             (true, _) => Decision::new(Outcome::Unchanged, Reason::AlreadyInjected),

@@ -90,7 +90,11 @@ fn what_the_user_wrote_stays_and_trouble_with_it_is_said() {
                 hook(json!({"exec": {"command": ["a"]}, "sleep": {"seconds": 1}})),
                 injected("more than one action"),
             ),
-            ("an empty preStop", hook(json!({})), injected("")),
+            (
+                "an empty preStop",
+                hook(json!({})),
+                injected("its own preStop has no action, which the API refuses"),
+            ),
             ("preStop is a text", hook("x".into()), injected("")),
             (
                 "podip from another source",

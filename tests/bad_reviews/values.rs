@@ -138,12 +138,20 @@ fn hostile_keys_and_names_are_shown_for_what_they_are() {
                 injected(r"container w\u{1b}[31mb: no readiness probe"),
             ),
             (
-                "a container's name of 300 KB",
+                "a container's name of 100 KB",
+                container(|container| {
+                    container["name"] = "x".repeat(100 * 1024).into();
+                    container["ports"] = json!([]);
+                }),
+                injected("container xxx"),
+            ),
+            (
+                "a container's name that no record holds",
                 container(|container| {
                     container["name"] = "x".repeat(300 * 1024).into();
                     container["ports"] = json!([]);
                 }),
-                injected("container xxx"),
+                left_alone("no-room", "the pod template's annotations have 0 bytes"),
             ),
         ],
     );

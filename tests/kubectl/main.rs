@@ -13,8 +13,11 @@
 
 #[path = "../cluster/mod.rs"]
 mod cluster;
+#[path = "../support/mod.rs"]
+mod support;
 
 mod manifests;
+mod patches;
 mod space;
 mod world;
 
@@ -23,11 +26,13 @@ mod changes;
 mod denials;
 mod examples;
 mod fresh;
+mod generated;
 mod helper;
 mod hooks;
 mod kinds;
 mod nothing;
 mod opting;
+mod rules;
 mod told;
 mod upheaval;
 mod validity;

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Pairs, pairs};
 
-fn maybe(value: impl Strategy<Value = Value> + 'static) -> BoxedStrategy<Option<Value>> {
+pub(crate) fn maybe(value: impl Strategy<Value = Value> + 'static) -> BoxedStrategy<Option<Value>> {
     prop_oneof![2 => Just(None), 3 => value.prop_map(Some)].boxed()
 }
 
@@ -74,7 +74,7 @@ fn env() -> impl Strategy<Value = Value> {
     ]
 }
 
-fn object<const N: usize>(members: [(&str, Option<Value>); N]) -> Value {
+pub(crate) fn object<const N: usize>(members: [(&str, Option<Value>); N]) -> Value {
     let members = members
         .into_iter()
         .filter_map(|(key, value)| Some((key.to_owned(), value?)));

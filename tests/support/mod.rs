@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
+pub(crate) mod edges;
 pub(crate) mod generate;
 
 use std::borrow::Cow;

@@ -10,7 +10,7 @@ use clap::ValueEnum;
 use serde_json::Value;
 
 use super::engine;
-use crate::admission::manifests::{Item, Known, Run, not_a_manifest};
+use crate::admission::manifests::{Item, Known, Run, not_a_manifest, tell_with_workload};
 use crate::admission::report::words;
 use crate::engine::{Outcome, Reason};
 use crate::manifest::{self, Limits, unified_diff};
@@ -56,6 +56,10 @@ pub struct Args {
     /// Take Silkroll's parts out and give back what was there before
     #[arg(long)]
     remove: bool,
+
+    /// Refuse what kubectl takes without a word and was hardly meant: a key twice in one mapping
+    #[arg(long)]
+    strict: bool,
 
     /// Namespace manifests (kubectl get namespaces -o yaml) that say who has opted in. Without it,
     /// every namespace counts as opted in: a file at hand was meant
@@ -142,7 +146,7 @@ pub fn run(args: &Args, out: &mut dyn Write, report: &mut dyn Write) -> anyhow::
     if result.objects == 0 {
         writeln!(report, "silkroll: there is no object in the input")?;
     }
-    out.write_all(result.out.as_bytes())?;
+    out.write_all(&manifest::restored(&result.out))?;
     out.flush()?;
     Ok(ExitCode::SUCCESS)
 }
@@ -160,7 +164,8 @@ fn one(
     result: &mut Result,
     report: &mut dyn Write,
 ) -> anyhow::Result<()> {
-    let documents = match manifest::read(bytes, &Limits::default()) {
+    let text = manifest::as_text(bytes);
+    let documents = match manifest::read(&text, &Limits::default()) {
         Ok(documents) => documents,
         Err(error) => return Ok(result.unreadable(name, &error, report)?),
     };
@@ -183,7 +188,20 @@ fn one(
             result.unreadable(name, &place, report)?;
             continue;
         }
-        let items = run.decide(document.value());
+        if args.strict && !document.warnings().is_empty() {
+            for warning in document.warnings() {
+                let place = format!("document {}: {warning}", document.number());
+                result.unreadable(name, &place, report)?;
+            }
+            continue;
+        }
+        let mut items = run.decide(document.value());
+        if !tell_with_workload(&mut items, document.warnings()) {
+            for warning in document.warnings() {
+                let text = format!("{name}: document {}: {warning}", document.number());
+                writeln!(report, "{}", cut(&visible(&text), MESSAGE_CHARS))?;
+            }
+        }
         result.objects += items.len();
         let mut operations = Vec::new();
         for item in &items {

@@ -5,6 +5,7 @@ use super::layout::{self, Odd, Spot};
 use super::plan::{self, Plan};
 use super::split::{self, PieceKind};
 use super::tree::{Id, Kind, Tree};
+use super::warning::Warnings;
 use super::write::{self, Style};
 use super::{Document, Format, Limits, json};
 use json_patch::Patch;
@@ -61,8 +62,13 @@ impl Document<'_> {
         };
         let mut account = self.account.beside();
         let tree = match self.format {
-            Format::Json => json::parse(&text, self.limits.depth, &mut account),
-            Format::Yaml => super::parse_yaml(&text, &self.limits, &mut account),
+            Format::Json => json::parse(
+                &text,
+                self.limits.depth,
+                &mut account,
+                &mut Warnings::default(),
+            ),
+            Format::Yaml => super::parse_yaml(&text, &self.piece, &self.limits, &mut account),
         };
         let tree = tree.map_err(|_| Odd)?;
         let plan = plan::of(&tree, &patch.0)?;
@@ -83,9 +89,14 @@ impl Document<'_> {
             document_bytes: usize::MAX,
             ..self.limits
         };
-        let (format, value) =
-            super::parse_body(&body, self.piece.kind, &limits, &mut self.account.beside())
-                .map_err(|_| Odd)?;
+        let (format, value) = super::parse_body(
+            &body,
+            &self.piece,
+            &limits,
+            &mut self.account.beside(),
+            &mut Warnings::default(),
+        )
+        .map_err(|_| Odd)?;
         // It must also still be one document: `{}` before a comment would be JSON before YAML.
         let head = &self.piece.text[..self.piece.body];
         let whole = format!("{head}{body}");

@@ -3,8 +3,7 @@
 //! The parser's own places are exact for scalars only, so the text is walked once more along the tree. A layout that
 //! the walk does not know ends it: such a document can be read but not edited in place.
 
-use super::tree::{Id, Kind, Tree};
-use saphyr_parser::ScalarStyle;
+use super::tree::{Id, Kind, ScalarStyle, Tree};
 
 /// Something that the editor has no way to write into; the document is then written anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

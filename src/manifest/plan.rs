@@ -143,7 +143,8 @@ impl Planner<'_, '_> {
             !value::is_merge(&self.tree.nodes[key])
                 && value::key(self.tree, key).is_ok_and(|key| key == name)
         };
-        let Some(at) = members.iter().position(|(key, _)| named(*key)) else {
+        // Of a key that stands there twice, kubectl takes the last.
+        let Some(at) = members.iter().rposition(|(key, _)| named(*key)) else {
             if rest.is_empty() && matches!(change, Change::Add(_)) {
                 plan.added.insert(name.to_owned(), change.value()?);
                 return Ok(());

@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .SILENT:
 # What a target needs is asked before anything is built for it; cargo uses all processors anyway.
 .NOTPARALLEL:
-.PHONY: help demo test test-registries lint static helper helper-check bench cluster manifests prove prove-full \
+.PHONY: help demo test test-registries lint static helper helper-check bench attack cluster manifests prove prove-full \
   prove-needs prove-programs prove-docs prove-node prove-node-needs prove-image prove-cluster prove-cluster-check
 
 CARGO ?= cargo
@@ -38,6 +38,7 @@ help:
 	echo "  make prove-node COMMAND='…'   a real node with Silkroll for one command, or for a shell; root (30 s)"
 	echo '  make prove-cluster-check   that prove-cluster works, on such a node; root                  (3 min)'
 	echo '  make bench           what an answer costs, beside the cost of skipping its input           (4 min)'
+	echo '  make attack          what any pod can do to the port: memory, and good reviews meanwhile   (10 min, then 6 min)'
 	echo '  make cluster         only build the control plane for the tests: etcd, kube-apiserver, …   (10 min, then 1 s)'
 	echo "  make manifests       write the names of script and helper into manifests/install.yaml      (1 min, then 1 s)"
 	echo
@@ -159,6 +160,20 @@ bench:
 	.ci/needs build
 	echo "Building with optimizations and measuring (4 minutes). Close what else is running: it shows in the figures."
 	$(CARGO) bench --locked
+
+# ATTACK_SECONDS of each attack, and ATTACK_ONLY those with this in their name.
+attack:
+	.ci/needs build
+	echo "Building with optimizations (5 minutes in a fresh clone), then each attack in tests/attack on a server of its own,"
+	echo "on 127.0.0.1, for $${ATTACK_SECONDS:-20} s. It fails where memory, a good review or a probe is not within its bound."
+	$(CARGO) test --release --locked --test attack -- --ignored --nocapture
+
+# ATTACK_SECONDS of each attack, and ATTACK_ONLY those with this in their name.
+attack:
+	.ci/needs build
+	echo "Building with optimizations (5 minutes in a fresh clone), then each attack in tests/attack on a server of its own,"
+	echo "on 127.0.0.1, for $${ATTACK_SECONDS:-20} s. It fails where memory, a good review or a probe is not within its bound."
+	$(CARGO) test --release --locked --test attack -- --ignored --nocapture
 
 cluster:
 	echo "The control plane for the tests: etcd, kube-apiserver, kubectl and kube-controller-manager of one Kubernetes"

@@ -11,7 +11,8 @@
 )]
 
 use serde_json::{Value, json};
-use silkroll::manifest::{self, EditError, Edited, Limits};
+use silkroll::manifest::budget::{Budget, Excess, Stop};
+use silkroll::manifest::{self, EditError, Edited, Limits, Rewritten};
 
 fn edit(text: &str, patch: Value) -> Edited {
     let documents = manifest::read(text.as_bytes(), &Limits::default()).unwrap();
@@ -30,7 +31,7 @@ fn check(cases: &[Case]) {
     for (before, operation, after) in cases {
         let edited = edit(before, json!([operation]));
         assert_eq!(edited.text, *after, "{before}\n{operation}");
-        assert!(!edited.rewritten, "{before}\n{operation}");
+        assert_eq!(edited.rewritten, None, "{before}\n{operation}");
     }
 }
 
@@ -288,7 +289,7 @@ fn several_operations_see_what_those_before_them_did() {
     let edited = edit(before, patch);
     // `image` was quoted; a new plain value needs no quotes.
     assert_eq!(edited.text.replace("image: x:2", "image: \"x:2\""), after);
-    assert!(!edited.rewritten);
+    assert_eq!(edited.rewritten, None);
 }
 
 #[test]
@@ -350,52 +351,170 @@ fn no_change_leaves_every_byte() {
 
 #[test]
 fn where_the_text_cannot_follow_the_document_is_written_anew() {
-    let cases: [(&str, Value, &str); 6] = [
+    let cases: [(&str, Value, &str, Rewritten); 5] = [
         (
-            "# head\na: &x {k: 1}\nb: *x\n",
-            json!([add("/a/l", json!(2))]),
-            "# head\na:\n  k: 1\n  l: 2\nb:\n  k: 1\n",
+            "# head\nb: 1\n? a\n: 1\n",
+            json!([add("/c", json!(2))]),
+            "# head\nb: 1\na: 1\nc: 2\n",
+            Rewritten::ExplicitKey { line: 3 },
         ),
         (
-            "a: &x {k: 1}\nb: *x\n",
-            json!([add("/b/l", json!(2))]),
-            "a:\n  k: 1\nb:\n  k: 1\n  l: 2\n",
+            "a: &x {k: 1, l: 2}\nk: 0\n<<: *x\n",
+            json!([remove("/l")]),
+            "a:\n  k: 1\n  l: 2\nk: 1\n",
+            Rewritten::Aliases,
         ),
         (
-            "a: &x {k: 1}\nb:\n  <<: *x\n",
-            json!([remove("/b/k")]),
-            "a:\n  k: 1\nb: {}\n",
+            "a: [1, # gone\n  2]\n",
+            json!([remove("/a/0")]),
+            "a:\n- 2\n",
+            Rewritten::Layout,
         ),
-        ("? a\n: 1\n", json!([add("/b", json!(2))]), "a: 1\nb: 2\n"),
         (
             "a: 1\nb: 2\n",
             json!([{"op": "move", "from": "/a", "path": "/c"}]),
             "b: 2\nc: 1\n",
+            Rewritten::Patch,
         ),
         (
             "--- # c\r\n- 1\r\n",
             json!([replace("", json!({"a": "x"}))]),
             "--- # c\r\na: x\r\n",
+            Rewritten::Layout,
         ),
     ];
-    for (before, patch, after) in cases {
+    for (before, patch, after, why) in cases {
         let edited = edit(before, patch);
         assert_eq!(
             (edited.text.as_str(), edited.rewritten),
-            (after, true),
+            (after, Some(why)),
             "{before}"
         );
     }
 }
 
 #[test]
+fn the_reason_names_the_line_of_a_key_behind_a_question_mark_and_blames_no_anchor() {
+    let text = "a: 0\n---\n# head\nspec:\n  - ? &x a # gone\n    : 1\n  - *x\n";
+    let documents = manifest::read(text.as_bytes(), &Limits::default()).unwrap();
+    let patch = serde_json::from_value(json!([add("/b", json!(2))])).unwrap();
+    let why = documents[1].as_ref().unwrap().edit(&patch).unwrap();
+    assert_eq!(
+        why.rewritten.unwrap().to_string(),
+        "the key in line 5 stands behind a `?`, which cannot be edited in place"
+    );
+}
+
+/// Before, operations, after.
+type Expanded = (&'static str, Value, &'static str);
+
+#[test]
+fn an_anchor_at_the_changed_place_moves_to_its_first_alias_and_all_comments_stay() {
+    let cases: [Expanded; 9] = [
+        (
+            "# head\na: &x {k: 1} # a\nb: *x # b\nc: *x # c\n",
+            json!([add("/a/l", json!(2))]),
+            "# head\na: {k: 1, l: 2} # a\nb: &x # b\n  k: 1\nc: *x # c\n",
+        ),
+        (
+            "a: &x # a\n  k: 1 # k\nb:\n  - *x # b\n  - c # c\n",
+            json!([replace("/a/k", json!(2))]),
+            "a: # a\n  k: 2 # k\nb:\n  - &x # b\n    k: 1\n  - c # c\n",
+        ),
+        (
+            "a:\n  - &x\n    k: 1 # k\n  - [*x, 2] # b\n",
+            json!([add("/a/0/l", json!([3]))]),
+            "a:\n  -\n    k: 1 # k\n    l:\n      - 3\n  - [&x {k: 1}, 2] # b\n",
+        ),
+        // What goes, goes with its anchor.
+        (
+            "a: &x text # a\nb: *x # b\nc: *x\n",
+            json!([remove("/a")]),
+            "b: &x text # b\nc: *x\n",
+        ),
+        (
+            "a:\n  b: &x\n    k: |\n      l1\n      l2\n# c\nc: *x # cc\nd: 1\n",
+            json!([replace("/a", json!(null))]),
+            "a: null\n# c\nc: &x # cc\n  k: |\n    l1\n    l2\nd: 1\n",
+        ),
+        // No alias needs it any more.
+        (
+            "a: &x {k: 1} # a\nb: *x # b\n",
+            json!([add("/a/l", json!(2)), add("/b/l", json!(3))]),
+            "a: &x {k: 1, l: 2} # a\nb: # b\n  k: 1\n  l: 3\n",
+        ),
+        // One anchor inside another, both at the changed place; and a third that is not.
+        (
+            "a: &x\n  b: &y\n    k: 1 # k\n  c: &z [2] # z\nd: *x # d\ne: *y # e\nf: *z\n",
+            json!([replace("/a/b/k", json!(3))]),
+            "a:\n  b:\n    k: 3 # k\n  c: &z [2] # z\nd: &x # d\n  b:\n    k: 1\n  c:\n  - 2\ne: &y # e\n  k: 1\nf: *z\n",
+        ),
+        (
+            "a: !!map &x {k: 1}\nb:\n  <<: *x # m\n  l: 2 # l\n",
+            json!([add("/a/m", json!(3))]),
+            "a: !!map {k: 1, m: 3}\nb:\n  <<: &x # m\n    k: 1\n  l: 2 # l\n",
+        ),
+        (
+            "a: &x {k: 1}\r\nb: *x # b\r\n",
+            json!([remove("/a/k")]),
+            "a: {}\r\nb: &x # b\r\n  k: 1\r\n",
+        ),
+    ];
+    expanded(&cases);
+}
+
+#[test]
+fn an_alias_at_the_changed_place_is_written_out_and_all_comments_stay() {
+    let cases: [Expanded; 6] = [
+        (
+            "a: &x {k: 1} # a\nb: *x # b\n",
+            json!([add("/b/l", json!(2))]),
+            "a: &x {k: 1} # a\nb: # b\n  k: 1\n  l: 2\n",
+        ),
+        (
+            "a: &x\n  - 1 # one\nb: *x\nc: *x # c\n",
+            json!([add("/b/0", json!(0))]),
+            "a: &x\n  - 1 # one\nb:\n  - 0\n  - 1\nc: *x # c\n",
+        ),
+        // What `<<` brings is overridden behind it.
+        (
+            "a: &x {k: [1], l: 2} # a\nb:\n  <<: *x # m\n  n: 3 # n\n",
+            json!([add("/b/k/0", json!(0))]),
+            "a: &x {k: [1], l: 2} # a\nb:\n  <<: *x # m\n  n: 3 # n\n  k:\n  - 0\n  - 1\n",
+        ),
+        (
+            "a: &x {k: 1}\nb:\n  <<: [*x, {k: 2, l: 3}] # m\n  n: 3 # n\n",
+            json!([replace("/b/l", json!(4)), add("/b/o", json!(5))]),
+            "a: &x {k: 1}\nb:\n  <<: [*x, {k: 2, l: 3}] # m\n  n: 3 # n\n  l: 4\n  o: 5\n",
+        ),
+        // And only what has to go makes `<<` go.
+        (
+            "a: &x {k: 1, l: 2} # a\nb:\n  n: 3 # n\n  <<: *x\n",
+            json!([remove("/b/k")]),
+            "a: &x {k: 1, l: 2} # a\nb:\n  n: 3 # n\n  l: 2\n",
+        ),
+        (
+            "a: &x {k: 1} # a\nb:\n  <<: *x\nc: 1 # c\n",
+            json!([remove("/b/k")]),
+            "a: &x {k: 1} # a\nb: {}\nc: 1 # c\n",
+        ),
+    ];
+    expanded(&cases);
+}
+
+fn expanded(cases: &[Expanded]) {
+    for (before, patch, after) in cases {
+        let edited = edit(before, patch.clone());
+        assert_eq!(edited.text, *after, "{before}\n{patch}");
+        assert_eq!(edited.rewritten, None, "{before}\n{patch}");
+    }
+}
+
+#[test]
 fn a_key_that_block_style_cannot_hold_comes_out_as_json() {
     let key = "k".repeat(2_000);
-    let edited = edit(
-        "a: &x {b: 1}\nc: *x\n",
-        json!([add("/a", json!({&key: 1}))]),
-    );
-    assert!(edited.rewritten && edited.text.starts_with("{\n"));
+    let edited = edit("? a\n: {b: 1}\n", json!([add("/a", json!({&key: 1}))]));
+    assert!(edited.rewritten.is_some() && edited.text.starts_with("{\n"));
     assert_eq!(
         serde_json::from_str::<Value>(&edited.text).unwrap(),
         edited.value
@@ -417,4 +536,41 @@ fn a_patch_that_does_not_fit_is_an_error() {
             "{operation}"
         );
     }
+}
+
+#[test]
+fn an_edit_ends_when_its_time_is_up_and_takes_no_more_than_the_budget() {
+    let text = "a: &x [1, 2, 3]\nb: *x\n";
+    let patch = serde_json::from_value(json!([add("/b/0", json!(0))])).unwrap();
+    let stop = Stop::default();
+    let budget = Budget::new(1 << 20, stop.clone());
+    let read = |budget: &Budget| {
+        let mut documents =
+            manifest::documents(text.as_bytes(), &Limits::default(), budget).unwrap();
+        documents.next().unwrap()
+    };
+    let document = read(&budget).unwrap();
+    assert!(document.edit(&patch).is_ok());
+    stop.stop();
+    let ended = document.edit(&patch).unwrap_err();
+    assert!(matches!(ended, EditError::Excess(Excess::Stopped)));
+
+    // With every budget it is read and edited, read and not edited, or not even read: never written anew for lack of memory.
+    let mut seen = [0; 3];
+    for bytes in (0..16_384).step_by(64) {
+        let budget = Budget::new(bytes, Stop::default());
+        let Ok(document) = read(&budget) else {
+            seen[0] += 1;
+            continue;
+        };
+        match document.edit(&patch) {
+            Ok(edited) => {
+                assert_eq!(edited.rewritten, None);
+                seen[2] += 1;
+            }
+            Err(EditError::Excess(Excess::Memory { .. })) => seen[1] += 1,
+            Err(error) => panic!("{bytes}: {error}"),
+        }
+    }
+    assert!(seen.iter().all(|count| *count > 0), "{seen:?}");
 }

@@ -116,6 +116,38 @@ fn read(text: &str) -> Result<Document<'_>, TestCaseError> {
         .map_err(|error| TestCaseError::fail(format!("{error}\n{text}")))
 }
 
+/// A document full of anchors, aliases and `<<`, with the comments that no change elsewhere may cost.
+fn repeated(parts: &[(u8, u8)]) -> (String, Vec<(Vec<String>, String)>) {
+    let (mut text, mut anchors) = (String::new(), Vec::new());
+    let mut comments = Vec::new();
+    for (at, (part, which)) in parts.iter().enumerate() {
+        let near: Option<usize> = anchors.get(*which as usize % anchors.len().max(1)).copied();
+        let key = vec![format!("k{at}")];
+        comments.push((key.clone(), format!("# c{at}.")));
+        let lines = match (part % 6, near) {
+            (0, Some(near)) => format!(" *a{near} # c{at}.\n"),
+            (1, Some(near)) => format!(" # c{at}.\n  <<: *a{near}\n  own: {at}\n"),
+            (2, Some(near)) => {
+                anchors.push(at);
+                format!(" &a{at} # c{at}.\n  in: &b{at} [*a{near}, {at}]\n  again: *b{at}\n")
+            }
+            (3, Some(near)) => format!(" # c{at}.\n- *a{near}\n- m: *a{near}\n- {{p: *a{near}}}\n"),
+            (4, _) => {
+                anchors.push(at);
+                format!(" &a{at} {{m: {at}, p: [1, {{o: 2}}]}} # c{at}.\n")
+            }
+            _ => {
+                anchors.push(at);
+                let member = [key, vec!["m".to_owned()]].concat();
+                comments.push((member, format!("# d{at}.")));
+                format!(" &a{at} # c{at}.\n  m: {at} # d{at}.\n  p:\n  - 1\n")
+            }
+        };
+        text.extend(["k", &at.to_string(), ":", &lines]);
+    }
+    (text, comments)
+}
+
 /// Edits one generated document and checks what must hold. Returns whether it was written anew.
 fn follows(root: &Node, style: &Style, ops: &[Op]) -> Result<bool, TestCaseError> {
     let (text, mut comments) = written(root, style);
@@ -136,7 +168,7 @@ fn follows(root: &Node, style: &Style, ops: &[Op]) -> Result<bool, TestCaseError
     prop_assert_eq!(&edited.value, &wanted, "{}", shown);
     let again = read(&edited.text)?;
     prop_assert_eq!(again.value(), &wanted, "{}", shown);
-    if !edited.rewritten {
+    if edited.rewritten.is_none() {
         for (_, comment) in &comments {
             prop_assert!(
                 edited.text.contains(comment.as_str()),
@@ -155,7 +187,30 @@ fn follows(root: &Node, style: &Style, ops: &[Op]) -> Result<bool, TestCaseError
             shown
         );
     }
-    Ok(edited.rewritten)
+    Ok(edited.rewritten.is_some())
+}
+
+proptest! {
+    #![proptest_config(Config { cases: 1_000, failure_persistence: None, ..Config::default() })]
+
+    #[test]
+    fn what_is_repeated_changes_in_one_place_and_no_comment_elsewhere_goes(
+        parts in prop::collection::vec((any::<u8>(), any::<u8>()), 1..8),
+        ops in ops(),
+    ) {
+        let (text, mut comments) = repeated(&parts);
+        let document = read(&text)?;
+        let (patch, wanted) = patch(document.value(), &ops, &mut comments);
+        let edited = document.edit(&patch).unwrap();
+        let shown = format!("--- before\n{text}\n--- patch\n{patch}\n--- after\n{}", edited.text);
+        prop_assert_eq!(&edited.value, &wanted, "{}", &shown);
+        let again = read(&edited.text)?;
+        prop_assert_eq!(again.value(), &wanted, "{}", &shown);
+        prop_assert_eq!(edited.rewritten, None, "{}", &shown);
+        for (_, comment) in &comments {
+            prop_assert!(edited.text.contains(comment.as_str()), "{} is gone\n{}", comment, &shown);
+        }
+    }
 }
 
 proptest! {
@@ -187,7 +242,7 @@ proptest! {
         let document = read(&text)?;
         let (patch, wanted) = patch(&value, &ops, &mut Vec::new());
         let edited = document.edit(&patch).unwrap();
-        prop_assert!(!edited.rewritten, "{} {} {}", text, patch, edited.text);
+        prop_assert!(edited.rewritten.is_none(), "{} {} {}", text, patch, edited.text);
         prop_assert_eq!(serde_json::from_str::<Value>(&edited.text).unwrap(), wanted);
         let lines = text.contains('\n') && edited.text.trim() != "{}";
         prop_assert_eq!(edited.text.trim().contains('\n'), lines, "{}\n{}", text, edited.text);

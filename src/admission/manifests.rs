@@ -98,11 +98,27 @@ impl Item {
     }
 }
 
+/// What makes manifests of what kustomize keeps in a folder.
+const BUILD: &str =
+    "build first: kustomize build DIR | silkroll inject -f - (or kubectl kustomize DIR)";
+
 /// Why a document is no manifest, whatever is in it; nothing where it may be one.
 #[must_use]
 pub fn not_a_manifest(document: &Value) -> Option<String> {
     let what = match document {
-        Value::Null | Value::Object(_) => return None,
+        Value::Null => return None,
+        Value::Object(_) => {
+            return kustomization(document).then(|| {
+                format!(
+                    "this is a kustomization, which says what to build and is no manifest: {BUILD}"
+                )
+            });
+        }
+        Value::Array(items) if items.iter().any(|item| item["op"].is_string()) => {
+            return Some(format!(
+                "this is a JSON patch and no manifest, as kustomize has them: {BUILD}"
+            ));
+        }
         Value::Array(_) => "a list",
         Value::String(_) => "a text",
         Value::Number(_) => "a number",
@@ -122,6 +138,55 @@ pub fn tell_with_workload(items: &mut [Item], warnings: &[Warning]) -> bool {
     let told = warnings.iter().map(ToString::to_string);
     item.decision.warnings.extend(told);
     true
+}
+
+/// Whether a document is kustomize's own: it may leave out apiVersion and kind. Flux has a Kustomization of another group,
+/// which is an object like any other.
+fn kustomization(document: &Value) -> bool {
+    /// Fields of a kustomization that no object has at its top.
+    const FIELDS: [&str; 9] = [
+        "resources",
+        "bases",
+        "components",
+        "patches",
+        "patchesStrategicMerge",
+        "patchesJson6902",
+        "configMapGenerator",
+        "secretGenerator",
+        "namePrefix",
+    ];
+    match document["apiVersion"].as_str() {
+        Some(version) => version.starts_with("kustomize.config.k8s.io/"),
+        None if document["kind"].is_string() => {
+            matches!(
+                document["kind"].as_str(),
+                Some("Kustomization" | "Component")
+            )
+        }
+        None => FIELDS.iter().any(|field| !document[*field].is_null()),
+    }
+}
+
+/// The first key that tells how to merge: it stands in patches only, and the API server refuses it.
+fn directive(value: &Value) -> Option<&str> {
+    /// From apimachinery's `pkg/util/strategicpatch/patch.go`.
+    const DIRECTIVES: [&str; 4] = [
+        "$patch",
+        "$retainKeys",
+        "$setElementOrder/",
+        "$deleteFromPrimitiveList/",
+    ];
+    match value {
+        Value::Object(map) => {
+            let own = map
+                .keys()
+                .find(|key| DIRECTIVES.iter().any(|known| key.starts_with(known)));
+            own.map(String::as_str)
+                .or_else(|| map.values().find_map(directive))
+        }
+        Value::Array(items) => items.iter().find_map(directive),
+        _ => None,
+    }
 }
 
 impl Run {
@@ -184,6 +249,9 @@ impl Run {
         if let Some(why) = not_text(value) {
             return Decision::rejected(Reason::InvalidAnnotation, &why);
         }
+        if let Some(why) = patch(kind, value) {
+            return Decision::rejected(Reason::Malformed, &why);
+        }
         let text = value.to_string();
         let object: Object<'_> = match serde_json::from_str(&text) {
             Ok(object) => object,
@@ -218,6 +286,21 @@ fn malformed(kind: Kind, why: &str) -> Decision {
     let why = why.strip_prefix("silkroll: ").unwrap_or(why);
     let denial = format!("it cannot be read as a {}: {}", kind.name(), cut(why, 160));
     Decision::rejected(Reason::Malformed, &denial)
+}
+
+/// What tells that a workload is only a patch for one.
+fn patch(kind: Kind, value: &Value) -> Option<String> {
+    let kind = kind.name();
+    if let Some(key) = directive(value) {
+        let key = cut(key, 60);
+        return Some(format!(
+            "{key} stands in it, which tells how to merge: this looks like a kustomize patch for a {kind}; {BUILD}"
+        ));
+    }
+    let spec = value.get("spec").map(|spec| spec.get("template"));
+    matches!(spec, None | Some(None)).then(|| {
+        format!("spec.template is missing: this looks like a kustomize patch for a {kind}; {BUILD}")
+    })
 }
 
 /// The first annotation of ours whose value is no text: YAML reads 10 and true as something else.

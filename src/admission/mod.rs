@@ -2,6 +2,7 @@
 //! is written by hand, with the patch as base64 (a list of numbers, as serde would write bytes, is
 //! twice as long).
 
+pub mod fail_on;
 pub mod manifests;
 pub mod report;
 

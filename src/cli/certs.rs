@@ -134,8 +134,7 @@ pub fn run(args: &Args, out: &mut dyn Write, report: &mut dyn Write) -> Result<(
             manifests(&secret(args, report)?, &patch)
         }
     };
-    out.write_all(text.as_bytes())?;
-    out.flush()?;
+    super::print(out, text.as_bytes())?;
     Ok(())
 }
 

@@ -27,6 +27,6 @@ pub fn run(
 ) -> anyhow::Result<ExitCode> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut command, "silkroll", &mut script);
-    out.write_all(&script)?;
+    super::print(out, &script)?;
     Ok(ExitCode::SUCCESS)
 }

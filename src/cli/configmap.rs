@@ -48,6 +48,9 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
         Hook::Binary => super::engine::helper(),
     };
     let map = files.config_map(&args.namespace);
-    out.write_all(manifest::to_yaml(&serde_json::to_value(map)?).as_bytes())?;
+    super::print(
+        out,
+        manifest::to_yaml(&serde_json::to_value(map)?).as_bytes(),
+    )?;
     Ok(ExitCode::SUCCESS)
 }

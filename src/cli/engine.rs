@@ -130,8 +130,8 @@ pub fn helper() -> cluster::Files {
 /// The file cannot be read, or holds something else.
 pub fn namespaces(path: &Path) -> anyhow::Result<Namespaces> {
     let shown = path.display();
-    let bytes = std::fs::read(path).with_context(|| {
-        format!("--namespaces {shown} cannot be read; it takes what `kubectl get namespaces -o yaml` prints")
+    let bytes = super::input::file(path).with_context(|| {
+        format!("--namespaces {shown} cannot be used; it takes what `kubectl get namespaces -o yaml` prints")
     })?;
     let bytes = manifest::as_text(&bytes);
     let documents = manifest::read(&bytes, &Limits::default())

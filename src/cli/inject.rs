@@ -1,15 +1,17 @@
 //! `silkroll inject`
 
-use std::io::{Read as _, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use clap::ValueEnum;
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use serde_json::Value;
 
-use super::engine;
+use super::{engine, input};
+use crate::admission::fail_on::{FailOn, Trouble};
 use crate::admission::manifests::{Item, Known, Run, not_a_manifest, tell_with_workload};
 use crate::admission::report::words;
 use crate::engine::{Outcome, Reason};
@@ -26,9 +28,13 @@ use crate::policy::{cut, visible};
     silkroll inject -f deployment.yaml --diff --explain      what would change, and why
     silkroll inject -f manifests/ | kubectl apply -f -       without the webhook
     kubectl get deploy web -o yaml | silkroll inject -f - --remove
+    kustomize build DIR | silkroll inject -f - --fail-on warning,skipped      in a pipeline
 
-Exit code: 0 all went well, 1 something was rejected (then no manifest is printed),
-2 something could not be read.")]
+Exit code: 0 all went well, 1 something was rejected or is what --fail-on names, 2 something could not
+be read or written. In both cases no manifest is printed. 141: the reader of standard output went away.
+That the report cannot be written changes nothing.
+
+An input may hold 256 MiB; devices and named pipes are refused.")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Args {
     /// A file, a folder (its .yaml, .yml and .json files), or - for standard input.
@@ -66,6 +72,15 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     namespaces: Option<PathBuf>,
 
+    /// Fail on more than what is rejected, which always fails: on a `warning`, or where a workload is
+    /// `skipped`, that is, stays without its injection although nobody chose so: its namespace has not
+    /// opted in or is not known, its kind is not covered, an annotation cannot be used, no container is
+    /// known to serve traffic, and the like. Chosen is what an annotation says in as many words: the
+    /// workload or its namespace says `disabled`, or the namespace says `on-request` and the workload
+    /// does not ask. May be given several times, or with commas
+    #[arg(long, value_name = "WHAT", value_delimiter = ',', value_parser = troubles())]
+    fail_on: Vec<Trouble>,
+
     /// The namespace of documents that name none
     #[arg(short, long, value_name = "NAME", default_value = "default", value_parser = super::configmap::namespace)]
     namespace: String,
@@ -81,6 +96,10 @@ enum Output {
     Patch,
 }
 
+fn troubles() -> impl clap::builder::TypedValueParser<Value = Trouble> {
+    PossibleValuesParser::new(Trouble::ALL.map(Trouble::name)).try_map(|text| text.parse())
+}
+
 /// A message about a document: enough for its place, the reason and a piece of the text.
 const MESSAGE_CHARS: usize = 400;
 
@@ -90,6 +109,8 @@ struct Result {
     out: String,
     objects: usize,
     rejected: usize,
+    /// Not rejected, but what `--fail-on` names.
+    failed: usize,
     unreadable: usize,
 }
 
@@ -135,19 +156,24 @@ pub fn run(args: &Args, out: &mut dyn Write, report: &mut dyn Write) -> anyhow::
         )?;
         return Ok(ExitCode::from(2));
     }
-    if result.rejected > 0 {
-        writeln!(
-            report,
-            "silkroll: {} rejected, no manifest was printed",
-            count(result.rejected, "object")
-        )?;
+    if result.rejected + result.failed > 0 {
+        let mut what = Vec::new();
+        if result.rejected > 0 {
+            what.push(format!("{} rejected", count(result.rejected, "object")));
+        }
+        if result.failed > 0 {
+            let named: Vec<&str> = args.fail_on.iter().map(|trouble| trouble.name()).collect();
+            let objects = count(result.failed, "object");
+            what.push(format!("{objects} failed --fail-on {}", named.join(",")));
+        }
+        let what = what.join(", ");
+        writeln!(report, "silkroll: {what}, no manifest was printed")?;
         return Ok(ExitCode::from(1));
     }
     if result.objects == 0 {
         writeln!(report, "silkroll: there is no object in the input")?;
     }
-    out.write_all(&manifest::restored(&result.out))?;
-    out.flush()?;
+    super::print(out, &manifest::restored(&result.out))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -171,6 +197,7 @@ fn one(
     };
     let (mut before, mut after) = (String::new(), String::new());
     let mut json = Vec::new();
+    let fail_on: FailOn = args.fail_on.iter().copied().collect();
     for document in documents {
         let document = match document {
             Ok(document) => document,
@@ -206,7 +233,10 @@ fn one(
         let mut operations = Vec::new();
         for item in &items {
             tell(args, item, report)?;
-            result.rejected += usize::from(item.decision.outcome == Outcome::Rejected);
+            let rejected = item.decision.outcome == Outcome::Rejected;
+            let failed = fail_on.fails(&item.decision);
+            result.rejected += usize::from(rejected);
+            result.failed += usize::from(failed && !rejected);
             operations.extend(item.patch_in_document()?.0);
             if args.output == Output::Patch && item.is_workload() {
                 result
@@ -224,10 +254,10 @@ fn one(
         let edited = document
             .edit(&json_patch::Patch(operations))
             .with_context(|| format!("{name}: document {}", document.number()))?;
-        if edited.rewritten {
+        if let Some(why) = edited.rewritten {
             writeln!(
                 report,
-                "{name}: document {} had to be written anew, its comments are lost (anchors or aliases stand where it changes)",
+                "{name}: document {} had to be written anew: its comments below the first line of content are lost, and its quotes and anchors ({why})",
                 document.number()
             )?;
         }
@@ -282,12 +312,7 @@ fn tell(args: &Args, item: &Item, report: &mut dyn Write) -> anyhow::Result<()> 
 /// The inputs under a path, with the names that the report gives them; in the order of their names.
 fn inputs(path: &Path, recursive: bool) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
     if path == Path::new("-") {
-        let mut bytes = Vec::new();
-        std::io::stdin()
-            .lock()
-            .read_to_end(&mut bytes)
-            .context("standard input cannot be read")?;
-        return Ok(vec![("standard input".to_owned(), bytes)]);
+        return Ok(vec![("standard input".to_owned(), input::standard()?)]);
     }
     let mut files = Vec::new();
     if path.is_dir() {
@@ -310,8 +335,7 @@ fn inputs(path: &Path, recursive: bool) -> anyhow::Result<Vec<(String, Vec<u8>)>
         .into_iter()
         .map(|file| {
             let name = file.display().to_string();
-            let bytes = std::fs::read(&file).with_context(|| format!("{name} cannot be read"))?;
-            Ok((name, bytes))
+            Ok((name, input::file(&file)?))
         })
         .collect()
 }

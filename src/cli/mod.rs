@@ -5,10 +5,13 @@ pub mod completions;
 pub mod configmap;
 pub mod engine;
 pub mod inject;
+pub mod input;
 pub mod serve;
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 /// Silkroll makes Kubernetes rollouts lossless: a mutating admission webhook that gives every
@@ -38,21 +41,67 @@ enum Command {
 }
 
 impl Cli {
-    /// Runs the command that was given.
-    ///
-    /// # Errors
-    /// What could not be done, with what to do about it.
-    pub fn run(self) -> anyhow::Result<ExitCode> {
-        let mut out = std::io::stdout().lock();
+    /// Runs the command that was given, and says on standard error why it failed.
+    #[must_use]
+    pub fn main(self) -> ExitCode {
+        self.run().unwrap_or_else(|error| {
+            if reader_gone(&error) {
+                return ExitCode::from(READER_GONE);
+            }
+            // Where the report has no reader, the exit code says it all the same.
+            let _ = writeln!(Report(io::stderr()), "silkroll: {error:#}");
+            ExitCode::from(2)
+        })
+    }
+
+    fn run(self) -> anyhow::Result<ExitCode> {
+        let mut out = io::stdout().lock();
+        let mut report = Report(io::stderr().lock());
         match self.command {
-            Command::Serve(args) => serve::run(&args),
-            Command::Inject(args) => inject::run(&args, &mut out, &mut std::io::stderr().lock()),
+            Command::Serve(args) => {
+                // The log has standard error to itself.
+                drop(report);
+                serve::run(&args)
+            }
+            Command::Inject(args) => inject::run(&args, &mut out, &mut report),
             Command::Configmap(args) => configmap::run(&args, &mut out),
             Command::Certs(args) => {
-                certs::run(&args, &mut out, &mut std::io::stderr().lock())?;
+                certs::run(&args, &mut out, &mut report)?;
                 Ok(ExitCode::SUCCESS)
             }
             Command::Completions(args) => completions::run(&args, Self::command(), &mut out),
         }
+    }
+}
+
+/// The exit code where whoever read standard output went away, as `head` does: what a shell says of a program that SIGPIPE
+/// ended (128 + 13).
+const READER_GONE: u8 = 141;
+
+fn reader_gone(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<io::Error>()
+        .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// Writes to standard output, to the last byte.
+fn print(out: &mut dyn Write, text: &[u8]) -> anyhow::Result<()> {
+    out.write_all(text)
+        .and_then(|()| out.flush())
+        .context("standard output cannot be written")
+}
+
+/// What is said to people. That nobody can read it changes neither the outcome nor the exit code, so writing never fails.
+struct Report<W>(W);
+
+impl<W: Write> Write for Report<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let _ = self.0.write_all(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let _ = self.0.flush();
+        Ok(())
     }
 }

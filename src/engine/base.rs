@@ -3,6 +3,7 @@
 //! belongs to the user.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use serde_json::value::RawValue;
 
@@ -79,10 +80,8 @@ pub(super) fn part<'a>(template: &Template<'a>, record: Option<&'a Status<'a>>) 
         base.containers.push(parted);
     }
     if let Some(record) = record {
-        base.whole &= record
-            .containers
-            .keys()
-            .all(|name| template.spec.containers.iter().any(|c| c.name == *name));
+        let names: HashSet<&str> = template.spec.containers.iter().map(|c| &*c.name).collect();
+        base.whole &= record.containers.keys().all(|name| names.contains(&**name));
         let mounted = record.containers.values().any(|container| container.mount);
         base.whole &= mounted != base.our_volumes.is_empty();
     }
@@ -140,12 +139,16 @@ fn part_container<'a>(
     let mut our_env = Vec::new();
     let mut pod_ip = None;
     let known = record.is_some() || by_hook;
+    let recorded: HashSet<&str> = record
+        .into_iter()
+        .flat_map(|record| record.env.iter().map(|name| &**name))
+        .collect();
     for (at, entry) in container.env.items.iter().enumerate() {
         if !known || !may_be_ours(entry) {
             continue;
         }
         let name = view::name_of(entry);
-        let named = record.is_some_and(|record| record.env.contains(&name));
+        let named = recorded.contains(&*name);
         let ours = (name.starts_with(VARIABLES) && (named || by_hook))
             || (named && name == POD_IP && same(entry.get(), super::env::POD_IP_ENTRY));
         let merged = if named && name == POD_IP && !ours {

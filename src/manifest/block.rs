@@ -1,7 +1,8 @@
 //! Edits in block style, where lines and columns carry the structure.
 
-use super::edit::{Editor, Holder};
-use super::layout::{Odd, first_in_line, line_after, line_end, line_start, skip};
+use super::editor::{Editor, Holder};
+use super::layout::{Odd, skip};
+use super::lines::{first_in_line, line_after, line_end, line_start};
 use super::plan::{Item, Members};
 use super::tree::{Id, Kind, ScalarStyle};
 use super::write::{self, Style};
@@ -23,6 +24,9 @@ impl Editor<'_, '_> {
             let Kind::Mapping(members) = &node.kind else {
                 continue;
             };
+            if step.is_some() && dash.is_some() {
+                break;
+            }
             for &(key, value) in members {
                 let spot = self.spots[value];
                 let column = self.column(self.spots[key].start);
@@ -114,9 +118,9 @@ impl Editor<'_, '_> {
             }
         }
         self.remove(id, &elements, &waiting, "[]", holder)?;
-        if elements.iter().any(|element| element.kept) {
+        if let Some(first) = elements.iter().position(|element| element.kept) {
             for (at, items) in before {
-                self.insert_before(&elements, at, &items, column);
+                self.insert_before(&elements, at, &items, column, at == first);
             }
             self.append(&elements, &waiting, column);
         }
@@ -136,7 +140,6 @@ impl Editor<'_, '_> {
             return Err(Odd);
         };
         let column = self.column(first.lead);
-        let spot = self.spots[id];
         let compact = !first_in_line(self.text, first.lead);
         let next_kept = elements.iter().position(|element| element.kept);
         let mut rest = elements;
@@ -153,18 +156,14 @@ impl Editor<'_, '_> {
             self.splice(first.lead, end, &text);
             rest = &elements[run.len()..];
         } else if next_kept.is_none() && added.is_empty() {
-            match holder {
-                Holder::Root => self.splice(
-                    line_start(self.text, first.lead),
-                    line_start(self.text, first.lead),
-                    &format!("{empty}\n"),
-                ),
+            let (at, text) = if holder == Holder::Root {
+                let start = line_start(self.text, first.lead);
+                (start, format!("{empty}\n"))
+            } else {
                 // Behind the key, where its comment stays.
-                _ if spot.start == spot.body => {
-                    self.splice(spot.from, spot.from, &format!(" {empty}"));
-                }
-                _ => return Err(Odd),
-            }
+                (self.behind_properties(id), format!(" {empty}"))
+            };
+            self.splice(at, at, &text);
         } else if next_kept.is_none() {
             let start = line_start(self.text, first.lead);
             self.splice(
@@ -207,12 +206,19 @@ impl Editor<'_, '_> {
         }
     }
 
-    fn insert_before(&mut self, elements: &[Element], at: usize, items: &[String], column: usize) {
+    /// `first`: nothing before the element with this index is kept.
+    fn insert_before(
+        &mut self,
+        elements: &[Element],
+        at: usize,
+        items: &[String],
+        column: usize,
+        first: bool,
+    ) {
         if items.is_empty() {
             return;
         }
         let lead = elements[at].lead;
-        let first = elements[..at].iter().all(|element| !element.kept);
         if first && !first_in_line(self.text, elements[0].lead) {
             return self.splice(
                 lead,
@@ -288,7 +294,7 @@ impl Editor<'_, '_> {
             spot.end
         };
         let start = if one_line && !empty {
-            spot.start.min(skip(text, spot.from))
+            spot.start.min(skip(&text, spot.from))
         } else {
             spot.from
         };

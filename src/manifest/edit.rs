@@ -1,15 +1,19 @@
 //! A patch, written into the text.
 
-use super::error::EditError;
-use super::layout::{self, Odd, Spot};
-use super::plan::{self, Plan};
+use super::budget::{Account, Excess, charge_clone};
+use super::editor::{Editor, Holder};
+use super::error::{EditError, Fault};
+use super::layout::{self, Spot};
+use super::lines::{Lined, Lines};
+use super::plan::{self, Stuck};
 use super::split::{self, PieceKind};
-use super::tree::{Id, Kind, Tree};
+use super::tree::{Kind, Tree};
+use super::value::is_merge;
 use super::warning::Warnings;
-use super::write::{self, Style};
-use super::{Document, Format, Limits, json};
+use super::{Document, Format, Limits, json, write};
 use json_patch::Patch;
 use serde_json::Value;
+use thiserror::Error;
 
 /// A document after a patch.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,36 +22,61 @@ pub struct Edited {
     pub text: String,
     /// What kubectl would send now.
     pub value: Value,
-    /// Whether the document had to be written anew: then its comments below the first line of content are gone.
-    pub rewritten: bool,
+    /// Why the document had to be written anew, where it had to be: then its comments below the first line of content
+    /// are gone, and so are its quotes, its anchors and the way it was indented.
+    pub rewritten: Option<Rewritten>,
+}
+
+/// Why a text could not follow a patch in place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Rewritten {
+    /// A key behind a `?`, whose value stands elsewhere.
+    #[error("the key in line {line} stands behind a `?`, which cannot be edited in place")]
+    ExplicitKey {
+        /// In the input, counted from 1.
+        line: usize,
+    },
+    /// An alias or `<<` that could not be expanded alone.
+    #[error("an anchor, an alias or `<<` stands where it changes, and could not be expanded alone")]
+    Aliases,
+    /// The patch moves or copies, or replaces the whole document.
+    #[error("the change moves, copies or replaces too much of it")]
+    Patch,
+    /// Anything else in the way that it is laid out.
+    #[error("the place that changes is laid out in a way that cannot be edited in place")]
+    Layout,
 }
 
 impl Document<'_> {
     /// Applies a JSON patch to the text.
     ///
-    /// The result always means what the patch makes of the value: where the text cannot follow (the patch moves or
-    /// copies, or reaches into what an alias repeats), the document is written anew.
+    /// The result always means what the patch makes of the value. Where the patch reaches into what an alias repeats or
+    /// `<<` brings, that one place is written out; where the text cannot follow at all, the document is written anew.
     ///
     /// # Errors
-    /// Where the patch does not fit the value.
+    /// Where the patch does not fit the value, or the work takes more than the input's budget.
     pub fn edit(&self, patch: &Patch) -> Result<Edited, EditError> {
+        let mut account = self.account.beside();
+        charge_clone(&mut account, &self.value)?;
         let mut wanted = self.value.clone();
         json_patch::patch(&mut wanted, patch)?;
         if same(&wanted, &self.value) {
             return Ok(Edited {
                 text: self.piece.text.to_owned(),
-                value: self.value.clone(),
-                rewritten: false,
+                value: wanted,
+                rewritten: None,
             });
         }
         let (head, body) = self.piece.text.split_at(self.piece.body);
-        let (body, value, rewritten) =
-            if let Ok((body, value)) = self.in_place(body, patch, &wanted) {
-                (body, value, false)
-            } else {
+        let (body, value, rewritten) = match self.in_place(body, patch, &wanted, &mut account) {
+            Ok((body, value)) => (body, value, None),
+            Err(Failed::Anew(why)) => {
                 let value = ordered_as(&self.value, wanted);
-                (self.anew(body, &value), value, true)
-            };
+                (self.anew(body, &value)?, value, Some(why))
+            }
+            Err(Failed::Excess(excess)) => return Err(excess.into()),
+        };
         Ok(Edited {
             text: format!("{head}{body}"),
             value,
@@ -55,61 +84,113 @@ impl Document<'_> {
         })
     }
 
-    fn in_place(&self, body: &str, patch: &Patch, wanted: &Value) -> Result<(String, Value), Odd> {
+    fn in_place(
+        &self,
+        body: &str,
+        patch: &Patch,
+        wanted: &Value,
+        account: &mut Account,
+    ) -> Result<(String, Value), Failed> {
         let text = match self.format {
             Format::Json => body.into(),
             Format::Yaml => super::complete(body, super::line_end(self.piece.text)),
         };
-        let mut account = self.account.beside();
         let tree = match self.format {
-            Format::Json => json::parse(
-                &text,
-                self.limits.depth,
-                &mut account,
-                &mut Warnings::default(),
-            ),
-            Format::Yaml => super::parse_yaml(&text, &self.piece, &self.limits, &mut account),
+            Format::Json => {
+                json::parse(&text, self.limits.depth, account, &mut Warnings::default())
+            }
+            Format::Yaml => super::parse_yaml(&text, &self.piece, &self.limits, account),
         };
-        let tree = tree.map_err(|_| Odd)?;
-        let plan = plan::of(&tree, &patch.0)?;
-        let mut editor = Editor::new(&text, &tree, self.format, super::line_end(self.piece.text))?;
-        editor.node(0, &plan, Holder::Root)?;
+        let tree = tree.map_err(|(_, fault)| Failed::by(&fault, Rewritten::Layout))?;
+        let repeats =
+            !tree.aliased.is_empty() || tree.nodes.iter().any(|node| node.anchor || is_merge(node));
+        let otherwise = |why| Failed::Anew(if repeats { Rewritten::Aliases } else { why });
+        let plan = plan::of(&tree, &patch.0, account).map_err(|stuck| match stuck {
+            Stuck::Odd => otherwise(Rewritten::Patch),
+            Stuck::Excess(excess) => Failed::Excess(excess),
+        })?;
+        account.charge(tree.nodes.len() * size_of::<Spot>())?;
+        let spots =
+            layout::of(&text, &tree).map_err(|_| Failed::Anew(self.explicit_key(&text, &tree)))?;
+        // Line ends of old Macs: the line-wise editing would not see them.
+        if text.replace("\r\n", "\n").contains('\r') {
+            return Err(Failed::Anew(Rewritten::Layout));
+        }
+        let lines = Lines::of(&text);
+        let text = Lined {
+            text: &text,
+            lines: &lines,
+        };
+        let end = super::line_end(self.piece.text);
+        let mut editor = Editor::new(text, &tree, spots, self.format, end);
+        editor.moved = plan.moved;
+        editor
+            .node(0, &plan.root, Holder::Root)
+            .map_err(|_| otherwise(Rewritten::Layout))?;
+        account.charge(editor.size())?;
         let mut edited = editor.spliced();
         if self.format == Format::Yaml && !body.ends_with('\n') {
             let end = edited.trim_end_matches(['\r', '\n']).len();
             edited.truncate(end);
         }
-        self.checked(edited, wanted)
+        let checked = self.checked(edited, wanted)?;
+        checked.ok_or_else(|| otherwise(Rewritten::Layout))
+    }
+
+    /// The first key behind a `?`, where there is one.
+    fn explicit_key(&self, text: &str, tree: &Tree<'_>) -> Rewritten {
+        let keys = tree.nodes.iter().flat_map(|node| match &node.kind {
+            Kind::Mapping(members) => members.as_slice(),
+            _ => &[],
+        });
+        let mut keys: Vec<usize> = keys.map(|(key, _)| tree.nodes[*key].line).collect();
+        keys.sort_unstable();
+        let marked = |line: &str| {
+            let line = line.trim_start_matches(['-', ' ', '\t', '[', '{']);
+            line.strip_prefix('?')
+                .is_some_and(|rest| rest.starts_with([' ', '\t']) || rest.is_empty())
+        };
+        let mut lines = text.lines().zip(1_usize..);
+        let found = lines.find(|(line, number)| marked(line) && keys.binary_search(number).is_ok());
+        match found {
+            Some((_, line)) => {
+                let head = &self.piece.text[..self.piece.body];
+                let above = self.piece.line - 1 + head.matches('\n').count();
+                Rewritten::ExplicitKey { line: above + line }
+            }
+            None => Rewritten::Layout,
+        }
     }
 
     /// Reads what was written; anything but the wanted value is no result.
-    fn checked(&self, body: String, wanted: &Value) -> Result<(String, Value), Odd> {
+    fn checked(&self, body: String, wanted: &Value) -> Result<Option<(String, Value)>, Excess> {
         // The patch may lead over a limit, and the document stays readable all the same.
         let limits = Limits {
             document_bytes: usize::MAX,
             ..self.limits
         };
-        let (format, value) = super::parse_body(
+        let mut account = self.account.beside();
+        let read = super::parse_body(
             &body,
             &self.piece,
             &limits,
-            &mut self.account.beside(),
+            &mut account,
             &mut Warnings::default(),
-        )
-        .map_err(|_| Odd)?;
+        );
+        let (format, value) = match read {
+            Ok(read) => read,
+            Err((_, Fault::Excess(excess))) => return Err(excess),
+            Err(_) => return Ok(None),
+        };
         // It must also still be one document: `{}` before a comment would be JSON before YAML.
         let head = &self.piece.text[..self.piece.body];
         let whole = format!("{head}{body}");
         let one = split::pieces(&whole, 2).is_ok_and(|pieces| pieces.len() == 1);
         let fits = format == self.format || self.format == Format::Yaml;
-        if fits && one && same(&value, wanted) {
-            Ok((body, value))
-        } else {
-            Err(Odd)
-        }
+        Ok((fits && one && same(&value, wanted)).then_some((body, value)))
     }
 
-    fn anew(&self, body: &str, value: &Value) -> String {
+    fn anew(&self, body: &str, value: &Value) -> Result<String, Excess> {
         let content = layout::line_start(body, layout::skip(body, 0));
         let lead = if self.format == Format::Yaml {
             &body[..content]
@@ -119,17 +200,39 @@ impl Document<'_> {
         let end = super::line_end(self.piece.text);
         if self.format == Format::Yaml {
             let text = format!("{lead}{}", write::to_yaml(value).replace('\n', end));
-            if let Ok((text, _)) = self.checked(text, value) {
-                return text;
+            if let Some((text, _)) = self.checked(text, value)? {
+                return Ok(text);
             }
         }
         // JSON is YAML too: the way out where block style has no form (a key over 1,024 characters, say).
         let json = format!("{value:#}\n").replace('\n', end);
-        if self.piece.kind == PieceKind::Yaml {
+        Ok(if self.piece.kind == PieceKind::Yaml {
             format!("{lead}{json}")
         } else {
             json
+        })
+    }
+}
+
+/// Why there is no edit in place.
+#[derive(Debug)]
+enum Failed {
+    Anew(Rewritten),
+    Excess(Excess),
+}
+
+impl Failed {
+    fn by(fault: &Fault, otherwise: Rewritten) -> Self {
+        match fault {
+            Fault::Excess(excess) => Self::Excess(*excess),
+            _ => Self::Anew(otherwise),
         }
+    }
+}
+
+impl From<Excess> for Failed {
+    fn from(excess: Excess) -> Self {
+        Self::Excess(excess)
     }
 }
 
@@ -158,11 +261,11 @@ fn ordered_as(old: &Value, new: Value) -> Value {
         (Value::Object(old), Value::Object(mut new)) => {
             let mut map = serde_json::Map::with_capacity(new.len());
             for (key, before) in old {
-                if let Some(value) = new.shift_remove(key) {
-                    map.insert(key.clone(), ordered_as(before, value));
+                if let Some(value) = new.get_mut(key) {
+                    map.insert(key.clone(), ordered_as(before, value.take()));
                 }
             }
-            map.append(&mut new);
+            map.extend(new.into_iter().filter(|(key, _)| !old.contains_key(key)));
             Value::Object(map)
         }
         (Value::Array(old), Value::Array(new)) => {
@@ -175,131 +278,5 @@ fn ordered_as(old: &Value, new: Value) -> Value {
             )
         }
         (_, new) => new,
-    }
-}
-
-/// What leads to a node in the text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Holder {
-    Root,
-    /// A key of a block mapping, and its column.
-    Key(usize),
-    /// A dash, and its column.
-    Dash(usize),
-    /// Brackets.
-    Flow,
-}
-
-/// One change of the text: `start..end` gives way to `text`.
-#[derive(Debug)]
-struct Splice {
-    start: usize,
-    end: usize,
-    text: String,
-}
-
-/// Collects the changes; `block.rs` and `flow.rs` say which.
-pub(crate) struct Editor<'t, 'a> {
-    pub(crate) text: &'t str,
-    pub(crate) tree: &'t Tree<'a>,
-    pub(crate) spots: Vec<Spot>,
-    pub(crate) format: Format,
-    pub(crate) style: Style,
-    line_end: &'static str,
-    splices: Vec<Splice>,
-}
-
-impl<'t, 'a> Editor<'t, 'a> {
-    fn new(
-        text: &'t str,
-        tree: &'t Tree<'a>,
-        format: Format,
-        line_end: &'static str,
-    ) -> Result<Self, Odd> {
-        let spots = layout::of(text, tree)?;
-        // Line ends of old Macs: the line-wise editing would not see them.
-        if text.replace("\r\n", "\n").contains('\r') {
-            return Err(Odd);
-        }
-        let mut editor = Self {
-            text,
-            tree,
-            spots,
-            format,
-            style: Style::default(),
-            line_end,
-            splices: Vec::new(),
-        };
-        editor.style = editor.block_style();
-        Ok(editor)
-    }
-
-    pub(crate) fn node(&mut self, id: Id, plan: &Plan, holder: Holder) -> Result<(), Odd> {
-        let flow = self.spots[id].flow;
-        match plan {
-            Plan::Keep => Ok(()),
-            Plan::New(value) => self.replace(id, value, holder),
-            Plan::Mapping(members) => match &self.tree.nodes[id].kind {
-                // Empty braces open up where there is room for block style.
-                Kind::Mapping(old) if flow && old.is_empty() && self.opens(holder) => {
-                    self.replace(id, &Value::Object(members.added.clone()), holder)
-                }
-                Kind::Mapping(old) if flow => self.flow_mapping(id, old, members),
-                Kind::Mapping(old) => self.block_mapping(id, old, members, holder),
-                _ => Err(Odd),
-            },
-            Plan::Sequence(items) => match &self.tree.nodes[id].kind {
-                Kind::Sequence(old) if flow && old.is_empty() && self.opens(holder) => {
-                    let values = items.iter().filter_map(|item| match item {
-                        plan::Item::New(value) => Some(value.clone()),
-                        plan::Item::Old(..) => None,
-                    });
-                    self.replace(id, &Value::Array(values.collect()), holder)
-                }
-                Kind::Sequence(old) if flow => self.flow_sequence(id, old, items),
-                Kind::Sequence(old) => self.block_sequence(id, old, items, holder),
-                _ => Err(Odd),
-            },
-        }
-    }
-
-    fn opens(&self, holder: Holder) -> bool {
-        self.format == Format::Yaml && matches!(holder, Holder::Key(_) | Holder::Dash(_))
-    }
-
-    fn replace(&mut self, id: Id, value: &Value, holder: Holder) -> Result<(), Odd> {
-        match holder {
-            Holder::Root => Err(Odd),
-            Holder::Flow => {
-                self.flow_value(id, value);
-                Ok(())
-            }
-            Holder::Key(_) | Holder::Dash(_) => self.block_value(id, value, holder),
-        }
-    }
-
-    /// Puts `text` in place of `start..end`; its line ends become the document's.
-    pub(crate) fn splice(&mut self, start: usize, end: usize, text: &str) {
-        self.splices.push(Splice {
-            start,
-            end,
-            text: text.replace('\n', self.line_end),
-        });
-    }
-
-    fn spliced(mut self) -> String {
-        // Stable: what was inserted first at a place stays first there.
-        self.splices
-            .sort_by_key(|splice| (splice.start, splice.end));
-        let mut edited = String::with_capacity(self.text.len() + 1024);
-        let mut at = 0;
-        for splice in &self.splices {
-            // Overlaps would be a mistake, and reading the text again finds it out.
-            edited.push_str(self.text.get(at..splice.start).unwrap_or_default());
-            edited.push_str(&splice.text);
-            at = at.max(splice.end);
-        }
-        edited.push_str(self.text.get(at..).unwrap_or_default());
-        edited
     }
 }

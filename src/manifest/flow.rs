@@ -1,12 +1,16 @@
 //! Edits inside brackets: YAML's flow style, and JSON.
 
 use super::Format;
-use super::edit::{Editor, Holder};
-use super::layout::{Odd, first_in_line, line_end, line_start};
+use super::editor::{Editor, Holder};
+use super::layout::Odd;
+use super::lines::{first_in_line, line_end, line_start};
 use super::plan::{Item, Members};
 use super::tree::{Id, Kind};
 use super::write;
 use serde_json::{Map, Value};
+
+/// Columns of one level of a JSON document that is indented for people.
+const WIDEST_UNIT: usize = 16;
 
 /// An element of a collection in brackets.
 #[derive(Debug, Clone, Copy)]
@@ -61,15 +65,17 @@ impl Editor<'_, '_> {
         let indent = self.element_indent(id, &elements);
         let indent = indent.as_deref();
         let mut new = New::new();
+        let mut placed = 0;
         for item in plan {
             match item {
                 Item::New(value) => new.push((None, self.flow_text(value, indent))),
                 Item::Old(at, plan) => {
                     elements[*at].kept = true;
                     self.node(old[*at], plan, Holder::Flow)?;
-                    new.iter_mut()
-                        .filter(|(before, _)| before.is_none())
-                        .for_each(|(before, _)| *before = Some(*at));
+                    for (before, _) in &mut new[placed..] {
+                        *before = Some(*at);
+                    }
+                    placed = new.len();
                 }
             }
         }
@@ -79,16 +85,14 @@ impl Editor<'_, '_> {
     /// The indentation of elements that stand in lines of their own; `None` where they share one.
     fn element_indent(&self, id: Id, elements: &[Element]) -> Option<String> {
         let text = self.text;
-        let indent_of = |at: usize| {
-            let line = &text[line_start(text, at)..];
-            line[..line.len() - line.trim_start_matches([' ', '\t']).len()].to_owned()
-        };
         match elements.last() {
-            Some(last) => first_in_line(text, last.start).then(|| indent_of(last.start)),
+            Some(last) => {
+                first_in_line(text, last.start).then(|| text.indent(last.start).to_owned())
+            }
             // Empty brackets of a JSON document open as its others do.
             None => self
                 .json_unit()
-                .map(|unit| indent_of(self.spots[id].start) + unit),
+                .map(|unit| text.indent(self.spots[id].start).to_owned() + unit),
         }
     }
 
@@ -100,8 +104,9 @@ impl Editor<'_, '_> {
         let start = self.spots[members.first()?.0].start;
         let lines = self.format == Format::Json && first_in_line(self.text, start);
         let unit = &self.text[line_start(self.text, start)..start];
-        // A document that itself stands indented has no simple unit.
-        (lines && line_start(self.text, self.spots[0].start) == self.spots[0].start).then_some(unit)
+        // A document that itself stands indented has no simple unit; and a wide one would be repeated in every new line.
+        let simple = line_start(self.text, self.spots[0].start) == self.spots[0].start;
+        (lines && simple && unit.len() <= WIDEST_UNIT).then_some(unit)
     }
 
     fn flow_member_text(&self, key: &str, value: &Value, indent: Option<&str>) -> String {
@@ -242,8 +247,7 @@ impl Editor<'_, '_> {
                 } else {
                     spot.start
                 };
-                let line = &self.text[line_start(self.text, place)..];
-                let outer = &line[..line.len() - line.trim_start_matches([' ', '\t']).len()];
+                let outer = self.text.indent(place);
                 format!("\n{indent}{}\n{outer}", new.join(&format!(",\n{indent}")))
             }
             _ if self.format == Format::Json && self.colon_space().is_empty() => new.join(","),
@@ -256,9 +260,7 @@ impl Editor<'_, '_> {
     /// Puts a value in the place of another inside brackets.
     pub(crate) fn flow_value(&mut self, id: Id, value: &Value) {
         let spot = self.spots[id];
-        let line = &self.text[line_start(self.text, spot.start)..];
-        let indent = line[..line.len() - line.trim_start_matches([' ', '\t']).len()].to_owned();
-        let new = self.flow_text(value, Some(&indent));
+        let new = self.flow_text(value, Some(self.text.indent(spot.start)));
         let space = if spot.start == spot.end { " " } else { "" };
         self.splice(spot.start, spot.end, &format!("{space}{new}"));
     }

@@ -47,7 +47,8 @@ pub(crate) fn skip(text: &str, mut at: usize) -> usize {
     while let Some(byte) = bytes.get(at) {
         match byte {
             b' ' | b'\t' | b'\r' | b'\n' => at += 1,
-            b'#' if at == 0 || bytes[at - 1].is_ascii_whitespace() => at = line_end(text, at),
+            // Between tokens it begins a comment, whatever stands before it.
+            b'#' => at = line_end(text, at),
             _ => break,
         }
     }
@@ -69,20 +70,6 @@ pub(crate) fn line_end(text: &str, at: usize) -> usize {
 /// Where the line begins that `at` is in.
 pub(crate) fn line_start(text: &str, at: usize) -> usize {
     text[..at].rfind('\n').map_or(0, |newline| newline + 1)
-}
-
-/// Where the line after the one begins that `at` is in.
-pub(crate) fn line_after(text: &str, at: usize) -> usize {
-    text[at..]
-        .find('\n')
-        .map_or(text.len(), |newline| at + newline + 1)
-}
-
-/// Whether only spaces stand before `at` in its line.
-pub(crate) fn first_in_line(text: &str, at: usize) -> bool {
-    text[line_start(text, at)..at]
-        .bytes()
-        .all(|byte| matches!(byte, b' ' | b'\t'))
 }
 
 struct Walk<'t, 'a> {

@@ -16,16 +16,20 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod anchors;
 mod block;
 pub mod budget;
 mod cursor;
 mod diff;
 mod edit;
+mod editor;
 mod error;
 mod flow;
 mod json;
 mod json_value;
 mod layout;
+mod lines;
+mod names;
 mod parse;
 mod parse_flow;
 mod plan;
@@ -41,7 +45,7 @@ mod warning;
 mod write;
 
 pub use diff::unified_diff;
-pub use edit::Edited;
+pub use edit::{Edited, Rewritten};
 pub use error::{DocumentError, EditError, Error, Fault};
 pub use stray::{as_text, restored};
 pub use warning::Warning;

@@ -1,11 +1,14 @@
 //! What a patch does to each node: the patch replayed on the tree, before any text moves.
 
+use super::budget::{Account, Excess, charge_clone};
 use super::layout::Odd;
+use super::names::Names;
 use super::tree::{Id, Kind, Tree};
-use super::value;
+use super::{anchors, value};
 use json_patch::{AddOperation, PatchOperation, RemoveOperation, ReplaceOperation};
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// The fate of a node.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,6 +17,8 @@ pub(crate) enum Plan {
     New(Value),
     Mapping(Members),
     Sequence(Vec<Item>),
+    /// An alias takes over the anchor of this node, with the value that the node had.
+    Anchor(Id, Value),
 }
 
 /// The fate of a mapping's members.
@@ -33,11 +38,57 @@ pub(crate) enum Item {
     New(Value),
 }
 
+/// Why there is no plan.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Stuck {
+    /// The text cannot follow.
+    Odd,
+    /// It would take too much.
+    Excess(Excess),
+}
+
+impl From<Odd> for Stuck {
+    fn from(_: Odd) -> Self {
+        Self::Odd
+    }
+}
+
+impl From<Excess> for Stuck {
+    fn from(excess: Excess) -> Self {
+        Self::Excess(excess)
+    }
+}
+
+/// The value of a node, charged.
+pub(crate) fn charged(tree: &Tree<'_>, id: Id, account: &mut Account) -> Result<Value, Stuck> {
+    let value = value::at(tree, id).map_err(|_| Odd)?;
+    charge_clone(account, &value)?;
+    Ok(value)
+}
+
+/// A plan for a document.
+#[derive(Debug)]
+pub(crate) struct Planned {
+    pub(crate) root: Plan,
+    /// Anchored nodes that change or go while an alias still needs what they were: their anchors move to the first such
+    /// alias.
+    pub(crate) moved: HashSet<Id>,
+}
+
 /// Replays a patch. Only operations that the text can follow; the others are [`Odd`].
-pub(crate) fn of(tree: &Tree<'_>, operations: &[PatchOperation]) -> Result<Plan, Odd> {
-    let mut plan = Plan::Keep;
-    let planner = Planner { tree };
+pub(crate) fn of(
+    tree: &Tree<'_>,
+    operations: &[PatchOperation],
+    account: &mut Account,
+) -> Result<Planned, Stuck> {
+    let mut root = Plan::Keep;
+    let mut planner = Planner {
+        tree,
+        names: HashMap::new(),
+        account,
+    };
     for operation in operations {
+        planner.account.go_on()?;
         let (path, change) = match operation {
             PatchOperation::Add(AddOperation { path, value }) => (path, Change::Add(value)),
             PatchOperation::Replace(ReplaceOperation { path, value }) => {
@@ -46,15 +97,16 @@ pub(crate) fn of(tree: &Tree<'_>, operations: &[PatchOperation]) -> Result<Plan,
             PatchOperation::Remove(RemoveOperation { path }) => (path, Change::Remove),
             // Whether it holds was found out on the value.
             PatchOperation::Test(_) => continue,
-            _ => return Err(Odd),
+            _ => return Err(Odd.into()),
         };
         let path: Vec<String> = path
             .tokens()
             .map(|token| token.decoded().into_owned())
             .collect();
-        planner.apply(&mut plan, 0, &path, change)?;
+        planner.apply(&mut root, 0, &path, change)?;
     }
-    Ok(plan)
+    let moved = anchors::settle(tree, &mut root, account)?;
+    Ok(Planned { root, moved })
 }
 
 #[derive(Clone, Copy)]
@@ -73,18 +125,21 @@ impl Change<'_> {
     }
 }
 
-struct Planner<'t, 'a> {
+struct Planner<'t, 'a, 'b> {
     tree: &'t Tree<'a>,
+    account: &'b mut Account,
+    /// The names in the mappings that operations lead through.
+    names: HashMap<Id, Names>,
 }
 
-impl Planner<'_, '_> {
+impl<'t> Planner<'t, '_, '_> {
     fn apply(
-        &self,
+        &mut self,
         plan: &mut Plan,
         id: Id,
         path: &[String],
         change: Change<'_>,
-    ) -> Result<(), Odd> {
+    ) -> Result<(), Stuck> {
         let Some((name, rest)) = path.split_first() else {
             *plan = self.difference(id, change.value()?)?;
             return Ok(());
@@ -93,30 +148,27 @@ impl Planner<'_, '_> {
             *plan = self.opened(id)?;
         }
         match plan {
-            Plan::New(value) => on_value(value, path, change),
+            Plan::New(value) => Ok(on_value(value, path, change)?),
             Plan::Mapping(members) => self.on_member(members, id, name, rest, change),
             Plan::Sequence(items) => self.on_item(items, id, name, rest, change),
-            Plan::Keep => Err(Odd),
+            Plan::Keep | Plan::Anchor(..) => Err(Odd.into()),
         }
     }
 
-    /// A plan for a node whose parts change. What an alias repeats cannot change in one place only.
-    fn opened(&self, id: Id) -> Result<Plan, Odd> {
-        if self.tree.aliased.contains_key(&id) {
-            return Err(Odd);
-        }
+    /// A plan for a node whose parts change. An alias gives way to what it repeats, for only this place changes.
+    fn opened(&mut self, id: Id) -> Result<Plan, Stuck> {
         match &self.tree.nodes[id].kind {
             Kind::Mapping(_) => Ok(Plan::Mapping(Members::default())),
-            Kind::Sequence(items) => Ok(Plan::Sequence(
-                (0..items.len())
-                    .map(|at| Item::Old(at, Plan::Keep))
-                    .collect(),
-            )),
-            Kind::Scalar { .. } | Kind::Alias(_) => Err(Odd),
+            Kind::Sequence(items) => {
+                self.account.charge(items.len() * size_of::<Item>())?;
+                Ok(Plan::Sequence(untouched(items)))
+            }
+            Kind::Alias(_) => charged(self.tree, id, self.account).map(Plan::New),
+            Kind::Scalar { .. } => Err(Odd.into()),
         }
     }
 
-    fn members(&self, id: Id) -> &[(Id, Id)] {
+    fn members(&self, id: Id) -> &'t [(Id, Id)] {
         match &self.tree.nodes[id].kind {
             Kind::Mapping(members) => members,
             _ => &[],
@@ -124,54 +176,67 @@ impl Planner<'_, '_> {
     }
 
     fn on_member(
-        &self,
+        &mut self,
         plan: &mut Members,
         id: Id,
         name: &str,
         rest: &[String],
         change: Change<'_>,
-    ) -> Result<(), Odd> {
-        if let Some(value) = plan.added.get_mut(name) {
-            return match (rest, change) {
-                ([], Change::Remove) => plan.added.shift_remove(name).map(|_| ()).ok_or(Odd),
-                ([], _) => change.value().map(|new| *value = new),
-                (rest, change) => on_value(value, rest, change),
-            };
-        }
-        let members = self.members(id);
-        let named = |key: Id| {
-            !value::is_merge(&self.tree.nodes[key])
-                && value::key(self.tree, key).is_ok_and(|key| key == name)
-        };
-        // Of a key that stands there twice, kubectl takes the last.
-        let Some(at) = members.iter().rposition(|(key, _)| named(*key)) else {
-            if rest.is_empty() && matches!(change, Change::Add(_)) {
-                plan.added.insert(name.to_owned(), change.value()?);
+    ) -> Result<(), Stuck> {
+        let removed = rest.is_empty() && matches!(change, Change::Remove);
+        if removed {
+            // `<<` may bring it, too.
+            plan.added.shift_remove(name);
+        } else if let Some(value) = plan.added.get_mut(name) {
+            if rest.is_empty() {
+                *value = change.value()?;
                 return Ok(());
             }
-            // Only `<<` can have brought it.
-            return Err(Odd);
+            return Ok(on_value(value, rest, change)?);
+        }
+        let members = self.members(id);
+        let names = match self.names.entry(id) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(Names::of(self.tree, members, self.account)?),
+        };
+        if removed {
+            return Ok(names.remove(name, plan)?);
+        }
+        let Some(at) = names.last(name) else {
+            // A member of its own stands behind what `<<` brings, and so counts.
+            let value = match (rest, change, names.brought.get(name)) {
+                ([], Change::Add(value), _) | ([], Change::Replace(value), Some(_)) => {
+                    value.clone()
+                }
+                (_, _, Some(value)) => {
+                    let mut value = value.clone();
+                    on_value(&mut value, rest, change)?;
+                    value
+                }
+                _ => return Err(Odd.into()),
+            };
+            plan.added.insert(name.to_owned(), value);
+            return Ok(());
         };
         let member = plan.changed.entry(at).or_insert(Some(Plan::Keep));
         match (member, rest, change) {
-            (member, [], Change::Remove) => *member = None,
             (Some(plan), rest, change) => self.apply(plan, members[at].1, rest, change)?,
             (member @ None, [], change) => {
                 *member = Some(self.difference(members[at].1, change.value()?)?);
             }
-            (None, ..) => return Err(Odd),
+            (None, ..) => return Err(Odd.into()),
         }
         Ok(())
     }
 
     fn on_item(
-        &self,
+        &mut self,
         items: &mut Vec<Item>,
         id: Id,
         name: &str,
         rest: &[String],
         change: Change<'_>,
-    ) -> Result<(), Odd> {
+    ) -> Result<(), Stuck> {
         let at = if name == "-" {
             items.len()
         } else {
@@ -189,7 +254,7 @@ impl Planner<'_, '_> {
                 Item::New(value) => on_value(value, rest, change)?,
                 Item::Old(index, plan) => {
                     let Kind::Sequence(nodes) = &self.tree.nodes[id].kind else {
-                        return Err(Odd);
+                        return Err(Odd.into());
                     };
                     self.apply(plan, nodes[*index], rest, change)?;
                 }
@@ -199,17 +264,18 @@ impl Planner<'_, '_> {
     }
 
     /// The smallest plan that turns a node into a value, so that what stays the same keeps its comments.
-    fn difference(&self, id: Id, new: Value) -> Result<Plan, Odd> {
-        let old = value::at(self.tree, id).map_err(|_| Odd)?;
-        Ok(self.between(id, &old, new))
+    fn difference(&mut self, id: Id, new: Value) -> Result<Plan, Stuck> {
+        let before = self.account.held();
+        let old = charged(self.tree, id, self.account)?;
+        let plan = self.between(id, &old, new);
+        drop(old);
+        self.account.give_back(self.account.held() - before);
+        Ok(plan)
     }
 
     fn between(&self, id: Id, old: &Value, new: Value) -> Plan {
         if *old == new {
             return Plan::Keep;
-        }
-        if self.tree.aliased.contains_key(&id) {
-            return Plan::New(new);
         }
         match (&self.tree.nodes[id].kind, old, new) {
             (Kind::Mapping(members), Value::Object(old), Value::Object(new))
@@ -237,17 +303,24 @@ impl Planner<'_, '_> {
         mut new: Map<String, Value>,
     ) -> Plan {
         let mut plan = Members::default();
-        for (at, (key, id)) in members.iter().enumerate() {
+        let mut seen = HashSet::with_capacity(members.len());
+        // Of a key that stands there twice, kubectl takes the last.
+        for (at, (key, id)) in members.iter().enumerate().rev() {
             let name = value::key(self.tree, *key).unwrap_or_default();
-            let fate = match (old.get(&name), new.shift_remove(&name)) {
-                (Some(old), Some(new)) => Some(self.between(*id, old, new)),
+            let fate = match (old.get(&name), new.get_mut(&name)) {
+                (Some(_), Some(_)) if seen.contains(&name) => Some(Plan::Keep),
+                (Some(old), Some(new)) => Some(self.between(*id, old, new.take())),
                 _ => None,
             };
             if fate != Some(Plan::Keep) {
                 plan.changed.insert(at, fate);
             }
+            seen.insert(name);
         }
-        plan.added = new;
+        plan.added = new
+            .into_iter()
+            .filter(|(name, _)| !old.contains_key(name))
+            .collect();
         Plan::Mapping(plan)
     }
 
@@ -279,6 +352,13 @@ impl Planner<'_, '_> {
         }
         Plan::Sequence(items)
     }
+}
+
+/// A sequence of which every item stays.
+pub(crate) fn untouched(items: &[Id]) -> Vec<Item> {
+    (0..items.len())
+        .map(|at| Item::Old(at, Plan::Keep))
+        .collect()
 }
 
 /// A change inside something that the patch itself has brought.

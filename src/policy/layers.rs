@@ -45,7 +45,9 @@ impl Subject<'_> {
             namespace,
             name,
         } = self;
-        let name = if name.is_empty() { "(no name)" } else { name };
+        // No name of the API is longer; a forged one may have megabytes.
+        let (namespace, name) = (super::cut(namespace, 253), super::cut(name, 253));
+        let name = if name.is_empty() { "(no name)" } else { &name };
         match layer {
             Layer::Workload => format!("{kind} {namespace}/{name}"),
             Layer::Template => format!("the pod template of {kind} {namespace}/{name}"),

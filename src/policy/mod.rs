@@ -223,12 +223,14 @@ pub fn resolve<'a>(layers: &Layers<'a>, methods: &'static [Method]) -> Resolved<
     let mut notes = Vec::new();
     let mut more = 0;
     for (layer, pairs) in layers.each() {
+        // A forged object may have a key as often as it likes; one problem of each key says enough.
+        let mut told: Vec<&str> = Vec::new();
         for (full, value) in pairs {
             let Some(name) = full.strip_prefix(PREFIX) else {
                 continue;
             };
             if name == "status" {
-                if layer != Layer::Template {
+                if layer != Layer::Template && notes.len() < MOST_NOTES {
                     notes.push(format!(
                         "{} on {} is ignored: Silkroll writes it, on pod templates only",
                         STATUS,
@@ -239,7 +241,10 @@ pub fn resolve<'a>(layers: &Layers<'a>, methods: &'static [Method]) -> Resolved<
             }
             match keys::lookup(name, methods) {
                 Some(key) => {
-                    if let Err(allowed) = key.check(value, layer, methods) {
+                    if !told.contains(&key.name)
+                        && let Err(allowed) = key.check(value, layer, methods)
+                    {
+                        told.push(key.name);
                         problems.push(Problem::new(
                             key.name,
                             value,

@@ -85,7 +85,8 @@ pub fn visible(text: &str) -> Cow<'_, str> {
 /// The text, cut to at most `most` characters, the last being `…` where something was cut away.
 #[must_use]
 pub fn cut(text: &str, most: usize) -> String {
-    if text.chars().count() <= most {
+    // Counted no further than it matters: this is asked of whatever comes from outside, again and again.
+    if text.chars().nth(most).is_none() {
         return text.to_owned();
     }
     let mut out: String = text.chars().take(most.saturating_sub(1)).collect();

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::routes::{App, Refused, read};
 use crate::admission::Review;
+use crate::admission::fail_on::FailOn;
 use crate::admission::manifests::{Item, Run, not_a_manifest, tell_with_workload};
 use crate::admission::report::{Entry, words};
 use crate::engine::Outcome;
@@ -39,13 +40,6 @@ enum Output {
     Patch,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum FailOn {
-    Never,
-    Warning,
-    Rejected,
-}
-
 #[derive(Debug, Clone)]
 struct Options {
     namespace: String,
@@ -58,7 +52,7 @@ impl Options {
         let mut options = Self {
             namespace: "default".to_owned(),
             output: Output::Json,
-            fail_on: FailOn::Never,
+            fail_on: FailOn::default(),
         };
         for (key, value) in query {
             let bad = |allowed: &str| {
@@ -77,10 +71,10 @@ impl Options {
                 ("output", "diff") => options.output = Output::Diff,
                 ("output", "patch") => options.output = Output::Patch,
                 ("output", _) => return bad("allowed is json, yaml, diff or patch"),
-                ("fail-on", "warning") => options.fail_on = FailOn::Warning,
-                ("fail-on", "rejected") => options.fail_on = FailOn::Rejected,
-                ("fail-on", "never") => options.fail_on = FailOn::Never,
-                ("fail-on", _) => return bad("allowed is warning, rejected or never"),
+                ("fail-on", text) => match FailOn::parse(text) {
+                    Ok(fail_on) => options.fail_on = fail_on,
+                    Err(allowed) => return bad(&allowed),
+                },
                 _ => {
                     return Err(format!(
                         "parameter {} is not known; there are namespace, output and fail-on",
@@ -200,6 +194,8 @@ struct Tally {
     warnings: Vec<String>,
     workloads: usize,
     rejected: bool,
+    /// Whether anything is what `fail-on` names.
+    failed: bool,
 }
 
 fn answer(run: &Run, options: &Options, body: &Bytes) -> Result<Answer, String> {
@@ -215,7 +211,7 @@ fn answer(run: &Run, options: &Options, body: &Bytes) -> Result<Answer, String> 
     for document in documents {
         let document = document.map_err(|error| cut(&visible(&error.to_string()), MESSAGE_CHARS));
         match document.and_then(|document| decide(run, &document)) {
-            Ok(one) => tally.add(&one, options.output)?,
+            Ok(one) => tally.add(&one, options)?,
             Err(error) => tally.errors.push(error),
         }
     }
@@ -223,13 +219,14 @@ fn answer(run: &Run, options: &Options, body: &Bytes) -> Result<Answer, String> 
 }
 
 impl Tally {
-    fn add(&mut self, one: &Decided, output: Output) -> Result<(), String> {
+    fn add(&mut self, one: &Decided, options: &Options) -> Result<(), String> {
         for item in &one.items {
             let decision = &item.decision;
             self.outcomes.push(decision.outcome);
             if item.is_workload() {
                 self.workloads += 1;
                 self.rejected |= decision.outcome == Outcome::Rejected;
+                self.failed |= options.fail_on.fails(decision);
                 self.warnings.extend_from_slice(&decision.warnings);
                 self.report.push_str(&words(&item.title(), decision, false));
             }
@@ -239,7 +236,7 @@ impl Tally {
                 "there are more than {MOST_WORKLOADS} workloads in the body; send them in parts"
             ));
         }
-        self.render(one, output)
+        self.render(one, options.output)
     }
 
     fn render(&mut self, one: &Decided, output: Output) -> Result<(), String> {
@@ -277,12 +274,8 @@ impl Tally {
         if !json && !self.errors.is_empty() {
             return Err(self.errors.join("\n"));
         }
-        let failed = match options.fail_on {
-            // A rejected object has no manifest, diff or patch to show.
-            FailOn::Never => self.rejected && !json,
-            FailOn::Rejected => self.rejected,
-            FailOn::Warning => self.rejected || !self.warnings.is_empty(),
-        };
+        // A rejected object has no manifest, diff or patch to show.
+        let failed = self.failed || (self.rejected && !json);
         let status = if !self.errors.is_empty() {
             StatusCode::BAD_REQUEST
         } else if failed {

@@ -237,5 +237,171 @@ fn a_reader_that_has_read_enough_is_no_failure() {
         .read_line(&mut first)
         .unwrap();
     assert_eq!(first, "---\n");
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+    // As a shell says of a program that SIGPIPE ended.
+    assert_eq!(child.wait().unwrap().code(), Some(141));
+}
+
+#[test]
+fn a_report_that_nobody_can_read_changes_neither_outcome_nor_exit_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let rejected = folder.path().join("rejected.yaml");
+    std::fs::write(&rejected, annotated("drain-seconds", "x")).unwrap();
+    let good = folder.path().join("good.yaml");
+    std::fs::write(&good, WEB).unwrap();
+    let broken = folder.path().join("broken.yaml");
+    std::fs::write(&broken, "a: [").unwrap();
+    let missing = folder.path().join("missing.yaml");
+    for (file, code, printed) in [
+        (&good, 0, true),
+        (&rejected, 1, false),
+        (&broken, 2, false),
+        (&missing, 2, false),
+    ] {
+        for report in ["full", "gone"] {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_silkroll"));
+            command.args(["inject", "--explain", "-f"]).arg(file);
+            let stderr = if report == "full" {
+                Stdio::from(std::fs::File::create("/dev/full").unwrap())
+            } else {
+                let (reader, writer) = std::io::pipe().unwrap();
+                drop(reader);
+                Stdio::from(writer)
+            };
+            let output = command
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .stderr(stderr)
+                .spawn()
+                .unwrap()
+                .wait_with_output()
+                .unwrap();
+            assert_eq!(output.status.code(), Some(code), "{file:?}, {report}");
+            assert_eq!(!output.stdout.is_empty(), printed, "{file:?}, {report}");
+        }
+    }
+}
+
+#[test]
+fn manifests_that_cannot_be_written_are_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("web.yaml");
+    std::fs::write(&file, WEB).unwrap();
+    let file = file.to_str().unwrap();
+    for args in [
+        vec!["inject", "-f", file],
+        vec!["configmap", "-n", "shop"],
+        vec!["completions", "bash"],
+    ] {
+        let full = std::fs::File::create("/dev/full").unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_silkroll"))
+            .args(&args)
+            .stdin(Stdio::null())
+            .stdout(full)
+            .output()
+            .unwrap();
+        let report = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {report}");
+        assert!(
+            report.contains("silkroll: standard output cannot be written: No space left on device"),
+            "{args:?}: {report}"
+        );
+    }
+}
+
+#[test]
+fn fail_on_turns_what_came_of_it_into_an_exit_code() {
+    let namespace = |name: &str, inject: &str| {
+        format!(
+            "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {name}\n  annotations: {{{inject}}}\n---\n"
+        )
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let namespaces = folder.path().join("namespaces.yaml");
+    let text = [
+        namespace("shop", "silkroll.dev/inject: enabled"),
+        namespace("none", ""),
+        namespace("closed", "silkroll.dev/inject: disabled"),
+        namespace("asked", "silkroll.dev/inject: on-request"),
+        namespace("typo", "silkroll.dev/inject: enabeld"),
+    ];
+    std::fs::write(&namespaces, text.concat()).unwrap();
+    let namespaces = namespaces.to_str().unwrap();
+    let there = |name: &str| WEB.replace("namespace: shop", &format!("namespace: {name}"));
+    let two = WEB.replace(
+        "      containers:\n",
+        "      containers:\n        - {name: a, image: a, ports: [{containerPort: 1}]}\n",
+    );
+    let good = WEB.to_owned();
+    let warned = annotated("drain-second", "\"20\"");
+    let rejected = annotated("drain-seconds", "x");
+    // The exit codes without --fail-on, and with rejected, warning, skipped.
+    for (what, input, codes) in [
+        ("good", &good, [0, 0, 0, 0]),
+        ("warned", &warned, [0, 0, 1, 0]),
+        ("rejected", &rejected, [1, 1, 1, 1]),
+        ("not opted in", &there("none"), [0, 0, 0, 1]),
+        ("not known", &there("nowhere"), [0, 0, 1, 1]),
+        ("a typo on the namespace", &there("typo"), [0, 0, 1, 1]),
+        ("no container", &two, [0, 0, 1, 1]),
+        (
+            "not covered",
+            &WEB.replace("kind: Deployment", "kind: StatefulSet"),
+            [0, 0, 0, 1],
+        ),
+        ("chosen by the namespace", &there("closed"), [0, 0, 0, 0]),
+        ("not asked for", &there("asked"), [0, 0, 0, 0]),
+        (
+            "chosen by the workload",
+            &annotated("inject", "disabled"),
+            [0, 0, 0, 0],
+        ),
+        (
+            "no workload",
+            &WEB.replace("kind: Deployment", "kind: Job"),
+            [0, 0, 0, 0],
+        ),
+    ] {
+        let args = [&[][..], &["rejected"], &["warning"], &["skipped"]];
+        for (troubles, code) in args.into_iter().zip(codes) {
+            let mut args = vec!["-f", "-", "--namespaces", namespaces];
+            for trouble in troubles {
+                args.extend(["--fail-on", trouble]);
+            }
+            let ran = inject(&args, input.as_bytes());
+            assert_eq!(ran.code, code, "{what} {troubles:?}: {}", ran.report);
+            assert_eq!(ran.out.is_empty(), code == 1, "{what}: {}", ran.out);
+            let says = "object failed --fail-on ";
+            let expected = code == 1 && what != "rejected";
+            assert_eq!(
+                ran.report.contains(says),
+                expected,
+                "{what}: {}",
+                ran.report
+            );
+        }
+    }
+    let both = format!("{warned}---\n{}---\n{rejected}", there("none"));
+    let ran = inject(
+        &[
+            "-f",
+            "-",
+            "--namespaces",
+            namespaces,
+            "--fail-on",
+            "warning,skipped",
+        ],
+        both.as_bytes(),
+    );
+    let says = "silkroll: 1 object rejected, 2 objects failed --fail-on warning,skipped, no manifest was printed\n";
+    assert!(
+        ran.code == 1 && ran.report.ends_with(says),
+        "{}",
+        ran.report
+    );
+    let ran = inject(&["-f", "-", "--fail-on", "never"], WEB.as_bytes());
+    assert_eq!(ran.code, 2);
+    assert!(
+        ran.report
+            .contains("[possible values: rejected, warning, skipped]")
+    );
 }

@@ -144,7 +144,10 @@ fn parameters_are_checked_by_name_and_value() {
             "parameter output=\"xml\" cannot be used: allowed is json, yaml, diff or patch",
         ),
         ("?output=", "parameter output=\"\""),
-        ("?fail-on=always", "allowed is warning, rejected or never"),
+        (
+            "?fail-on=always",
+            "allowed is rejected, warning or skipped, several with commas, or never",
+        ),
         ("?namespace=Shop", "allowed is the name of a namespace"),
         ("?namespace=", "allowed is the name of a namespace"),
         ("?namespace=%E2%80%AEx", r#"namespace="\u{202e}x""#),
@@ -166,6 +169,7 @@ fn fail_on_turns_what_came_of_it_into_a_status() {
     let good = WEB.to_owned();
     let warned = annotated("drain-second", "\"20\"");
     let rejected = annotated("drain-seconds", "x");
+    let there = |name: &str| WEB.replace("namespace: shop", &format!("namespace: {name}"));
     for (what, body, query, status) in [
         ("good", &good, "", 200),
         ("good", &good, "?fail-on=warning", 200),
@@ -176,6 +180,15 @@ fn fail_on_turns_what_came_of_it_into_a_status() {
         ("rejected", &rejected, "", 200),
         ("rejected", &rejected, "?fail-on=rejected", 422),
         ("rejected", &rejected, "?fail-on=warning", 422),
+        ("rejected", &rejected, "?fail-on=skipped", 422),
+        ("good", &good, "?fail-on=warning,skipped", 200),
+        ("warned", &warned, "?fail-on=skipped", 200),
+        ("warned", &warned, "?fail-on=skipped,warning", 422),
+        ("skipped", &there("default"), "?fail-on=warning", 200),
+        ("skipped", &there("default"), "?fail-on=skipped", 422),
+        ("skipped", &there("typo"), "?fail-on=skipped", 422),
+        ("chosen", &there("closed"), "?fail-on=warning,skipped", 200),
+        ("chosen", &there("asked"), "?fail-on=warning,skipped", 200),
     ] {
         for output in ["json", "yaml", "diff", "patch"] {
             let and = if query.is_empty() { "?" } else { "&" };
@@ -184,11 +197,12 @@ fn fail_on_turns_what_came_of_it_into_a_status() {
             let nothing_to_show = what == "rejected" && output != "json";
             let status = if nothing_to_show { 422 } else { status };
             if status == 422 && output != "json" {
-                assert!(
-                    got.text().contains("silkroll.dev/drain-second"),
-                    "{}",
-                    got.text()
-                );
+                let says = if what == "skipped" {
+                    "skipped ("
+                } else {
+                    "silkroll.dev/drain-second"
+                };
+                assert!(got.text().contains(says), "{}", got.text());
             }
             assert_eq!(
                 got.status,

@@ -52,6 +52,115 @@ fn what_is_no_file_says_so() {
 }
 
 #[test]
+fn what_may_never_end_is_refused_and_what_a_shell_hands_over_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe.yaml").display().to_string();
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let huge = folder.path().join("huge.json").display().to_string();
+    let sparse = std::fs::File::create(&huge).unwrap();
+    sparse.set_len(257 << 20).unwrap();
+    let path = folder.path().display().to_string();
+    let web = write(folder.path(), "web/web.yaml", WEB);
+    let never = "it is a device, socket or named pipe, which may never end; expected is a file, or - for standard input";
+    let most = "holds more than 256 MiB, the most that is read of one input: split it";
+    for (args, says) in [
+        (vec!["-f", "/dev/zero"], never),
+        (vec!["-f", &pipe], never),
+        (vec!["-f", &huge], most),
+        (vec!["-f", &path], most),
+        (vec!["-f", &web, "--namespaces", "/dev/zero"], never),
+        (vec!["-f", &web, "--namespaces", &pipe], never),
+        (vec!["-f", &web, "--namespaces", &path], "it is a folder"),
+    ] {
+        let ran = inject(&args, b"");
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{args:?}");
+        assert!(ran.report.contains(says), "{args:?}: {}", ran.report);
+    }
+    for handed in ["/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"] {
+        let ran = inject(&["-f", handed], WEB.as_bytes());
+        assert_eq!(ran.code, 0, "{handed}: {}", ran.report);
+    }
+}
+
+#[test]
+fn what_kustomize_keeps_in_a_folder_is_to_be_built_first() {
+    let build =
+        "build first: kustomize build DIR | silkroll inject -f - (or kubectl kustomize DIR)";
+    let patch = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\n";
+    let deletes = WEB.replace(
+        "      containers:\n",
+        "      containers:\n        - {name: x, $patch: delete}\n",
+    );
+    for (what, text, code, says) in [
+        (
+            "no template",
+            format!("{patch}spec: {{replicas: 2}}\n"),
+            1,
+            "spec.template is missing: this looks like a kustomize patch for a Deployment; ",
+        ),
+        (
+            "no spec",
+            patch.to_owned(),
+            1,
+            "this looks like a kustomize patch",
+        ),
+        (
+            "$patch",
+            format!("$patch: delete\n{patch}"),
+            1,
+            "$patch stands in it, which tells how to merge: this looks like",
+        ),
+        ("$patch deep inside", deletes, 1, "$patch stands in it"),
+        (
+            "a kustomization",
+            "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n".to_owned(),
+            2,
+            "document 1, line 1: this is a kustomization, which says what to build and is no manifest: ",
+        ),
+        (
+            "a component",
+            "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n".to_owned(),
+            2,
+            "this is a kustomization",
+        ),
+        (
+            "one without a kind",
+            "resources:\n- web.yaml\n".to_owned(),
+            2,
+            "this is a kustomization",
+        ),
+        (
+            "a JSON patch",
+            "- {op: replace, path: /spec/replicas, value: 2}\n".to_owned(),
+            2,
+            "this is a JSON patch and no manifest, as kustomize has them: ",
+        ),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), "a.yaml", WEB);
+        write(folder.path(), "b.yaml", &text);
+        let ran = inject(&["-f", &folder.path().display().to_string()], b"");
+        assert_eq!(
+            (ran.code, ran.out.as_str()),
+            (code, ""),
+            "{what}: {}",
+            ran.report
+        );
+        assert!(ran.report.contains(says), "{what}: {}", ran.report);
+        assert!(ran.report.contains(build), "{what}: {}", ran.report);
+    }
+    // Flux's object of the same name, and others with such members, are objects.
+    for text in [
+        "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nspec: {}\n",
+        "apiVersion: v1\nkind: Thing\nresources: []\npatches: []\n",
+    ] {
+        let ran = inject(&["-f", "-"], text.as_bytes());
+        assert_eq!((ran.code, ran.out.as_str()), (0, text), "{}", ran.report);
+    }
+}
+
+#[test]
 fn folders_are_read_in_the_order_of_their_names() {
     let folder = tempfile::tempdir().unwrap();
     let named = |name: &str| WEB.replace("name: web\n", &format!("name: {name}\n"));

@@ -25,6 +25,7 @@ pub(crate) type Shared = Mutex<Weak<Served>>;
 pub(crate) struct Served {
     child: Child,
     addr: SocketAddr,
+    admin: SocketAddr,
     tls: Arc<ClientConfig>,
     log: Arc<Log>,
     _files: tempfile::TempDir,
@@ -74,7 +75,7 @@ impl Served {
         })
     }
 
-    fn start(flags: &[&str], namespaces: &Value) -> Self {
+    pub(crate) fn start(flags: &[&str], namespaces: &Value) -> Self {
         let now = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
             .unwrap()
@@ -117,12 +118,14 @@ impl Served {
         let mut served = Self {
             child,
             addr: SocketAddr::from(([127, 0, 0, 1], 0)),
+            admin: SocketAddr::from(([127, 0, 0, 1], 0)),
             tls: client_config(&authority),
             log,
             _files: files,
         };
         let line = served.logged("that it serves", |line| line["message"] == "serving");
         served.addr = line["listen"].as_str().unwrap().parse().unwrap();
+        served.admin = line["admin_listen"].as_str().unwrap().parse().unwrap();
         served
     }
 
@@ -138,14 +141,38 @@ impl Served {
         lines.iter().find(|line| is(line)).unwrap().clone()
     }
 
+    /// The HTTPS port.
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// The plain port.
+    pub(crate) fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// Bytes of memory, as the kernel counts them: `VmRSS` now, `VmHWM` at most so far.
+    pub(crate) fn memory(&self, which: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with(which)).unwrap();
+        let kib: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+        kib * 1024
+    }
+
     /// A fresh TLS connection.
     pub(crate) fn connect(&self) -> Stream {
-        let tcp = TcpStream::connect(self.addr).unwrap();
-        tcp.set_read_timeout(Some(PATIENCE)).unwrap();
-        tcp.set_write_timeout(Some(PATIENCE)).unwrap();
+        self.try_connect().unwrap()
+    }
+
+    /// The same, where the server may have other things to do.
+    pub(crate) fn try_connect(&self) -> io::Result<Stream> {
+        let tcp = TcpStream::connect(self.addr)?;
+        tcp.set_read_timeout(Some(PATIENCE))?;
+        tcp.set_write_timeout(Some(PATIENCE))?;
+        tcp.set_nodelay(true)?;
         let name = ServerName::try_from("localhost").unwrap();
         let connection = ClientConnection::new(Arc::clone(&self.tls), name).unwrap();
-        StreamOwned::new(connection, tcp)
+        Ok(StreamOwned::new(connection, tcp))
     }
 
     /// Sends bytes as they are, whatever they are.

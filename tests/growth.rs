@@ -1,0 +1,270 @@
+//! Work grows as its input does: eight times the input costs about eight times the work, whatever the shape.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "what fails here fails a test"
+)]
+
+use std::fmt::Write as _;
+use std::hint::black_box;
+
+use serde_json::{Value, json};
+use silkroll::admission::Review;
+use silkroll::admission::manifests::{Known, Run};
+use silkroll::engine::{NamespaceView, Settings};
+use silkroll::manifest::{self, Limits, Rewritten};
+
+/// The larger input is this many times the smaller one.
+const TIMES: usize = 8;
+/// Quadratic work would take 64 times as long; what is linear stays far below the middle.
+const MOST: u64 = 3 * TIMES as u64;
+/// Nanoseconds below which a measurement says nothing.
+const FLOOR: u64 = 2_000_000;
+
+/// What this thread has had of a processor so far, in nanoseconds: other load on the machine does not count.
+fn worked() -> u64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    text.split(' ').next().unwrap().parse().unwrap()
+}
+
+/// Makes an input of `size` and of eight times that, and compares what `work` takes for them.
+fn grows<I>(what: &str, size: usize, input: impl Fn(usize) -> I, work: impl Fn(&I)) {
+    let cost = |input: &I| {
+        let run = |()| {
+            let before = worked();
+            work(input);
+            worked() - before
+        };
+        [(), ()].map(run).into_iter().min().unwrap()
+    };
+    let (small, large) = (input(size), input(size * TIMES));
+    let (small, large) = (cost(&small).max(FLOOR), cost(&large));
+    assert!(
+        large <= MOST * small,
+        "{what}: {} µs for {size}, {} µs for {TIMES} times as many",
+        small / 1000,
+        large / 1000
+    );
+}
+
+fn deployment(name: &str, labels: usize, containers: usize) -> Value {
+    let labels: serde_json::Map<_, _> = (0..labels)
+        .map(|at| (format!("label-{at}"), "v".into()))
+        .collect();
+    let containers: Vec<Value> = (0..containers)
+        .map(|at| json!({"name": format!("c{at}"), "image": "i", "ports": [{"containerPort": 8080}]}))
+        .collect();
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name},
+        "spec": {"template": {"metadata": {"labels": labels}, "spec": {"containers": containers}}}
+    })
+}
+
+/// The whole way of a manifest: read, decide, edit, compare.
+fn inject(text: &String) {
+    let run = Run {
+        settings: Settings::default().into(),
+        known: Known::All,
+        namespace: "default".to_owned(),
+        remove: false,
+    };
+    let documents = manifest::read(text.as_bytes(), &Limits::default()).unwrap();
+    for document in documents {
+        let document = document.unwrap();
+        let mut operations = Vec::new();
+        for item in run.decide(document.value()) {
+            assert_eq!(item.decision.outcome.code(), "injected");
+            operations.extend(item.patch_in_document().unwrap().0);
+        }
+        let edited = document.edit(&json_patch::Patch(operations)).unwrap();
+        assert_eq!(edited.rewritten, None);
+        black_box(manifest::unified_diff("x", document.text(), &edited.text));
+    }
+}
+
+fn edit(text: &str, patch: &Value) -> manifest::Edited {
+    let documents = manifest::read(text.as_bytes(), &Limits::default()).unwrap();
+    let patch = serde_json::from_value(patch.clone()).unwrap();
+    documents[0].as_ref().unwrap().edit(&patch).unwrap()
+}
+
+#[test]
+fn a_list_in_one_line_of_json() {
+    let list = |count: usize| {
+        let items: Vec<Value> = (0..count)
+            .map(|at| deployment(&format!("d{at}"), 100, 1))
+            .collect();
+        json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string()
+    };
+    grows("one line", 80, list, inject);
+}
+
+#[test]
+fn many_blanks_before_a_line_of_json() {
+    let list = |count: usize| {
+        let items: Vec<Value> = (0..count)
+            .map(|at| deployment(&format!("d{at}"), 100, 1))
+            .collect();
+        let list = json!({"apiVersion": "v1", "kind": "List", "items": items});
+        " ".repeat(count * 1000) + &list.to_string()
+    };
+    grows("blanks", 80, list, inject);
+}
+
+#[test]
+fn labels_in_json_and_yaml() {
+    let json = |count: usize| deployment("web", count, 1).to_string();
+    grows("JSON", 4000, json, inject);
+    let yaml = |count: usize| manifest::to_yaml(&deployment("web", count, 1));
+    grows("YAML", 4000, yaml, inject);
+}
+
+#[test]
+fn a_document_that_is_written_anew() {
+    let text = |count: usize| {
+        let mut text = "? a\n: 1\nb:\n".to_owned();
+        for at in 0..count {
+            writeln!(text, "  \"key-{at}\":   'v{at}' # {at}").unwrap();
+        }
+        text
+    };
+    grows("written anew", 1000, text, |text| {
+        let edited = edit(text, &json!([{"op": "add", "path": "/c", "value": 2}]));
+        assert_eq!(edited.rewritten, Some(Rewritten::ExplicitKey { line: 1 }));
+        black_box(manifest::unified_diff("x", text, &edited.text));
+    });
+}
+
+#[test]
+fn a_mapping_that_is_replaced_and_one_that_changes_in_many_places() {
+    let map = |count: usize, from: usize| -> Value {
+        let members = (from..from + count).map(|at| (format!("k{at}"), at.into()));
+        Value::Object(members.collect())
+    };
+    let replaced = |count: usize| {
+        let text = manifest::to_yaml(&json!({"a": map(count, 0)}));
+        let value = map(count, count / 2);
+        (
+            text,
+            json!([{"op": "replace", "path": "/a", "value": value}]),
+        )
+    };
+    let each = |op: &'static str| {
+        move |count: usize| {
+            let text = manifest::to_yaml(&json!({"a": map(count, 0), "b": 1}));
+            let operation =
+                |at: usize| json!({"op": op, "path": format!("/a/k{at}"), "value": "new"});
+            (text, (0..count).map(operation).collect::<Value>())
+        }
+    };
+    let merged = |count: usize| {
+        let text = manifest::to_yaml(&json!({"a": map(count, 0)}));
+        let text = text.replacen("a:", "a: &a", 1) + "b:\n  <<: *a\n";
+        let operation =
+            |at: usize| json!({"op": "replace", "path": format!("/b/k{at}"), "value": 1});
+        (text, (0..count).map(operation).collect::<Value>())
+    };
+    let work = |(text, patch): &(String, Value)| {
+        assert_eq!(edit(text, patch).rewritten, None);
+    };
+    grows("replaced", 1000, replaced, work);
+    grows("changed", 1000, each("replace"), work);
+    grows("removed", 1000, each("remove"), work);
+    grows("merged", 1000, merged, work);
+}
+
+#[test]
+fn items_in_brackets_and_in_lines() {
+    let lists = |count: usize| {
+        let mut flow = "a: [".to_owned();
+        let mut block = "a:\n".to_owned();
+        for at in 0..count {
+            write!(flow, "{at}, ").unwrap();
+            writeln!(block, "- {at}").unwrap();
+        }
+        // Odd places: something new before each other item.
+        let operation =
+            |at: usize| json!({"op": "add", "path": format!("/a/{}", 2 * at), "value": "new"});
+        let added: Value = (0..count).map(operation).collect();
+        (flow + "]\n", block, added)
+    };
+    grows("items", 500, lists, |(flow, block, added)| {
+        assert_eq!(edit(flow, added).rewritten, None);
+        assert_eq!(edit(block, added).rewritten, None);
+    });
+}
+
+#[test]
+fn texts_that_have_nothing_in_common() {
+    let texts = |count: usize| {
+        let lines = |word: &str| -> String {
+            (0..count).fold(String::new(), |text, at| text + word + &format!("{at}\n"))
+        };
+        // The second has each of its lines in the first, too, but in another order.
+        let shuffled = (0..count).fold(String::new(), |text, at| {
+            text + &format!("a{}\n", at * 7919 % count)
+        });
+        (lines("a"), lines("b"), shuffled)
+    };
+    grows("diff", 1000, texts, |(one, other, shuffled)| {
+        black_box(manifest::unified_diff("x", one, other));
+        black_box(manifest::unified_diff("x", one, shuffled));
+    });
+}
+
+#[test]
+fn a_setting_that_is_given_again_and_again() {
+    let review = |count: usize| {
+        let settings: Vec<String> = (0..count)
+            .map(|at| {
+                format!("\"silkroll.dev/drain-seconds\":\"x{at}\",\"silkroll.dev/status\":\"{at}\"")
+            })
+            .collect();
+        let mut object = deployment("web", 1, 1);
+        object["metadata"]["annotations"] = json!({"SETTINGS": 1});
+        json!({
+            "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
+            "request": {
+                "uid": "u", "operation": "CREATE", "namespace": "shop", "object": object,
+                "kind": {"group": "apps", "version": "v1", "kind": "Deployment"},
+                "resource": {"group": "apps", "version": "v1", "resource": "deployments"}
+            }
+        })
+        .to_string()
+        .replace("\"SETTINGS\":1", &settings.join(","))
+    };
+    let settings = Settings {
+        deny_invalid: false,
+        ..Settings::default()
+    };
+    grows("settings", 2000, review, |body| {
+        let review = Review::read(body.as_bytes()).unwrap();
+        let decision = review.decide(&settings, NamespaceView::Assumed, true);
+        assert_eq!(decision.reason.code(), "invalid-annotation");
+        assert!(decision.warnings.len() < 20, "{}", decision.warnings.len());
+    });
+}
+
+#[test]
+fn a_wide_indentation_is_not_repeated_in_every_new_line() {
+    let wide = " ".repeat(20_000);
+    let list: Vec<String> = (0..100)
+        .map(|at| format!("{wide}{}", deployment(&format!("d{at}"), 0, 1)))
+        .collect();
+    let list = list
+        .join(",\n")
+        .replace("\"labels\":{}", "\"annotations\":{}");
+    let text = format!(
+        "{{\n{wide}\"apiVersion\":\"v1\",\n{wide}\"kind\":\"List\",\n{wide}\"items\":[\n{list}\n]}}\n"
+    );
+    let patch: Vec<Value> = (0..100)
+        .map(|at| {
+            let path = format!("/items/{at}/spec/template/metadata/annotations/a");
+            json!({"op": "add", "path": path, "value": {"a": [1, 2, {"b": 3}]}})
+        })
+        .collect();
+    let edited = edit(&text, &patch.into());
+    assert_eq!(edited.rewritten, None);
+    assert!(edited.text.len() < 2 * text.len(), "{}", edited.text.len());
+}

@@ -8,7 +8,7 @@
 
 use serde_json::{Value, json};
 use silkroll::manifest::budget::Excess;
-use silkroll::manifest::{self, Document, Error, Fault, Format, Limits};
+use silkroll::manifest::{self, Document, Error, Fault, Format, Limits, Warning};
 
 fn read(text: &str) -> Vec<Document<'_>> {
     let documents = manifest::read(text.as_bytes(), &Limits::default()).unwrap();
@@ -156,21 +156,28 @@ fn input_that_is_no_text_says_so() {
 
 #[test]
 fn bad_documents_have_one_answer_each() {
-    let key = |key: &str, first| Fault::DuplicateKey {
-        key: key.to_owned(),
-        first,
-    };
     let cases = [
         ("a: &a [*a]", 1, Fault::SelfReference),
         ("a: &a\n  b: {c: *a}", 2, Fault::SelfReference),
-        ("---\na: 1\nb: 2\na: 3\n", 4, key("a", 2)),
-        ("a:\n- b: 1\n  c: 2\n  'b': 3\n", 4, key("b", 2)),
-        ("on: 1\ntrue: 2", 2, key("true", 1)),
-        ("{\"a\": {\"b\": 1,\n\"b\": 2}}", 2, key("b", 1)),
+        (
+            "a: 1\n1: a\n'1': b",
+            3,
+            Fault::DuplicateKey {
+                key: "1".to_owned(),
+                first: 2,
+            },
+        ),
         ("a:\n\tb: 1\n", 2, Fault::Tab),
         ("a:\n  b: 1\n\tc: 1\n", 3, Fault::Tab),
         ("? [a]\n: b", 1, Fault::Key("a mapping or a list")),
         ("{a: b}: c", 1, Fault::Key("a mapping or a list")),
+        ("[]: c", 1, Fault::AfterEnd),
+        ("{~: 1}", 1, Fault::Key("null (or nothing)")),
+        (
+            "a: [!x,y]\nb: !x",
+            2,
+            Fault::Syntax("`,` or `]` is missing, for the bracket in line 1".to_owned()),
+        ),
         ("x: &k [a]\n*k : c", 2, Fault::Key("a mapping or a list")),
         ("null: c", 1, Fault::Key("null (or nothing)")),
         ("a: .inf", 1, Fault::NoJson(".inf".to_owned())),
@@ -193,7 +200,9 @@ fn bad_documents_have_one_answer_each() {
         ("a: 1\n----\nb: 1\n", 2, Fault::Separator("-".to_owned())),
         ("a: 1\nb: \u{7}", 2, Fault::Character(7)),
         ("a: 1\nb: x\u{2028}y", 2, Fault::Character(0x2028)),
-        ("a: 1\n---\n\u{FEFF}b: 1", 3, Fault::Character(0xFEFF)),
+        ("---\n\u{FEFF}b: 1", 2, Fault::Character(0xFEFF)),
+        ("a: 1\n---\nb: \u{FEFF}1", 3, Fault::Character(0xFEFF)),
+        ("---#x\na: 1", 1, Fault::Separator("#x".to_owned())),
     ];
     for (text, line, expected) in cases {
         let (_, found, fault) = fault(text);
@@ -202,16 +211,113 @@ fn bad_documents_have_one_answer_each() {
 }
 
 #[test]
-fn the_first_line_of_a_double_key_is_counted_in_the_input() {
-    let (document, line, fault) = fault("x: 1\n---\n\na: 1\na: 2\n");
-    assert_eq!((document, line), (2, 5));
+fn of_a_key_that_stands_there_twice_the_last_counts_with_a_warning() {
+    let repeated = |key: &str, first, last| Warning::RepeatedKey {
+        key: key.to_owned(),
+        first,
+        last,
+    };
+    let cases = [
+        (
+            "---\na: 1\nb: 2\na: 3\n",
+            json!({"a": 3, "b": 2}),
+            vec![repeated("a", 2, 4)],
+        ),
+        (
+            "a:\n- b: 1\n  c: 2\n  'b': 3\n",
+            json!({"a": [{"b": 3, "c": 2}]}),
+            vec![repeated("b", 2, 4)],
+        ),
+        (
+            "on: 1\ntrue: 2\nyes: 3",
+            json!({"true": 3}),
+            vec![repeated("true", 1, 2), repeated("true", 2, 3)],
+        ),
+        (
+            "{\"a\": {\"b\": 1,\n\"b\": 2}}",
+            json!({"a": {"b": 2}}),
+            vec![repeated("b", 1, 2)],
+        ),
+        // The whole value is replaced, not merged; what was in it is looked at all the same.
+        (
+            "a: {b: 1, b: 2}\na: {c: 3}",
+            json!({"a": {"c": 3}}),
+            vec![repeated("b", 1, 1), repeated("a", 1, 2)],
+        ),
+        // What has no form in JSON does not matter where it does not count.
+        ("a: .inf\na: 1", json!({"a": 1}), vec![repeated("a", 1, 2)]),
+        // `<<` and the same key are not the same key twice.
+        ("a: 1\n<<: {a: 2}", json!({"a": 2}), vec![]),
+        ("<<: {a: 1}\n<<: {a: 2}", json!({"a": 2}), vec![]),
+    ];
+    for (text, value, warnings) in cases {
+        let documents = read(text);
+        assert_eq!(documents[0].value(), &value, "{text:?}");
+        assert_eq!(documents[0].warnings(), warnings, "{text:?}");
+    }
+    let documents = read("x: 1\n---\n\na: 1\na: 2\n");
+    assert_eq!(documents[1].warnings(), [repeated("a", 4, 5)]);
     assert_eq!(
-        fault,
-        Fault::DuplicateKey {
-            key: "a".to_owned(),
-            first: 4
-        }
+        documents[1].warnings()[0].to_string(),
+        "the key \"a\" stands in line 4 and again in line 5: kubectl takes the last one without a word; remove one"
     );
+}
+
+#[test]
+fn warnings_have_an_end() {
+    let text = "a: 1\n".repeat(10_000);
+    let documents = read(&text);
+    let warnings = documents[0].warnings();
+    assert_eq!(warnings.len(), 21);
+    assert_eq!(warnings[20], Warning::More(9_979));
+}
+
+#[test]
+fn only_comments_may_hold_bytes_that_are_no_text() {
+    let read = |bytes: &[u8]| {
+        let text = manifest::as_text(bytes).into_owned();
+        let documents = manifest::read(&text, &Limits::default()).unwrap();
+        let mut written = Vec::new();
+        let mut values = Vec::new();
+        for document in documents {
+            let document = document.map_err(|error| (error.line, error.fault))?;
+            written.extend_from_slice(&manifest::restored(document.text()));
+            values.push(document.value().clone());
+        }
+        assert_eq!(written, bytes);
+        Ok(values)
+    };
+    let latin: &[u8] = b"# f\xFCr\na: 1 # \xE4\n---\nb: | # \xDF\n  x\n";
+    assert_eq!(read(latin), Ok(vec![json!({"a": 1}), json!({"b": "x\n"})]));
+    let cases: [(&[u8], usize, u8); 7] = [
+        (b"a: 1\nb: \xFC\n", 2, 0xFC),
+        (b"a: '\xFC'\n", 1, 0xFC),
+        (b"a: |\n  # \xFC\n", 2, 0xFC),
+        (b"\xC3: 1\n", 1, 0xC3),
+        (b"{\"a\":\n\"\xE9\"}", 2, 0xE9),
+        (b"a: 1 #\xFC\nb: 2\xFC#", 2, 0xFC),
+        (b"a: 1\n...\n\xFC", 3, 0xFC),
+    ];
+    for (bytes, line, byte) in cases {
+        let shown = String::from_utf8_lossy(bytes);
+        assert_eq!(read(bytes), Err((line, Fault::Stray(byte))), "{shown:?}");
+    }
+}
+
+#[test]
+fn a_byte_order_mark_may_begin_any_document() {
+    let text = "\u{FEFF}a: 1\n---\n\u{FEFF}b: 2\n---\r\n\u{FEFF}# nothing\r\n";
+    let documents = read(text);
+    let values: Vec<_> = documents
+        .iter()
+        .map(|document| document.value().clone())
+        .collect();
+    assert_eq!(values, [json!({"a": 1}), json!({"b": 2}), Value::Null]);
+    assert_eq!(
+        documents.iter().map(Document::text).collect::<String>(),
+        text
+    );
+    assert_eq!(read("\u{FEFF}{\"a\": 1}{\"b\": 2}").len(), 2);
 }
 
 #[test]
@@ -243,21 +349,69 @@ fn nesting_is_bounded() {
 }
 
 #[test]
+fn a_megabyte_of_beginnings_is_refused_soon() {
+    for part in [
+        "[", "{", "- ", "? ", "&a ", "!a ", "*a ", "{a: ", "[a: ", "[? ", "[&a ", "- [", "'\"",
+        "\"\\\n", "&a [", "%", "@", "[a\n",
+    ] {
+        let text = format!("a:\n  {}", part.repeat((1 << 20) / part.len()));
+        let documents = manifest::read(text.as_bytes(), &Limits::default()).unwrap();
+        assert!(documents[0].is_err(), "{part:?}");
+    }
+    // What is long and no mistake is read in time as well.
+    for (part, around) in [
+        ("a, ", ["[", "]"]),
+        ("a: b, ", ["{x: y, ", "}"]),
+        ("\n  - [a, {b: c}]", ["", ""]),
+        ("\n  # c", [" d", ""]),
+        ("\n\n", ["d", "  e"]),
+        ("\n  d", ["|", ""]),
+        (" # \n  ", ["", "d"]),
+        ("\\\n  ", ["\"", "\""]),
+    ] {
+        let [before, after] = around;
+        let text = format!(
+            "a: {before}{}{after}\n",
+            part.repeat((1 << 20) / part.len())
+        );
+        assert_eq!(read(&text).len(), 1, "{part:?}");
+    }
+}
+
+#[test]
 fn alias_bombs_are_refused() {
     let tenfold = lines(1..10, |at| {
         format!("a{at}: &x{at} [{}]", format!("*x{},", at - 1).repeat(10))
     });
     assert_eq!(
         fault(&format!("a0: &x0 [lol]\n{tenfold}")).2,
-        Fault::Excess(Excess::Memory { limit: 1 << 30 })
+        Fault::Aliases
     );
     let merged = lines(1..40, |at| {
         format!("a{at}: &x{at} {{<<: [*x{0}, *x{0}]}}", at - 1)
     });
     assert!(matches!(
         fault(&format!("a0: &x0 {{a: 1}}\n{merged}")).2,
-        Fault::Excess(_) | Fault::TooDeep(_)
+        Fault::Aliases | Fault::Excess(_) | Fault::TooDeep(_)
     ));
+}
+
+#[test]
+fn what_aliases_repeat_is_counted_in_bytes() {
+    let text = format!(
+        "x: &a {}\ny: [{}]\n",
+        "a".repeat(100_000),
+        "*a, ".repeat(1_500)
+    );
+    let limits = Limits {
+        memory: 16 << 20,
+        ..Limits::default()
+    };
+    let documents = manifest::read(text.as_bytes(), &limits).unwrap();
+    assert_eq!(
+        documents[0].as_ref().unwrap_err().fault,
+        Fault::Excess(Excess::Memory { limit: 16 << 20 })
+    );
 }
 
 #[test]

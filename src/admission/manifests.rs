@@ -7,6 +7,7 @@ use json_patch::Patch;
 use serde_json::Value;
 
 use crate::engine::{Ask, Decision, Kind, NamespaceView, Object, Reason, Settings, decide};
+use crate::manifest::Warning;
 use crate::policy::{PREFIX, cut};
 use crate::snapshot::{NamespaceEntry, Namespaces};
 use crate::text::shown;
@@ -130,6 +131,17 @@ pub fn not_a_manifest(document: &Value) -> Option<String> {
     Some(format!(
         "this is {what}, and a manifest is a mapping with apiVersion and kind: is it the right file?"
     ))
+}
+
+/// Gives what is to be said about a document to its first workload, so that it is told wherever that is. Says whether
+/// there is one.
+pub fn tell_with_workload(items: &mut [Item], warnings: &[Warning]) -> bool {
+    let Some(item) = items.iter_mut().find(|item| item.is_workload()) else {
+        return false;
+    };
+    let told = warnings.iter().map(ToString::to_string);
+    item.decision.warnings.extend(told);
+    true
 }
 
 /// Whether a document is kustomize's own: it may leave out apiVersion and kind. Flux has a Kustomization of another group,

@@ -133,6 +133,7 @@ pub fn namespaces(path: &Path) -> anyhow::Result<Namespaces> {
     let bytes = super::input::file(path).with_context(|| {
         format!("--namespaces {shown} cannot be used; it takes what `kubectl get namespaces -o yaml` prints")
     })?;
+    let bytes = manifest::as_text(&bytes);
     let documents = manifest::read(&bytes, &Limits::default())
         .with_context(|| format!("--namespaces {shown}"))?;
     let mut values = Vec::new();

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::{engine, input};
 use crate::admission::fail_on::{FailOn, Trouble};
-use crate::admission::manifests::{Item, Known, Run, not_a_manifest};
+use crate::admission::manifests::{Item, Known, Run, not_a_manifest, tell_with_workload};
 use crate::admission::report::words;
 use crate::engine::{Outcome, Reason};
 use crate::manifest::{self, Limits, unified_diff};
@@ -62,6 +62,10 @@ pub struct Args {
     /// Take Silkroll's parts out and give back what was there before
     #[arg(long)]
     remove: bool,
+
+    /// Refuse what kubectl takes without a word and was hardly meant: a key twice in one mapping
+    #[arg(long)]
+    strict: bool,
 
     /// Namespace manifests (kubectl get namespaces -o yaml) that say who has opted in. Without it,
     /// every namespace counts as opted in: a file at hand was meant
@@ -169,7 +173,7 @@ pub fn run(args: &Args, out: &mut dyn Write, report: &mut dyn Write) -> anyhow::
     if result.objects == 0 {
         writeln!(report, "silkroll: there is no object in the input")?;
     }
-    super::print(out, result.out.as_bytes())?;
+    super::print(out, &manifest::restored(&result.out))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -186,7 +190,8 @@ fn one(
     result: &mut Result,
     report: &mut dyn Write,
 ) -> anyhow::Result<()> {
-    let documents = match manifest::read(bytes, &Limits::default()) {
+    let text = manifest::as_text(bytes);
+    let documents = match manifest::read(&text, &Limits::default()) {
         Ok(documents) => documents,
         Err(error) => return Ok(result.unreadable(name, &error, report)?),
     };
@@ -210,7 +215,20 @@ fn one(
             result.unreadable(name, &place, report)?;
             continue;
         }
-        let items = run.decide(document.value());
+        if args.strict && !document.warnings().is_empty() {
+            for warning in document.warnings() {
+                let place = format!("document {}: {warning}", document.number());
+                result.unreadable(name, &place, report)?;
+            }
+            continue;
+        }
+        let mut items = run.decide(document.value());
+        if !tell_with_workload(&mut items, document.warnings()) {
+            for warning in document.warnings() {
+                let text = format!("{name}: document {}: {warning}", document.number());
+                writeln!(report, "{}", cut(&visible(&text), MESSAGE_CHARS))?;
+            }
+        }
         result.objects += items.len();
         let mut operations = Vec::new();
         for item in &items {

@@ -4,9 +4,8 @@ use super::editor::{Editor, Holder};
 use super::layout::{Odd, skip};
 use super::lines::{first_in_line, line_after, line_end, line_start};
 use super::plan::{Item, Members};
-use super::tree::{Id, Kind};
+use super::tree::{Id, Kind, ScalarStyle};
 use super::write::{self, Style};
-use saphyr_parser::ScalarStyle;
 use serde_json::Value;
 
 /// An element of a block collection: where its key or dash stands, and where it ends.

@@ -9,6 +9,7 @@ use super::plan::{self, Stuck};
 use super::split::{self, PieceKind};
 use super::tree::{Kind, Tree};
 use super::value::is_merge;
+use super::warning::Warnings;
 use super::{Document, Format, Limits, json, write};
 use json_patch::Patch;
 use serde_json::Value;
@@ -95,8 +96,10 @@ impl Document<'_> {
             Format::Yaml => super::complete(body, super::line_end(self.piece.text)),
         };
         let tree = match self.format {
-            Format::Json => json::parse(&text, self.limits.depth, account),
-            Format::Yaml => super::parse_yaml(&text, &self.limits, account),
+            Format::Json => {
+                json::parse(&text, self.limits.depth, account, &mut Warnings::default())
+            }
+            Format::Yaml => super::parse_yaml(&text, &self.piece, &self.limits, account),
         };
         let tree = tree.map_err(|(_, fault)| Failed::by(&fault, Rewritten::Layout))?;
         let repeats =
@@ -167,7 +170,13 @@ impl Document<'_> {
             ..self.limits
         };
         let mut account = self.account.beside();
-        let read = super::parse_body(&body, self.piece.kind, &limits, &mut account);
+        let read = super::parse_body(
+            &body,
+            &self.piece,
+            &limits,
+            &mut account,
+            &mut Warnings::default(),
+        );
         let (format, value) = match read {
             Ok(read) => read,
             Err((_, Fault::Excess(excess))) => return Err(excess),

@@ -53,9 +53,14 @@ pub enum Fault {
     /// No YAML.
     #[error("this is not YAML: {0}")]
     Syntax(String),
-    /// A line indented by a tab, or a tab behind a colon, which kubectl lets pass before text only.
-    #[error("a tab cannot indent YAML, nor follow a colon: use spaces")]
+    /// A tab where only spaces may stand.
+    #[error("a tab cannot indent YAML: use spaces")]
     Tab,
+    /// A byte that is no text, outside of a comment.
+    #[error(
+        "the byte 0x{0:02X} is no UTF-8, and only a comment may hold it: kubectl would put another character; save the file as UTF-8"
+    )]
+    Stray(u8),
     /// No JSON, in an input that began with several JSON objects.
     #[error("this is not JSON: {0}")]
     Json(String),
@@ -72,9 +77,9 @@ pub enum Fault {
     /// A `%YAML` or `%TAG` line: kubectl cuts at `---` first and then fails on the directive.
     #[error("kubectl does not read directives such as `{0}`: remove the line")]
     Directive(String),
-    /// A key twice in one mapping. kubectl takes the last without a word; one of the two was meant otherwise.
+    /// Two keys in one mapping that differ for YAML (a number and text, say) and become one in JSON.
     #[error(
-        "the key {key:?} is already there in line {first}: kubectl would silently use only one of the two; remove one"
+        "the key {key:?} is already there in line {first}, as a value of another type: kubectl would use one of the two at random; remove one"
     )]
     DuplicateKey {
         /// The key, as kubectl reads it.
@@ -102,6 +107,9 @@ pub enum Fault {
     /// An alias inside the node that it names.
     #[error("this alias stands inside the node that it repeats, which never ends: remove it")]
     SelfReference,
+    /// More repeated by aliases than go-yaml lets pass.
+    #[error("there is little else in it than what aliases repeat, which kubectl refuses as well")]
+    Aliases,
     /// A character that go-yaml refuses, or reads as a line break where newer parsers do not.
     #[error(
         "the character U+{0:04X} cannot stand here: write it as an escape in double quotes, or remove it"

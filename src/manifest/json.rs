@@ -2,13 +2,19 @@
 
 use super::budget::{Account, element, text as text_bytes};
 use super::error::Fault;
-use super::tree::{At, Id, Kind, Node, Tree};
-use saphyr_parser::ScalarStyle;
+use super::tree::{At, Id, Kind, Node, ScalarStyle, Tree};
+use super::warning::Warnings;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-/// Reads a text that `serde_json` has found to be JSON. Checks what that does not: depth, memory and double keys.
-pub(crate) fn parse<'a>(text: &'a str, depth: usize, account: &mut Account) -> At<Tree<'a>> {
+/// Reads a text that `serde_json` has found to be JSON. Checks what that does not: depth and memory;
+/// warns of double keys, of which the last counts.
+pub(crate) fn parse<'a>(
+    text: &'a str,
+    depth: usize,
+    account: &mut Account,
+    warnings: &mut Warnings,
+) -> At<Tree<'a>> {
     let mut reader = Reader {
         text,
         at: 0,
@@ -16,6 +22,7 @@ pub(crate) fn parse<'a>(text: &'a str, depth: usize, account: &mut Account) -> A
         tree: Tree::default(),
         depth,
         account,
+        warnings,
     };
     reader.value(0)?;
     Ok(reader.tree)
@@ -31,6 +38,7 @@ struct Reader<'a, 'b> {
     tree: Tree<'a>,
     depth: usize,
     account: &'b mut Account,
+    warnings: &'b mut Warnings,
 }
 
 impl<'a> Reader<'a, '_> {
@@ -91,13 +99,7 @@ impl<'a> Reader<'a, '_> {
             if let Kind::Scalar { text, .. } = &self.tree.nodes[key].kind
                 && let Some(first) = lines.insert(text.clone(), self.line)
             {
-                return Err((
-                    self.line,
-                    Fault::DuplicateKey {
-                        key: text.to_string(),
-                        first,
-                    },
-                ));
+                self.warnings.repeated(text, first, self.line);
             }
             self.space();
             self.expect(b':')?;

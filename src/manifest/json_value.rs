@@ -3,7 +3,7 @@
 use super::budget::{Account, Excess, ITEM, MEMBER, text};
 use super::error::Fault;
 use super::tree::At;
-use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 use std::fmt;
 
@@ -100,9 +100,8 @@ impl<'de> Visitor<'de> for Seed<'_> {
         while let Some(key) = members.next_key::<String>()? {
             self.charge(MEMBER + text(key.len()))?;
             let value = members.next_value_seed(self.beside())?;
-            if found.insert(key, value).is_some() {
-                return Err(A::Error::custom("a key twice"));
-            }
+            // The last of a name counts, as for Go; `super::json::parse` has warned of it.
+            found.insert(key, value);
         }
         Ok(Value::Object(found))
     }

@@ -3,8 +3,7 @@
 //! The parser's own places are exact for scalars only, so the text is walked once more along the tree. A layout that
 //! the walk does not know ends it: such a document can be read but not edited in place.
 
-use super::tree::{Id, Kind, Tree};
-use saphyr_parser::ScalarStyle;
+use super::tree::{Id, Kind, ScalarStyle, Tree};
 
 /// Something that the editor has no way to write into; the document is then written anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +47,8 @@ pub(crate) fn skip(text: &str, mut at: usize) -> usize {
     while let Some(byte) = bytes.get(at) {
         match byte {
             b' ' | b'\t' | b'\r' | b'\n' => at += 1,
-            b'#' if at == 0 || bytes[at - 1].is_ascii_whitespace() => at = line_end(text, at),
+            // Between tokens it begins a comment, whatever stands before it.
+            b'#' => at = line_end(text, at),
             _ => break,
         }
     }

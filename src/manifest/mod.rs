@@ -19,6 +19,7 @@
 mod anchors;
 mod block;
 pub mod budget;
+mod cursor;
 mod diff;
 mod edit;
 mod editor;
@@ -29,16 +30,25 @@ mod json_value;
 mod layout;
 mod lines;
 mod names;
+mod parse;
+mod parse_flow;
 mod plan;
 mod scalar;
+mod scan;
 mod split;
+mod stray;
+mod tag;
+mod text;
 mod tree;
 mod value;
+mod warning;
 mod write;
 
 pub use diff::unified_diff;
 pub use edit::{Edited, Rewritten};
 pub use error::{DocumentError, EditError, Error, Fault};
+pub use stray::{as_text, restored};
+pub use warning::Warning;
 pub use write::to_yaml;
 
 use budget::{Account, Budget, Stop};
@@ -46,6 +56,7 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 use split::{Piece, PieceKind};
 use tree::{At, Tree};
+use warning::Warnings;
 
 /// How much one input may hold, so that no input can exhaust the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,6 +107,7 @@ pub struct Document<'a> {
     limits: Limits,
     /// What the value takes.
     account: Account,
+    warnings: Vec<Warning>,
 }
 
 /// The documents of an input, read one after the other: whoever drops one before asking for the next holds one at a
@@ -184,7 +196,8 @@ fn read_piece(
     split::separator(&piece).map_err(|fault| (1, fault))?;
     let body = &piece.text[piece.body..];
     let first_line = piece.text[..piece.body].matches('\n').count();
-    let (format, value) = parse_body(body, piece.kind, &limits, &mut account)
+    let mut warnings = Warnings::default();
+    let (format, value) = parse_body(body, &piece, &limits, &mut account, &mut warnings)
         .map_err(|(line, fault)| (first_line + line, fault.below(first_line)))?;
     Ok(Document {
         piece,
@@ -193,33 +206,43 @@ fn read_piece(
         value,
         limits,
         account,
+        warnings: warnings.below(piece.line - 1 + first_line),
     })
 }
 
 /// What the tree takes is given back, what the value takes stays charged to `account`.
 fn parse_body(
     body: &str,
-    kind: PieceKind,
+    piece: &Piece<'_>,
     limits: &Limits,
     account: &mut Account,
+    warnings: &mut Warnings,
 ) -> At<(Format, Value)> {
-    if kind != PieceKind::Yaml || body.trim_start().starts_with('{') {
-        match parse_json(body, limits, account) {
-            Ok(value) => return Ok((Format::Json, value)),
-            // Flow style; or broken JSON, which YAML's parser explains as well.
-            Err((_, Fault::Json(_))) if kind == PieceKind::Yaml => {}
-            Err(error) => return Err(error),
-        }
+    if piece.kind != PieceKind::Yaml {
+        return Ok((Format::Json, parse_json(body, limits, account, warnings)?));
     }
     check_characters(body)?;
     let complete = complete(body, line_end(body));
     let mut beside = account.beside();
-    let tree = parse_yaml(&complete, limits, &mut beside)?;
-    let value = value::of(&tree, limits.depth, account)?;
-    Ok((Format::Yaml, value))
+    let tree = parse_yaml(&complete, piece, limits, &mut beside)?;
+    let value = value::of(&tree, limits.depth, account, warnings)?;
+    // kubectl reads even JSON as YAML between `---` lines, which differs: in some escapes, for one.
+    let json =
+        body.trim_start().starts_with('{') && serde_json::from_str::<IgnoredAny>(body).is_ok();
+    let format = if json { Format::Json } else { Format::Yaml };
+    Ok((format, value))
 }
 
-fn parse_json(body: &str, limits: &Limits, account: &mut Account) -> At<Value> {
+fn parse_json(
+    body: &str,
+    limits: &Limits,
+    account: &mut Account,
+    warnings: &mut Warnings,
+) -> At<Value> {
+    if let Some(at) = stray::find(body, 0) {
+        let line = 1 + body[..at].matches('\n').count();
+        return Err((line, Fault::Stray(stray::byte(body, at))));
+    }
     if let Err(error) = serde_json::from_str::<IgnoredAny>(body) {
         let text = error.to_string();
         let fault = if text.starts_with("recursion limit exceeded") {
@@ -229,7 +252,7 @@ fn parse_json(body: &str, limits: &Limits, account: &mut Account) -> At<Value> {
         };
         return Err((error.line().max(1), fault));
     }
-    json::parse(body, limits.depth, &mut account.beside())?;
+    json::parse(body, limits.depth, &mut account.beside(), warnings)?;
     json_value::read(body, account)
 }
 
@@ -251,19 +274,13 @@ fn line_end(text: &str) -> &'static str {
     }
 }
 
-fn parse_yaml<'a>(text: &'a str, limits: &Limits, account: &mut Account) -> At<Tree<'a>> {
-    if let Some(at) = text.lines().position(|line| line.starts_with('%')) {
-        // Only before the content it is a directive.
-        let before = text
-            .lines()
-            .take(at)
-            .all(|line| line.trim().is_empty() || line.starts_with('#'));
-        if before {
-            let line = text.lines().nth(at).unwrap_or_default();
-            return Err((at + 1, Fault::Directive(line.trim_end().to_owned())));
-        }
-    }
-    tree::parse(text, limits.depth, account)
+fn parse_yaml<'a>(
+    text: &'a str,
+    piece: &Piece<'_>,
+    limits: &Limits,
+    account: &mut Account,
+) -> At<Tree<'a>> {
+    parse::parse(text, piece.passed_on, limits.depth, account)
 }
 
 /// go-yaml refuses control characters, and takes three characters for line breaks that YAML 1.2 does not; byte order
@@ -312,6 +329,12 @@ impl<'a> Document<'a> {
     #[must_use]
     pub fn format(&self) -> Format {
         self.format
+    }
+
+    /// What kubectl takes without a word, and was hardly meant.
+    #[must_use]
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
     }
 
     /// What kubectl would send; null where the document is empty or holds comments only.

@@ -14,6 +14,8 @@ pub(crate) struct Piece<'a> {
     /// Where the content begins in `text`: behind a byte order mark and the separator's line.
     pub(crate) body: usize,
     pub(crate) kind: PieceKind,
+    /// Whether kubectl gives the separator to the parser as well: it does where nothing stands before it.
+    pub(crate) passed_on: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,12 +68,31 @@ pub(crate) fn pieces(text: &str, limit: usize) -> Result<Vec<Piece<'_>>, Error> 
     let mut found = Vec::new();
     let mut at = 0;
     let mut line = 1;
-    if text.trim_start().starts_with('{') {
+    // kubectl takes a byte order mark off the input before it looks at it.
+    let looks_like_json = text[mark(text)..].trim_start().starts_with('{');
+    if looks_like_json {
         json(text, limit, &mut found)?;
         at = found.iter().map(|piece| piece.text.len()).sum();
         line += newlines(&text[..at]);
     }
-    yaml(&text[at..], line, limit, &mut found)?;
+    let rest = &text[at..];
+    let blanks = if looks_like_json {
+        after_json(text, at)
+    } else {
+        Some(mark(rest))
+    };
+    let Some(blanks) = blanks else {
+        let piece = Piece {
+            text: rest,
+            line,
+            body: 0,
+            kind: PieceKind::Broken,
+            passed_on: false,
+        };
+        push(&mut found, limit, piece)?;
+        return Ok(found);
+    };
+    yaml(rest, blanks, line, limit, &mut found)?;
     Ok(found)
 }
 
@@ -79,9 +100,12 @@ pub(crate) fn pieces(text: &str, limit: usize) -> Result<Vec<Piece<'_>>, Error> 
 fn json<'a>(text: &'a str, limit: usize, found: &mut Vec<Piece<'a>>) -> Result<(), Error> {
     let mut line = 1;
     let mut start = 0;
-    let mut stream = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
+    let mut body = mark(text);
+    let stream = serde_json::Deserializer::from_str(&text[body..]);
+    let mut stream = stream.into_iter::<IgnoredAny>();
+    let before = body;
     while let Some(value) = stream.next() {
-        let mut end = stream.byte_offset();
+        let mut end = before + stream.byte_offset();
         let kind = match value {
             Ok(_) => PieceKind::Json,
             // kubectl goes on as YAML where at most one value was JSON, and gives up where it was more.
@@ -89,7 +113,8 @@ fn json<'a>(text: &'a str, limit: usize, found: &mut Vec<Piece<'a>>) -> Result<(
             Err(_) => PieceKind::Broken,
         };
         let rest = &text[end..];
-        let gap = rest.len() - rest.trim_start().len();
+        let blank = |c: char| matches!(c, ' ' | '\t' | '\r' | '\n');
+        let gap = rest.len() - rest.trim_start_matches(blank).len();
         if kind == PieceKind::Broken || gap == rest.len() {
             end = text.len();
         } else {
@@ -102,12 +127,14 @@ fn json<'a>(text: &'a str, limit: usize, found: &mut Vec<Piece<'a>>) -> Result<(
             Piece {
                 text: &text[start..end],
                 line,
-                body: 0,
+                body,
                 kind,
+                passed_on: false,
             },
         )?;
         line += newlines(&text[start..end]);
         start = end;
+        body = 0;
         if kind == PieceKind::Broken || end == text.len() {
             break;
         }
@@ -115,22 +142,45 @@ fn json<'a>(text: &'a str, limit: usize, found: &mut Vec<Piece<'a>>) -> Result<(
     Ok(())
 }
 
+/// Where JSON ends at `at`, and the rest is to be YAML: how many blanks kubectl passes over first, up to a line's end.
+/// `None` where it gives up, for fewer than the four bytes that it looks at are left.
+fn after_json(text: &str, at: usize) -> Option<usize> {
+    const LOOKED_AT: usize = 4;
+    let rest = &text[at..];
+    let (blanks, looked) = if at > 0 && text[..at].ends_with('\n') {
+        (0, at - 1)
+    } else {
+        let lead = if at == 0 { mark(rest) } else { 0 };
+        let content = rest.len() - rest[lead..].trim_start().len();
+        match rest[..content].find('\n') {
+            Some(end) => (end + 1, at + end),
+            None => (content, at + content),
+        }
+    };
+    (rest.is_empty() || text.len() - looked >= LOOKED_AT).then_some(blanks)
+}
+
+/// Cuts at the lines that begin with `---`; the first piece begins behind `blanks`.
 fn yaml<'a>(
     text: &'a str,
+    blanks: usize,
     mut line: usize,
     limit: usize,
     found: &mut Vec<Piece<'a>>,
 ) -> Result<(), Error> {
     let mut start = 0;
+    let mut nothing_before = true;
     while start < text.len() {
         let rest = &text[start..];
-        let mut body = if rest.starts_with('\u{FEFF}') {
-            '\u{FEFF}'.len_utf8()
-        } else {
-            0
-        };
-        if rest[body..].starts_with("---") {
+        let mut body = if start == 0 { blanks } else { 0 };
+        let separated = rest[body..].starts_with("---");
+        if separated {
             body += line_length(&rest[body..]);
+        }
+        let passed_on = separated && nothing_before;
+        // The parser takes a byte order mark off each text that it is given.
+        if !passed_on {
+            body += mark(&rest[body..]);
         }
         let mut end = body;
         while end < rest.len() && !rest[end..].starts_with("---") {
@@ -144,10 +194,12 @@ fn yaml<'a>(
                 line,
                 body,
                 kind: PieceKind::Yaml,
+                passed_on,
             },
         )?;
         line += newlines(&rest[..end]);
         start += end;
+        nothing_before = body == end && !passed_on;
     }
     Ok(())
 }
@@ -162,15 +214,32 @@ fn push<'a>(found: &mut Vec<Piece<'a>>, limit: usize, piece: Piece<'a>) -> Resul
 
 /// Checks the line that the piece begins with, where it is a separator.
 pub(crate) fn separator(piece: &Piece<'_>) -> Result<(), Fault> {
-    let line = piece.text[..piece.body].trim_start_matches('\u{FEFF}');
-    let Some(rest) = line.strip_prefix("---") else {
+    let head = &piece.text[..piece.body];
+    let head = head[mark(head)..].trim_start();
+    let Some(line) = head.strip_prefix("---") else {
         return Ok(());
     };
-    let rest = rest.trim();
-    if rest.is_empty() || rest.starts_with('#') {
+    let line = &line[..line_length(line)];
+    let rest = line.trim();
+    // Where the parser reads the line as well, it sees text in `---#`, and what may not stand in a comment.
+    let wrong = |c: char| {
+        (c.is_control() && c != '\t')
+            || matches!(c, '\u{2028}' | '\u{2029}' | '\u{FFFE}' | '\u{FFFF}')
+    };
+    let spoiled = piece.passed_on && (!line.starts_with([' ', '\t']) || rest.contains(wrong));
+    if rest.is_empty() || (rest.starts_with('#') && !spoiled) {
         Ok(())
     } else {
         Err(Fault::Separator(rest.to_owned()))
+    }
+}
+
+/// The length of a byte order mark at the start of a text.
+fn mark(text: &str) -> usize {
+    if text.starts_with('\u{FEFF}') {
+        '\u{FEFF}'.len_utf8()
+    } else {
+        0
     }
 }
 

@@ -24,7 +24,11 @@ impl Default for Style {
 /// The order of keys stays. Text that YAML 1.1 or 1.2 would take for something else is quoted.
 #[must_use]
 pub fn to_yaml(value: &Value) -> String {
-    let mut text = inline(value).unwrap_or_else(|| block(value, 0, Style::default()));
+    // Under no key, a block of text would have to be indented for libyaml and its ports.
+    let text = value.as_str().map(|text| scalar(text, false));
+    let mut text = text
+        .or_else(|| inline(value))
+        .unwrap_or_else(|| block(value, 0, Style::default()));
     text.push('\n');
     text
 }

@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::routes::{App, Refused, read};
 use crate::admission::Review;
 use crate::admission::fail_on::FailOn;
-use crate::admission::manifests::{Item, Run, not_a_manifest};
+use crate::admission::manifests::{Item, Run, not_a_manifest, tell_with_workload};
 use crate::admission::report::{Entry, words};
 use crate::engine::Outcome;
 use crate::manifest::{self, Limits, unified_diff};
@@ -205,7 +205,8 @@ fn answer(run: &Run, options: &Options, body: &Bytes) -> Result<Answer, String> 
                 .to_owned(),
         );
     }
-    let documents = manifest::read(body, &Limits::default()).map_err(|error| error.to_string())?;
+    let text = manifest::as_text(body);
+    let documents = manifest::read(&text, &Limits::default()).map_err(|error| error.to_string())?;
     let mut tally = Tally::default();
     for document in documents {
         let document = document.map_err(|error| cut(&visible(&error.to_string()), MESSAGE_CHARS));
@@ -289,8 +290,17 @@ impl Tally {
                 ("application/json", body)
             }
             _ if failed => (TEXT, self.report),
-            Output::Yaml => ("application/yaml", self.out),
-            Output::Diff => (TEXT, self.out),
+            Output::Yaml | Output::Diff => {
+                let diff = options.output == Output::Diff;
+                let content_type = if diff { TEXT } else { "application/yaml" };
+                return Ok(Answer {
+                    status,
+                    content_type,
+                    body: manifest::restored(&self.out).into_owned(),
+                    outcomes: self.outcomes,
+                    warnings: self.warnings,
+                });
+            }
             Output::Patch => ("application/json-patch+json", self.out),
         };
         Ok(Answer {
@@ -331,6 +341,7 @@ fn decide(run: &Run, document: &manifest::Document<'_>) -> Result<Decided, Strin
         return Ok(decided);
     }
     decided.items = run.decide(value);
+    tell_with_workload(&mut decided.items, document.warnings());
     let mut operations = Vec::new();
     for item in &decided.items {
         operations.extend(

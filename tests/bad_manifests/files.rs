@@ -195,12 +195,12 @@ fn folders_are_read_in_the_order_of_their_names() {
 fn a_broken_file_is_named_and_nothing_is_printed() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "a.yaml", WEB);
-    let broken = write(folder.path(), "b.yaml", "a: 1\na: 2\n");
+    let broken = write(folder.path(), "b.yaml", "a: 1\n\tb: 2\n");
     let ran = inject(&["-f", &folder.path().display().to_string()], b"");
     assert_eq!((ran.code, ran.out.as_str()), (2, ""));
     assert!(
         ran.report
-            .contains(&format!("{broken}: document 1, line 2: the key \"a\"")),
+            .contains(&format!("{broken}: document 1, line 2: a tab")),
         "{}",
         ran.report
     );
@@ -234,8 +234,8 @@ fn a_file_of_namespaces_that_is_none_says_what_it_should_be() {
             "metadata.annotations must be a mapping of strings",
         ),
         (
-            "kind: Namespace\nkind: Namespace\n",
-            "the key \"kind\" is already there in line 1",
+            "kind: Namespace\nmetadata: {name: a}\nmetadata: {}\n",
+            "a Namespace has no metadata.name",
         ),
         (
             "kind: Namespace\n\tmetadata: {}\n",

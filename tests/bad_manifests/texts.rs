@@ -114,7 +114,7 @@ fn texts() -> Vec<(&'static str, Vec<u8>, Reads)> {
         (
             "not UTF-8",
             b"a: \xff\n".to_vec(),
-            Not("not UTF-8 at byte 3 (line 1)"),
+            Not("line 1: the byte 0xFF is no UTF-8, and only a comment may hold it"),
         ),
         (
             "NUL",
@@ -134,7 +134,7 @@ fn texts() -> Vec<(&'static str, Vec<u8>, Reads)> {
         (
             "a bomb of aliases",
             text(&format!("a0: &x0 [lol]\n{bomb}")),
-            Not(" MiB of memory once its aliases are expanded"),
+            Not("little else in it than what aliases repeat"),
         ),
         (
             "a bomb of merges",
@@ -145,7 +145,7 @@ fn texts() -> Vec<(&'static str, Vec<u8>, Reads)> {
                     at - 1
                 ))
             )),
-            Not("more than"),
+            Not("little else in it than what aliases repeat"),
         ),
         (
             "an alias in itself",
@@ -158,19 +158,9 @@ fn texts() -> Vec<(&'static str, Vec<u8>, Reads)> {
             Not("this is not YAML"),
         ),
         (
-            "a key twice",
-            text("a: 1\nb: 2\na: 3\n"),
-            Not("document 1, line 3: the key \"a\" is already there in line 1"),
-        ),
-        (
-            "a JSON key twice",
-            text("{\"a\": 1, \"a\": 2}"),
-            Not("the key \"a\" is already there"),
-        ),
-        (
-            "a key of 300 KB twice",
-            text(&format!("{0}: 1\n{0}: 2\n", "k".repeat(1000))),
-            Not("the key \"kkk"),
+            "two keys that become one",
+            text("1: a\n'1': b\n"),
+            Not("line 2: the key \"1\" is already there in line 1, as a value of another type"),
         ),
         (
             "a tab",
@@ -199,8 +189,13 @@ fn texts() -> Vec<(&'static str, Vec<u8>, Reads)> {
             Not("content after the document's end"),
         ),
         (
-            "a mark in the middle",
+            "a mark at the start of a later document",
             text("a: 1\n---\n\u{feff}b: 1\n"),
+            As(2),
+        ),
+        (
+            "a mark in the middle",
+            text("a: 1\nb: \u{feff}1\n"),
             Not("U+FEFF cannot stand here"),
         ),
         (

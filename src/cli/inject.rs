@@ -13,6 +13,7 @@ use super::engine;
 use crate::admission::manifests::{Item, Known, Run, not_a_manifest};
 use crate::admission::report::words;
 use crate::engine::{Outcome, Reason};
+use crate::manifest::budget::{Budget, Stop};
 use crate::manifest::{self, Limits, unified_diff};
 use crate::policy::{cut, visible};
 
@@ -160,12 +161,14 @@ fn one(
     result: &mut Result,
     report: &mut dyn Write,
 ) -> anyhow::Result<()> {
-    let documents = match manifest::read(bytes, &Limits::default()) {
+    let limits = Limits::default();
+    let budget = Budget::new(limits.memory, Stop::default());
+    let documents = match manifest::documents(bytes, &limits, &budget) {
         Ok(documents) => documents,
         Err(error) => return Ok(result.unreadable(name, &error, report)?),
     };
     let (mut before, mut after) = (String::new(), String::new());
-    let mut json = Vec::new();
+    let mut json = String::new();
     for document in documents {
         let document = match document {
             Ok(document) => document,
@@ -183,7 +186,10 @@ fn one(
             result.unreadable(name, &place, report)?;
             continue;
         }
-        let items = run.decide(document.value());
+        let mut account = document.account();
+        let items = run
+            .decide(document.value(), &mut account)
+            .with_context(|| format!("{name}: document {}", document.number()))?;
         result.objects += items.len();
         let mut operations = Vec::new();
         for item in &items {
@@ -200,7 +206,7 @@ fn one(
         before.push_str(document.text());
         if operations.is_empty() {
             after.push_str(document.text());
-            json.push(document.value().clone());
+            append_json(args, &mut json, document.value())?;
             continue;
         }
         let edited = document
@@ -214,7 +220,7 @@ fn one(
             )?;
         }
         after.push_str(&edited.text);
-        json.push(edited.value);
+        append_json(args, &mut json, &edited.value)?;
     }
     if args.diff {
         if before != after {
@@ -224,17 +230,17 @@ fn one(
     }
     match args.output {
         Output::Yaml => append(&mut result.out, &after),
-        Output::Json => {
-            for value in json.iter().filter(|value| !value.is_null()) {
-                append_json(&mut result.out, value)?;
-            }
-        }
+        Output::Json => result.out.push_str(&json),
         Output::Patch => {}
     }
     Ok(())
 }
 
-fn append_json(out: &mut String, value: &Value) -> anyhow::Result<()> {
+/// As text at once: a value takes ten times as much.
+fn append_json(args: &Args, out: &mut String, value: &Value) -> anyhow::Result<()> {
+    if args.output != Output::Json || value.is_null() {
+        return Ok(());
+    }
     out.push_str(&serde_json::to_string_pretty(value)?);
     out.push('\n');
     Ok(())

@@ -22,7 +22,7 @@ use crate::observe::logs::{self, Format};
 use crate::server::admin::{self, Condition, Readiness};
 use crate::server::limits::Limits;
 use crate::server::listener::Listener;
-use crate::server::routes::{self, App};
+use crate::server::routes::{self, App, DryRun};
 use crate::snapshot::Namespaces;
 use crate::tls::check::{self, Files};
 use crate::tls::issue::Authority;
@@ -47,6 +47,12 @@ pub struct Args {
     /// Where to serve /mutate and /dry-run over HTTPS, as ADDRESS:PORT or :PORT
     #[arg(long, value_name = "ADDRESS", default_value = ":8443", value_parser = address)]
     listen: SocketAddr,
+
+    /// Where to serve /dry-run instead: ADDRESS:PORT, :PORT for 127.0.0.1 alone (a CI job reaches it by
+    /// `kubectl port-forward`), or `off`. It shows anyone who reaches it what a namespace's annotations
+    /// bring, names of Secrets included [default: on the webhook's port]
+    #[arg(long, value_name = "ADDRESS", value_parser = dry_run_listen)]
+    dry_run_listen: Option<DryRunListen>,
 
     /// Where to serve /livez, /readyz and /metrics in the clear
     #[arg(long, value_name = "ADDRESS", default_value = ":8080", value_parser = address)]
@@ -95,6 +101,28 @@ enum LogFormat {
     Text,
 }
 
+#[derive(Debug, Clone, Copy)]
+enum DryRunListen {
+    Off,
+    On(SocketAddr),
+}
+
+/// `:8444` means loopback: what reaches further has to be written out.
+fn dry_run_listen(text: &str) -> Result<DryRunListen, String> {
+    let full = match text.strip_prefix(':') {
+        Some(port) => format!("127.0.0.1:{port}"),
+        None => text.to_owned(),
+    };
+    match full.parse() {
+        _ if text == "off" => Ok(DryRunListen::Off),
+        Ok(address) => Ok(DryRunListen::On(address)),
+        Err(_) => Err(
+            "expected is off, :PORT for 127.0.0.1, or an IP address and a port, like 0.0.0.0:8444"
+                .to_owned(),
+        ),
+    }
+}
+
 /// `:8443` means every address, IPv6 included.
 fn address(text: &str) -> Result<SocketAddr, String> {
     let full = match text.strip_prefix(':') {
@@ -131,6 +159,10 @@ async fn serve(args: &Args) -> anyhow::Result<()> {
     let metrics = Arc::new(Metrics::new());
     let https = bind(args.listen, "--listen").await?;
     let plain = bind(args.admin_listen, "--admin-listen").await?;
+    let dry_run = match args.dry_run_listen {
+        Some(DryRunListen::On(address)) => Some(bind(address, "--dry-run-listen").await?),
+        _ => None,
+    };
     let mut tasks: JoinSet<anyhow::Result<Infallible>> = JoinSet::new();
 
     let slot = certificate(args, &readiness, &metrics, &mut tasks)?;
@@ -177,11 +209,35 @@ async fn serve(args: &Args) -> anyhow::Result<()> {
         "serving"
     );
     let drain = Duration::from_secs(args.drain_seconds);
+    let tls = config::server_config(slot)?;
+    let dry_run = match dry_run {
+        Some(socket) => {
+            tracing::info!(dry_run_listen = %socket.local_addr()?, "serving the dry run");
+            Some(Listener {
+                name: "dry-run",
+                socket,
+                tls: Some(Arc::clone(&tls)),
+                app: routes::dry_run_router(Arc::clone(&app)),
+                // People and pipelines, a handful: they get no memory that the webhook may need.
+                limits: Limits {
+                    connections: 64,
+                    drain: Duration::ZERO,
+                    ..Limits::default()
+                },
+                metrics: Arc::clone(&metrics),
+            })
+        }
+        None => None,
+    };
+    let place = match args.dry_run_listen {
+        None => DryRun::Here,
+        Some(_) => DryRun::NotHere,
+    };
     let webhook = Listener {
         name: "webhook",
         socket: https,
-        tls: Some(config::server_config(slot)?),
-        app: routes::router(app),
+        tls: Some(tls),
+        app: routes::router(app, place),
         limits: Limits {
             drain,
             ..Limits::default()
@@ -201,10 +257,17 @@ async fn serve(args: &Args) -> anyhow::Result<()> {
     };
     let (stop, stopping) = oneshot::channel();
     let (stop_admin, stopping_admin) = oneshot::channel();
+    let (stop_dry_run, stopping_dry_run) = oneshot::channel();
+    let dry_run =
+        dry_run.map(|listener| tokio::spawn(listener.run(told_to_stop(stopping_dry_run))));
     let webhook = tokio::spawn(webhook.run(told_to_stop(stopping)));
     let admin = tokio::spawn(admin.run(told_to_stop(stopping_admin)));
     let result = until_told(&mut tasks).await;
+    drop(stop_dry_run);
     drop(stop);
+    if let Some(dry_run) = dry_run {
+        dry_run.await.context("the dry run's listener failed")?;
+    }
     webhook.await.context("the webhook's listener failed")?;
     // Last, so that the kubelet's probes are answered while the webhook drains.
     drop(stop_admin);

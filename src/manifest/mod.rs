@@ -35,9 +35,9 @@ mod write;
 pub use diff::unified_diff;
 pub use edit::Edited;
 pub use error::{DocumentError, EditError, Error, Fault};
-pub use write::to_yaml;
+pub use write::{to_yaml, to_yaml_within};
 
-use budget::{Account, Budget, Stop};
+use budget::{Account, Budget, Stop, element};
 use serde::de::IgnoredAny;
 use serde_json::Value;
 use split::{Piece, PieceKind};
@@ -102,6 +102,8 @@ pub struct Documents<'a> {
     number: usize,
     limits: Limits,
     budget: Budget,
+    /// What the pieces take.
+    _account: Account,
 }
 
 /// Cuts an input into documents and reads each of them when it is asked for, within `budget` (and not
@@ -118,6 +120,8 @@ pub fn documents<'a>(
     budget: &Budget,
 ) -> Result<Documents<'a>, Error> {
     let pieces = split::pieces(split::text(bytes)?, limits.documents)?;
+    let mut account = budget.account();
+    account.charge(pieces.len() * element::<Piece<'_>>())?;
     Ok(Documents {
         pieces: pieces.into_iter(),
         number: 0,
@@ -126,6 +130,7 @@ pub fn documents<'a>(
             ..*limits
         },
         budget: budget.clone(),
+        _account: account,
     })
 }
 
@@ -308,6 +313,12 @@ impl<'a> Document<'a> {
     #[must_use]
     pub fn format(&self) -> Format {
         self.format
+    }
+
+    /// A new account of the budget that the document was read within, for what is made of it.
+    #[must_use]
+    pub fn account(&self) -> Account {
+        self.account.beside()
     }
 
     /// What kubectl would send; null where the document is empty or holds comments only.

@@ -8,3 +8,5 @@ pub mod routes;
 mod activity;
 mod connection;
 mod dry_run;
+mod dry_run_work;
+mod pool;

@@ -21,11 +21,24 @@ mod support;
 mod harness;
 
 mod alias_bombs;
+mod held_bodies;
+mod hostile_reviews;
+mod many_small;
+mod unread_answers;
 
 use harness::Attack;
 
 /// All attacks, in the order of the table.
-const ALL: &[&Attack] = &[&alias_bombs::ATTACK];
+const ALL: &[&Attack] = &[
+    &alias_bombs::ATTACK,
+    &many_small::ATTACK,
+    &unread_answers::UNREAD,
+    &unread_answers::RESET,
+    &hostile_reviews::ATTACK,
+    &held_bodies::STALLED,
+    &held_bodies::TOGETHER,
+    &held_bodies::CHUNKED,
+];
 
 /// `make attack`: seconds for each in `ATTACK_SECONDS`, those whose name has `ATTACK_ONLY` in it.
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! Each request has a small allowance of its own that needs no pool: an ordinary review fits in it. What is larger takes
 //! its bytes from the pool as they come, and holds those of its answer until they are written. Nobody waits for anybody
-//! who is slower: where the pool is empty, the request that is furthest behind a slow network's pace has to go.
+//! who is slower: where the pool is empty, the slowest of the requests that are behind a slow network's pace has to go.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -89,6 +89,14 @@ impl Held {
     }
 }
 
+impl Held {
+    /// Bytes a second so far.
+    fn rate(&self, now: Instant) -> u64 {
+        let millis = self.moving.map_or(0, |since| (now - since).as_millis());
+        self.moved * 1000 / u64::try_from(millis).unwrap_or(u64::MAX).max(1)
+    }
+}
+
 enum Grown {
     Yes,
     Evicted,
@@ -121,13 +129,16 @@ impl State {
             if wanted <= self.free + leaving {
                 return Grown::Wait(now + GRACE);
             }
-            let latest = self
+            let soonest = self.held.values().filter_map(Held::late_at).min();
+            // Of those that are late, the slowest: who was made to go and came again is not late yet, and
+            // an honest one that is large on a busy machine is.
+            let slowest = self
                 .held
                 .values_mut()
-                .filter_map(|held| Some((held.late_at()?, held)))
-                .min_by_key(|(late, _)| *late);
-            match latest {
-                Some((late, held)) if late <= now => {
+                .filter(|held| held.late_at().is_some_and(|late| late <= now))
+                .min_by_key(|held| held.rate(now));
+            match slowest {
+                Some(held) => {
                     held.shared.evicted.store(true, Ordering::Relaxed);
                     held.shared.told.notify_one();
                     if lock(&held.shared.answer).take().is_some() {
@@ -136,8 +147,7 @@ impl State {
                         leaving += held.bytes;
                     }
                 }
-                Some((late, _)) => return Grown::Wait(late),
-                None => return Grown::Wait(now + GRACE),
+                None => return Grown::Wait(soonest.unwrap_or(now + GRACE)),
             }
         }
     }

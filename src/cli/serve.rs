@@ -159,10 +159,7 @@ async fn serve(args: &Args) -> anyhow::Result<()> {
     let metrics = Arc::new(Metrics::new());
     let https = bind(args.listen, "--listen").await?;
     let plain = bind(args.admin_listen, "--admin-listen").await?;
-    let dry_run = match args.dry_run_listen {
-        Some(DryRunListen::On(address)) => Some(bind(address, "--dry-run-listen").await?),
-        _ => None,
-    };
+    let dry_run = bind_dry_run(args).await?;
     let mut tasks: JoinSet<anyhow::Result<Infallible>> = JoinSet::new();
 
     let slot = certificate(args, &readiness, &metrics, &mut tasks)?;
@@ -211,28 +208,12 @@ async fn serve(args: &Args) -> anyhow::Result<()> {
     let drain = Duration::from_secs(args.drain_seconds);
     let tls = config::server_config(slot)?;
     let dry_run = match dry_run {
-        Some(socket) => {
-            tracing::info!(dry_run_listen = %socket.local_addr()?, "serving the dry run");
-            Some(Listener {
-                name: "dry-run",
-                socket,
-                tls: Some(Arc::clone(&tls)),
-                app: routes::dry_run_router(Arc::clone(&app)),
-                // People and pipelines, a handful: they get no memory that the webhook may need.
-                limits: Limits {
-                    connections: 64,
-                    drain: Duration::ZERO,
-                    ..Limits::default()
-                },
-                metrics: Arc::clone(&metrics),
-            })
-        }
+        Some(socket) => Some(dry_run_listener(socket, &tls, &app, &metrics)?),
         None => None,
     };
-    let place = match args.dry_run_listen {
-        None => DryRun::Here,
-        Some(_) => DryRun::NotHere,
-    };
+    let place = args
+        .dry_run_listen
+        .map_or(DryRun::Here, |_| DryRun::NotHere);
     let webhook = Listener {
         name: "webhook",
         socket: https,
@@ -273,6 +254,36 @@ async fn serve(args: &Args) -> anyhow::Result<()> {
     drop(stop_admin);
     admin.await.context("the admin listener failed")?;
     result
+}
+
+async fn bind_dry_run(args: &Args) -> anyhow::Result<Option<TcpListener>> {
+    match args.dry_run_listen {
+        Some(DryRunListen::On(address)) => Ok(Some(bind(address, "--dry-run-listen").await?)),
+        Some(DryRunListen::Off) | None => Ok(None),
+    }
+}
+
+/// The dry run on a port of its own.
+fn dry_run_listener(
+    socket: TcpListener,
+    tls: &Arc<rustls::ServerConfig>,
+    app: &Arc<App>,
+    metrics: &Arc<Metrics>,
+) -> anyhow::Result<Listener> {
+    tracing::info!(dry_run_listen = %socket.local_addr()?, "serving the dry run");
+    Ok(Listener {
+        name: "dry-run",
+        socket,
+        tls: Some(Arc::clone(tls)),
+        app: routes::dry_run_router(Arc::clone(app)),
+        // People and pipelines, a handful: they get no memory that the webhook may need.
+        limits: Limits {
+            connections: 64,
+            drain: Duration::ZERO,
+            ..Limits::default()
+        },
+        metrics: Arc::clone(metrics),
+    })
 }
 
 /// The annotation and its value that ask for the helper binary.

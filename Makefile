@@ -173,14 +173,7 @@ attack:
 	.ci/needs build
 	echo "Building with optimizations (5 minutes in a fresh clone), then each attack in tests/attack on a server of its own,"
 	echo "on 127.0.0.1, for $${ATTACK_SECONDS:-20} s. It fails where memory, a good review or a probe is not within its bound."
-	$(CARGO) test --release --locked --test attack -- --ignored --nocapture
-
-# ATTACK_SECONDS of each attack, and ATTACK_ONLY those with this in their name.
-attack:
-	.ci/needs build
-	echo "Building with optimizations (5 minutes in a fresh clone), then each attack in tests/attack on a server of its own,"
-	echo "on 127.0.0.1, for $${ATTACK_SECONDS:-20} s. It fails where memory, a good review or a probe is not within its bound."
-	$(CARGO) test --release --locked --test attack -- --ignored --nocapture
+	$(CARGO) test --release --locked --test attack -- --ignored --nocapture all_attacks
 
 cluster:
 	echo "The control plane for the tests: etcd, kube-apiserver, kubectl and kube-controller-manager of one Kubernetes"

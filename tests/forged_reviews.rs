@@ -14,7 +14,7 @@ use axum::body::Body;
 use axum::http::Request;
 use serde_json::{Value, json};
 use silkroll::engine::Settings;
-use silkroll::server::routes::{App, router};
+use silkroll::server::routes::{App, DryRun, router};
 use silkroll::snapshot::Namespaces;
 use support::{deployment, review};
 use tower::ServiceExt as _;
@@ -74,7 +74,10 @@ async fn only_a_namespace_that_exists_and_opted_in_is_noted_for_the_helper() {
             .header("content-type", "application/json")
             .body(Body::from(review.to_string()))
             .unwrap();
-        let response = router(Arc::clone(&app)).oneshot(request).await.unwrap();
+        let response = router(Arc::clone(&app), DryRun::Here)
+            .oneshot(request)
+            .await
+            .unwrap();
         assert_eq!(response.status(), 200);
         let all = app.asked.all();
         assert_eq!(!all.is_empty(), noted, "{namespace:?}, {dry_run}: {all:?}");

@@ -73,7 +73,8 @@ fn inject(text: &String) {
     for document in documents {
         let document = document.unwrap();
         let mut operations = Vec::new();
-        for item in run.decide(document.value()) {
+        let mut account = document.account();
+        for item in run.decide(document.value(), &mut account).unwrap() {
             assert_eq!(item.decision.outcome.code(), "injected");
             operations.extend(item.patch_in_document().unwrap().0);
         }

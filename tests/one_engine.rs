@@ -24,6 +24,7 @@ use serde_json::{Value, json};
 use served::{Served, Shared};
 use silkroll::admission::manifests::{Known, Run};
 use silkroll::engine::Settings;
+use silkroll::manifest::budget::{Budget, Stop};
 use silkroll::snapshot::Namespaces;
 use support::generate::{namespace, workload};
 use support::review;
@@ -95,7 +96,10 @@ fn every_door_gives_the_same_patch() {
     };
     let engine: Vec<String> = objects
         .iter()
-        .flat_map(|object| run.decide(object))
+        .flat_map(|object| {
+            let budget = Budget::new(1 << 30, Stop::default());
+            run.decide(object, &mut budget.account()).unwrap()
+        })
         .map(|item| item.decision.patch.unwrap_or_else(|| "[]".to_owned()))
         .collect();
     assert_eq!(engine, webhook);

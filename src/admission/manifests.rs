@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::engine::{Ask, Decision, Kind, NamespaceView, Object, Reason, Settings, decide};
 use crate::manifest::Warning;
+use crate::manifest::budget::{Account, Excess, element, text};
 use crate::policy::{PREFIX, cut};
 use crate::snapshot::{NamespaceEntry, Namespaces};
 use crate::text::shown;
@@ -194,12 +195,14 @@ fn directive(value: &Value) -> Option<&str> {
 }
 
 impl Run {
-    /// Decides on every object of a document; Lists are opened.
-    #[must_use]
-    pub fn decide(&self, document: &Value) -> Vec<Item> {
+    /// Decides on every object of a document; Lists are opened. What the items take is charged.
+    ///
+    /// # Errors
+    /// As [`Account::charge`].
+    pub fn decide(&self, document: &Value, account: &mut Account) -> Result<Vec<Item>, Excess> {
         let mut items = Vec::new();
-        self.collect(document, String::new(), ("", ""), &mut items);
-        items
+        self.collect(document, String::new(), ("", ""), account, &mut items)?;
+        Ok(items)
     }
 
     fn collect<'v>(
@@ -207,13 +210,14 @@ impl Run {
         value: &'v Value,
         path: String,
         implied: (&'v str, &'v str),
+        account: &mut Account,
         items: &mut Vec<Item>,
-    ) {
+    ) -> Result<(), Excess> {
         if value.is_null() {
-            return;
+            return account.go_on();
         }
-        let text = |name: &str| value[name].as_str().unwrap_or_default();
-        let (api_version, kind) = match (text("apiVersion"), text("kind")) {
+        let named = |name: &str| value[name].as_str().unwrap_or_default();
+        let (api_version, kind) = match (named("apiVersion"), named("kind")) {
             ("", "") => implied,
             named => named,
         };
@@ -226,40 +230,54 @@ impl Run {
                 (api_version, of)
             };
             for (at, item) in list.iter().enumerate() {
-                self.collect(item, format!("{path}/items/{at}"), implied, items);
+                let path = format!("{path}/items/{at}");
+                self.collect(item, path, implied, account, items)?;
             }
-            return;
+            return Ok(());
         }
         let metadata = &value["metadata"];
         let named = |name: &str| metadata[name].as_str().filter(|text| !text.is_empty());
         let namespace = named("namespace").unwrap_or(&self.namespace);
+        let name = named("name").or(named("generateName")).unwrap_or_default();
+        let texts = [api_version, kind, namespace, name, &path];
+        let texts: usize = texts.map(str::len).into_iter().map(text).sum();
+        account.charge(element::<Item>() + texts)?;
+        let decision = match Kind::of(api_version, kind) {
+            Some(kind) => self.workload(kind, namespace, value, account)?,
+            None => Decision::skipped(Reason::OtherKind),
+        };
+        account.charge(size_of_decision(&decision))?;
         items.push(Item {
             api_version: api_version.to_owned(),
             kind: kind.to_owned(),
             namespace: namespace.to_owned(),
-            name: named("name")
-                .or(named("generateName"))
-                .unwrap_or_default()
-                .to_owned(),
+            name: name.to_owned(),
             path,
-            decision: match Kind::of(api_version, kind) {
-                Some(kind) => self.workload(kind, namespace, value),
-                None => Decision::skipped(Reason::OtherKind),
-            },
+            decision,
         });
+        Ok(())
     }
 
-    fn workload(&self, kind: Kind, namespace: &str, value: &Value) -> Decision {
+    fn workload(
+        &self,
+        kind: Kind,
+        namespace: &str,
+        value: &Value,
+        account: &mut Account,
+    ) -> Result<Decision, Excess> {
         if let Some(why) = not_text(value) {
-            return Decision::rejected(Reason::InvalidAnnotation, &why);
+            return Ok(Decision::rejected(Reason::InvalidAnnotation, &why));
         }
         if let Some(why) = patch(kind, value) {
-            return Decision::rejected(Reason::Malformed, &why);
+            return Ok(Decision::rejected(Reason::Malformed, &why));
         }
-        let text = value.to_string();
-        let object: Object<'_> = match serde_json::from_str(&text) {
+        let mut beside = account.beside();
+        let json = to_json_within(value, &mut beside)?;
+        // The engine keeps slices of it: the smallest element takes two bytes here and a slice there.
+        beside.charge(json.len() * SLICES)?;
+        let object: Object<'_> = match serde_json::from_str(&json) {
             Ok(object) => object,
-            Err(error) => return malformed(kind, &error.to_string()),
+            Err(error) => return Ok(malformed(kind, &error.to_string())),
         };
         let entry = match &self.known {
             Known::All => None,
@@ -276,10 +294,48 @@ impl Run {
             explain: true,
         });
         if decision.reason == Reason::Malformed {
-            return malformed(kind, &decision.warnings.join("; "));
+            return Ok(malformed(kind, &decision.warnings.join("; ")));
         }
-        decision
+        Ok(decision)
     }
+}
+
+/// Bytes that the engine's view of an object takes for each byte of its JSON, as real objects have it: what is smaller
+/// than its own slice is rare in them, and [`crate::engine`] bounds lists of such.
+const SLICES: usize = 2;
+
+fn size_of_decision(decision: &Decision) -> usize {
+    let words = decision.warnings.iter().chain(&decision.denial);
+    let words: usize = words.map(|words| 24 + text(words.len())).sum();
+    let steps = decision
+        .steps
+        .iter()
+        .map(|step| size_of_val(step) + text(step.text.len()) + text(step.container.len()));
+    let patch = decision.patch.as_ref().map_or(0, |patch| text(patch.len()));
+    words + steps.sum::<usize>() + patch
+}
+
+/// A value as JSON, charged before it is written.
+///
+/// # Errors
+/// As [`Account::charge`].
+pub fn to_json_within(value: &Value, account: &mut Account) -> Result<String, Excess> {
+    struct Count(usize);
+    impl std::io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    // Values have no way to fail.
+    let _ = serde_json::to_writer(&mut count, value);
+    // A text that grows doubles, and holds old and new while it moves.
+    account.charge(2 * count.0)?;
+    Ok(value.to_string())
 }
 
 /// The webhook leaves such an object alone and the API server refuses it; whoever has the file at

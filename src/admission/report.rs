@@ -33,13 +33,13 @@ pub struct Entry<'a> {
     /// The JSON patch byte for byte as the webhook answers it; null where there is none.
     patch: Option<&'a RawValue>,
     /// The object with the patch applied.
-    object: Value,
+    object: &'a Value,
 }
 
 impl<'a> Entry<'a> {
     /// Describes one object; `object` is the patched one.
     #[must_use]
-    pub fn new(item: &'a Item, document: usize, line: usize, object: Value) -> Self {
+    pub fn new(item: &'a Item, document: usize, line: usize, object: &'a Value) -> Self {
         let decision = &item.decision;
         Self {
             document,

@@ -15,6 +15,7 @@ use crate::admission::fail_on::{FailOn, Trouble};
 use crate::admission::manifests::{Item, Known, Run, not_a_manifest, tell_with_workload};
 use crate::admission::report::words;
 use crate::engine::{Outcome, Reason};
+use crate::manifest::budget::{Budget, Stop};
 use crate::manifest::{self, Limits, unified_diff};
 use crate::policy::{cut, visible};
 
@@ -191,12 +192,14 @@ fn one(
     report: &mut dyn Write,
 ) -> anyhow::Result<()> {
     let text = manifest::as_text(bytes);
-    let documents = match manifest::read(&text, &Limits::default()) {
+    let limits = Limits::default();
+    let budget = Budget::new(limits.memory, Stop::default());
+    let documents = match manifest::documents(&text, &limits, &budget) {
         Ok(documents) => documents,
         Err(error) => return Ok(result.unreadable(name, &error, report)?),
     };
     let (mut before, mut after) = (String::new(), String::new());
-    let mut json = Vec::new();
+    let mut json = String::new();
     let fail_on: FailOn = args.fail_on.iter().copied().collect();
     for document in documents {
         let document = match document {
@@ -222,7 +225,10 @@ fn one(
             }
             continue;
         }
-        let mut items = run.decide(document.value());
+        let mut account = document.account();
+        let mut items = run
+            .decide(document.value(), &mut account)
+            .with_context(|| format!("{name}: document {}", document.number()))?;
         if !tell_with_workload(&mut items, document.warnings()) {
             for warning in document.warnings() {
                 let text = format!("{name}: document {}: {warning}", document.number());
@@ -248,7 +254,7 @@ fn one(
         before.push_str(document.text());
         if operations.is_empty() {
             after.push_str(document.text());
-            json.push(document.value().clone());
+            append_json(args, &mut json, document.value())?;
             continue;
         }
         let edited = document
@@ -262,7 +268,7 @@ fn one(
             )?;
         }
         after.push_str(&edited.text);
-        json.push(edited.value);
+        append_json(args, &mut json, &edited.value)?;
     }
     if args.diff {
         if before != after {
@@ -272,17 +278,17 @@ fn one(
     }
     match args.output {
         Output::Yaml => append(&mut result.out, &after),
-        Output::Json => {
-            for value in json.iter().filter(|value| !value.is_null()) {
-                append_json(&mut result.out, value)?;
-            }
-        }
+        Output::Json => result.out.push_str(&json),
         Output::Patch => {}
     }
     Ok(())
 }
 
-fn append_json(out: &mut String, value: &Value) -> anyhow::Result<()> {
+/// As text at once: a value takes ten times as much.
+fn append_json(args: &Args, out: &mut String, value: &Value) -> anyhow::Result<()> {
+    if args.output != Output::Json || value.is_null() {
+        return Ok(());
+    }
     out.push_str(&serde_json::to_string_pretty(value)?);
     out.push('\n');
     Ok(())

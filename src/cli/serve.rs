@@ -21,7 +21,7 @@ use crate::observe::logs::{self, Format};
 use crate::server::admin::{self, Readiness};
 use crate::server::limits::Limits;
 use crate::server::listener::{BACKLOG, Listener};
-use crate::server::routes::{self, App};
+use crate::server::routes::{self, App, DryRun};
 use crate::snapshot::Namespaces;
 use crate::tls::check::{self, Files};
 use crate::tls::issue::Authority;
@@ -48,6 +48,12 @@ pub struct Args {
     /// Where to serve /mutate and /dry-run over HTTPS, as ADDRESS:PORT or :PORT
     #[arg(long, value_name = "ADDRESS", default_value = ":8443", value_parser = address)]
     listen: SocketAddr,
+
+    /// Where to serve /dry-run instead: ADDRESS:PORT, :PORT for 127.0.0.1 alone (a CI job reaches it by
+    /// `kubectl port-forward`), or `off`. It shows anyone who reaches it what a namespace's annotations
+    /// bring, names of Secrets included [default: on the webhook's port]
+    #[arg(long, value_name = "ADDRESS", value_parser = dry_run_listen)]
+    dry_run_listen: Option<DryRunListen>,
 
     /// Where to serve /livez, /readyz and /metrics in the clear
     #[arg(long, value_name = "ADDRESS", default_value = ":8080", value_parser = address)]
@@ -98,6 +104,28 @@ enum LogFormat {
     Text,
 }
 
+#[derive(Debug, Clone, Copy)]
+enum DryRunListen {
+    Off,
+    On(SocketAddr),
+}
+
+/// `:8444` means loopback: what reaches further has to be written out.
+fn dry_run_listen(text: &str) -> Result<DryRunListen, String> {
+    let full = match text.strip_prefix(':') {
+        Some(port) => format!("127.0.0.1:{port}"),
+        None => text.to_owned(),
+    };
+    match full.parse() {
+        _ if text == "off" => Ok(DryRunListen::Off),
+        Ok(address) => Ok(DryRunListen::On(address)),
+        Err(_) => Err(
+            "expected is off, :PORT for 127.0.0.1, or an IP address and a port, like 0.0.0.0:8444"
+                .to_owned(),
+        ),
+    }
+}
+
 /// `:8443` means every address, IPv6 included.
 fn address(text: &str) -> Result<SocketAddr, String> {
     let full = match text.strip_prefix(':') {
@@ -143,6 +171,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 const WEBHOOK: &str = "the webhook's listener";
 const ADMIN: &str = "the admin listener";
+const DRY_RUN: &str = "the dry run's listener";
 
 async fn serve(args: &Args, metrics: Arc<Metrics>) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::new()?;
@@ -178,8 +207,8 @@ async fn serve(args: &Args, metrics: Arc<Metrics>) -> anyhow::Result<ExitCode> {
 /// What runs, and how it is told to stop: by dropping the senders.
 struct Running {
     tasks: Tasks,
-    stop_webhook: oneshot::Sender<()>,
-    stop_admin: oneshot::Sender<()>,
+    /// In the order in which they end.
+    listeners: Vec<(&'static str, oneshot::Sender<()>)>,
 }
 
 /// Lets the listeners drain and end; with the error for which it all ends, where there is one.
@@ -189,16 +218,14 @@ async fn end(
 ) -> anyhow::Result<()> {
     let Running {
         mut tasks,
-        stop_webhook,
-        stop_admin,
+        listeners,
     } = running;
     let mut ended = vec![];
     let mut first = failed.map(|(name, error)| {
         ended.push(name);
         error
     });
-    // The admin listener goes last, so that the kubelet's probes are answered while the webhook drains.
-    for (name, stop) in [(WEBHOOK, stop_webhook), (ADMIN, stop_admin)] {
+    for (name, stop) in listeners {
         drop(stop);
         while !ended.contains(&name) {
             let task = tasks.next().await;
@@ -221,6 +248,7 @@ async fn start(args: &Args, metrics: Arc<Metrics>) -> anyhow::Result<Running> {
     let readiness = Readiness::default();
     let https = bind(args.listen, "--listen")?;
     let plain = bind(args.admin_listen, "--admin-listen")?;
+    let dry_run = bind_dry_run(args)?;
     let mut tasks = Tasks::default();
 
     let slot = certificate(args, &readiness, &metrics, &mut tasks)?;
@@ -267,11 +295,19 @@ async fn start(args: &Args, metrics: Arc<Metrics>) -> anyhow::Result<Running> {
         "serving"
     );
     let defaults = Limits::default();
+    let tls = config::server_config(slot)?;
+    let dry_run = match dry_run {
+        Some(socket) => Some(dry_run_listener(socket, &tls, &app, &metrics)?),
+        None => None,
+    };
+    let place = args
+        .dry_run_listen
+        .map_or(DryRun::Here, |_| DryRun::NotHere);
     let webhook = Listener {
         name: "webhook",
         socket: https,
-        tls: Some(config::server_config(slot)?),
-        app: routes::router(app),
+        tls: Some(tls),
+        app: routes::router(app, place),
         limits: Limits {
             connections: connections(defaults.connections),
             drain: Duration::from_secs(args.drain_seconds),
@@ -287,15 +323,15 @@ async fn start(args: &Args, metrics: Arc<Metrics>) -> anyhow::Result<Running> {
         limits: Limits::admin(),
         metrics,
     };
-    let (stop_webhook, stopping) = oneshot::channel();
-    tasks.spawn(WEBHOOK, async { Ok(webhook.run(told(stopping)).await?) });
-    let (stop_admin, stopping) = oneshot::channel();
-    tasks.spawn(ADMIN, async { Ok(admin.run(told(stopping)).await?) });
-    Ok(Running {
-        tasks,
-        stop_webhook,
-        stop_admin,
-    })
+    let mut listeners = vec![];
+    // The admin listener goes last, so that the kubelet's probes are answered while the webhook drains.
+    let all = dry_run.map(|listener| (DRY_RUN, listener)).into_iter();
+    for (name, listener) in all.chain([(WEBHOOK, webhook), (ADMIN, admin)]) {
+        let (stop, stopping) = oneshot::channel();
+        tasks.spawn(name, async { Ok(listener.run(told(stopping)).await?) });
+        listeners.push((name, stop));
+    }
+    Ok(Running { tasks, listeners })
 }
 
 /// Nothing is ever sent: the sender being dropped is the signal.
@@ -333,6 +369,36 @@ fn open_files(limits: &str) -> Option<usize> {
         .lines()
         .find_map(|line| line.strip_prefix("Max open files"))?;
     line.split_whitespace().next()?.parse().ok()
+}
+
+fn bind_dry_run(args: &Args) -> anyhow::Result<Option<TcpListener>> {
+    match args.dry_run_listen {
+        Some(DryRunListen::On(address)) => Ok(Some(bind(address, "--dry-run-listen")?)),
+        Some(DryRunListen::Off) | None => Ok(None),
+    }
+}
+
+/// The dry run on a port of its own.
+fn dry_run_listener(
+    socket: TcpListener,
+    tls: &Arc<rustls::ServerConfig>,
+    app: &Arc<App>,
+    metrics: &Arc<Metrics>,
+) -> anyhow::Result<Listener> {
+    tracing::info!(dry_run_listen = %socket.local_addr()?, "serving the dry run");
+    Ok(Listener {
+        name: "dry-run",
+        socket,
+        tls: Some(Arc::clone(tls)),
+        app: routes::dry_run_router(Arc::clone(app)),
+        // People and pipelines, a handful: they get no memory that the webhook may need.
+        limits: Limits {
+            connections: 64,
+            drain: Duration::ZERO,
+            ..Limits::default()
+        },
+        metrics: Arc::clone(metrics),
+    })
 }
 
 /// The annotation and its value that ask for the helper binary.
@@ -498,11 +564,8 @@ mod tests {
                 } else {
                     None
                 };
-                let running = Running {
-                    tasks,
-                    stop_webhook,
-                    stop_admin,
-                };
+                let listeners = vec![(WEBHOOK, stop_webhook), (ADMIN, stop_admin)];
+                let running = Running { tasks, listeners };
                 let result = end(running, failed).await;
                 assert_eq!(
                     result.err().map(|error| format!("{error:#}")).as_deref(),

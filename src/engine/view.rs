@@ -242,6 +242,40 @@ pub(super) struct Container<'a> {
     pub(super) rest: Members<'a>,
 }
 
+/// Bytes of a pod template that is read. The API server takes requests of 3 MiB, and its binary form is
+/// shorter than JSON. What is read of a template may be 20 times as large: each element of a list is a
+/// slice.
+const MOST_BYTES: usize = 4 << 20;
+
+/// Containers that are read: each takes more than a hundred times the two bytes that it may have.
+const MOST_CONTAINERS: usize = 16_384;
+
+struct Containers<'a>(Vec<Container<'a>>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Containers<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ContainersVisitor;
+        impl<'de> Visitor<'de> for ContainersVisitor {
+            type Value = Containers<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a sequence")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+                let mut all = Vec::new();
+                while let Some(container) = seq.next_element()? {
+                    if all.len() == MOST_CONTAINERS {
+                        let what = format!("there are more than {MOST_CONTAINERS} containers");
+                        return Err(de::Error::custom(what));
+                    }
+                    all.push(container);
+                }
+                Ok(Containers(all))
+            }
+        }
+        deserializer.deserialize_seq(ContainersVisitor)
+    }
+}
+
 /// Implements `Deserialize` for an object: named members are read into fields, the others kept in
 /// order. A member that comes twice is an error: which one would count is anybody's guess.
 macro_rules! object {
@@ -301,7 +335,7 @@ object!(TemplateMeta, "the template's metadata", |it, map, seen| {
 object!(PodSpec, "a pod's spec", |it, map, seen| {
     "terminationGracePeriodSeconds" => it.grace = Some(map.next_value()?),
     "volumes" => it.volumes = map.next_value()?,
-    "containers" => it.containers = map.next_value::<Option<Vec<Container<'de>>>>()?.unwrap_or_default(),
+    "containers" => it.containers = map.next_value::<Option<Containers<'de>>>()?.map(|all| all.0).unwrap_or_default(),
 }, None);
 
 object!(Container, "a container", |it, map, seen| {
@@ -360,6 +394,11 @@ impl<'de: 'a, 'a> Deserialize<'de> for Annotations<'a> {
 impl<'a> Template<'a> {
     /// Reads a template from its slice.
     pub(super) fn read(raw: &'a RawValue) -> Result<Self, serde_json::Error> {
+        let bytes = raw.get().len();
+        if bytes > MOST_BYTES {
+            let what = format!("the template has {bytes} bytes, at most {MOST_BYTES} are read");
+            return Err(de::Error::custom(what));
+        }
         serde_json::from_str(raw.get())
     }
 

@@ -26,6 +26,9 @@ pub enum Error {
         /// Of the byte, counted from 1.
         line: usize,
     },
+    /// More memory or time than there is for the input.
+    #[error(transparent)]
+    Excess(#[from] Excess),
     /// More documents than [`Limits::documents`](super::Limits::documents).
     #[error("the input holds more than {limit} documents: split it into several files")]
     TooManyDocuments {

@@ -49,9 +49,9 @@ pub use edit::{Edited, Rewritten};
 pub use error::{DocumentError, EditError, Error, Fault};
 pub use stray::{as_text, restored};
 pub use warning::Warning;
-pub use write::to_yaml;
+pub use write::{to_yaml, to_yaml_within};
 
-use budget::{Account, Budget, Stop};
+use budget::{Account, Budget, Stop, element};
 use serde::de::IgnoredAny;
 use serde_json::Value;
 use split::{Piece, PieceKind};
@@ -118,6 +118,8 @@ pub struct Documents<'a> {
     number: usize,
     limits: Limits,
     budget: Budget,
+    /// What the pieces take.
+    _account: Account,
 }
 
 /// Cuts an input into documents and reads each of them when it is asked for, within `budget` (and not
@@ -134,6 +136,8 @@ pub fn documents<'a>(
     budget: &Budget,
 ) -> Result<Documents<'a>, Error> {
     let pieces = split::pieces(split::text(bytes)?, limits.documents)?;
+    let mut account = budget.account();
+    account.charge(pieces.len() * element::<Piece<'_>>())?;
     Ok(Documents {
         pieces: pieces.into_iter(),
         number: 0,
@@ -142,6 +146,7 @@ pub fn documents<'a>(
             ..*limits
         },
         budget: budget.clone(),
+        _account: account,
     })
 }
 
@@ -335,6 +340,12 @@ impl<'a> Document<'a> {
     #[must_use]
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
+    }
+
+    /// A new account of the budget that the document was read within, for what is made of it.
+    #[must_use]
+    pub fn account(&self) -> Account {
+        self.account.beside()
     }
 
     /// What kubectl would send; null where the document is empty or holds comments only.

@@ -1,5 +1,6 @@
 //! Values as YAML that every reader understands alike, YAML 1.1 or 1.2.
 
+use super::budget::{Account, Excess};
 use super::scalar::{self, Meaning};
 use serde_json::{Map, Value};
 use std::fmt::Write as _;
@@ -31,6 +32,44 @@ pub fn to_yaml(value: &Value) -> String {
         .unwrap_or_else(|| block(value, 0, Style::default()));
     text.push('\n');
     text
+}
+
+/// The same within a budget: nesting indents every line, so that a text may be a hundred times its value.
+///
+/// # Errors
+/// As [`Account::charge`]. What is charged stays charged: the text and its pieces while it is put together.
+pub fn to_yaml_within(value: &Value, account: &mut Account) -> Result<String, Excess> {
+    charge(value, 0, account)?;
+    Ok(to_yaml(value))
+}
+
+/// Each line at its longest, twice: pieces are put together into larger ones.
+fn charge(value: &Value, indent: usize, account: &mut Account) -> Result<(), Excess> {
+    let text = |text: &str| {
+        let (mut bytes, mut lines) = (2, 1);
+        for c in text.chars() {
+            lines += usize::from(c == '\n');
+            // As an escape: `\u` and four digits, or one more byte.
+            bytes += match c {
+                ' '..='~' if !matches!(c, '"' | '\\') => 1,
+                _ => 6,
+            };
+        }
+        bytes + lines * (indent + 1)
+    };
+    match value {
+        // The longest number.
+        Value::Null | Value::Bool(_) | Value::Number(_) => account.charge(2 * 24),
+        Value::String(string) => account.charge(2 * text(string)),
+        Value::Array(items) => items.iter().try_for_each(|item| {
+            account.charge(2 * (indent + 3))?;
+            charge(item, indent + 2, account)
+        }),
+        Value::Object(members) => members.iter().try_for_each(|(key, value)| {
+            account.charge(2 * (indent + 3 + text(key)))?;
+            charge(value, indent + 2, account)
+        }),
+    }
 }
 
 /// A value that fits behind a key or a dash, in its line.

@@ -9,5 +9,7 @@ mod activity;
 mod connection;
 mod door;
 mod dry_run;
+mod dry_run_work;
 mod exchange;
 mod places;
+mod pool;

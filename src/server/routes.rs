@@ -5,16 +5,15 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
-use bytes::BytesMut;
-use http_body_util::BodyExt as _;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use axum::routing::{any, post};
+use tokio::sync::Semaphore;
 
+use super::pool::{ALLOWANCE, Place, Pool, Unread};
 use crate::admission::manifests::{Known, view_of};
 use crate::admission::{MAX_BODY, Review, answer};
 use crate::engine::{Decision, NamespaceView, Settings};
@@ -35,10 +34,10 @@ const BODY: Duration = Duration::from_secs(5);
 /// connections that there are, so that `/mutate` always finds one.
 const DRY_RUNS: usize = 32;
 
-/// Bytes of bodies held at once for `/mutate`, in KiB: more wait for their turn. Eight of the largest.
-const MUTATE_KIB: usize = 8 * MAX_BODY / 1024;
+/// Bytes beyond the allowances of bodies and answers of `/mutate`: three of the largest.
+const MUTATE_POOL: usize = 3 * MAX_BODY;
 /// The same for `/dry-run`, of its own so that its load cannot starve `/mutate`.
-const DRY_RUN_KIB: usize = 2 * MAX_BODY / 1024;
+const DRY_RUN_POOL: usize = 4 * MAX_BODY;
 
 /// The longest name in the log, in characters: no object of a cluster has a longer one.
 const NAME: usize = 253;
@@ -56,9 +55,12 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// Namespaces whose pods mount the helper binary.
     pub asked: Arc<Asked>,
-    mutate_bytes: Semaphore,
-    dry_run_bytes: Semaphore,
-    pub(super) dry_run_places: Semaphore,
+    mutate_pool: Arc<Pool>,
+    /// Reviews beyond the allowance are decided one at a time: what the engine holds of one may be
+    /// ten times its body.
+    large: Arc<Semaphore>,
+    pub(super) dry_run_pool: Arc<Pool>,
+    pub(super) dry_run_places: Arc<Semaphore>,
     pub(super) dry_runs: Arc<Semaphore>,
 }
 
@@ -66,17 +68,18 @@ impl App {
     /// What the routes need, and their budgets.
     #[must_use]
     pub fn new(settings: Settings, namespaces: Arc<Namespaces>, metrics: Arc<Metrics>) -> Self {
-        // One core is left to `/mutate`, where there are two.
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self {
             settings: ArcSwap::from_pointee(settings),
             namespaces,
             metrics,
             asked: Arc::default(),
-            mutate_bytes: Semaphore::new(MUTATE_KIB),
-            dry_run_bytes: Semaphore::new(DRY_RUN_KIB),
-            dry_run_places: Semaphore::new(DRY_RUNS),
-            dry_runs: Arc::new(Semaphore::new(cores.saturating_sub(1).max(1))),
+            mutate_pool: Pool::new(MUTATE_POOL),
+            large: Arc::new(Semaphore::new(1)),
+            dry_run_pool: Pool::new(DRY_RUN_POOL),
+            dry_run_places: Arc::new(Semaphore::new(DRY_RUNS)),
+            // One at a time, however many processors there are: that bounds their memory and their
+            // share of the time.
+            dry_runs: Arc::new(Semaphore::new(1)),
         }
     }
 
@@ -85,24 +88,49 @@ impl App {
     }
 }
 
-/// The routes of the HTTPS port.
-pub fn router(app: Arc<App>) -> Router {
-    Router::new()
-        .route("/mutate", post(mutate))
-        .route("/dry-run", post(super::dry_run::dry_run))
-        .fallback(|| async {
-            (
-                StatusCode::NOT_FOUND,
-                "not found; there are POST /mutate and POST /dry-run here\n",
-            )
-        })
-        .method_not_allowed_fallback(|| async {
+/// Where `/dry-run` is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DryRun {
+    /// On the webhook's port.
+    Here,
+    /// On a listener of its own, or nowhere.
+    NotHere,
+}
+
+/// The routes of the webhook's port.
+pub fn router(app: Arc<App>, dry_run: DryRun) -> Router {
+    let router = Router::new().route("/mutate", post(mutate));
+    let there_are = match dry_run {
+        DryRun::Here => "there are POST /mutate and POST /dry-run here",
+        DryRun::NotHere => "there is POST /mutate here",
+    };
+    let router = match dry_run {
+        DryRun::Here => router.route("/dry-run", post(super::dry_run::dry_run)),
+        DryRun::NotHere => {
+            router.route("/dry-run", any(async || (StatusCode::NOT_FOUND, ELSEWHERE)))
+        }
+    };
+    only(router, there_are).with_state(app)
+}
+
+/// The routes of the listener that serves the dry run alone.
+pub fn dry_run_router(app: Arc<App>) -> Router {
+    let router = Router::new().route("/dry-run", post(super::dry_run::dry_run));
+    only(router, "there is POST /dry-run here").with_state(app)
+}
+
+const ELSEWHERE: &str = "not found; whoever runs Silkroll has taken the dry run from this port (serve --dry-run-listen)\n";
+
+/// What is answered to all other requests.
+fn only(router: Router<Arc<App>>, there_are: &'static str) -> Router<Arc<App>> {
+    router
+        .fallback(async move || (StatusCode::NOT_FOUND, format!("not found; {there_are}\n")))
+        .method_not_allowed_fallback(async || {
             (
                 StatusCode::METHOD_NOT_ALLOWED,
                 "only POST is allowed here\n",
             )
         })
-        .with_state(app)
 }
 
 /// A request that is not answered: why as a code for the metric, and as a sentence.
@@ -131,23 +159,83 @@ async fn mutate(State(app): State<Arc<App>>, request: Request) -> Response {
     if let Err(refused) = json_only(&parts.headers) {
         return refused.respond(&app);
     }
-    let (body, _held) = match read(&parts.headers, body, &app.mutate_bytes).await {
-        Ok(read) => read,
+    let place = app.mutate_pool.place();
+    let body = match read(&parts.headers, body, &place).await {
+        Ok(body) => body,
         Err(refused) => return refused.respond(&app),
     };
-    let review = match Review::read(&body) {
-        Ok(review) => review,
-        Err(refusal) => {
-            let refused = Refused {
-                status: StatusCode::BAD_REQUEST,
-                why: "not-a-review",
-                message: refusal.message,
-            };
-            return refused.respond(&app);
-        }
+    let (answer, place) = match decide(&app, body, place, started).await {
+        Ok(decided) => decided,
+        Err(refused) => return refused.respond(&app),
     };
+    match place.answer(answer).await {
+        Ok(body) => ([(CONTENT_TYPE, "application/json")], body).into_response(),
+        Err(unread) => refusal(&unread).respond(&app),
+    }
+}
+
+/// Decides on a review, which is read anew after its namespace was waited for: bodies are bounded,
+/// and what is read of one may be far larger.
+async fn decide(
+    app: &Arc<App>,
+    mut body: Vec<u8>,
+    mut place: Place,
+    started: Instant,
+) -> Result<(Vec<u8>, Place), Refused> {
+    let mut waited = false;
+    loop {
+        let decided = if body.len() <= ALLOWANCE {
+            try_decide(app, &body, waited, started)?
+        } else {
+            let turn = Arc::clone(&app.large).acquire_owned().await;
+            let turn = turn.map_err(|_| failed())?;
+            let app = Arc::clone(app);
+            // Off the threads that answer the small ones. Turn and place go with the work: a client
+            // that goes away frees nothing before the work has ended.
+            let work = tokio::task::spawn_blocking(move || {
+                let decided = try_decide(&app, &body, waited, started);
+                drop(turn);
+                (body, place, decided)
+            });
+            let (same_body, same_place, decided) = work.await.map_err(|_| failed())?;
+            (body, place) = (same_body, same_place);
+            decided?
+        };
+        match decided {
+            Decided::Answer(answer) => return Ok((answer, place)),
+            Decided::Wait(name) => {
+                app.namespaces.wait_for(&name, NAMESPACE_WAIT).await;
+                waited = true;
+            }
+        }
+    }
+}
+
+fn failed() -> Refused {
+    Refused {
+        status: StatusCode::INTERNAL_SERVER_ERROR,
+        why: "panic",
+        message: "silkroll failed inside: its log has the details".to_owned(),
+    }
+}
+
+enum Decided {
+    Answer(Vec<u8>),
+    /// The namespace is not known yet.
+    Wait(String),
+}
+
+fn try_decide(app: &App, body: &[u8], waited: bool, started: Instant) -> Result<Decided, Refused> {
+    let review = Review::read(body).map_err(|refusal| Refused {
+        status: StatusCode::BAD_REQUEST,
+        why: "not-a-review",
+        message: refusal.message,
+    })?;
     let entry = match review.namespace_needed() {
-        Some(name) => app.namespaces.wait_for(name, NAMESPACE_WAIT).await,
+        Some(name) => match app.namespaces.get(name) {
+            None if !waited => return Ok(Decided::Wait(name.to_owned())),
+            entry => entry,
+        },
         None => None,
     };
     let view = entry.as_deref().map_or(NamespaceView::Unknown, view_of);
@@ -165,8 +253,7 @@ async fn mutate(State(app): State<Arc<App>>, request: Request) -> Response {
         decision.reason.code(),
         started.elapsed(),
     );
-    let answer = answer(&review.uid.0, &decision);
-    ([(CONTENT_TYPE, "application/json")], answer).into_response()
+    Ok(Decided::Answer(answer(&review.uid.0, &decision)))
 }
 
 fn log(review: &Review<'_>, decision: &Decision) {
@@ -205,21 +292,21 @@ fn json_only(headers: &HeaderMap) -> Result<(), Refused> {
     })
 }
 
-/// Reads a body within the limits. Bytes count against the budget as they come in, so that an
-/// announcement alone takes nothing from others; the permit stands for them until it is dropped.
-pub(super) async fn read<'a>(
+/// Reads a body within the limits.
+pub(super) async fn read(
     headers: &HeaderMap,
     body: Body,
-    budget: &'a Semaphore,
-) -> Result<(Bytes, SemaphorePermit<'a>), Refused> {
+    place: &Place,
+) -> Result<Vec<u8>, Refused> {
     let announced = headers
         .get(CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|bytes| bytes > MAX_BODY) {
         return Err(too_large());
     }
-    match tokio::time::timeout(BODY, collect(body, budget)).await {
-        Ok(read) => read,
+    let read = place.read(body, announced, MAX_BODY);
+    match tokio::time::timeout(BODY, read).await {
+        Ok(read) => read.map_err(|unread| refusal(&unread)),
         Err(_) => Err(Refused {
             status: StatusCode::REQUEST_TIMEOUT,
             why: "body-too-slow",
@@ -228,40 +315,22 @@ pub(super) async fn read<'a>(
     }
 }
 
-async fn collect(
-    mut body: Body,
-    budget: &Semaphore,
-) -> Result<(Bytes, SemaphorePermit<'_>), Refused> {
-    let unreadable = |error: &dyn std::fmt::Display| Refused {
-        status: StatusCode::BAD_REQUEST,
-        why: "body-unreadable",
-        message: format!("the body could not be read to its end: {error}"),
-    };
-    let acquire = async |kib: usize| {
-        let kib = u32::try_from(kib).unwrap_or(u32::MAX);
-        budget
-            .acquire_many(kib)
-            .await
-            .map_err(|error| unreadable(&error))
-    };
-    let mut permit = acquire(1).await?;
-    let mut held = 1;
-    let mut bytes = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|error| unreadable(&error))?.into_data() else {
-            continue;
-        };
-        if bytes.len() + data.len() > MAX_BODY {
-            return Err(too_large());
-        }
-        bytes.extend_from_slice(&data);
-        let needed = bytes.len().div_ceil(1024);
-        if needed > held {
-            permit.merge(acquire(needed - held).await?);
-            held = needed;
-        }
+pub(super) fn refusal(unread: &Unread) -> Refused {
+    match unread {
+        Unread::TooLarge => too_large(),
+        Unread::Evicted => Refused {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            why: "evicted",
+            message:
+                "others needed the memory, and this request was the furthest behind; send it again"
+                    .to_owned(),
+        },
+        Unread::Failed(error) => Refused {
+            status: StatusCode::BAD_REQUEST,
+            why: "body-unreadable",
+            message: format!("the body could not be read to its end: {error}"),
+        },
     }
-    Ok((bytes.freeze(), permit))
 }
 
 fn too_large() -> Refused {
@@ -269,11 +338,5 @@ fn too_large() -> Refused {
         status: StatusCode::PAYLOAD_TOO_LARGE,
         why: "body-too-large",
         message: format!("the body is larger than {MAX_BODY} bytes"),
-    }
-}
-
-impl App {
-    pub(super) fn dry_run_bytes(&self) -> &Semaphore {
-        &self.dry_run_bytes
     }
 }

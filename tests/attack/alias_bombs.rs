@@ -42,7 +42,6 @@ fn long_text() -> String {
 }
 
 #[test]
-#[ignore = "until the dry run has a budget"]
 fn take_no_more_than_the_bound() {
     ATTACK.short();
 }

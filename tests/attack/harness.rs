@@ -20,7 +20,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 const GOOD: Duration = Duration::from_millis(100);
 /// Every good review, of 3 MB as well.
 const EVERY: Duration = Duration::from_secs(1);
-/// Of the same on the debug build, ten times slower, beside other tests.
+/// How long a probe waits for its answer.
 const PATIENT: Duration = Duration::from_secs(15);
 
 /// Something that a client does again and again.
@@ -122,11 +122,13 @@ struct Row {
 static TURN: Mutex<()> = Mutex::new(());
 
 impl Attack {
-    /// A few seconds of it on whatever build this is, with the bound for memory.
+    /// A few seconds of it on whatever build this is, with the bounds for memory. Times are judged by `make attack`: the
+    /// debug build is ten times slower, and attackers and good clients share this process.
     pub(crate) fn short(&self) {
         let row = self.run(Duration::from_secs(3));
-        let wrong = row.wrong(PATIENT, PATIENT);
+        let wrong = row.wrong_memory();
         println!("{}", row.line(self.name));
+        assert!(!row.small.is_empty(), "no good review was answered");
         assert!(wrong.is_empty(), "{}: {}", self.name, wrong.join("; "));
     }
 
@@ -257,22 +259,25 @@ fn at(times: &[Duration], share: f64) -> Duration {
 }
 
 impl Row {
+    fn wrong_memory(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        if self.peak > MOST {
+            wrong.push(format!("{} MiB at its peak", mib(self.peak)));
+        }
+        if self.after > AFTER {
+            wrong.push(format!("still {} MiB after a minute", mib(self.after)));
+        }
+        wrong
+    }
+
     /// What is not as it must be.
     fn wrong(&self, good: Duration, every: Duration) -> Vec<String> {
-        let mut wrong = Vec::new();
+        let mut wrong = self.wrong_memory();
         let mut check = |ok: bool, text: String| {
             if !ok {
                 wrong.push(text);
             }
         };
-        check(
-            self.peak <= MOST,
-            format!("{} MiB at its peak", mib(self.peak)),
-        );
-        check(
-            self.after <= AFTER,
-            format!("still {} MiB after a minute", mib(self.after)),
-        );
         for (what, times, share, bound) in [
             ("20 KB", &self.small, 0.99, good),
             ("20 KB", &self.small, 1.0, every),

@@ -22,6 +22,10 @@ mod harness;
 
 mod alias_bombs;
 mod crowds;
+mod held_bodies;
+mod hostile_reviews;
+mod many_small;
+mod unread_answers;
 
 use harness::Attack;
 
@@ -33,6 +37,13 @@ const ALL: &[&Attack] = &[
     &crowds::HALF_BODIES,
     &crowds::UNREAD,
     &crowds::PROBES,
+    &many_small::ATTACK,
+    &unread_answers::UNREAD,
+    &unread_answers::RESET,
+    &hostile_reviews::ATTACK,
+    &held_bodies::STALLED,
+    &held_bodies::TOGETHER,
+    &held_bodies::CHUNKED,
 ];
 
 /// `make attack`: seconds for each in `ATTACK_SECONDS`, those whose name has `ATTACK_ONLY` in it.

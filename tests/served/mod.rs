@@ -205,7 +205,12 @@ impl Served {
 
     /// The same, where the server may have other things to do.
     pub(crate) fn try_connect(&self) -> io::Result<Stream> {
-        let tcp = TcpStream::connect(self.addr)?;
+        self.connect_to(self.addr)
+    }
+
+    /// The same on another of its ports.
+    pub(crate) fn connect_to(&self, addr: SocketAddr) -> io::Result<Stream> {
+        let tcp = TcpStream::connect(addr)?;
         tcp.set_read_timeout(Some(PATIENCE))?;
         tcp.set_write_timeout(Some(PATIENCE))?;
         tcp.set_nodelay(true)?;

@@ -1,0 +1,438 @@
+//! The work of a dry run: from a body to the answer's text, within a budget.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use axum::http::StatusCode;
+use serde_json::Value;
+
+use super::dry_run::{Options, Output};
+use crate::admission::Review;
+use crate::admission::manifests::{
+    Item, Known, Run, not_a_manifest, tell_with_workload, to_json_within,
+};
+use crate::admission::report::{Entry, words};
+use crate::engine::Outcome;
+use crate::manifest::budget::{Account, Budget, Excess, charge_clone, element};
+use crate::manifest::{self, DocumentError, EditError, Fault, Limits, unified_diff};
+use crate::policy::{cut, visible};
+
+/// A message about a document: enough for its place, the reason and a piece of the text.
+const MESSAGE_CHARS: usize = 400;
+/// Messages about documents; who has more mends these first.
+const ERRORS: usize = 100;
+
+/// Workloads in one dry run: with objects, patches and decisions an answer has some ten KB for each.
+const MOST_WORKLOADS: usize = 1000;
+/// Warnings in headers; the JSON answer has all of them.
+const WARNINGS: usize = 10;
+/// Bytes of an answer: 1,000 workloads with all that is said of them.
+pub(super) const ANSWER: usize = 16 << 20;
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The body cannot be used.
+    Bad(String),
+    Excess(Excess),
+    /// The answer would pass [`ANSWER`].
+    TooLarge,
+}
+
+impl From<Excess> for Failure {
+    fn from(excess: Excess) -> Self {
+        Self::Excess(excess)
+    }
+}
+
+/// What is answered.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) content_type: &'static str,
+    pub(super) body: Vec<u8>,
+    /// How often each outcome came.
+    pub(super) outcomes: BTreeMap<&'static str, u64>,
+    /// The first of them.
+    pub(super) warnings: Vec<String>,
+}
+
+/// One document, decided on.
+struct Decided<'d> {
+    number: usize,
+    line: usize,
+    value: Cow<'d, Value>,
+    before: Cow<'d, str>,
+    after: Cow<'d, str>,
+    items: Vec<Item>,
+    /// What all of this takes.
+    account: Account,
+}
+
+/// Why there is nothing to show of a document: the others of the body can still be.
+enum Wrong {
+    With(String),
+    Excess(Excess),
+}
+
+impl From<Excess> for Wrong {
+    fn from(excess: Excess) -> Self {
+        Self::Excess(excess)
+    }
+}
+
+/// An error without more to say about it than its words.
+fn wrong(error: impl std::fmt::Display) -> Wrong {
+    Wrong::With(error.to_string())
+}
+
+/// A text that grows within the budget and the bound for answers.
+struct Out {
+    text: Vec<u8>,
+    account: Account,
+    failure: Option<Failure>,
+}
+
+impl std::io::Write for Out {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let failure = if self.text.len() + bytes.len() > ANSWER {
+            Failure::TooLarge
+        } else {
+            match self.account.charge(element::<u8>() * bytes.len()) {
+                Ok(()) => {
+                    self.text.extend_from_slice(bytes);
+                    return Ok(bytes.len());
+                }
+                Err(excess) => Failure::Excess(excess),
+            }
+        };
+        self.failure = Some(failure);
+        Err(std::io::ErrorKind::OutOfMemory.into())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Out {
+    fn new(budget: &Budget) -> Self {
+        Self {
+            text: Vec::new(),
+            account: budget.account(),
+            failure: None,
+        }
+    }
+
+    fn push(&mut self, text: &str) -> Result<(), Failure> {
+        let written = std::io::Write::write_all(self, text.as_bytes());
+        self.done(written.is_ok(), "the text could not be written")
+    }
+
+    fn push_json(&mut self, value: &impl serde::Serialize) -> Result<(), Failure> {
+        let written = serde_json::to_writer(&mut *self, value);
+        let what = written.as_ref().err().map(ToString::to_string);
+        self.done(written.is_ok(), &what.unwrap_or_default())
+    }
+
+    fn done(&mut self, well: bool, what: &str) -> Result<(), Failure> {
+        if well {
+            return Ok(());
+        }
+        let bad = || Failure::Bad(what.to_owned());
+        Err(self.failure.take().unwrap_or_else(bad))
+    }
+}
+
+/// What has come of the documents so far: their text, not they themselves, for a body of a few
+/// megabytes takes a hundred as values.
+struct Tally {
+    out: Out,
+    report: Out,
+    errors: Vec<String>,
+    more_errors: usize,
+    outcomes: BTreeMap<&'static str, u64>,
+    warnings: Vec<String>,
+    workloads: usize,
+    rejected: bool,
+    /// Whether anything is what `fail-on` names.
+    failed: bool,
+}
+
+/// Does the whole work.
+pub(super) fn answer(
+    run: &Run,
+    options: &Options,
+    body: &[u8],
+    budget: &Budget,
+) -> Result<Answer, Failure> {
+    if body.is_empty() {
+        let what =
+            "the body is empty; expected is a manifest as JSON or YAML, or an AdmissionReview";
+        return Err(Failure::Bad(what.to_owned()));
+    }
+    let text = manifest::as_text(body);
+    let mut beside = budget.account();
+    if let Cow::Owned(text) = &text {
+        beside.charge(element::<u8>() * text.len())?;
+    }
+    let documents = manifest::documents(&text, &Limits::default(), budget)
+        .map_err(|error| Failure::Bad(error.to_string()))?;
+    let mut tally = Tally {
+        out: Out::new(budget),
+        report: Out::new(budget),
+        errors: Vec::new(),
+        more_errors: 0,
+        outcomes: BTreeMap::new(),
+        warnings: Vec::new(),
+        workloads: 0,
+        rejected: false,
+        failed: false,
+    };
+    for document in documents {
+        match document {
+            Ok(document) => match decide(run, &document, options.output) {
+                Ok(one) => tally.add(&one, options)?,
+                Err(Wrong::With(error)) => tally.error(error),
+                Err(Wrong::Excess(Excess::Stopped)) => {
+                    return Err(Failure::Excess(Excess::Stopped));
+                }
+                Err(Wrong::Excess(excess)) => {
+                    let (number, line) = (document.number(), document.line());
+                    tally.error(format!("document {number}, line {line}: {excess}"));
+                    // Whoever passed the budget once may do so in every document.
+                    break;
+                }
+            },
+            Err(DocumentError {
+                fault: Fault::Excess(Excess::Stopped),
+                ..
+            }) => return Err(Failure::Excess(Excess::Stopped)),
+            Err(error) => {
+                let ends = matches!(error.fault, Fault::Excess(_));
+                tally.error(cut(&visible(&error.to_string()), MESSAGE_CHARS));
+                if ends {
+                    break;
+                }
+            }
+        }
+    }
+    tally.finish(options)
+}
+
+impl Tally {
+    fn error(&mut self, error: String) {
+        if self.errors.len() < ERRORS {
+            self.errors.push(error);
+        } else {
+            self.more_errors += 1;
+        }
+    }
+
+    fn add(&mut self, one: &Decided<'_>, options: &Options) -> Result<(), Failure> {
+        for item in &one.items {
+            let decision = &item.decision;
+            *self.outcomes.entry(decision.outcome.code()).or_default() += 1;
+            if item.is_workload() {
+                self.workloads += 1;
+                self.rejected |= decision.outcome == Outcome::Rejected;
+                self.failed |= options.fail_on.fails(decision);
+                let room = WARNINGS.saturating_sub(self.warnings.len());
+                let warnings = decision.warnings.iter().take(room);
+                self.warnings.extend(warnings.cloned());
+                self.report.push(&words(&item.title(), decision, false))?;
+            }
+        }
+        if self.workloads > MOST_WORKLOADS {
+            return Err(Failure::Bad(format!(
+                "there are more than {MOST_WORKLOADS} workloads in the body; send them in parts"
+            )));
+        }
+        self.render(one, options.output)
+    }
+
+    fn render(&mut self, one: &Decided<'_>, output: Output) -> Result<(), Failure> {
+        match output {
+            Output::Json => {
+                for item in &one.items {
+                    let object = one.value.pointer(&item.path).unwrap_or(&Value::Null);
+                    let entry = Entry::new(item, one.number, one.line, object);
+                    if !self.out.text.is_empty() {
+                        self.out.push(",")?;
+                    }
+                    self.out.push_json(&entry)?;
+                }
+            }
+            Output::Yaml => self.out.push(&one.after)?,
+            Output::Diff if one.before != one.after => {
+                let diff = unified_diff(&title(one), &one.before, &one.after);
+                self.out.push(&diff)?;
+            }
+            Output::Diff => {}
+            Output::Patch => {
+                for item in one.items.iter().filter(|item| item.is_workload()) {
+                    let patch = item.decision.patch.as_deref();
+                    self.out.push(patch.unwrap_or("[]"))?;
+                    self.out.push("\n")?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, options: &Options) -> Result<Answer, Failure> {
+        let json = options.output == Output::Json;
+        if self.more_errors > 0 {
+            let more = self.more_errors;
+            self.errors
+                .push(format!("and {more} more documents cannot be used"));
+        }
+        if !json && !self.errors.is_empty() {
+            return Err(Failure::Bad(self.errors.join("\n")));
+        }
+        // A rejected object has no manifest, diff or patch to show.
+        let failed = self.failed || (self.rejected && !json);
+        let status = if !self.errors.is_empty() {
+            StatusCode::BAD_REQUEST
+        } else if failed {
+            StatusCode::UNPROCESSABLE_ENTITY
+        } else {
+            StatusCode::OK
+        };
+        let (content_type, body) = match options.output {
+            Output::Json => {
+                let head = b"{\"items\":[";
+                self.out.push("],\"errors\":")?;
+                self.out.push_json(&self.errors)?;
+                self.out.push("}")?;
+                self.out.text.splice(0..0, head.iter().copied());
+                ("application/json", self.out.text)
+            }
+            _ if failed => (TEXT, self.report.text),
+            Output::Yaml => ("application/yaml", restored(self.out.text)),
+            Output::Diff => (TEXT, restored(self.out.text)),
+            Output::Patch => ("application/json-patch+json", self.out.text),
+        };
+        Ok(Answer {
+            status,
+            content_type,
+            body,
+            outcomes: self.outcomes,
+            warnings: self.warnings,
+        })
+    }
+}
+
+const TEXT: &str = "text/plain; charset=utf-8";
+
+/// The bytes of the body's comments that were no text, as they came.
+fn restored(text: Vec<u8>) -> Vec<u8> {
+    let text = match String::from_utf8(text) {
+        Ok(text) => text,
+        Err(error) => return error.into_bytes(),
+    };
+    match manifest::restored(&text) {
+        Cow::Owned(bytes) => bytes,
+        Cow::Borrowed(_) => text.into_bytes(),
+    }
+}
+
+fn title(one: &Decided<'_>) -> String {
+    match one.items.as_slice() {
+        [only] => only.title(),
+        _ => format!("document {}", one.number),
+    }
+}
+
+fn decide<'d>(
+    run: &Run,
+    document: &'d manifest::Document<'_>,
+    output: Output,
+) -> Result<Decided<'d>, Wrong> {
+    let value = document.value();
+    if let Some(why) = not_a_manifest(value) {
+        let (number, line) = (document.number(), document.line());
+        return Err(Wrong::With(format!(
+            "document {number}, line {line}: {why}"
+        )));
+    }
+    let mut decided = Decided {
+        number: document.number(),
+        line: document.line(),
+        value: Cow::Borrowed(value),
+        before: document.text().into(),
+        after: document.text().into(),
+        items: Vec::new(),
+        account: document.account(),
+    };
+    if value["kind"] == "AdmissionReview" {
+        review(run, value, &mut decided, output)?;
+        return Ok(decided);
+    }
+    decided.items = run.decide(value, &mut decided.account)?;
+    tell_with_workload(&mut decided.items, document.warnings());
+    let mut operations = Vec::new();
+    for item in &decided.items {
+        let patch = item.patch_in_document().map_err(wrong)?;
+        operations.extend(patch.0);
+    }
+    if !operations.is_empty() {
+        let edited =
+            document
+                .edit(&json_patch::Patch(operations))
+                .map_err(|error| match error {
+                    EditError::Excess(excess) => Wrong::Excess(excess),
+                    other => wrong(other),
+                })?;
+        decided
+            .account
+            .charge(element::<u8>() * edited.text.len())?;
+        charge_clone(&mut decided.account, &edited.value)?;
+        decided.after = edited.text.into();
+        decided.value = Cow::Owned(edited.value);
+    }
+    Ok(decided)
+}
+
+/// An AdmissionReview gets the very answer that `/mutate` would give.
+fn review<'d>(
+    run: &Run,
+    value: &'d Value,
+    decided: &mut Decided<'d>,
+    output: Output,
+) -> Result<(), Wrong> {
+    let mut beside = decided.account.beside();
+    let text = to_json_within(value, &mut beside)?;
+    let review = Review::read(text.as_bytes()).map_err(|refusal| Wrong::With(refusal.message))?;
+    let entry = match &run.known {
+        Known::Snapshot(namespaces) => namespaces.get(review.namespace()),
+        Known::All => None,
+    };
+    let decision = review.decide(&run.settings, run.known.view(entry.as_deref()), true);
+    let request = &value["request"];
+    let kind = &request["kind"];
+    let part = |name: &str| kind[name].as_str().unwrap_or_default();
+    let item = Item {
+        api_version: format!("{}/{}", part("group"), part("version")),
+        kind: part("kind").to_owned(),
+        namespace: review.namespace().to_owned(),
+        name: review.name().to_owned(),
+        path: String::new(),
+        decision,
+    };
+    drop(review);
+    drop(text);
+    drop(beside);
+    let patch = item.patch_in_document().map_err(wrong)?;
+    let account = &mut decided.account;
+    let object = &request["object"];
+    charge_clone(account, object)?;
+    let mut patched = object.clone();
+    json_patch::patch(&mut patched, &patch).map_err(wrong)?;
+    if matches!(output, Output::Yaml | Output::Diff) {
+        decided.before = manifest::to_yaml_within(object, account)?.into();
+        decided.after = manifest::to_yaml_within(&patched, account)?.into();
+    }
+    decided.value = Cow::Owned(patched);
+    decided.items.push(item);
+    Ok(())
+}

@@ -346,7 +346,7 @@ fn fail_on_turns_what_came_of_it_into_an_exit_code() {
         (
             "not covered",
             &WEB.replace("kind: Deployment", "kind: StatefulSet"),
-            [0, 0, 0, 1],
+            [0, 0, 1, 1],
         ),
         ("chosen by the namespace", &there("closed"), [0, 0, 0, 0]),
         ("not asked for", &there("asked"), [0, 0, 0, 0]),

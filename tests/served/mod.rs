@@ -97,7 +97,9 @@ impl Served {
         } else {
             &["--drain-seconds", "0"]
         };
-        let mut child = Command::new(env!("CARGO_BIN_EXE_silkroll"))
+        // Under nohup SIGHUP is ignored, and what is ignored stays so in a child.
+        let mut child = Command::new("env")
+            .args(["--default-signal=HUP", env!("CARGO_BIN_EXE_silkroll")])
             .args(["serve", "--standalone", "--listen", "127.0.0.1:0"])
             .args(["--admin-listen", "127.0.0.1:0"])
             .args(drain)

@@ -73,17 +73,7 @@ fn what_the_readme_tells_to_type_works_in_its_order() {
     let kept = run("configmap");
     assert!(kept.starts_with("configmap/silkroll-"), "{kept}");
 
-    let deployment = folder.dir.path().join("deployment.yaml");
-    let right = fs::read_to_string(&deployment).unwrap();
-    let name = "  name: web\n";
-    let wrong = format!("{name}  annotations: {{silkroll.dev/drain-seconds: 10s}}\n");
-    fs::write(&deployment, right.replacen(name, &wrong, 1)).unwrap();
-    let refused = folder.bash(&asked, &admin);
-    assert_eq!(refused.status.code(), Some(22), "curl --fail-with-body");
-    let body = String::from_utf8(refused.stdout).unwrap();
-    assert!(body.contains("cannot be used: allowed is a whole number"));
-    let denied = plane.kubectl(&["apply", "-f", &deployment.display().to_string()], "");
-    assert!(!denied.success && denied.stderr.contains("allowed is a whole number"));
+    a_mistake_is_refused(&plane, &folder, &asked);
 
     let template = || web(&plane)["spec"]["template"].clone();
     let (before, trusted) = (template(), bundle(&plane));
@@ -107,16 +97,7 @@ fn what_the_readme_tells_to_type_works_in_its_order() {
     run("renew");
     assert_ne!(secret(&plane, "tls.crt"), old);
 
-    // As one file, which says itself how it is applied.
-    let print = folder.bash("silkroll certs --output manifests | tee certs.yaml", &admin);
-    let stream = String::from_utf8(print.stdout).unwrap();
-    let told: Vec<&str> = stream
-        .lines()
-        .filter_map(|line| line.strip_prefix("#   "))
-        .collect();
-    assert_eq!(told.len(), 2, "{told:?}");
-    let applied = folder.bash(&told.join("\n"), &admin);
-    assert!(applied.status.success(), "{applied:?}");
+    certificates_print_as_one_file(&folder, &admin);
     assert_eq!(bundle(&plane), trusted);
     kubectl_owns_none_of(&plane, CONFIGURATION, "f:caBundle");
 
@@ -132,21 +113,7 @@ fn what_the_readme_tells_to_type_works_in_its_order() {
         assert!(!container.contains_key(part), "{part} is still there");
     }
 
-    let waits_in_vain = || {
-        let waited = folder.bash("manifests/wait.sh 1", &admin);
-        let said = String::from_utf8(waited.stderr).unwrap();
-        assert_eq!(waited.status.code(), Some(1), "{said}");
-        assert!(said.contains("did not answer within 1 s"), "{said}");
-        said
-    };
-    plane.ok(&["create", "-f", "-"], &old_pod());
-    let old = &["pod", "-n", SYSTEM, "old"];
-    plane.ok(&[&["delete", "--wait=false"], &old[..]].concat(), "");
-    assert!(waits_in_vain().contains("pods of before are still there"));
-    let ended = r#"{"metadata":{"finalizers":null}}"#;
-    plane.ok(&[&["patch", "-p", ended], &old[..]].concat(), "");
-    drop(webhook);
-    assert!(waits_in_vain().contains("without Silkroll's answer"));
+    the_wait_says_what_it_waits_for(&plane, &folder, webhook);
 
     let ours = "app.kubernetes.io/managed-by=silkroll";
     let scripts = || plane.get(&["configmap", "-A", "-l", ours]);
@@ -161,6 +128,53 @@ fn what_the_readme_tells_to_type_works_in_its_order() {
     ] {
         assert_eq!(plane.get(&gone), None, "{gone:?}");
     }
+}
+
+/// Which says itself how it is applied.
+fn certificates_print_as_one_file(folder: &Folder, admin: &Path) {
+    let print = folder.bash("silkroll certs --output manifests | tee certs.yaml", admin);
+    let stream = String::from_utf8(print.stdout).unwrap();
+    let told: Vec<&str> = stream
+        .lines()
+        .filter_map(|line| line.strip_prefix("#   "))
+        .collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    let applied = folder.bash(&told.join("\n"), admin);
+    assert!(applied.status.success(), "{applied:?}");
+}
+
+/// By the dry run that the README shows, and by the API server.
+fn a_mistake_is_refused(plane: &ControlPlane, folder: &Folder, asked: &str) {
+    let deployment = folder.dir.path().join("deployment.yaml");
+    let right = fs::read_to_string(&deployment).unwrap();
+    let name = "  name: web\n";
+    let wrong = format!("{name}  annotations: {{silkroll.dev/drain-seconds: 10s}}\n");
+    fs::write(&deployment, right.replacen(name, &wrong, 1)).unwrap();
+    let refused = folder.bash(asked, &plane.kubeconfig());
+    assert_eq!(refused.status.code(), Some(22), "curl --fail-with-body");
+    let body = String::from_utf8(refused.stdout).unwrap();
+    assert!(body.contains("cannot be used: allowed is a whole number"));
+    let denied = plane.kubectl(&["apply", "-f", &deployment.display().to_string()], "");
+    assert!(!denied.success && denied.stderr.contains("allowed is a whole number"));
+}
+
+/// For pods of before, then for an answer.
+fn the_wait_says_what_it_waits_for(plane: &ControlPlane, folder: &Folder, webhook: Webhook) {
+    let waits_in_vain = || {
+        let waited = folder.bash("manifests/wait.sh 1", &plane.kubeconfig());
+        let said = String::from_utf8(waited.stderr).unwrap();
+        assert_eq!(waited.status.code(), Some(1), "{said}");
+        assert!(said.contains("did not answer within 1 s"), "{said}");
+        said
+    };
+    plane.ok(&["create", "-f", "-"], &old_pod());
+    let old = &["pod", "-n", SYSTEM, "old"];
+    plane.ok(&[&["delete", "--wait=false"], &old[..]].concat(), "");
+    assert!(waits_in_vain().contains("pods of before are still there"));
+    let ended = r#"{"metadata":{"finalizers":null}}"#;
+    plane.ok(&[&["patch", "-p", ended], &old[..]].concat(), "");
+    drop(webhook);
+    assert!(waits_in_vain().contains("without Silkroll's answer"));
 }
 
 /// Whether the webhook injects into what is applied in `shop` now.

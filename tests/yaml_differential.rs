@@ -111,9 +111,9 @@ fn shrunk(mut input: Vec<u8>) -> (Vec<u8>, String) {
 fn generated_manifests_mean_what_kubectl_makes_of_them() {
     let (reasons, different) = search(&(0..GENERATED));
     assert!(different.is_empty(), "{}", shown(&different));
-    // What is refused on purpose must not be what hides a difference.
+    // What is refused on purpose must not be what hides a difference; ends, directives and NUL are in one of twelve.
     let refused: u64 = reasons.values().sum();
-    assert!(refused * 20 < GENERATED, "refused on purpose: {reasons:#?}");
+    assert!(refused * 10 < GENERATED, "refused on purpose: {reasons:#?}");
 }
 
 #[test]

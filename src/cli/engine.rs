@@ -124,11 +124,12 @@ pub fn helper() -> cluster::Files {
     }
 }
 
-/// Reads Namespace manifests, as `kubectl get namespaces -o yaml` prints them.
+/// Reads Namespace manifests, as `kubectl get namespaces -o yaml` prints them; and says what in them kubectl takes without
+/// a word, and was hardly meant.
 ///
 /// # Errors
 /// The file cannot be read, or holds something else.
-pub fn namespaces(path: &Path) -> anyhow::Result<Namespaces> {
+pub fn namespaces(path: &Path) -> anyhow::Result<(Namespaces, Vec<String>)> {
     let shown = path.display();
     let bytes = super::input::file(path).with_context(|| {
         format!("--namespaces {shown} cannot be used; it takes what `kubectl get namespaces -o yaml` prints")
@@ -136,9 +137,12 @@ pub fn namespaces(path: &Path) -> anyhow::Result<Namespaces> {
     let bytes = manifest::as_text(&bytes);
     let documents = manifest::read(&bytes, &Limits::default())
         .with_context(|| format!("--namespaces {shown}"))?;
-    let mut values = Vec::new();
+    let (mut values, mut warnings) = (Vec::new(), Vec::new());
     for document in documents {
         let document = document.with_context(|| format!("--namespaces {shown}"))?;
+        for warning in document.warnings() {
+            warnings.push(format!("--namespaces {shown}: {warning}"));
+        }
         if !document.value().is_null() {
             values.push(document.value().clone());
         }
@@ -148,5 +152,7 @@ pub fn namespaces(path: &Path) -> anyhow::Result<Namespaces> {
             "--namespaces {shown} holds nothing; it takes what `kubectl get namespaces -o yaml` prints"
         );
     }
-    Namespaces::from_manifests(&values).with_context(|| format!("--namespaces {shown}"))
+    let namespaces =
+        Namespaces::from_manifests(&values).with_context(|| format!("--namespaces {shown}"))?;
+    Ok((namespaces, warnings))
 }

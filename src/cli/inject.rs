@@ -137,7 +137,13 @@ pub fn run(args: &Args, out: &mut dyn Write, report: &mut dyn Write) -> anyhow::
     let run = Run {
         settings: Arc::new(args.engine.settings()?),
         known: match &args.namespaces {
-            Some(path) => Known::Snapshot(Arc::new(engine::namespaces(path)?)),
+            Some(path) => {
+                let (namespaces, warnings) = engine::namespaces(path)?;
+                for warning in warnings {
+                    writeln!(report, "{}", cut(&visible(&warning), MESSAGE_CHARS))?;
+                }
+                Known::Snapshot(Arc::new(namespaces))
+            }
             None => Known::All,
         },
         namespace: args.namespace.clone(),

@@ -254,7 +254,13 @@ async fn start(args: &Args, metrics: Arc<Metrics>) -> anyhow::Result<Running> {
     let slot = certificate(args, &readiness, &metrics, &mut tasks)?;
     let known = readiness.condition("namespaces", "the namespaces have not been listed yet");
     let namespaces = Arc::new(match (&args.namespaces, args.standalone) {
-        (Some(path), _) => engine::namespaces(path)?,
+        (Some(path), _) => {
+            let (namespaces, warnings) = engine::namespaces(path)?;
+            for warning in warnings {
+                tracing::warn!("{warning}");
+            }
+            namespaces
+        }
         (None, true) => Namespaces::from_manifests(&[])?,
         (None, false) => Namespaces::new(),
     });

@@ -257,19 +257,18 @@ impl Editor<'_, '_> {
         if spot.start > lead_line_end {
             // The old value begins below: the lead's line keeps its comment.
             let (start, end) = (line_start(text, spot.start), line_after(text, spot.end));
+            // Lines of comments above the old value would become part of a block of text.
+            let quoted = (value.is_string() && start > line_after(text, spot.from))
+                .then(|| format!(" {}", write::flow(value)));
+            let one_line = one_line || quoted.is_some();
+            let behind = quoted.unwrap_or(behind);
             if one_line {
                 self.splice(spot.from, spot.from, &behind);
                 self.splice(start, end, "");
-            } else if let Some(lines) = behind.strip_prefix('\n') {
-                self.splice(start, end, &format!("{lines}\n"));
-            } else if let Holder::Dash(column) = holder
-                && !value.is_string()
-            {
-                let inner = column + 2;
-                let lines = write::block(value, inner, self.style);
-                self.splice(start, end, &format!("{:inner$}{lines}\n", ""));
             } else {
-                return Err(Odd);
+                let (header, lines) = self.header_and_lines(value, &behind, holder);
+                self.splice(spot.from, spot.from, &header);
+                self.splice(start, end, &format!("{lines}\n"));
             }
             return Ok(());
         }
@@ -312,33 +311,30 @@ impl Editor<'_, '_> {
             && !text[spot.end.max(spot.from)..lead_line_end]
                 .trim()
                 .is_empty();
-        match behind.strip_prefix('\n') {
-            Some(lines) if comment => {
-                self.splice(spot.from, spot.end.max(spot.from), "");
-                let below = line_after(text, spot.end.max(spot.from));
-                self.splice(below, below, &format!("{lines}\n"));
-            }
-            None if comment => self.below_comment(id, value, holder)?,
-            _ => self.splice(spot.from, if multi { end } else { lead_line_end }, &behind),
+        if comment {
+            // It stays in the lead's line, behind the header of a block of text.
+            let end = spot.end.max(spot.from);
+            let (header, lines) = self.header_and_lines(value, &behind, holder);
+            self.splice(spot.from, end, &header);
+            let below = line_after(text, end);
+            self.splice(below, below, &format!("{lines}\n"));
+        } else {
+            self.splice(spot.from, if multi { end } else { lead_line_end }, &behind);
         }
         Ok(())
     }
 
-    /// A block that would stand in the lead's line, where a comment is.
-    fn below_comment(&mut self, id: Id, value: &Value, holder: Holder) -> Result<(), Odd> {
-        let (Holder::Dash(column), false) = (holder, value.is_string()) else {
-            return Err(Odd);
-        };
-        let spot = self.spots[id];
-        let (inner, from) = (column + 2, spot.end.max(spot.from));
-        self.splice(spot.from, from, "");
-        let below = line_after(self.text, from);
-        self.splice(
-            below,
-            below,
-            &format!("{:inner$}{}\n", "", write::block(value, inner, self.style)),
-        );
-        Ok(())
+    /// What of several lines stands in the lead's line, which only text needs, and what in lines of its own.
+    fn header_and_lines(&self, value: &Value, behind: &str, holder: Holder) -> (String, String) {
+        if let Holder::Dash(column) = holder
+            && !value.is_string()
+        {
+            let inner = column + 2;
+            let lines = write::block(value, inner, self.style);
+            return (String::new(), format!("{:inner$}{lines}", ""));
+        }
+        let (header, lines) = behind.split_once('\n').unwrap_or((behind, ""));
+        (header.to_owned(), lines.to_owned())
     }
 }
 

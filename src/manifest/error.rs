@@ -8,7 +8,9 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum Error {
     /// UTF-16 or UTF-32, with or without a byte order mark.
-    #[error("the input is {0}, which kubectl does not read either: save it as UTF-8")]
+    #[error(
+        "the input is {0}: save it as UTF-8 (kubectl reads UTF-16 as well, but only behind a byte order mark)"
+    )]
     Encoding(&'static str),
     /// Bytes that are no UTF-8.
     #[error("the input is not UTF-8 at byte {offset} (line {line}): save it as UTF-8")]
@@ -59,9 +61,10 @@ pub enum Fault {
     /// A tab where only spaces may stand.
     #[error("a tab cannot indent YAML: use spaces")]
     Tab,
-    /// A byte that is no text, outside of a comment.
+    /// A byte that is no text, outside of a comment, where kubectl would put another character; or in a file with a byte
+    /// order mark, where it refuses the byte.
     #[error(
-        "the byte 0x{0:02X} is no UTF-8, and only a comment may hold it: kubectl would put another character; save the file as UTF-8"
+        "the byte 0x{0:02X} is no UTF-8, and only a comment may hold it, in a file without a byte order mark: save the file as UTF-8"
     )]
     Stray(u8),
     /// No JSON, in an input that began with several JSON objects.

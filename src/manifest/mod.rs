@@ -116,6 +116,8 @@ pub struct Document<'a> {
 pub struct Documents<'a> {
     pieces: std::vec::IntoIter<Piece<'a>>,
     number: usize,
+    /// Whether the input begins with a byte order mark.
+    marked: bool,
     limits: Limits,
     budget: Budget,
     /// What the pieces take.
@@ -135,12 +137,14 @@ pub fn documents<'a>(
     limits: &Limits,
     budget: &Budget,
 ) -> Result<Documents<'a>, Error> {
-    let pieces = split::pieces(split::text(bytes)?, limits.documents)?;
+    let text = split::text(bytes)?;
+    let pieces = split::pieces(text, limits.documents)?;
     let mut account = budget.account();
     account.charge(pieces.len() * element::<Piece<'_>>())?;
     Ok(Documents {
         pieces: pieces.into_iter(),
         number: 0,
+        marked: split::mark(text) > 0,
         limits: Limits {
             depth: limits.depth.min(DEPTH),
             ..*limits
@@ -169,7 +173,12 @@ impl<'a> Iterator for Documents<'a> {
         let piece = self.pieces.next()?;
         self.number += 1;
         let account = self.budget.account();
-        let read = read_piece(piece, self.number, self.limits, account);
+        let read = if self.marked {
+            no_stray_byte(&piece)
+        } else {
+            Ok(())
+        };
+        let read = read.and_then(|()| read_piece(piece, self.number, self.limits, account));
         Some(read.map_err(|(line, fault)| {
             let above = piece.line - 1;
             DocumentError {
@@ -178,6 +187,19 @@ impl<'a> Iterator for Documents<'a> {
                 fault: fault.below(above),
             }
         }))
+    }
+}
+
+/// Where a byte order mark says that the input is UTF-8, kubectl's reader leaves stray bytes to its parser, which
+/// refuses them.
+fn no_stray_byte(piece: &Piece<'_>) -> At<()> {
+    let from = if piece.passed_on { 0 } else { piece.body };
+    match stray::find(piece.text, from) {
+        Some(at) => Err((
+            1 + piece.text[..at].matches('\n').count(),
+            Fault::Stray(stray::byte(piece.text, at)),
+        )),
+        None => Ok(()),
     }
 }
 

@@ -101,45 +101,82 @@ fn json<'a>(text: &'a str, limit: usize, found: &mut Vec<Piece<'a>>) -> Result<(
     let mut line = 1;
     let mut start = 0;
     let mut body = mark(text);
-    let stream = serde_json::Deserializer::from_str(&text[body..]);
-    let mut stream = stream.into_iter::<IgnoredAny>();
-    let before = body;
-    while let Some(value) = stream.next() {
-        let mut end = before + stream.byte_offset();
-        let kind = match value {
-            Ok(_) => PieceKind::Json,
+    while text[body..].contains(not_blank) {
+        let (kind, mut end) = match json_length(&text[body..]) {
+            Some(length) => (PieceKind::Json, body + length),
             // kubectl goes on as YAML where at most one value was JSON, and gives up where it was more.
-            Err(_) if found.len() < 2 => return Ok(()),
-            Err(_) => PieceKind::Broken,
+            None if found.len() < 2 => return Ok(()),
+            None => (PieceKind::Broken, text.len()),
         };
         let rest = &text[end..];
-        let blank = |c: char| matches!(c, ' ' | '\t' | '\r' | '\n');
-        let gap = rest.len() - rest.trim_start_matches(blank).len();
-        if kind == PieceKind::Broken || gap == rest.len() {
-            end = text.len();
-        } else {
-            // The line's end belongs to the value before it.
-            end += rest[..gap].find('\n').map_or(0, |newline| newline + 1);
-        }
+        // The line's end belongs to the value before it, and all blanks that nothing follows.
+        end += match rest.find(not_blank) {
+            Some(gap) => rest[..gap].find('\n').map_or(0, |newline| newline + 1),
+            None => rest.len(),
+        };
         push(
             found,
             limit,
             Piece {
                 text: &text[start..end],
                 line,
-                body,
+                body: body - start,
                 kind,
                 passed_on: false,
             },
         )?;
         line += newlines(&text[start..end]);
-        start = end;
-        body = 0;
-        if kind == PieceKind::Broken || end == text.len() {
-            break;
-        }
+        (start, body) = (end, end);
     }
     Ok(())
+}
+
+/// What JSON does not count as a blank.
+fn not_blank(c: char) -> bool {
+    !matches!(c, ' ' | '\t' | '\r' | '\n')
+}
+
+/// How far the JSON value reaches that a text begins with.
+fn json_length(text: &str) -> Option<usize> {
+    let lead = text.find(not_blank)?;
+    let value = &text[lead..];
+    let length = match value.as_bytes()[0] {
+        // To Go they end where they cannot go on, whatever follows.
+        b'-' | b'0'..=b'9' => number_length(value),
+        b't' | b'f' | b'n' => ["true", "false", "null"]
+            .iter()
+            .find(|word| value.starts_with(**word))
+            .map(|word| word.len()),
+        _ => {
+            let mut values = serde_json::Deserializer::from_str(value).into_iter::<IgnoredAny>();
+            let first = values.next()?.ok();
+            first.map(|_| values.byte_offset())
+        }
+    };
+    length.map(|length| lead + length)
+}
+
+/// `-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?`
+fn number_length(text: &str) -> Option<usize> {
+    // The length up to behind at least one digit, from `at` on.
+    let digits = |at: usize| {
+        let digits = text[at..].bytes().take_while(u8::is_ascii_digit).count();
+        (digits > 0).then_some(at + digits)
+    };
+    let mut end = usize::from(text.starts_with('-'));
+    end = if text[end..].starts_with('0') {
+        end + 1
+    } else {
+        digits(end)?
+    };
+    if text[end..].starts_with('.') {
+        end = digits(end + 1)?;
+    }
+    if text[end..].starts_with(['e', 'E']) {
+        let sign = usize::from(text[end + 1..].starts_with(['-', '+']));
+        end = digits(end + 1 + sign)?;
+    }
+    Some(end)
 }
 
 /// Where JSON ends at `at`, and the rest is to be YAML: how many blanks kubectl passes over first, up to a line's end.
@@ -219,15 +256,24 @@ pub(crate) fn separator(piece: &Piece<'_>) -> Result<(), Fault> {
     let Some(line) = head.strip_prefix("---") else {
         return Ok(());
     };
-    let line = &line[..line_length(line)];
-    let rest = line.trim();
-    // Where the parser reads the line as well, it sees text in `---#`, and what may not stand in a comment.
+    let line = line[..line_length(line)].trim_end_matches(['\r', '\n']);
+    if !piece.passed_on {
+        let rest = line.trim();
+        return if rest.is_empty() || rest.starts_with('#') {
+            Ok(())
+        } else {
+            Err(Fault::Separator(rest.to_owned()))
+        };
+    }
+    // The parser reads the line as well: it knows two blanks only, sees text in `---#`, and refuses in a comment what it
+    // refuses anywhere.
+    let rest = line.trim_matches([' ', '\t']);
     let wrong = |c: char| {
         (c.is_control() && c != '\t')
             || matches!(c, '\u{2028}' | '\u{2029}' | '\u{FFFE}' | '\u{FFFF}')
     };
-    let spoiled = piece.passed_on && (!line.starts_with([' ', '\t']) || rest.contains(wrong));
-    if rest.is_empty() || (rest.starts_with('#') && !spoiled) {
+    let comment = rest.starts_with('#') && line.starts_with([' ', '\t']) && !rest.contains(wrong);
+    if rest.is_empty() || comment {
         Ok(())
     } else {
         Err(Fault::Separator(rest.to_owned()))
@@ -235,7 +281,7 @@ pub(crate) fn separator(piece: &Piece<'_>) -> Result<(), Fault> {
 }
 
 /// The length of a byte order mark at the start of a text.
-fn mark(text: &str) -> usize {
+pub(crate) fn mark(text: &str) -> usize {
     if text.starts_with('\u{FEFF}') {
         '\u{FEFF}'.len_utf8()
     } else {

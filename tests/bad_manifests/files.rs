@@ -288,6 +288,10 @@ fn a_namespace_that_the_file_does_not_have_is_warned_of() {
             "kind: Namespace\nmetadata: {name: shop, labels: {silkroll.dev/inject: enabled}}\n",
             "is a label on Namespace shop: Silkroll reads annotations, make it one",
         ),
+        (
+            "kind: Namespace\nmetadata: {name: shop}\nmetadata: {name: shop}\n",
+            "the key \"metadata\" stands in line 2 and again in line 3",
+        ),
     ] {
         let file = write(folder.path(), "namespaces.yaml", text);
         let ran = inject(&["-f", "-", "--namespaces", &file], WEB.as_bytes());

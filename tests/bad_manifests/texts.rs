@@ -104,7 +104,9 @@ fn texts() -> Vec<(&'static str, Vec<u8>, Reads)> {
         (
             "UTF-16",
             utf16(service, u16::to_le_bytes),
-            Not("the input is UTF-16, which kubectl does not read either: save it as UTF-8"),
+            Not(
+                "the input is UTF-16: save it as UTF-8 (kubectl reads UTF-16 as well, but only behind a byte order mark)",
+            ),
         ),
         (
             "UTF-16 with a mark",

@@ -10,7 +10,7 @@ use crate::engine::{Ask, Decision, Kind, NamespaceView, Object, Reason, Settings
 use crate::manifest::Warning;
 use crate::manifest::budget::{Account, Excess, element, text};
 use crate::policy::{PREFIX, cut};
-use crate::snapshot::{NamespaceEntry, Namespaces};
+use crate::snapshot::{INJECT, NamespaceEntry, Namespaces};
 use crate::text::shown;
 
 /// The longest title of an object, in characters: kind, namespace and name as the API server takes them fit.
@@ -244,6 +244,9 @@ impl Run {
         account.charge(element::<Item>() + texts)?;
         let decision = match Kind::of(api_version, kind) {
             Some(kind) => self.workload(kind, namespace, value, account)?,
+            None if runs_pods(kind, value) && self.is_meant(namespace, value) => {
+                Decision::skipped(Reason::KindNotCovered)
+            }
             None => Decision::skipped(Reason::OtherKind),
         };
         account.charge(size_of_decision(&decision))?;
@@ -256,6 +259,19 @@ impl Run {
             decision,
         });
         Ok(())
+    }
+
+    /// Whether its namespace asks for all workloads, and it says nothing else itself.
+    fn is_meant(&self, namespace: &str, value: &Value) -> bool {
+        let own = value["metadata"]["annotations"][INJECT].as_str();
+        let covered = match &self.known {
+            Known::All => true,
+            Known::Snapshot(namespaces) => namespaces.get(namespace).is_some_and(|entry| {
+                let said = entry.annotation(INJECT);
+                matches!(said, Some("enabled" | "true"))
+            }),
+        };
+        covered && !self.remove && !matches!(own, Some("disabled" | "false"))
     }
 
     fn workload(
@@ -357,10 +373,32 @@ fn patch(kind: Kind, value: &Value) -> Option<String> {
             "{key} stands in it, which tells how to merge: this looks like a kustomize patch for a {kind}; {BUILD}"
         ));
     }
-    let spec = value.get("spec").map(|spec| spec.get("template"));
-    matches!(spec, None | Some(None)).then(|| {
-        format!("spec.template is missing: this looks like a kustomize patch for a {kind}; {BUILD}")
-    })
+    let missing = if value.pointer("/spec/template").is_none() {
+        "spec.template is missing"
+    } else if value.pointer("/spec/selector").is_none() && lacks_an_image(value) {
+        "spec.selector and an image are missing"
+    } else {
+        return None;
+    };
+    Some(format!(
+        "{missing}: this looks like a kustomize patch for a {kind}; {BUILD}"
+    ))
+}
+
+/// Each container of a workload has an image; a patch names only what it changes.
+fn lacks_an_image(value: &Value) -> bool {
+    let containers = value.pointer("/spec/template/spec/containers");
+    let mut containers = containers.and_then(Value::as_array).into_iter().flatten();
+    containers.any(|container| container.is_object() && container.get("image").is_none())
+}
+
+/// Whether an object of a kind that Silkroll does not know runs pods that serve: an Argo Rollout, a `CloneSet`. Jobs end by
+/// themselves, and what has an owner is its owner's.
+fn runs_pods(kind: &str, value: &Value) -> bool {
+    let containers = value.pointer("/spec/template/spec/containers");
+    kind != "Job"
+        && containers.is_some_and(Value::is_array)
+        && value.pointer("/metadata/ownerReferences").is_none()
 }
 
 /// The first annotation of ours whose value is no text: YAML reads 10 and true as something else.

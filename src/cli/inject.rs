@@ -225,10 +225,10 @@ fn one(
             continue;
         }
         if args.strict && !document.warnings().is_empty() {
-            for warning in document.warnings() {
-                let place = format!("document {}: {warning}", document.number());
-                result.unreadable(name, &place, report)?;
-            }
+            let warnings = document.warnings().iter().map(ToString::to_string);
+            let told = warnings.collect::<Vec<_>>().join("; ");
+            let place = format!("document {}: {told}", document.number());
+            result.unreadable(name, &place, report)?;
             continue;
         }
         let mut account = document.account();

@@ -76,13 +76,25 @@ pub(super) fn windows(template: &Template<'_>) -> Windows {
         }
         Values::Not(_) => {}
     }
+    let containers = template.spec.containers.iter();
+    let contexts = containers.filter_map(|container| member(&container.rest, "securityContext"));
+    let options: Vec<Value> = contexts
+        .map(parsed)
+        .chain([read("securityContext")])
+        .map(|context| context["windowsOptions"].clone())
+        .collect();
     // The API holds all containers of a pod to the same (validateWindowsHostProcessPod).
-    let host_process = |context: &Value| context["windowsOptions"]["hostProcess"] == true;
-    let container = template.spec.containers.iter().any(|container| {
-        member(&container.rest, "securityContext").is_some_and(|raw| host_process(&parsed(raw)))
-    });
-    if container || host_process(&read("securityContext")) {
+    if options.iter().any(|options| options["hostProcess"] == true) {
         return Windows::Only;
+    }
+    // Linux takes no notice of a user's name or a credential spec for Windows. A `RuntimeClass` may lead there unseen.
+    let named = |options: &Value| {
+        options
+            .as_object()
+            .is_some_and(|options| !options.is_empty())
+    };
+    if options.iter().any(named) {
+        return Windows::Too;
     }
     Windows::Unnamed
 }
@@ -361,6 +373,15 @@ mod tests {
             (preferred, Windows::Unnamed),
             (
                 json!({"securityContext": {"windowsOptions": {"runAsUserName": "x"}}}),
+                Windows::Too,
+            ),
+            (
+                json!({"securityContext": {"windowsOptions": {"runAsUserName": "x"}},
+                    "nodeSelector": {"kubernetes.io/os": "linux"}}),
+                Windows::Unnamed,
+            ),
+            (
+                json!({"securityContext": {"windowsOptions": {}}}),
                 Windows::Unnamed,
             ),
             (

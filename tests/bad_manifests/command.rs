@@ -348,6 +348,16 @@ fn fail_on_turns_what_came_of_it_into_an_exit_code() {
             &WEB.replace("kind: Deployment", "kind: StatefulSet"),
             [0, 0, 1, 1],
         ),
+        (
+            "of a kind that is not known",
+            &WEB.replace("kind: Deployment", "kind: Rollout"),
+            [0, 0, 0, 1],
+        ),
+        (
+            "the same where the namespace says no",
+            &there("closed").replace("kind: Deployment", "kind: Rollout"),
+            [0, 0, 0, 0],
+        ),
         ("chosen by the namespace", &there("closed"), [0, 0, 0, 0]),
         ("not asked for", &there("asked"), [0, 0, 0, 0]),
         (

@@ -106,6 +106,14 @@ fn what_kustomize_keeps_in_a_folder_is_to_be_built_first() {
             "this looks like a kustomize patch",
         ),
         (
+            "only what changes of a container",
+            format!(
+                "{patch}spec: {{template: {{spec: {{containers: [{{name: web, tty: true}}]}}}}}}\n"
+            ),
+            1,
+            "spec.selector and an image are missing: this looks like a kustomize patch",
+        ),
+        (
             "$patch",
             format!("$patch: delete\n{patch}"),
             1,

@@ -72,6 +72,13 @@ fn strict_refuses_a_key_twice() {
         let says = format!("standard input: document {document}: the key \"");
         assert!(ran.report.contains(&says), "{}", ran.report);
     }
+    let both = format!(
+        "{}---\n{{\"a\": 1, \"a\": 2, \"b\": 1, \"b\": 2}}\n",
+        twice()
+    );
+    let ran = inject(&["-f", "-", "--strict"], both.as_bytes());
+    let counted = ran.report.contains("2 documents could not be read");
+    assert!(counted, "{}", ran.report);
     let ran = inject(&["-f", "-", "--strict"], WEB.as_bytes());
     assert_eq!(ran.code, 0, "{}", ran.report);
 }

@@ -10,6 +10,8 @@ ARG TARGETARCH
 WORKDIR /src
 ENV CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
     CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_LINKER=x86_64-linux-gnu-gcc \
+    # jemalloc is built for one size of pages, at least that of the kernel: on arm64 some have 64 KiB.
+    AARCH64_UNKNOWN_LINUX_GNU_JEMALLOC_SYS_WITH_LG_PAGE=16 \
     RUSTFLAGS="-C target-feature=+crt-static"
 RUN set -eu; \
     case "$TARGETARCH" in \

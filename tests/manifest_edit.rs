@@ -567,36 +567,39 @@ fn a_patch_that_does_not_fit_is_an_error() {
 
 #[test]
 fn an_edit_ends_when_its_time_is_up_and_takes_no_more_than_the_budget() {
+    fn read<'t>(text: &'t str, budget: &Budget) -> Option<manifest::Document<'t>> {
+        let documents = manifest::documents(text.as_bytes(), &Limits::default(), budget);
+        documents.ok()?.next()?.ok()
+    }
     let text = "a: &x [1, 2, 3]\nb: *x\n";
     let patch = serde_json::from_value(json!([add("/b/0", json!(0))])).unwrap();
     let stop = Stop::default();
     let budget = Budget::new(1 << 20, stop.clone());
-    let read = |budget: &Budget| {
-        let documents = manifest::documents(text.as_bytes(), &Limits::default(), budget);
-        documents.ok()?.next()?.ok()
-    };
-    let document = read(&budget).unwrap();
+    let document = read(text, &budget).unwrap();
     assert!(document.edit(&patch).is_ok());
     stop.stop();
     let ended = document.edit(&patch).unwrap_err();
     assert!(matches!(ended, EditError::Excess(Excess::Stopped)));
 
-    // With every budget it is read and edited, read and not edited, or not even read: never written anew for lack of memory.
-    let mut seen = [0; 3];
-    for bytes in (0..16_384).step_by(64) {
-        let budget = Budget::new(bytes, Stop::default());
-        let Some(document) = read(&budget) else {
-            seen[0] += 1;
-            continue;
-        };
-        match document.edit(&patch) {
-            Ok(edited) => {
-                assert_eq!(edited.rewritten, None);
-                seen[2] += 1;
+    // With every budget it is read and edited, read and not edited, or not even read: never written anew for lack of
+    // memory, and where it has to be written anew for its layout, not without the memory for that.
+    for (text, anew) in [(text, false), ("? a\n: 1\nb: [1]\n", true)] {
+        let mut seen = [0; 3];
+        for bytes in (0..16_384).step_by(64) {
+            let budget = Budget::new(bytes, Stop::default());
+            let Some(document) = read(text, &budget) else {
+                seen[0] += 1;
+                continue;
+            };
+            match document.edit(&patch) {
+                Ok(edited) => {
+                    assert_eq!(edited.rewritten.is_some(), anew, "{text}");
+                    seen[2] += 1;
+                }
+                Err(EditError::Excess(Excess::Memory { .. })) => seen[1] += 1,
+                Err(error) => panic!("{bytes}: {error}"),
             }
-            Err(EditError::Excess(Excess::Memory { .. })) => seen[1] += 1,
-            Err(error) => panic!("{bytes}: {error}"),
         }
+        assert!(seen.iter().all(|count| *count > 0), "{text}: {seen:?}");
     }
-    assert!(seen.iter().all(|count| *count > 0), "{seen:?}");
 }

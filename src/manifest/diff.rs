@@ -1,5 +1,8 @@
 //! The change as people read it.
 
+use std::io;
+
+use super::budget::{Account, Excess};
 use similar::TextDiff;
 
 /// A unified diff with three lines of context; empty where nothing changed.
@@ -16,9 +19,35 @@ pub fn unified_diff(name: &str, before: &str, after: &str) -> String {
         .to_string()
 }
 
+/// Bytes of a line while two texts are compared: its slice in a list, its place among those that are distinct, and its
+/// share of the search.
+const LINE: usize = 112;
+
+/// The same within a budget, written as it is made.
+///
+/// # Errors
+/// As [`Account::charge`], before anything is written; then what the writer says.
+pub fn write_unified_diff(
+    name: &str,
+    before: &str,
+    after: &str,
+    account: &mut Account,
+    out: impl io::Write,
+) -> Result<io::Result<()>, Excess> {
+    let lines = |text: &str| memchr::memchr_iter(b'\n', text.as_bytes()).count() + 1;
+    account.charge(LINE * (lines(before) + lines(after)))?;
+    let (old, new) = (format!("a/{name}"), format!("b/{name}"));
+    Ok(TextDiff::from_lines(before, after)
+        .unified_diff()
+        .context_radius(3)
+        .header(&old, &new)
+        .to_writer(out))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::unified_diff;
+    use super::{unified_diff, write_unified_diff};
+    use crate::manifest::budget::{Budget, Excess, Stop};
 
     #[test]
     fn shows_three_lines_around_a_change() {
@@ -27,6 +56,20 @@ mod tests {
         let diff =
             "--- a/x.yaml\n+++ b/x.yaml\n@@ -2,7 +2,7 @@\n 2\n 3\n 4\n-5\n+five\n 6\n 7\n 8\n";
         assert_eq!(unified_diff("x.yaml", before, after), diff);
+    }
+
+    #[test]
+    fn lines_are_charged_before_they_are_compared() {
+        let (before, after) = ("#\n".repeat(1000), "#\n".repeat(1001));
+        let mut account = Budget::new(100_000, Stop::default()).account();
+        let mut out = Vec::new();
+        let written = write_unified_diff("x", &before, &after, &mut account, &mut out);
+        assert!(matches!(written, Err(Excess::Memory { .. })));
+        let mut account = Budget::new(1 << 20, Stop::default()).account();
+        write_unified_diff("x", &before, &after, &mut account, &mut out)
+            .unwrap()
+            .unwrap();
+        assert_eq!(out, unified_diff("x", &before, &after).into_bytes());
     }
 
     #[test]

@@ -191,6 +191,7 @@ impl Document<'_> {
     }
 
     fn anew(&self, body: &str, value: &Value) -> Result<String, Excess> {
+        let mut account = self.account.beside();
         let content = layout::line_start(body, layout::skip(body, 0));
         let lead = if self.format == Format::Yaml {
             &body[..content]
@@ -199,7 +200,10 @@ impl Document<'_> {
         };
         let end = super::line_end(self.piece.text);
         if self.format == Format::Yaml {
-            let text = format!("{lead}{}", write::to_yaml(value).replace('\n', end));
+            let text = format!(
+                "{lead}{}",
+                write::to_yaml_within(value, &mut account)?.replace('\n', end)
+            );
             if let Some((text, _)) = self.checked(text, value)? {
                 return Ok(text);
             }

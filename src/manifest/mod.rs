@@ -44,7 +44,7 @@ mod value;
 mod warning;
 mod write;
 
-pub use diff::unified_diff;
+pub use diff::{unified_diff, write_unified_diff};
 pub use edit::{Edited, Rewritten};
 pub use error::{DocumentError, EditError, Error, Fault};
 pub use stray::{as_text, restored};

@@ -1,6 +1,7 @@
 //! What a patch does to each node: the patch replayed on the tree, before any text moves.
 
-use super::budget::{Account, Excess, charge_clone};
+use super::budget::{Account, Excess};
+use super::error::Fault;
 use super::layout::Odd;
 use super::names::Names;
 use super::tree::{Id, Kind, Tree};
@@ -59,11 +60,12 @@ impl From<Excess> for Stuck {
     }
 }
 
-/// The value of a node, charged.
+/// The value of a node, charged as it is built.
 pub(crate) fn charged(tree: &Tree<'_>, id: Id, account: &mut Account) -> Result<Value, Stuck> {
-    let value = value::at(tree, id).map_err(|_| Odd)?;
-    charge_clone(account, &value)?;
-    Ok(value)
+    value::at(tree, id, account).map_err(|(_, fault)| match fault {
+        Fault::Excess(excess) => Stuck::Excess(excess),
+        _ => Stuck::Odd,
+    })
 }
 
 /// A plan for a document.

@@ -1,6 +1,6 @@
 //! From the tree to the JSON value that kubectl would send.
 
-use super::budget::{Account, Budget, ITEM, MEMBER, Stop, element, text as text_bytes};
+use super::budget::{Account, ITEM, MEMBER, element, text as text_bytes};
 use super::error::Fault;
 use super::scalar::{self, Meaning};
 use super::tree::{At, Id, Kind, Node, ScalarStyle, Tree};
@@ -35,11 +35,10 @@ pub(crate) fn of(
 }
 
 /// The value of one node of a tree that [`of`] has read before.
-pub(crate) fn at(tree: &Tree<'_>, id: Id) -> At<Value> {
-    let budget = Budget::new(usize::MAX, Stop::default());
+pub(crate) fn at(tree: &Tree<'_>, id: Id, account: &mut Account) -> At<Value> {
     Reader {
         tree,
-        account: &mut budget.account(),
+        account,
         depth: usize::MAX,
         warnings: &mut Warnings::default(),
         mappings: 0,

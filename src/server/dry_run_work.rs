@@ -14,7 +14,7 @@ use crate::admission::manifests::{
 use crate::admission::report::{Entry, words};
 use crate::engine::Outcome;
 use crate::manifest::budget::{Account, Budget, Excess, charge_clone, element};
-use crate::manifest::{self, DocumentError, EditError, Fault, Limits, unified_diff};
+use crate::manifest::{self, DocumentError, EditError, Fault, Limits, write_unified_diff};
 use crate::policy::{cut, visible};
 
 /// A message about a document: enough for its place, the reason and a piece of the text.
@@ -132,6 +132,12 @@ impl Out {
         let written = serde_json::to_writer(&mut *self, value);
         let what = written.as_ref().err().map(ToString::to_string);
         self.done(written.is_ok(), &what.unwrap_or_default())
+    }
+
+    fn push_diff(&mut self, title: &str, before: &str, after: &str) -> Result<(), Failure> {
+        let mut beside = self.account.beside();
+        let written = write_unified_diff(title, before, after, &mut beside, &mut *self)?;
+        self.done(written.is_ok(), "the diff could not be written")
     }
 
     fn done(&mut self, well: bool, what: &str) -> Result<(), Failure> {
@@ -264,8 +270,7 @@ impl Tally {
             }
             Output::Yaml => self.out.push(&one.after)?,
             Output::Diff if one.before != one.after => {
-                let diff = unified_diff(&title(one), &one.before, &one.after);
-                self.out.push(&diff)?;
+                self.out.push_diff(&title(one), &one.before, &one.after)?;
             }
             Output::Diff => {}
             Output::Patch => {

@@ -294,6 +294,18 @@ impl Place {
         Ok(bytes)
     }
 
+    /// Ends when others need the bytes: for a request that only waits for something. It keeps its bytes until it is
+    /// done, which is to be soon then.
+    pub(super) async fn needed(&self) {
+        self.held(|held| {
+            held.moving = Some(Instant::now());
+            held.moved = 0;
+        });
+        let rest = Rest(self);
+        self.shared.told.notified().await;
+        drop(rest);
+    }
+
     /// Turns the place into that of an answer: the body is no more. The answer's bytes are held until each of them is
     /// written, or the client is gone, or is so slow that others take them.
     pub(super) async fn answer(self, answer: Vec<u8>) -> Result<Body, Unread> {
@@ -313,6 +325,15 @@ impl Place {
             at: 0,
             length,
         }))
+    }
+}
+
+/// Silkroll is at work on the request again, however the wait for others ends.
+struct Rest<'p>(&'p Place);
+
+impl Drop for Rest<'_> {
+    fn drop(&mut self) {
+        self.0.held(|held| held.moving = None);
     }
 }
 
@@ -431,6 +452,23 @@ mod tests {
         assert!(waited.is_err());
         drop((at_work, body));
         place.read(whole(size), Some(size), size).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_request_that_only_waits_is_told_when_its_bytes_are_needed_and_is_answered() {
+        let pool = Pool::new(1 << 20);
+        let size = (1 << 20) + ALLOWANCE;
+        let waits = pool.place();
+        let body = waits.read(whole(size), Some(size), size).await.unwrap();
+        let other = pool.place();
+        let other = tokio::spawn(async move {
+            let read = other.read(whole(size), Some(size), size).await;
+            read.map(|body| body.len())
+        });
+        waits.needed().await;
+        drop(body);
+        assert!(waits.answer(vec![1]).await.is_ok());
+        assert_eq!(other.await.unwrap().unwrap(), size);
     }
 
     #[tokio::test]

@@ -26,6 +26,10 @@ use crate::text::shown;
 /// a node with ten times the work that it can do. After 3 s the API server goes on without us.
 const NAMESPACE_WAIT: Duration = Duration::from_secs(2);
 
+/// Reviews that wait for a namespace at once; one more is answered as after the wait. A connection that waits works and
+/// is never made to go, so this leaves three quarters of the 512 to those that need no wait.
+const NAMESPACE_WAITS: usize = 128;
+
 /// How long a body may take: whoever has a review to send has it at hand, and a sender that dribbles
 /// must not hold one of the connections that others need.
 const BODY: Duration = Duration::from_secs(5);
@@ -56,6 +60,7 @@ pub struct App {
     /// Namespaces whose pods mount the helper binary.
     pub asked: Arc<Asked>,
     mutate_pool: Arc<Pool>,
+    waits: Semaphore,
     /// Reviews beyond the allowance are decided one at a time: what the engine holds of one may be
     /// ten times its body.
     large: Arc<Semaphore>,
@@ -74,6 +79,7 @@ impl App {
             metrics,
             asked: Arc::default(),
             mutate_pool: Pool::new(MUTATE_POOL),
+            waits: Semaphore::new(NAMESPACE_WAITS),
             large: Arc::new(Semaphore::new(1)),
             dry_run_pool: Pool::new(DRY_RUN_POOL),
             dry_run_places: Arc::new(Semaphore::new(DRY_RUNS)),
@@ -204,7 +210,13 @@ async fn decide(
         match decided {
             Decided::Answer(answer) => return Ok((answer, place)),
             Decided::Wait(name) => {
-                app.namespaces.wait_for(&name, NAMESPACE_WAIT).await;
+                if let Ok(_wait) = app.waits.try_acquire() {
+                    // A namespace may be waited for as long as nobody needs the memory.
+                    tokio::select! {
+                        () = place.needed() => {}
+                        _ = app.namespaces.wait_for(&name, NAMESPACE_WAIT) => {}
+                    }
+                }
                 waited = true;
             }
         }
@@ -338,5 +350,39 @@ fn too_large() -> Refused {
         status: StatusCode::PAYLOAD_TOO_LARGE,
         why: "body-too-large",
         message: format!("the body is larger than {MAX_BODY} bytes"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    fn review(namespace: &str) -> Request {
+        let body = format!(
+            r#"{{"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1", "request": {{"uid": "1",
+            "kind": {{"group": "apps", "version": "v1", "kind": "Deployment"}}, "operation": "CREATE",
+            "namespace": "{namespace}", "object": {{"apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": {{"name": "w"}}, "spec": {{"template": {{"spec": {{"containers": [{{"name": "w"}}]}}}}}}}}}}}}"#
+        );
+        Request::post("/mutate")
+            .header(CONTENT_TYPE, "application/json")
+            .body(Body::from(body))
+            .unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_namespace_is_waited_for_unless_too_many_wait() {
+        let settings = Settings::default();
+        let app = App::new(settings, Arc::new(Namespaces::new()), Arc::default());
+        let app = Arc::new(app);
+        let ask = || router(Arc::clone(&app), DryRun::NotHere).oneshot(review("new"));
+        assert!(ask().now_or_never().is_none(), "it waits");
+        let others = u32::try_from(NAMESPACE_WAITS).unwrap();
+        let _others = app.waits.try_acquire_many(others).unwrap();
+        let answered = ask().now_or_never().expect("it does not wait").unwrap();
+        assert_eq!(answered.status(), StatusCode::OK);
     }
 }

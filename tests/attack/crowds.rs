@@ -47,7 +47,7 @@ pub(crate) const HALF_BODIES: Attack = Attack {
 };
 
 pub(crate) const UNREAD: Attack = Attack {
-    name: "unread-answers",
+    name: "unread-heads",
     what: "720 connections that were answered and do not read it",
     flags: &[],
     strikers: 8,

@@ -54,13 +54,11 @@ impl Victim {
     }
 
     /// A connection to the HTTPS port without TLS yet.
-    #[allow(dead_code, reason = "for attacks on the listener")]
     pub(crate) fn connect_tcp(&self) -> Option<TcpStream> {
         TcpStream::connect(self.served.addr()).ok()
     }
 
     /// A connection to the port of probes and metrics.
-    #[allow(dead_code, reason = "for attacks on the listener")]
     pub(crate) fn connect_admin(&self) -> Option<TcpStream> {
         TcpStream::connect(self.served.admin()).ok()
     }
@@ -74,7 +72,6 @@ impl Victim {
     }
 
     /// Holds connections, whatever they are, until the time is up.
-    #[allow(dead_code, reason = "for attacks that hold what they have")]
     pub(crate) fn hold(&self, seconds: f64) {
         let end = Instant::now() + Duration::from_secs_f64(seconds);
         while !self.over() && Instant::now() < end {

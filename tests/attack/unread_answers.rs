@@ -52,7 +52,6 @@ fn deployments() -> Vec<u8> {
 }
 
 #[test]
-#[ignore = "124 MiB stay after a minute, with mimalloc as well: not mended yet"]
 fn unread_answers_take_no_more_than_the_bound() {
     UNREAD.short();
 }

@@ -248,6 +248,25 @@ fn a_setting_that_is_given_again_and_again() {
 }
 
 #[test]
+fn alternatives_of_a_node_affinity() {
+    let text = |count: usize| {
+        let term = |at| {
+            json!({"matchExpressions": [
+                {"key": "kubernetes.io/os", "operator": "In", "values": [format!("os-{at}")]},
+                {"key": "kubernetes.io/os", "operator": "NotIn", "values": [format!("no-{at}"), "x"]}
+            ]})
+        };
+        let terms: Vec<Value> = (0..count).map(term).collect();
+        let mut object = deployment("web", 1, 1);
+        object["spec"]["template"]["spec"]["affinity"] = json!({"nodeAffinity": {
+            "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}
+        }});
+        object.to_string()
+    };
+    grows("terms", 1000, text, inject);
+}
+
+#[test]
 fn a_wide_indentation_is_not_repeated_in_every_new_line() {
     let wide = " ".repeat(20_000);
     let list: Vec<String> = (0..100)

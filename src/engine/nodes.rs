@@ -107,9 +107,9 @@ fn parsed(raw: &RawValue) -> Value {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Values {
     /// One of these.
-    Only(BTreeSet<String>),
+    Only(Names),
     /// Any but these.
-    Not(BTreeSet<String>),
+    Not(Names),
 }
 
 impl Values {
@@ -124,20 +124,51 @@ impl Values {
     /// Both hold.
     fn and(self, other: Self) -> Self {
         match (self, other) {
-            (Self::Only(a), Self::Only(b)) => Self::Only(&a & &b),
-            (Self::Only(a), Self::Not(b)) | (Self::Not(b), Self::Only(a)) => Self::Only(&a - &b),
-            (Self::Not(a), Self::Not(b)) => Self::Not(&a | &b),
+            (Self::Only(a), Self::Only(b)) => Self::Only(both(a, b)),
+            (Self::Only(a), Self::Not(b)) | (Self::Not(b), Self::Only(a)) => {
+                Self::Only(without(a, b))
+            }
+            (Self::Not(a), Self::Not(b)) => Self::Not(either(a, b)),
         }
     }
 
     /// One of the two holds.
     fn or(self, other: Self) -> Self {
         match (self, other) {
-            (Self::Only(a), Self::Only(b)) => Self::Only(&a | &b),
-            (Self::Only(a), Self::Not(b)) | (Self::Not(b), Self::Only(a)) => Self::Not(&b - &a),
-            (Self::Not(a), Self::Not(b)) => Self::Not(&a & &b),
+            (Self::Only(a), Self::Only(b)) => Self::Only(either(a, b)),
+            (Self::Only(a), Self::Not(b)) | (Self::Not(b), Self::Only(a)) => {
+                Self::Not(without(b, a))
+            }
+            (Self::Not(a), Self::Not(b)) => Self::Not(both(a, b)),
         }
     }
+}
+
+type Names = BTreeSet<String>;
+
+// An affinity may have thousands of terms: each of these goes through the smaller set only.
+
+fn either(a: Names, b: Names) -> Names {
+    let (mut large, small) = if a.len() < b.len() { (b, a) } else { (a, b) };
+    large.extend(small);
+    large
+}
+
+fn both(a: Names, b: Names) -> Names {
+    let (large, mut small) = if a.len() < b.len() { (b, a) } else { (a, b) };
+    small.retain(|name| large.contains(name));
+    small
+}
+
+fn without(mut from: Names, names: Names) -> Names {
+    if names.len() < from.len() {
+        for name in names {
+            from.remove(&name);
+        }
+    } else {
+        from.retain(|name| !names.contains(name));
+    }
+    from
 }
 
 /// What the manifest asks of nodes.

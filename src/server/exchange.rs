@@ -61,12 +61,13 @@ pub(super) async fn answer(
             )
         }
     };
-    let unread = left.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let whole = match unread {
-        None => true,
+    let rest = std::mem::take(&mut *left.lock().unwrap_or_else(PoisonError::into_inner));
+    let whole = match rest {
+        Rest::Nothing => true,
+        Rest::Broken => false,
         // It waits to be asked for the body, and is not.
-        Some(_) if waits_to_send => false,
-        Some(body) => read_out(body).await,
+        Rest::Unread(_) if waits_to_send => false,
+        Rest::Unread(body) => read_out(body).await,
     };
     // The phase is read after the work: the signal to stop may have come meanwhile.
     if !whole || shared.situation.borrow().phase > Phase::Serving {
@@ -106,7 +107,16 @@ fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
 }
 
 /// What the application has left of a body.
-type Left = Arc<Mutex<Option<Incoming>>>;
+#[derive(Default)]
+enum Rest {
+    #[default]
+    Nothing,
+    Unread(Incoming),
+    /// It cannot be read to its end, so nobody knows where the next request would begin.
+    Broken,
+}
+
+type Left = Arc<Mutex<Rest>>;
 
 /// A request's body, which goes back where the application drops it before its end.
 struct Received {
@@ -133,6 +143,9 @@ impl HttpBody for Received {
             Poll::Ready(Some(Ok(_))) => body.is_end_stream(),
             Poll::Ready(None | Some(Err(_))) => true,
         };
+        if matches!(poll, Poll::Ready(Some(Err(_)))) {
+            *this.left.lock().unwrap_or_else(PoisonError::into_inner) = Rest::Broken;
+        }
         if ended {
             this.body = None;
             this.activity.body_read();
@@ -156,7 +169,7 @@ impl Drop for Received {
         if let Some(body) = self.body.take()
             && !body.is_end_stream()
         {
-            *self.left.lock().unwrap_or_else(PoisonError::into_inner) = Some(body);
+            *self.left.lock().unwrap_or_else(PoisonError::into_inner) = Rest::Unread(body);
         }
     }
 }

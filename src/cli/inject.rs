@@ -32,7 +32,7 @@ use crate::policy::{cut, visible};
     kustomize build DIR | silkroll inject -f - --fail-on warning,skipped      in a pipeline
 
 Exit code: 0 all went well, 1 something was rejected or is what --fail-on names, 2 something could not
-be read or written. In both cases no manifest is printed. 141: the reader of standard output went away.
+be read or written, or with --fail-on there was no object at all. In both cases no manifest is printed. 141: the reader of standard output went away.
 That the report cannot be written changes nothing.
 
 An input may hold 256 MiB; devices and named pipes are refused.")]
@@ -179,6 +179,10 @@ pub fn run(args: &Args, out: &mut dyn Write, report: &mut dyn Write) -> anyhow::
     }
     if result.objects == 0 {
         writeln!(report, "silkroll: there is no object in the input")?;
+        // What was to be built in front of a gate was not.
+        if !args.fail_on.is_empty() {
+            return Ok(ExitCode::from(2));
+        }
     }
     super::print(out, &manifest::restored(&result.out))?;
     Ok(ExitCode::SUCCESS)

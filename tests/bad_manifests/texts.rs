@@ -305,6 +305,9 @@ fn an_empty_input_is_an_error_for_the_endpoint_and_nothing_to_do_for_the_command
     let ran = inject(&["-f", "-"], b"");
     assert_eq!((ran.code, ran.out.as_str()), (0, ""));
     assert_eq!(ran.report, "silkroll: there is no object in the input\n");
+    // As where `kustomize build` has failed in front of a gate.
+    let ran = inject(&["-f", "-", "--fail-on", "rejected"], b"");
+    assert_eq!((ran.code, ran.out.as_str()), (2, ""));
 }
 
 #[test]

@@ -497,3 +497,105 @@ fn surge_is_for_daemonsets_too_unless_they_hold_ports_of_the_node() {
         assert_eq!(decision.warnings.is_empty(), surges);
     }
 }
+
+#[test]
+fn what_a_manifest_leaves_out_counts_as_what_the_api_fills_in() {
+    let settings = Settings {
+        kinds: silkroll::engine::Kind::ALL.to_vec(),
+        ..Settings::default()
+    };
+    let namespace = opted_in(&[("rollout", "surge"), ("min-ready-seconds", "7")]);
+    let filled = |unavailable: Value, surge: Value| {
+        json!({"type": "RollingUpdate",
+               "rollingUpdate": {"maxUnavailable": unavailable, "maxSurge": surge}})
+    };
+    // What stands in the manifest, what the API server makes of it, and what has to be stored.
+    for (kind, member, written, sent, surge) in [
+        (
+            "Deployment",
+            "strategy",
+            Value::Null,
+            filled(json!("25%"), json!("25%")),
+            json!("25%"),
+        ),
+        (
+            "Deployment",
+            "strategy",
+            json!({}),
+            filled(json!("25%"), json!("25%")),
+            json!("25%"),
+        ),
+        (
+            "Deployment",
+            "strategy",
+            json!({"rollingUpdate": {"maxUnavailable": 1}}),
+            filled(json!(1), json!("25%")),
+            json!("25%"),
+        ),
+        (
+            "Deployment",
+            "strategy",
+            json!({"rollingUpdate": {"maxUnavailable": 0}}),
+            filled(json!(0), json!("25%")),
+            json!("25%"),
+        ),
+        (
+            "Deployment",
+            "strategy",
+            json!({"rollingUpdate": {"maxSurge": 2, "maxUnavailable": null}}),
+            filled(json!("25%"), json!(2)),
+            json!(2),
+        ),
+        (
+            "Deployment",
+            "strategy",
+            json!({"rollingUpdate": {"maxSurge": 0}}),
+            filled(json!("25%"), json!(0)),
+            json!(1),
+        ),
+        (
+            "DaemonSet",
+            "updateStrategy",
+            Value::Null,
+            filled(json!(1), json!(0)),
+            json!(1),
+        ),
+    ] {
+        let mut by_api = deployment();
+        by_api["kind"] = kind.into();
+        let spec = by_api["spec"].as_object_mut().unwrap();
+        spec.shift_remove("strategy");
+        let mut by_hand = by_api.clone();
+        by_api["spec"][member] = sent;
+        let spec = by_hand["spec"].as_object_mut().unwrap();
+        spec.shift_remove("progressDeadlineSeconds");
+        if !written.is_null() {
+            spec.insert(member.to_owned(), written.clone());
+        }
+        let pod = by_hand["spec"]["template"]["spec"].as_object_mut().unwrap();
+        pod.shift_remove("terminationGracePeriodSeconds");
+        let (stored, _) = create(&by_api, &namespace, &settings);
+        let (injected, _) = create(&by_hand, &namespace, &settings);
+        assert_eq!(
+            stored["spec"][member]["rollingUpdate"]["maxSurge"], surge,
+            "{written}"
+        );
+        // The API's defaulting over what was injected at hand.
+        let mut rolling = injected["spec"][member]["rollingUpdate"].clone();
+        if rolling["maxSurge"].is_null() {
+            rolling["maxSurge"] = "25%".into();
+        }
+        assert_eq!(
+            rolling, stored["spec"][member]["rollingUpdate"],
+            "{written}"
+        );
+        assert_eq!(
+            injected["spec"]["minReadySeconds"],
+            stored["spec"]["minReadySeconds"]
+        );
+        let (by_hand, by_api) = (&template(&injected)["spec"], &template(&stored)["spec"]);
+        assert_eq!(by_hand["containers"], by_api["containers"]);
+        let grace = "terminationGracePeriodSeconds";
+        assert_eq!(by_hand[grace], by_api[grace]);
+    }
+}

@@ -22,7 +22,7 @@ mod strategy;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-pub(super) use strategy::{Amount, refuses_strategy};
+pub(super) use strategy::{Amount, defaults, refuses_strategy};
 
 use super::base::{Base, integer};
 use super::inject::Injection;

@@ -599,3 +599,30 @@ fn what_a_manifest_leaves_out_counts_as_what_the_api_fills_in() {
         assert_eq!(by_hand[grace], by_api[grace]);
     }
 }
+
+#[test]
+fn a_left_out_min_ready_comes_back_once_the_deadline_allows_it() {
+    let mut plain = deployment();
+    plain["spec"]["progressDeadlineSeconds"] = 60.into();
+    let namespace = opted_in(&[("min-ready-seconds", "60")]);
+    let (stored, decision) = create(&plain, &namespace, &Settings::default());
+    assert_eq!(stored["spec"]["minReadySeconds"], Value::Null);
+    assert!(
+        decision
+            .warnings
+            .concat()
+            .contains("minReadySeconds 60 was left out")
+    );
+    let mut raised = stored.clone();
+    raised["spec"]["progressDeadlineSeconds"] = 600.into();
+    let (after, _) = update(&raised, &stored, &namespace, &Settings::default());
+    assert_eq!(after["spec"]["minReadySeconds"], 60);
+    assert_eq!(template(&after), template(&stored));
+    // And goes again, with what was there before.
+    let (out, _) = update(&after, &after, &namespace, &Settings::default());
+    assert_eq!(out, after);
+    let mut off = after.clone();
+    annotate(&mut off, "inject", "disabled");
+    let (off, _) = update(&off, &after, &namespace, &Settings::default());
+    assert_eq!(off["spec"]["minReadySeconds"], Value::Null);
+}

@@ -626,3 +626,21 @@ fn a_left_out_min_ready_comes_back_once_the_deadline_allows_it() {
     let (off, _) = update(&off, &after, &namespace, &Settings::default());
     assert_eq!(off["spec"]["minReadySeconds"], Value::Null);
 }
+
+#[test]
+fn a_users_sleep_of_any_length_becomes_one_native_sleep() {
+    for (own, seconds) in [(0, 15), (4, 19)] {
+        let mut plain = deployment();
+        plain["spec"]["template"]["spec"]["containers"][0]["lifecycle"] =
+            json!({"preStop": {"sleep": {"seconds": own}}});
+        let (stored, decision) = create(&plain, &opted_in(&[]), &Settings::default());
+        let spec = &template(&stored)["spec"];
+        assert_eq!(
+            spec["containers"][0]["lifecycle"]["preStop"],
+            json!({"sleep": {"seconds": seconds}})
+        );
+        assert_eq!(spec["volumes"], Value::Null);
+        assert_eq!(decision.timeline.unwrap().hook, Some(own));
+        assert_eq!(decision.warnings, Vec::<String>::new());
+    }
+}

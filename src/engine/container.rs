@@ -66,12 +66,12 @@ impl<'a> Injection<'a> {
                 wanted.pre_stop = Some(hook.text);
             }
             PreStop::Keep(why) => {
-                budget.kept = budget.kept.max(hook::sleeps(user));
+                budget.kept = budget.kept.max(hook::sleeps(user).map_or(0, i64::from));
                 own = kept_seconds(policy, user);
                 self.step("pre-stop", container, || why.to_owned());
             }
             PreStop::Unchainable(why) => {
-                budget.kept = budget.kept.max(hook::sleeps(user));
+                budget.kept = budget.kept.max(hook::sleeps(user).map_or(0, i64::from));
                 own = kept_seconds(policy, user);
                 self.step("pre-stop", container, || format!("kept: {why}"));
                 self.warnings.push(format!(

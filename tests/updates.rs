@@ -644,3 +644,31 @@ fn a_users_sleep_of_any_length_becomes_one_native_sleep() {
         assert_eq!(decision.warnings, Vec::<String>::new());
     }
 }
+
+#[test]
+fn a_value_that_cannot_be_used_is_told_with_what_becomes_of_the_injection() {
+    let settings = Settings {
+        deny_invalid: false,
+        ..Settings::default()
+    };
+    let stays = "the injection stays as it was: silkroll.dev/drain-seconds";
+    let (stored, _) = create(&deployment(), &opted_in(&[]), &settings);
+    let mut bad = stored.clone();
+    annotate(&mut bad, "drain-seconds", "1m");
+    let (after, decision) = update(&bad, &stored, &opted_in(&[]), &settings);
+    assert_eq!(template(&after), template(&stored));
+    assert!(decision.warnings.concat().contains(stays), "{decision:?}");
+    let mut image = bad.clone();
+    image["spec"]["template"]["spec"]["containers"][0]["image"] = "web:2".into();
+    let (after, decision) = update(&image, &bad, &opted_in(&[]), &settings);
+    assert_eq!(template(&after), template(&image));
+    assert!(decision.warnings.concat().contains(stays), "{decision:?}");
+    let (_, decision) = create(&image, &opted_in(&[]), &settings);
+    assert!(decision.warnings.concat().contains(stays), "{decision:?}");
+    // Where nothing stands.
+    let mut plain = deployment();
+    annotate(&mut plain, "drain-seconds", "1m");
+    let (_, decision) = create(&plain, &opted_in(&[]), &settings);
+    let nothing = "nothing was injected: silkroll.dev/drain-seconds";
+    assert!(decision.warnings.concat().contains(nothing), "{decision:?}");
+}

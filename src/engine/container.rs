@@ -122,10 +122,12 @@ impl<'a> Injection<'a> {
         if native || !chained {
             return;
         }
-        let calls = own::calls(user).filter(|_| !policy.says("existing-pre-stop"));
-        if let Some(calls) = calls {
-            let warning = own::warning(policy, &container.name, calls);
-            self.warnings.push(warning);
+        if let Some(calls) = own::calls(user) {
+            // `chain` written out is an answer to this warning, which says all there is to say.
+            if !policy.says("existing-pre-stop") {
+                let warning = own::warning(policy, &container.name, calls);
+                self.warnings.push(warning);
+            }
         } else if policy.existing_pre_stop_seconds.is_none() && !user.get().contains("\"sleep\":{")
         {
             self.warnings.push(format!(

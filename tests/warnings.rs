@@ -181,8 +181,10 @@ fn a_setting_of_a_workload_that_nothing_comes_of_is_told() {
         let mut out = object.clone();
         annotate(&mut out, "inject", "disabled");
         let on_request = pairs(&[("inject", "on-request")]);
-        let decision = ask(&out, &on_request, &pairs(&[]), &Settings::default());
-        assert_eq!(told(&decision), "");
+        for namespace in [on_request, pairs(&[]), pairs(&[("drain-seconds", "9")])] {
+            let decision = ask(&out, &namespace, &pairs(&[]), &Settings::default());
+            assert_eq!(told(&decision), "");
+        }
     }
 }
 

@@ -497,3 +497,178 @@ fn surge_is_for_daemonsets_too_unless_they_hold_ports_of_the_node() {
         assert_eq!(decision.warnings.is_empty(), surges);
     }
 }
+
+#[test]
+fn what_a_manifest_leaves_out_counts_as_what_the_api_fills_in() {
+    let settings = Settings {
+        kinds: silkroll::engine::Kind::ALL.to_vec(),
+        ..Settings::default()
+    };
+    let namespace = opted_in(&[("rollout", "surge"), ("min-ready-seconds", "7")]);
+    let filled = |unavailable: Value, surge: Value| {
+        json!({"type": "RollingUpdate",
+               "rollingUpdate": {"maxUnavailable": unavailable, "maxSurge": surge}})
+    };
+    // What stands in the manifest, what the API server makes of it, and what has to be stored.
+    for (kind, member, written, sent, surge) in [
+        (
+            "Deployment",
+            "strategy",
+            Value::Null,
+            filled(json!("25%"), json!("25%")),
+            json!("25%"),
+        ),
+        (
+            "Deployment",
+            "strategy",
+            json!({}),
+            filled(json!("25%"), json!("25%")),
+            json!("25%"),
+        ),
+        (
+            "Deployment",
+            "strategy",
+            json!({"rollingUpdate": {"maxUnavailable": 1}}),
+            filled(json!(1), json!("25%")),
+            json!("25%"),
+        ),
+        (
+            "Deployment",
+            "strategy",
+            json!({"rollingUpdate": {"maxUnavailable": 0}}),
+            filled(json!(0), json!("25%")),
+            json!("25%"),
+        ),
+        (
+            "Deployment",
+            "strategy",
+            json!({"rollingUpdate": {"maxSurge": 2, "maxUnavailable": null}}),
+            filled(json!("25%"), json!(2)),
+            json!(2),
+        ),
+        (
+            "Deployment",
+            "strategy",
+            json!({"rollingUpdate": {"maxSurge": 0}}),
+            filled(json!("25%"), json!(0)),
+            json!(1),
+        ),
+        (
+            "DaemonSet",
+            "updateStrategy",
+            Value::Null,
+            filled(json!(1), json!(0)),
+            json!(1),
+        ),
+    ] {
+        let mut by_api = deployment();
+        by_api["kind"] = kind.into();
+        let spec = by_api["spec"].as_object_mut().unwrap();
+        spec.shift_remove("strategy");
+        let mut by_hand = by_api.clone();
+        by_api["spec"][member] = sent;
+        let spec = by_hand["spec"].as_object_mut().unwrap();
+        spec.shift_remove("progressDeadlineSeconds");
+        if !written.is_null() {
+            spec.insert(member.to_owned(), written.clone());
+        }
+        let pod = by_hand["spec"]["template"]["spec"].as_object_mut().unwrap();
+        pod.shift_remove("terminationGracePeriodSeconds");
+        let (stored, _) = create(&by_api, &namespace, &settings);
+        let (injected, _) = create(&by_hand, &namespace, &settings);
+        assert_eq!(
+            stored["spec"][member]["rollingUpdate"]["maxSurge"], surge,
+            "{written}"
+        );
+        // The API's defaulting over what was injected at hand.
+        let mut rolling = injected["spec"][member]["rollingUpdate"].clone();
+        if rolling["maxSurge"].is_null() {
+            rolling["maxSurge"] = "25%".into();
+        }
+        assert_eq!(
+            rolling, stored["spec"][member]["rollingUpdate"],
+            "{written}"
+        );
+        assert_eq!(
+            injected["spec"]["minReadySeconds"],
+            stored["spec"]["minReadySeconds"]
+        );
+        let (by_hand, by_api) = (&template(&injected)["spec"], &template(&stored)["spec"]);
+        assert_eq!(by_hand["containers"], by_api["containers"]);
+        let grace = "terminationGracePeriodSeconds";
+        assert_eq!(by_hand[grace], by_api[grace]);
+    }
+}
+
+#[test]
+fn a_left_out_min_ready_comes_back_once_the_deadline_allows_it() {
+    let mut plain = deployment();
+    plain["spec"]["progressDeadlineSeconds"] = 60.into();
+    let namespace = opted_in(&[("min-ready-seconds", "60")]);
+    let (stored, decision) = create(&plain, &namespace, &Settings::default());
+    assert_eq!(stored["spec"]["minReadySeconds"], Value::Null);
+    assert!(
+        decision
+            .warnings
+            .concat()
+            .contains("minReadySeconds 60 was left out")
+    );
+    let mut raised = stored.clone();
+    raised["spec"]["progressDeadlineSeconds"] = 600.into();
+    let (after, _) = update(&raised, &stored, &namespace, &Settings::default());
+    assert_eq!(after["spec"]["minReadySeconds"], 60);
+    assert_eq!(template(&after), template(&stored));
+    // And goes again, with what was there before.
+    let (out, _) = update(&after, &after, &namespace, &Settings::default());
+    assert_eq!(out, after);
+    let mut off = after.clone();
+    annotate(&mut off, "inject", "disabled");
+    let (off, _) = update(&off, &after, &namespace, &Settings::default());
+    assert_eq!(off["spec"]["minReadySeconds"], Value::Null);
+}
+
+#[test]
+fn a_users_sleep_of_any_length_becomes_one_native_sleep() {
+    for (own, seconds) in [(0, 15), (4, 19)] {
+        let mut plain = deployment();
+        plain["spec"]["template"]["spec"]["containers"][0]["lifecycle"] =
+            json!({"preStop": {"sleep": {"seconds": own}}});
+        let (stored, decision) = create(&plain, &opted_in(&[]), &Settings::default());
+        let spec = &template(&stored)["spec"];
+        assert_eq!(
+            spec["containers"][0]["lifecycle"]["preStop"],
+            json!({"sleep": {"seconds": seconds}})
+        );
+        assert_eq!(spec["volumes"], Value::Null);
+        assert_eq!(decision.timeline.unwrap().hook, Some(own));
+        assert_eq!(decision.warnings, Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_value_that_cannot_be_used_is_told_with_what_becomes_of_the_injection() {
+    let settings = Settings {
+        deny_invalid: false,
+        ..Settings::default()
+    };
+    let stays = "the injection stays as it was: silkroll.dev/drain-seconds";
+    let (stored, _) = create(&deployment(), &opted_in(&[]), &settings);
+    let mut bad = stored.clone();
+    annotate(&mut bad, "drain-seconds", "1m");
+    let (after, decision) = update(&bad, &stored, &opted_in(&[]), &settings);
+    assert_eq!(template(&after), template(&stored));
+    assert!(decision.warnings.concat().contains(stays), "{decision:?}");
+    let mut image = bad.clone();
+    image["spec"]["template"]["spec"]["containers"][0]["image"] = "web:2".into();
+    let (after, decision) = update(&image, &bad, &opted_in(&[]), &settings);
+    assert_eq!(template(&after), template(&image));
+    assert!(decision.warnings.concat().contains(stays), "{decision:?}");
+    let (_, decision) = create(&image, &opted_in(&[]), &settings);
+    assert!(decision.warnings.concat().contains(stays), "{decision:?}");
+    // Where nothing stands.
+    let mut plain = deployment();
+    annotate(&mut plain, "drain-seconds", "1m");
+    let (_, decision) = create(&plain, &opted_in(&[]), &settings);
+    let nothing = "nothing was injected: silkroll.dev/drain-seconds";
+    assert!(decision.warnings.concat().contains(nothing), "{decision:?}");
+}

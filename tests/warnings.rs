@@ -181,8 +181,10 @@ fn a_setting_of_a_workload_that_nothing_comes_of_is_told() {
         let mut out = object.clone();
         annotate(&mut out, "inject", "disabled");
         let on_request = pairs(&[("inject", "on-request")]);
-        let decision = ask(&out, &on_request, &pairs(&[]), &Settings::default());
-        assert_eq!(told(&decision), "");
+        for namespace in [on_request, pairs(&[]), pairs(&[("drain-seconds", "9")])] {
+            let decision = ask(&out, &namespace, &pairs(&[]), &Settings::default());
+            assert_eq!(told(&decision), "");
+        }
     }
 }
 
@@ -308,15 +310,27 @@ fn an_own_hook_that_calls_a_registry_is_better_replaced() {
     let plain = "curl -X PUT 'http://nacos:8848/nacos/v1/ns/instance?ip=1&enabled=false'; sleep 20";
     let weighed =
         "curl -X PUT 'http://nacos:8848/nacos/v1/ns/instance?ip=1&enabled=false&weight=5'";
-    let replace = "with existing-pre-stop: replace";
-    let deregister = "with silkroll.dev/deregister and existing-pre-stop: replace";
-    let weight = "a Nacos call without weight sets it to 1 for good";
+    let replace = "set silkroll.dev/existing-pre-stop: replace";
+    let deregister = "set silkroll.dev/deregister and existing-pre-stop: replace";
+    let keep = "replace, or chain to keep it";
+    let keep_for = "replace, or chain and existing-pre-stop-seconds to keep it";
+    let weight = "a Nacos call without weight sets 1";
     let chain = [("existing-pre-stop", "chain")];
     let seconds = [("existing-pre-stop-seconds", "20")];
     let bound = "say what it needs with silkroll.dev/existing-pre-stop-seconds";
     for (object, namespace, says, not) in [
-        (shell(plain), nacos(&[]), vec![replace, weight], bound),
-        (shell(plain), nacos(&seconds), vec![replace, weight], bound),
+        (
+            shell(plain),
+            nacos(&[]),
+            vec![replace, keep_for, weight],
+            bound,
+        ),
+        (
+            shell(plain),
+            nacos(&seconds),
+            vec![replace, keep, weight],
+            "existing-pre-stop-seconds",
+        ),
         (shell(weighed), nacos(&[]), vec![replace], weight),
         (shell(plain), opted_in(&[]), vec![deregister, weight], bound),
         (
@@ -325,8 +339,6 @@ fn an_own_hook_that_calls_a_registry_is_better_replaced() {
             vec![deregister],
             weight,
         ),
-        // Said as it is meant.
-        (shell(plain), nacos(&chain), vec![bound], replace),
         (shell("sleep 20"), nacos(&[]), vec![bound], replace),
     ] {
         let (_, decision) = create(&object, &namespace, &Settings::default());
@@ -337,6 +349,8 @@ fn an_own_hook_that_calls_a_registry_is_better_replaced() {
     for quiet in [
         nacos(&[("existing-pre-stop", "replace"), ("hook", "script")]),
         nacos(&[("existing-pre-stop", "keep")]),
+        // Said as it is meant.
+        nacos(&chain),
         nacos(&[chain[0], seconds[0]]),
     ] {
         let (_, decision) = create(&shell(plain), &quiet, &Settings::default());

@@ -66,12 +66,12 @@ impl<'a> Injection<'a> {
                 wanted.pre_stop = Some(hook.text);
             }
             PreStop::Keep(why) => {
-                budget.kept = budget.kept.max(hook::sleeps(user));
+                budget.kept = budget.kept.max(hook::sleeps(user).map_or(0, i64::from));
                 own = kept_seconds(policy, user);
                 self.step("pre-stop", container, || why.to_owned());
             }
             PreStop::Unchainable(why) => {
-                budget.kept = budget.kept.max(hook::sleeps(user));
+                budget.kept = budget.kept.max(hook::sleeps(user).map_or(0, i64::from));
                 own = kept_seconds(policy, user);
                 self.step("pre-stop", container, || format!("kept: {why}"));
                 self.warnings.push(format!(
@@ -122,10 +122,12 @@ impl<'a> Injection<'a> {
         if native || !chained {
             return;
         }
-        let calls = own::calls(user).filter(|_| !policy.says("existing-pre-stop"));
-        if let Some(calls) = calls {
-            let warning = own::warning(policy, &container.name, calls);
-            self.warnings.push(warning);
+        if let Some(calls) = own::calls(user) {
+            // `chain` written out is an answer to this warning, which says all there is to say.
+            if !policy.says("existing-pre-stop") {
+                let warning = own::warning(policy, &container.name, calls);
+                self.warnings.push(warning);
+            }
         } else if policy.existing_pre_stop_seconds.is_none() && !user.get().contains("\"sleep\":{")
         {
             self.warnings.push(format!(

@@ -86,7 +86,7 @@ pub(super) fn cover(layers: &Layers<'_>, view: NamespaceView<'_>, deny: bool) ->
         (_, None) => {
             return Cover::Namespace(
                 Reason::NamespaceNotOptedIn,
-                hint::not_opted_in(layers, asks),
+                hint::not_opted_in(layers, says(&workload)),
             );
         }
         (_, Some(found)) => match Inject::parse(found.value) {

@@ -3,7 +3,7 @@
 
 use super::{Ask, Kind};
 use crate::leave::METHODS;
-use crate::policy::{self, Layer, Layers, PREFIX, Pairs, cut};
+use crate::policy::{self, Inject, Layer, Layers, PREFIX, Pairs, cut};
 
 /// The key that decides who is covered.
 const SWITCH: &str = "inject";
@@ -12,8 +12,8 @@ const OPT_IN: &str =
     "has not opted in: annotate the namespace with silkroll.dev/inject=enabled or on-request";
 
 /// The namespace says nothing about `inject`. One warning, of what is nearest to the cause: what was
-/// meant as the opt-in, then what waits for it. `asks`: the workload says `inject: enabled`.
-pub(super) fn not_opted_in(layers: &Layers<'_>, asks: bool) -> Option<String> {
+/// meant as the opt-in, then what waits for it. `said`: what the workload says of `inject`.
+pub(super) fn not_opted_in(layers: &Layers<'_>, said: Option<Inject>) -> Option<String> {
     // Most namespaces: this is all it costs them.
     if layers.namespace.is_empty()
         && layers.namespace_labels.is_empty()
@@ -24,6 +24,11 @@ pub(super) fn not_opted_in(layers: &Layers<'_>, asks: bool) -> Option<String> {
     {
         return None;
     }
+    // Its author wants no injection: that is an answer.
+    if said == Some(Inject::Disabled) {
+        return None;
+    }
+    let asks = said == Some(Inject::Enabled);
     let name = layers.subject.namespace;
     mistaken_switch(layers)
         .or_else(|| {

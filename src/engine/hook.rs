@@ -48,15 +48,15 @@ pub(super) fn is_unbounded(policy: &Policy<'_>, user: Option<&RawValue>) -> bool
     let replaced = policy.existing_pre_stop == ExistingPreStop::Replace;
     policy.existing_pre_stop_seconds.unwrap_or(0) == 0
         && user.is_some_and(|hook| !replaced && !view::members(hook).is_empty())
-        && sleeps(user) == 0
+        && sleeps(user).is_none()
 }
 
-/// Seconds of a hook that is the native sleep; 0 for others.
-pub(super) fn sleeps(user: Option<&RawValue>) -> i64 {
+/// Seconds of a hook that is the native sleep, 0 among them (Kubernetes 1.34 and later).
+pub(super) fn sleeps(user: Option<&RawValue>) -> Option<u32> {
     let members = user.map(view::members).unwrap_or_default();
     match view::member(&members, "sleep").map(chain_sleep) {
-        Some(Chain::Sleep(seconds)) => i64::from(seconds),
-        _ => 0,
+        Some(Chain::Sleep(seconds)) => Some(seconds),
+        _ => None,
     }
 }
 
@@ -79,21 +79,22 @@ pub(super) fn pre_stop(
     };
     let said = policy.existing_pre_stop_seconds.unwrap_or(0);
     let (words, own, own_sleep) = match chain(user, place, policy.hook) {
-        Chain::Nothing => (Vec::new(), 0, 0),
+        Chain::Nothing => (Vec::new(), 0, Some(0)),
         Chain::Sleep(seconds) => (
             vec!["sleep".to_owned(), seconds.to_string()],
             seconds,
-            seconds,
+            Some(seconds),
         ),
-        Chain::Words(words) => (words, said, 0),
+        Chain::Words(words) => (words, said, None),
         Chain::Unknown(why) => return PreStop::Unchainable(why),
     };
-    let only_sleeps = !leave.calls && (words.is_empty() || own_sleep > 0);
-    let seconds = policy.drain + own_sleep;
-    if only_sleeps && seconds == 0 {
+    let only_sleeps = own_sleep
+        .filter(|_| !leave.calls)
+        .map(|seconds| policy.drain + seconds);
+    if only_sleeps == Some(0) {
         return PreStop::Keep("nothing to call and no time to wait: no hook is needed");
     }
-    if only_sleeps && native_sleep {
+    if let Some(seconds) = only_sleeps.filter(|_| native_sleep) {
         return PreStop::Set(Hook {
             text: format!("{{\"sleep\":{{\"seconds\":{seconds}}}}}"),
             sleep: Some(seconds),

@@ -62,18 +62,23 @@ pub(super) fn calls(hook: &RawValue) -> Option<Calls> {
 }
 
 /// The user's hook calls a registry, after the drain: too late, and twice where Silkroll calls it, too.
+/// Both ways to end the warning are named whole, so that none leads to another about the same hook.
 pub(super) fn warning(policy: &Policy<'_>, container: &str, calls: Calls) -> String {
     let method = match policy.method.name {
-        "none" => "with silkroll.dev/deregister and ",
-        _ => "with ",
+        "none" => "silkroll.dev/deregister and ",
+        _ => "silkroll.dev/",
+    };
+    let seconds = match policy.existing_pre_stop_seconds {
+        None => " and existing-pre-stop-seconds",
+        Some(_) => "",
     };
     let weight = match calls {
-        Calls::NacosWithoutWeight => "; a Nacos call without weight sets it to 1 for good",
+        Calls::NacosWithoutWeight => "; a Nacos call without weight sets 1",
         Calls::Registry => "",
     };
     format!(
-        "container {}: its own preStop calls a registry, after the drain; let Silkroll do it before, \
-         {method}existing-pre-stop: replace (chain: as it is){weight}",
+        "container {}: preStop calls a registry after the drain: set {method}existing-pre-stop: replace, \
+         or chain{seconds} to keep it{weight}",
         cut(container, 40)
     )
 }

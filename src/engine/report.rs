@@ -168,6 +168,9 @@ const WARNING_CHARS: usize = 249;
 /// A denial has a problem for each annotation that cannot be used; ten say enough.
 const DENIAL_CHARS: usize = 2000;
 const NAME: &str = "silkroll: ";
+/// How a warning begins where nothing is injected, and where what was injected before stays.
+const NOTHING: &str = "nothing was injected: ";
+const STAYS: &str = "the injection stays as it was: ";
 
 impl Decision {
     pub(super) fn new(outcome: Outcome, reason: Reason) -> Self {
@@ -201,6 +204,18 @@ impl Decision {
     #[must_use]
     pub fn warn(mut self, text: &str) -> Self {
         self.push_warning(text);
+        self
+    }
+
+    /// The same, told of a workload whose injection from before stays.
+    pub(super) fn of_what_stays(mut self) -> Self {
+        for line in std::mem::take(&mut self.warnings) {
+            let text = line.strip_prefix(NAME).unwrap_or(&line);
+            match text.strip_prefix(NOTHING) {
+                Some(why) => self.push_warning(&format!("{STAYS}{why}")),
+                None => self.push_warning(text),
+            }
+        }
         self
     }
 

@@ -41,18 +41,15 @@ pub(super) fn strategy<'a>(kind: Kind, spec: &Spec<'a>) -> Option<&'a RawValue> 
 
 /// maxUnavailable 0 and maxSurge at least 1, everything else as it is.
 pub(super) fn surge(kind: Kind, user: Option<&RawValue>, template: &Template<'_>) -> Surge {
-    match kind {
-        Kind::StatefulSet => {
-            return Surge::Cannot(
-                "rollout: surge is not for StatefulSets, which end a pod before they start the next",
-            );
-        }
-        _ if valid::refuses_strategy(kind, user) => {
-            return Surge::Cannot(
-                "rollout: surge was left out: the API refuses maxSurge and maxUnavailable as they stand",
-            );
-        }
-        _ => {}
+    let Some((unavailable, surge)) = valid::defaults(kind) else {
+        return Surge::Cannot(
+            "rollout: surge is not for StatefulSets, which end a pod before they start the next",
+        );
+    };
+    if valid::refuses_strategy(kind, user) {
+        return Surge::Cannot(
+            "rollout: surge was left out: the API refuses maxSurge and maxUnavailable as they stand",
+        );
     }
     let mut strategy: Map<String, Value> = user
         .and_then(|raw| serde_json::from_str(raw.get()).ok())
@@ -71,22 +68,35 @@ pub(super) fn surge(kind: Kind, user: Option<&RawValue>, template: &Template<'_>
         Some(Value::Object(rolling)) => rolling.clone(),
         _ => Map::new(),
     };
-    rolling.insert("maxUnavailable".to_owned(), 0.into());
+    // What is left out is what the API fills in, so that a manifest and what the API server makes of it
+    // are answered alike.
+    for (member, default) in [("maxUnavailable", unavailable), ("maxSurge", surge)] {
+        let given = rolling.entry(member).or_insert(Value::Null);
+        if given.is_null() {
+            *given = default;
+        }
+    }
     // A percentage is rounded up (API reference, RollingUpdateDeployment): any above 0 is at least 1.
-    let given = rolling.get("maxSurge").and_then(Amount::read);
-    if given.is_none_or(|amount| amount.number == 0) {
+    let number = |member: &str| {
+        let amount = rolling.get(member).and_then(Amount::read);
+        amount.map_or(0, |amount| amount.number)
+    };
+    let surges = number("maxSurge") > 0;
+    if surges && number("maxUnavailable") == 0 {
+        return Surge::Already;
+    }
+    rolling.insert("maxUnavailable".to_owned(), 0.into());
+    if !surges {
         rolling.insert("maxSurge".to_owned(), 1.into());
     }
     strategy.insert("rollingUpdate".to_owned(), Value::Object(rolling));
-    let wanted = Value::Object(strategy).to_string();
-    match user {
-        Some(user) if same(user.get(), &wanted) => Surge::Already,
-        _ if holds_node_ports(template) => Surge::Cannot(
+    if holds_node_ports(template) {
+        return Surge::Cannot(
             "rollout: surge was left out: the pods take ports of their node (hostPort, hostNetwork), \
              and where every node has one a second finds no place",
-        ),
-        _ => Surge::Set(wanted),
+        );
     }
+    Surge::Set(Value::Object(strategy).to_string())
 }
 
 /// Whether the pods take ports of their node, by `hostPort` or `hostNetwork`.

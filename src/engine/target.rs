@@ -23,7 +23,7 @@ pub(super) fn choose(
     if containers.is_empty() {
         return Err(Stop::skip(
             Reason::NoContainer,
-            "the pod template has no containers, nothing was injected".to_owned(),
+            "nothing was injected: the pod template has no containers".to_owned(),
         ));
     }
     if let Some((names, found)) = &policy.containers {

@@ -22,7 +22,7 @@ mod strategy;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-pub(super) use strategy::{Amount, refuses_strategy};
+pub(super) use strategy::{Amount, defaults, refuses_strategy};
 
 use super::base::{Base, integer};
 use super::inject::Injection;
@@ -52,8 +52,8 @@ pub(super) fn check(
     if let Some(change) = plan.rollout.min_ready
         && let Some(why) = too_long(ask.kind, ask.object.spec.as_ref(), change.after)
     {
+        // The record keeps it: it is set as soon as progressDeadlineSeconds allows it.
         plan.rollout.min_ready = None;
-        plan.status.min_ready = None;
         plan.steps.retain(|step| step.part != "min-ready");
         plan.pod_step("min-ready", || format!("left out: {why}"));
         plan.warnings.push(min_ready_left_out(change.after, &why));

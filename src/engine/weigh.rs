@@ -251,7 +251,11 @@ impl<'a> Weighed<'a> {
         );
         let mixed = in_the_way || !self.base.whole;
         if skipped.outcome != Outcome::Skipped || self.old_record.is_none() || !mixed {
-            return skipped;
+            return if self.base.found {
+                skipped.of_what_stays()
+            } else {
+                skipped
+            };
         }
         let mut decision = self.remove(skipped.reason, skipped.reason);
         decision.warnings = skipped.warnings;

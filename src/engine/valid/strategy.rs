@@ -5,6 +5,16 @@ use serde_json::value::RawValue;
 
 use crate::engine::Kind;
 
+/// What the API fills in for maxUnavailable and maxSurge (`SetDefaults_Deployment`,
+/// `SetDefaults_DaemonSet`), before a webhook sees the object; a manifest may leave them out.
+pub(in crate::engine) fn defaults(kind: Kind) -> Option<(Value, Value)> {
+    match kind {
+        Kind::Deployment => Some(("25%".into(), "25%".into())),
+        Kind::DaemonSet => Some((1.into(), 0.into())),
+        Kind::StatefulSet => None,
+    }
+}
+
 /// Whether the API refuses this update strategy as it stands.
 pub(in crate::engine) fn refuses_strategy(kind: Kind, strategy: Option<&RawValue>) -> bool {
     let strategy: Value = strategy
@@ -14,11 +24,8 @@ pub(in crate::engine) fn refuses_strategy(kind: Kind, strategy: Option<&RawValue
     if !matches!(strategy["type"].as_str(), None | Some("" | "RollingUpdate")) {
         return false;
     }
-    // What the API fills in (SetDefaults_Deployment, SetDefaults_DaemonSet).
-    let (unavailable, surge) = match kind {
-        Kind::Deployment => ("25%".into(), "25%".into()),
-        Kind::DaemonSet => (1.into(), 0.into()),
-        Kind::StatefulSet => return false,
+    let Some((unavailable, surge)) = defaults(kind) else {
+        return false;
     };
     let amount = |member: &str, default: Value| match &rolling[member] {
         Value::Null => Amount::read(&default),

@@ -29,6 +29,7 @@ RUN set -eu; \
 # The dependencies alone: this layer is built again only when they change. Benches that Cargo.toml
 # lists by name must exist for cargo to read it.
 COPY Cargo.toml Cargo.lock ./
+COPY .cargo .cargo
 RUN mkdir src benches \
     && echo 'fn main() {}' > src/main.rs \
     && echo '//! Nothing yet.' > src/lib.rs \

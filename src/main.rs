@@ -6,8 +6,8 @@ use clap::Parser as _;
 use silkroll::cli::Cli;
 use tikv_jemallocator::Jemalloc;
 
-/// glibc keeps what a large dry run has freed for as long as the process lives, wherever something small stands above it;
-/// this gives pages back some ten seconds after they were freed, by a thread of its own, so that an idle server does, too.
+/// glibc keeps what large dry runs have freed for as long as the process lives, wherever something small stands above it.
+/// This gives pages back as soon as they are free, which `.cargo/config.toml` asks of it.
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
 

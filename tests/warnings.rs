@@ -135,32 +135,33 @@ fn what_was_meant_as_the_opt_in_is_told_to_everybody_who_applies_there() {
 
 #[test]
 fn a_setting_of_a_workload_that_nothing_comes_of_is_told() {
-    let not_opted_in = "has no effect: namespace shop has not opted in";
-    let not_asked = "has no effect: namespace shop injects on request, and nothing here says";
+    let not_opted_in = "has no effect: set silkroll.dev/inject=enabled on namespace shop";
+    let not_asked =
+        "has no effect: say silkroll.dev/inject: enabled; the namespace injects on request";
     for (object, says) in [
         (
             annotated(&[("drain-seconds", "20")]),
-            "silkroll.dev/drain-seconds on Deployment shop/web",
+            "silkroll.dev/drain-seconds on the Deployment",
         ),
         (
             templated("nacos-server", "http://n:8848"),
-            "silkroll.dev/nacos-server on the pod template of Deployment shop/web",
+            "silkroll.dev/nacos-server on the pod template",
         ),
         (
             annotated(&[("drain-second", "20")]),
-            "silkroll.dev/drain-second (did you mean silkroll.dev/drain-seconds?) on Deployment",
+            "silkroll.dev/drain-second (did you mean drain-seconds?) on the Deployment",
         ),
         (
             annotated(&[("injct", "enabled")]),
-            "silkroll.dev/injct (did you mean silkroll.dev/inject?) on Deployment shop/web",
+            "silkroll.dev/injct (did you mean inject?) on the Deployment",
         ),
         (
             annotated(&[("enabled", "true")]),
-            "silkroll.dev/enabled (did you mean silkroll.dev/inject?) on Deployment shop/web",
+            "silkroll.dev/enabled (did you mean inject?) on the Deployment",
         ),
         (
             labelled("inject"),
-            "the label silkroll.dev/inject on Deployment shop/web (Silkroll reads annotations)",
+            "the label silkroll.dev/inject on the Deployment (Silkroll reads annotations)",
         ),
         (deployment(), ""),
     ] {
@@ -438,4 +439,109 @@ fn a_podip_that_may_come_from_elsewhere_is_told_where_the_manifest_speaks_of_it(
             "{env_from}: {told}"
         );
     }
+}
+
+#[test]
+fn names_of_any_usual_length_leave_room_for_the_cure() {
+    let long = |c: &str| c.repeat(63);
+    let named = |mut object: Value| {
+        object["metadata"]["name"] = long("n").into();
+        object["metadata"]["namespace"] = long("s").into();
+        object["spec"]["template"]["spec"]["containers"][0]["name"] = long("c").into();
+        object
+    };
+    let key = "existing-pre-stop-secondz";
+    let hook = |command: &str| stopping(&json!({"exec": {"command": ["/app/x", command]}}));
+    let nacos_call = "curl -X PUT http://nacos:8848/nacos/v1/ns/instance?ip=1";
+    let mut no_port = deployment();
+    no_port["spec"]["template"]["spec"]["containers"][0]["ports"] = json!([]);
+    let mut asks_twice = annotated(&[("inject", "enabled")]);
+    asks_twice["spec"]["template"]["spec"]["containers"][0]["envFrom"] =
+        json!([{"configMapRef": {"name": "a"}}]);
+    asks_twice["spec"]["template"]["spec"]["containers"][0]["args"] = json!(["$(podip)"]);
+    let mut mounts = deployment();
+    mounts["spec"]["template"]["spec"]["containers"][0]["volumeMounts"] =
+        json!([{"name": "a", "mountPath": "/silkroll"}]);
+    let mut set = deployment();
+    set["kind"] = "StatefulSet".into();
+    let odd_hook = stopping(&json!({"tcpSocket": {"port": 1}}));
+    let mut odd_start = deployment();
+    odd_start["spec"]["template"]["spec"]["containers"][0]["lifecycle"] =
+        json!({"postStart": {"tcpSocket": {"port": 1}}});
+    let sleeps = stopping(&json!({"sleep": {"seconds": 4000}}));
+    let objects = [
+        deployment(),
+        templated("team-of-the-application-that-is-here", "a"),
+        templated(key, "1"),
+        templated("drain-seconds", "1m"),
+        annotated(&[("drain-seconds", "1m")]),
+        annotated(&[(key, "1")]),
+        annotated(&[("inject", "enabled")]),
+        annotated(&[("status", "{}")]),
+        annotated(&[("deregister", "http")]),
+        annotated(&[("container", "other")]),
+        annotated(&[("rollout", "surge"), ("min-ready-seconds", "600")]),
+        labelled(key),
+        labelled("inject"),
+        hook("bye"),
+        hook(nacos_call),
+        no_port,
+        asks_twice,
+        mounts,
+        set,
+        odd_hook,
+        odd_start,
+        sleeps,
+    ];
+    let settings = Settings {
+        deny_invalid: false,
+        ..Settings::default()
+    };
+    let none = pairs(&[]);
+    let namespaces = [
+        (none.clone(), none.clone()),
+        (pairs(&[("inject", "on-request")]), none.clone()),
+        (pairs(&[("inject", "disabled")]), none.clone()),
+        (pairs(&[("inject", "yes")]), none.clone()),
+        (pairs(&[(key, "1")]), none.clone()),
+        (pairs(&[("injct", "enabled")]), none.clone()),
+        (pairs(&[("drain-seconds", "1")]), none.clone()),
+        (none.clone(), pairs(&[("injct", "enabled")])),
+        (none.clone(), pairs(&[("inject", "enabled")])),
+        (opted_in(&[]), none.clone()),
+        (nacos(&[]), none.clone()),
+        (nacos(&[("hook", "binary")]), none.clone()),
+        (opted_in(&[("drain-seconds", "1m")]), none.clone()),
+        (opted_in(&[(key, "1")]), none),
+    ];
+    let mut told = std::collections::BTreeSet::new();
+    for object in objects {
+        let object = named(object);
+        let injected = create(&object, &nacos(&[]), &settings).0;
+        for (annotations, labels) in &namespaces {
+            let decisions = [
+                ask(&object, annotations, labels, &settings),
+                ask(&injected, annotations, labels, &settings),
+                update(&object, &injected, annotations, &settings).1,
+            ];
+            for warning in decisions.iter().flat_map(|decision| &decision.warnings) {
+                told.insert(warning.clone());
+            }
+        }
+    }
+    let view = NamespaceView::Unknown;
+    let body = review("CREATE", &named(deployment()), &Value::Null);
+    let unknown = Review::read(&body).unwrap().decide(&settings, view, false);
+    told.extend(unknown.warnings);
+    // Of these what is cut is not the cure.
+    let cures = [
+        "cannot be used: there is no container \"other\"; the pod has c",
+        "set silkroll.dev/nacos-port: ",
+    ];
+    let cut: Vec<_> = told
+        .iter()
+        .filter(|line| line.ends_with('…') && !cures.iter().any(|cure| line.contains(cure)))
+        .collect();
+    assert_eq!(cut, Vec::<&String>::new());
+    assert!(told.len() > 30, "{told:#?}");
 }

@@ -1,15 +1,18 @@
 //! What to say where nothing is injected although something looks as if it was meant to be: a key of
 //! ours that is misspelt, is a label, or lies idle. Nothing is said where nothing of ours stands.
 
+use std::borrow::Cow;
+
 use super::{Ask, Kind};
 use crate::leave::METHODS;
 use crate::policy::{self, Inject, Layer, Layers, PREFIX, Pairs, cut};
 
 /// The key that decides who is covered.
 const SWITCH: &str = "inject";
-/// What opting in takes, as the end of a sentence.
-const OPT_IN: &str =
-    "has not opted in: annotate the namespace with silkroll.dev/inject=enabled or on-request";
+/// The longest name of a key that is shown: kubectl may cut a warning, and the cure has to be in it.
+const SHOWN: usize = 40;
+/// What opting in takes; the namespace's name follows.
+const OPT_IN: &str = "set silkroll.dev/inject=enabled on namespace";
 
 /// The namespace says nothing about `inject`. One warning, of what is nearest to the cause: what was
 /// meant as the opt-in, then what waits for it. `said`: what the workload says of `inject`.
@@ -34,14 +37,12 @@ pub(super) fn not_opted_in(layers: &Layers<'_>, said: Option<Inject>) -> Option<
         .or_else(|| {
             asks.then(|| {
                 format!(
-                    "{} says silkroll.dev/inject: enabled, but namespace {name} {OPT_IN}",
-                    layers.subject.place(Layer::Workload)
+                    "silkroll.dev/inject: enabled on the {} has no effect: {OPT_IN} {name}, or on-request",
+                    layers.subject.kind
                 )
             })
         })
-        .or_else(|| {
-            idle(layers).map(|what| format!("{what} has no effect: namespace {name} {OPT_IN}"))
-        })
+        .or_else(|| idle(layers).map(|what| format!("{what} has no effect: {OPT_IN} {name}")))
         .or_else(|| {
             let (key, _) = names(layers.namespace)
                 .chain(names(layers.namespace_labels))
@@ -49,7 +50,7 @@ pub(super) fn not_opted_in(layers: &Layers<'_>, said: Option<Inject>) -> Option<
             Some(format!(
                 "nothing was injected: Namespace {name} has {PREFIX}{}, but no silkroll.dev/inject: enabled or \
                  on-request opts in, disabled ends this warning",
-                cut(key, 60)
+                cut(key, 30)
             ))
         })
 }
@@ -83,24 +84,20 @@ fn mistaken_switch(layers: &Layers<'_>) -> Option<String> {
             format!(
                 "{PREFIX}{} is a label on {place}: Silkroll reads annotations; did you mean the \
                  annotation {PREFIX}{SWITCH}?",
-                cut(name, 60)
+                cut(name, SHOWN)
             )
         });
     }
     unknown().next().map(|(name, value)| {
         let what = policy::unknown(name, near(name, value), Layer::Namespace, layers.subject);
-        format!("{what}; the namespace {OPT_IN}")
+        format!("{what}; the namespace has not opted in ({PREFIX}{SWITCH})")
     })
 }
 
 /// The namespace is covered on request, and the workload does not ask in words that are read.
 pub(super) fn not_requested(layers: &Layers<'_>) -> Option<String> {
     idle(layers).map(|what| {
-        format!(
-            "{what} has no effect: namespace {} injects on request, and nothing here says \
-             silkroll.dev/inject: enabled",
-            layers.subject.namespace
-        )
+        format!("{what} has no effect: say silkroll.dev/inject: enabled; the namespace injects on request")
     })
 }
 
@@ -114,14 +111,12 @@ fn idle(layers: &Layers<'_>) -> Option<String> {
         let Some((name, value)) = names(pairs).find(|(name, _)| *name != SWITCH) else {
             continue;
         };
-        let place = layers.subject.place(layer);
         let meant = match policy::suggestion(name, value, pairs, METHODS) {
-            Some(near) if !policy::is_known(name, METHODS) => {
-                format!(" (did you mean {PREFIX}{near}?)")
-            }
+            Some(near) if !policy::is_known(name, METHODS) => format!(" (did you mean {near}?)"),
             _ => String::new(),
         };
-        return Some(format!("{PREFIX}{}{meant} on {place}", cut(name, 60)));
+        let place = near_place(layers, layer);
+        return Some(format!("{PREFIX}{}{meant} on {place}", cut(name, SHOWN)));
     }
     let labelled = [
         (Layer::Workload, layers.workload_labels),
@@ -131,10 +126,18 @@ fn idle(layers: &Layers<'_>) -> Option<String> {
         let (name, _) = names(pairs).next()?;
         Some(format!(
             "the label {PREFIX}{} on {} (Silkroll reads annotations)",
-            cut(name, 60),
-            layers.subject.place(layer)
+            cut(name, 25),
+            near_place(layers, layer)
         ))
     })
+}
+
+/// Where it stands, without names: kubectl prints the object's on the next line.
+fn near_place<'a>(layers: &Layers<'a>, layer: Layer) -> Cow<'a, str> {
+    match layer {
+        Layer::Template => Cow::Borrowed("the pod template"),
+        _ => Cow::Owned(format!("the {}", layers.subject.kind)),
+    }
 }
 
 /// Names without the prefix, and values; Silkroll's own record aside.
@@ -151,9 +154,9 @@ pub(super) fn kind_left_out(ask: &Ask<'_>) -> String {
     let covered: Vec<_> = ask.settings.kinds.iter().map(option).collect();
     format!(
         "nothing was injected: --workloads of Silkroll has {}, not {}: add it there, or say \
-         silkroll.dev/inject: disabled on {}",
+         silkroll.dev/inject: disabled on the {}",
         covered.join(", "),
         option(&ask.kind),
-        ask.subject().place(Layer::Workload)
+        ask.kind.name()
     )
 }

@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use crate::text::shown;
+use crate::text::{cut, shown};
 
 /// The longest name of a namespace, in characters.
 const LABEL: usize = 63;
@@ -55,9 +55,16 @@ impl Subject<'_> {
         // What the API server would refuse may be of any length.
         let (namespace, name) = (shown(namespace, LABEL), shown(name, SUBDOMAIN));
         let name = if name.is_empty() { "(no name)" } else { &name };
+        // kubectl may cut a warning, and its cure comes after the place: long names go without the
+        // namespace, which the author knows.
+        let name = if namespace.len() + name.len() < LABEL {
+            format!("{namespace}/{name}")
+        } else {
+            cut(name, LABEL)
+        };
         match layer {
-            Layer::Workload => format!("{kind} {namespace}/{name}"),
-            Layer::Template => format!("the pod template of {kind} {namespace}/{name}"),
+            Layer::Workload => format!("{kind} {name}"),
+            Layer::Template => format!("the pod template of {kind} {name}"),
             Layer::Namespace => format!("Namespace {namespace}"),
             Layer::Default => "the cluster's defaults (silkroll serve --default)".to_owned(),
         }

@@ -69,7 +69,7 @@ fn a_hostile_value_is_denied_on_a_workload_and_warned_of_on_a_namespace() {
                 &unasked,
                 left_alone(
                     "namespace-not-opted-in",
-                    "silkroll.dev/drain-seconds on Deployment default/web has no effect",
+                    "silkroll.dev/drain-seconds on the Deployment has no effect",
                 ),
             ),
         ] {

@@ -30,7 +30,7 @@ fn a_namespace_without_the_annotation_is_left_alone_without_a_word() {
         &[("inject", "enabled")],
     ));
     assert!(
-        warned.contains("namespace out has not opted in"),
+        warned.contains("set silkroll.dev/inject=enabled on namespace out, or on-request"),
         "{warned}"
     );
     assert!(!space.settled("deployment/asks").injected());

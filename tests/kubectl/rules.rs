@@ -347,8 +347,7 @@ fn an_own_sleep_that_our_grace_period_alone_makes_valid_is_warned_of() {
     let mut object = manifests::plain("web");
     container(&mut object)["lifecycle"] = json!({"preStop": {"sleep": {"seconds": 40}}});
     let warned = space.apply_warned(&object);
-    let says = "container web: its own preStop sleeps 40 s, longer than the pod's \
-                terminationGracePeriodSeconds of 30";
+    let says = "container web: its own preStop sleeps 40 s: set terminationGracePeriodSeconds to 40 or more";
     assert!(warned.contains(says), "{warned}");
     let name = "deployment/web";
     let opt_out = ["annotate", name, "silkroll.dev/inject=disabled"];

@@ -84,7 +84,7 @@ fn a_setting_on_a_workload_whose_namespace_has_not_opted_in_is_told() {
     let space = Space::new(World::shared(), "idle", &[]);
     let object = manifests::annotated(manifests::rich("web"), &[("drain-seconds", "20")]);
     let told = apply(&space, &object);
-    let says = "silkroll.dev/drain-seconds on Deployment idle/web has no effect: namespace idle has not opted in";
+    let says = "silkroll.dev/drain-seconds on the Deployment has no effect: set silkroll.dev/inject=enabled on namespace idle";
     assert!(line(&told).contains(says), "{told:?}");
     assert!(!space.settled("deployment/web").injected());
     quiet_afterwards(&space, &object);
@@ -94,7 +94,7 @@ fn a_setting_on_a_workload_whose_namespace_has_not_opted_in_is_told() {
         json!({"silkroll.dev/deregister": "nacos"});
     let told = apply(&space, &object);
     assert!(
-        line(&told).contains("on the pod template of Deployment idle/template"),
+        line(&told).contains("silkroll.dev/deregister on the pod template has no effect"),
         "{told:?}"
     );
     // Setting it on one that is there says so, too.
@@ -110,7 +110,9 @@ fn a_setting_on_a_workload_whose_namespace_has_not_opted_in_is_told() {
     let object = manifests::annotated(manifests::plain("web"), &[("drain-seconds", "20")]);
     let told = apply(&space, &object);
     assert!(
-        line(&told).contains("injects on request, and nothing here says"),
+        line(&told).contains(
+            "has no effect: say silkroll.dev/inject: enabled; the namespace injects on request"
+        ),
         "{told:?}"
     );
     quiet_afterwards(&space, &object);

@@ -18,9 +18,8 @@ pub(super) fn warn(template: &Template<'_>, base: &Base<'_>, plan: &mut Injectio
     let mut look = |container: &str, name: &str, user: &Value, replaced: bool| {
         match fault(user, had) {
             Some(Fault::Sleep(seconds)) if raised || replaced => warnings.push(format!(
-                "container {container}: its own {name} sleeps {seconds} s, longer than the pod's \
-                 terminationGracePeriodSeconds of {had}: only Silkroll's makes that valid; set it to \
-                 {seconds} or more, or opting out will be denied"
+                "container {container}: its own {name} sleeps {seconds} s: set terminationGracePeriodSeconds to \
+                 {seconds} or more, for {had} is valid only with Silkroll's, and opting out will be denied"
             )),
             Some(Fault::Action(what)) if replaced => warnings.push(format!(
                 "container {container}: its own {name} {what}, which the API refuses; Silkroll's stands in \

@@ -566,7 +566,8 @@ async fn an_answer_before_the_body_was_read_keeps_the_connection_or_says_that_it
 async fn an_answer_to_a_body_that_breaks_off_says_that_the_connection_closes() {
     let server = Server::start(app(), limits()).await;
     let mut stream = server.connect().await;
-    let broken = "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nxyz\r\n";
+    let broken =
+        "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nxyz\r\n";
     stream.write_all(broken.as_bytes()).await.unwrap();
     let response = patient(answer(&mut stream)).await.unwrap();
     assert!(response.starts_with("HTTP/1.1 400"), "{response}");

@@ -1,6 +1,6 @@
 //! The change as people read it.
 
-use std::io;
+use std::fmt;
 
 use super::budget::{Account, Excess};
 use similar::TextDiff;
@@ -32,16 +32,14 @@ pub fn write_unified_diff(
     before: &str,
     after: &str,
     account: &mut Account,
-    out: impl io::Write,
-) -> Result<io::Result<()>, Excess> {
+    out: &mut impl fmt::Write,
+) -> Result<fmt::Result, Excess> {
     let lines = |text: &str| memchr::memchr_iter(b'\n', text.as_bytes()).count() + 1;
     account.charge(LINE * (lines(before) + lines(after)))?;
     let (old, new) = (format!("a/{name}"), format!("b/{name}"));
-    Ok(TextDiff::from_lines(before, after)
-        .unified_diff()
-        .context_radius(3)
-        .header(&old, &new)
-        .to_writer(out))
+    let compared = TextDiff::from_lines(before, after);
+    let mut diff = compared.unified_diff();
+    Ok(write!(out, "{}", diff.context_radius(3).header(&old, &new)))
 }
 
 #[cfg(test)]
@@ -62,14 +60,14 @@ mod tests {
     fn lines_are_charged_before_they_are_compared() {
         let (before, after) = ("#\n".repeat(1000), "#\n".repeat(1001));
         let mut account = Budget::new(100_000, Stop::default()).account();
-        let mut out = Vec::new();
+        let mut out = String::new();
         let written = write_unified_diff("x", &before, &after, &mut account, &mut out);
         assert!(matches!(written, Err(Excess::Memory { .. })));
         let mut account = Budget::new(1 << 20, Stop::default()).account();
         write_unified_diff("x", &before, &after, &mut account, &mut out)
             .unwrap()
             .unwrap();
-        assert_eq!(out, unified_diff("x", &before, &after).into_bytes());
+        assert_eq!(out, unified_diff("x", &before, &after));
     }
 
     #[test]

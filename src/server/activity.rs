@@ -15,6 +15,9 @@ use tokio::time::Instant;
 
 use super::limits::Limits;
 
+/// A first body that takes longer than this is missed less than a connection that was answered before: an API server sends
+/// its review with the head, in milliseconds.
+const SLOW_AT_FIRST: Duration = Duration::from_millis(100);
 /// A client that takes none of its answer for this long does not wait for it, and one that has not sent
 /// its body by then is not about to: where places are short, it gives way. Far longer than a round trip
 /// with a lost packet.
@@ -217,6 +220,7 @@ impl Activity {
             State::Handshake | State::Leaving => Class::Unproven,
             State::Idle | State::Head if inner.answers == 0 => Class::Unproven,
             State::Idle | State::Head => Class::Idle,
+            State::Body if inner.answers == 0 && long(inner.since, SLOW_AT_FIRST) => Class::Slow,
             State::Body if long(inner.since, SLOW) => Class::Slow,
             State::Body => Class::Body,
             State::Writing { stalled, .. }

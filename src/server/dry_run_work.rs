@@ -114,6 +114,12 @@ impl std::io::Write for Out {
     }
 }
 
+impl std::fmt::Write for Out {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        std::io::Write::write_all(self, text.as_bytes()).map_err(|_| std::fmt::Error)
+    }
+}
+
 impl Out {
     fn new(budget: &Budget) -> Self {
         Self {
@@ -136,7 +142,7 @@ impl Out {
 
     fn push_diff(&mut self, title: &str, before: &str, after: &str) -> Result<(), Failure> {
         let mut beside = self.account.beside();
-        let written = write_unified_diff(title, before, after, &mut beside, &mut *self)?;
+        let written = write_unified_diff(title, before, after, &mut beside, self)?;
         self.done(written.is_ok(), "the diff could not be written")
     }
 

@@ -24,7 +24,7 @@ const FULL: Duration = Duration::from_millis(10);
 #[derive(Clone, Debug)]
 pub(super) struct Writer(Arc<Queue>);
 
-/// Ends the queue: what is left is written, within [`FLUSH`].
+/// Ends the queue: what is left is written, within a second.
 #[derive(Debug)]
 #[must_use = "lines are lost that are still in the queue when the process ends"]
 pub struct Guard(Arc<Queue>);

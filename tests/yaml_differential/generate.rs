@@ -369,7 +369,7 @@ fn gap(random: &mut Random, text: &mut String) {
             text.extend(std::iter::repeat_n(' ', spaces));
         }
         5 if random.one_in(3) => {
-            text.push_str(random.of(&[" # c\n  ", "# c\n", "\t", "\n\n", "\n\t", " \r\n "]))
+            text.push_str(random.of(&[" # c\n  ", "# c\n", "\t", "\n\n", "\n\t", " \r\n "]));
         }
         _ => {}
     }

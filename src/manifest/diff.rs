@@ -11,12 +11,17 @@ pub fn unified_diff(name: &str, before: &str, after: &str) -> String {
     if before == after {
         return String::new();
     }
+    let mut diff = String::new();
+    // Writing into a String cannot fail.
+    let _ = write(name, before, after, &mut diff);
+    diff
+}
+
+fn write(name: &str, before: &str, after: &str, out: &mut impl fmt::Write) -> fmt::Result {
     let (old, new) = (format!("a/{name}"), format!("b/{name}"));
-    TextDiff::from_lines(before, after)
-        .unified_diff()
-        .context_radius(3)
-        .header(&old, &new)
-        .to_string()
+    let compared = TextDiff::from_lines(before, after);
+    let mut diff = compared.unified_diff();
+    write!(out, "{}", diff.context_radius(3).header(&old, &new))
 }
 
 /// Bytes of a line while two texts are compared: its slice in a list, its place among those that are distinct, and its
@@ -36,10 +41,7 @@ pub fn write_unified_diff(
 ) -> Result<fmt::Result, Excess> {
     let lines = |text: &str| memchr::memchr_iter(b'\n', text.as_bytes()).count() + 1;
     account.charge(LINE * (lines(before) + lines(after)))?;
-    let (old, new) = (format!("a/{name}"), format!("b/{name}"));
-    let compared = TextDiff::from_lines(before, after);
-    let mut diff = compared.unified_diff();
-    Ok(write!(out, "{}", diff.context_radius(3).header(&old, &new)))
+    Ok(write(name, before, after, out))
 }
 
 #[cfg(test)]

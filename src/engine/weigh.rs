@@ -270,13 +270,7 @@ impl<'a> Weighed<'a> {
         };
         let (users, warning) = rollout::giving_way(self.ask.kind, self.ask.object, record);
         let mut patch = Patch::default();
-        rollout::emit(
-            &mut patch,
-            self.ask.kind,
-            self.ask.object,
-            &users,
-            &rollout::Wanted::default(),
-        );
+        self.give_back_rollout(&mut patch, &users);
         if patch.is_empty() {
             return decision;
         }
@@ -287,6 +281,12 @@ impl<'a> Weighed<'a> {
             decision.push_warning(&warning);
         }
         decision
+    }
+
+    /// The strategy and the seconds as the user has them.
+    fn give_back_rollout(&self, patch: &mut Patch, users: &rollout::Users<'_>) {
+        let nothing = rollout::Wanted::default();
+        rollout::emit(patch, self.ask.kind, self.ask.object, users, &nothing);
     }
 
     /// What was there before. `nothing` is the reason where there is nothing of ours.
@@ -312,13 +312,7 @@ impl<'a> Weighed<'a> {
         let was = self.record.map(|record| &record.was);
         let mut patch = Patch::default();
         emit::template(&mut patch, self.template, &self.base, &wanted, was);
-        rollout::emit(
-            &mut patch,
-            self.ask.kind,
-            self.ask.object,
-            &users,
-            &rollout::Wanted::default(),
-        );
+        self.give_back_rollout(&mut patch, &users);
         emit::record(&mut patch, self.template, None, was);
         let mut decision = Decision::new(Outcome::Removed, reason);
         decision.patch = patch.finish();

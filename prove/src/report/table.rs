@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::{absence, of, picture_name, scenarios};
-use crate::record::{Arm, Lost, Pod, Run};
+use crate::record::{Arm, Lost, Pod, PodPhase, Run};
 
 /// So many seconds with losses are listed for an arm; all of them are in the JSON.
 const SECONDS: usize = 25;
+/// So many requests lost with Silkroll are told in full where only the console is at hand.
+const IN_FULL: usize = 5;
 
 /// The whole report.
 #[must_use]
@@ -173,6 +175,12 @@ pub fn losses(run: &Run) -> String {
             seconds.len() - SECONDS
         );
     }
+    if run.arm == Arm::Silkroll {
+        text.push_str("\nThe first of them in full:\n\n");
+        for lost in load.lost.iter().take(IN_FULL) {
+            let _ = writeln!(text, "{}", in_full(run, lost));
+        }
+    }
     text
 }
 
@@ -208,6 +216,22 @@ fn pods(lost: &[&Lost]) -> String {
         }
     }
     seen.join(", ")
+}
+
+/// One lost request in full: a single one among thousands is a matter of milliseconds.
+fn in_full(run: &Run, lost: &Lost) -> String {
+    let since =
+        |at: &PodPhase| format!("{} {} for {}", cell(&at.pod), at.phase, duration(at.for_ms));
+    let pods: Vec<String> = lost.phases.iter().map(since).collect();
+    format!(
+        "- due at {}, lost {} later on a {} connection: {} ({}); {}",
+        duration(lost.at_ms.saturating_sub(run.started_ms)),
+        duration(lost.after_ms),
+        lost.connection,
+        cell(&lost.detail),
+        cell(&lost.url),
+        pods.join(", ")
+    )
 }
 
 /// "name count" for each name, the most frequent first.

@@ -165,6 +165,7 @@ static SCENARIOS: [Scenario; 12] = [
         ],
         slow: SLOW_GUNICORN_SECONDS,
         rarer: 2,
+        beside: Beside::Nothing,
         ..PLAIN
     },
     Scenario {

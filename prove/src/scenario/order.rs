@@ -1,5 +1,5 @@
 //! What runs beside what. Load on services that answer at once takes next to nothing; what takes a machine's processors
-//! is pods that start, over and over, and gateways and services in Java.
+//! is pods that start, over and over, gateways and services in Java, and servers in Python.
 
 use super::Scenario;
 
@@ -10,7 +10,8 @@ pub enum Beside {
     Others,
     /// All of these, too: it mostly waits. Those that do take turns.
     Anything,
-    /// Nothing: its callers are in Java, and take so much of a processor that a slow machine cannot do more.
+    /// Nothing: its callers are in Java or its pods in Python, and take so much of a processor that a slow machine
+    /// cannot do more.
     Nothing,
 }
 

@@ -9,9 +9,10 @@ use std::path::Path;
 
 use clap::Parser as _;
 use cluster::recorder::Recorder;
-use cluster::{ControlPlane, Options, eventually};
+use cluster::{ControlPlane, Options};
 use serde_json::{Value, json};
 use silkroll::cli::Cli;
+use testkit::wait::eventually;
 
 fn path(name: &str) -> String {
     Path::new(env!("CARGO_MANIFEST_DIR"))

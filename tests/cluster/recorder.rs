@@ -12,10 +12,9 @@ use hyper_util::server::conn::auto;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
+use testkit::authority::Authority;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
-
-use super::certs::Authority;
 
 /// Listens until the runtime that started it ends.
 pub(crate) struct Recorder {
@@ -27,9 +26,9 @@ pub(crate) struct Recorder {
 impl Recorder {
     /// `name` is the DNS name that the API server expects, `SERVICE.NAMESPACE.svc`.
     pub(crate) async fn start(name: &str) -> Self {
-        let authority = Authority::new();
-        let pair = authority.serving(&[name]);
-        let chain = vec![CertificateDer::from_pem_slice(pair.cert.as_bytes()).unwrap()];
+        let authority = Authority::new().unwrap();
+        let pair = authority.serving(&[name]).unwrap();
+        let chain = vec![CertificateDer::from_pem_slice(pair.certificate.as_bytes()).unwrap()];
         let key = PrivateKeyDer::from_pem_slice(pair.key.as_bytes()).unwrap();
         let config = rustls::ServerConfig::builder_with_provider(Arc::new(
             rustls::crypto::ring::default_provider(),
@@ -49,7 +48,7 @@ impl Recorder {
         ));
         Self {
             port,
-            ca: authority.cert(),
+            ca: authority.certificate(),
             requests,
         }
     }

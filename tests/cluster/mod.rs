@@ -17,7 +17,6 @@
 
 pub(crate) mod installed;
 mod programs;
-pub(crate) mod recorder;
 pub(crate) mod side;
 
 use std::fmt::Write as _;

@@ -1,4 +1,4 @@
-//! Certificates for localhost by an authority of a test's own, and clients that trust it.
+//! Certificates by an authority of a test's own, and clients that trust it.
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -20,10 +20,9 @@ pub(crate) fn authority() -> Authority {
     Authority::new(now(), 30).unwrap()
 }
 
-/// A certificate for localhost, for a month.
-pub(crate) fn issue(authority: &Authority) -> Issued {
-    let names = ["localhost".to_owned()];
-    authority.leaf(&names, &[], now(), 30).unwrap()
+/// A certificate for this name, for a month.
+pub(crate) fn issue(authority: &Authority, name: &str) -> Issued {
+    authority.leaf(&[name.to_owned()], &[], now(), 30).unwrap()
 }
 
 /// Trusts the authority and speaks this protocol.

@@ -43,8 +43,13 @@ pub(crate) struct Server {
 impl Server {
     /// Over TLS, with a certificate for localhost.
     pub(crate) async fn start(app: Router, limits: Limits) -> Self {
+        Self::start_as("localhost", app, limits).await
+    }
+
+    /// Over TLS, with a certificate for this name.
+    pub(crate) async fn start_as(name: &str, app: Router, limits: Limits) -> Self {
         let authority = authority();
-        let issued = issue(&authority);
+        let issued = issue(&authority, name);
         let files = Files {
             cert: "cert".into(),
             key: "key".into(),

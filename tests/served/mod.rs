@@ -200,7 +200,7 @@ impl Drop for Served {
 /// certificate, and the folder of its files.
 pub(crate) fn standalone() -> (Command, Arc<ClientConfig>, tempfile::TempDir) {
     let authority = local::authority();
-    let leaf = local::issue(&authority);
+    let leaf = local::issue(&authority, "localhost");
     let files = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| {
         let path = files.path().join(name);

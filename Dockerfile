@@ -32,7 +32,7 @@ COPY Cargo.toml Cargo.lock ./
 COPY testkit/Cargo.toml testkit/
 COPY .cargo .cargo
 RUN mkdir src benches testkit/src \
-    && echo 'fn main() {}' > src/main.rs \
+    && printf '//! Nothing yet.\nfn main() {}\n' > src/main.rs \
     && echo '//! Nothing yet.' | tee testkit/src/lib.rs > src/lib.rs \
     && sed -n '/^\[\[bench\]\]/,/^$/s/^name = "\(.*\)"/\1/p' Cargo.toml \
        | while read -r bench; do echo 'fn main() {}' > "benches/$bench.rs"; done \

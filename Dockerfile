@@ -27,16 +27,17 @@ RUN set -eu; \
     rm -rf /var/lib/apt/lists/*
 
 # The dependencies alone: this layer is built again only when they change. Benches that Cargo.toml
-# lists by name must exist for cargo to read it.
+# lists by name must exist for cargo to read it, and so must the tests' crate.
 COPY Cargo.toml Cargo.lock ./
+COPY testkit/Cargo.toml testkit/
 COPY .cargo .cargo
-RUN mkdir src benches \
-    && echo 'fn main() {}' > src/main.rs \
-    && echo '//! Nothing yet.' > src/lib.rs \
+RUN mkdir src benches testkit/src \
+    && printf '//! Nothing yet.\nfn main() {}\n' > src/main.rs \
+    && echo '//! Nothing yet.' | tee testkit/src/lib.rs > src/lib.rs \
     && sed -n '/^\[\[bench\]\]/,/^$/s/^name = "\(.*\)"/\1/p' Cargo.toml \
        | while read -r bench; do echo 'fn main() {}' > "benches/$bench.rs"; done \
     && cargo build --release --locked --target "$(cat /triple)" \
-    && rm -r src benches
+    && rm -r src benches testkit
 
 COPY . .
 # Newer than the stand-ins of the layer before, whatever the files' dates say.

@@ -65,19 +65,19 @@ test:
 	export SILKROLL_CLUSTER_BIN
 	echo "    $$SILKROLL_CLUSTER_BIN"
 	echo "2/2 All tests (10 minutes in a fresh clone, then 4). They listen on 127.0.0.1 and stop what they start."
-	$(CARGO) test --locked --no-run
+	$(CARGO) test --locked --workspace --no-run
 	# The hook's tests mostly wait, for the hook waits: they run beside the others, and are shown after them.
 	log=$$(mktemp)
 	trap 'rm -f "$$log"' EXIT
-	$(CARGO) test --locked --test script >"$$log" 2>&1 &
+	$(CARGO) test --locked --workspace --test script >"$$log" 2>&1 &
 	hook=$$!
 	others=$$(for file in tests/*.rs tests/*/main.rs; do
 	  name=$${file%/main.rs}; name=$$(basename "$$name" .rs)
 	  [ "$$name" = script ] || echo "--test $$name"
 	done)
 	failed=0
-	$(CARGO) test --locked --no-fail-fast --lib --bins --examples $$others || failed=1
-	$(CARGO) test --locked --doc || failed=1
+	$(CARGO) test --locked --workspace --no-fail-fast --lib --bins --examples $$others || failed=1
+	$(CARGO) test --locked --workspace --doc || failed=1
 	$(CARGO) test --locked --no-fail-fast --manifest-path prove/Cargo.toml || failed=1
 	$(CARGO) test --locked --manifest-path helper/Cargo.toml --lib || failed=1
 	wait "$$hook" || failed=1
@@ -109,15 +109,15 @@ test-registries:
 lint:
 	.ci/needs build lint
 	echo "Formatting, clippy, shellcheck and documentation; warnings fail (2 minutes in a fresh clone, then seconds)."
-	$(CARGO) fmt --check
-	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	# Not all targets: a test harness and the helper's program would both bring what follows a panic.
 	$(CARGO) fmt --manifest-path helper/Cargo.toml --check
 	$(CARGO) clippy --locked --manifest-path helper/Cargo.toml --lib --bins --tests -- -D warnings
 	$(CARGO) fmt --manifest-path prove/Cargo.toml --check
 	$(CARGO) clippy --locked --manifest-path prove/Cargo.toml --all-targets -- -D warnings
 	find . -name target -prune -o -name '*.sh' -print | xargs shellcheck .ci/run .ci/needs
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items --lib --manifest-path helper/Cargo.toml
 
 # The target is named so that macros, which the compiler loads, are built for the compiler and not static.

@@ -6,9 +6,10 @@ mod cluster;
 
 use std::path::Path;
 
+use cluster::ControlPlane;
 use cluster::side::{Side, namespace, script};
-use cluster::{ControlPlane, eventually};
 use serde_json::Value;
+use testkit::wait::eventually;
 
 /// What the account may and may not do, NAME being the script's ConfigMap.
 const MAY: &[(bool, &str)] = &[

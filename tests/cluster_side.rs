@@ -9,10 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cluster::side::{Side, namespace, script};
-use cluster::{ControlPlane, Options, eventually};
+use cluster::{ControlPlane, Options};
 use serde_json::Value;
 use silkroll::cluster::{Notes, Version, Wanted, Write};
 use silkroll::snapshot::Asked;
+use testkit::wait::eventually;
 
 fn config_map(plane: &ControlPlane, namespace: &str, name: &str) -> Option<Value> {
     plane.get(&["configmap", "-n", namespace, name])

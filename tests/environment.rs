@@ -11,14 +11,7 @@ mod support;
 
 use serde_json::{Value, json};
 use silkroll::engine::{Outcome, Reason, Settings};
-use support::{Pairs, create, deployment, opted_in, update};
-
-fn nacos() -> Pairs {
-    opted_in(&[
-        ("deregister", "nacos"),
-        ("nacos-server", "http://nacos:8848"),
-    ])
-}
+use support::{create, deployment, nacos, opted_in, update};
 
 fn with(env: &Value) -> Value {
     let mut object = deployment();

@@ -1,4 +1,5 @@
-//! The house of ARCHITECTURE.md: the pure parts stay pure, and the arrows point one way.
+//! The house of ARCHITECTURE.md: the pure parts stay pure, the arrows point one way, and what only tests need stays with
+//! them.
 
 #![allow(
     clippy::unwrap_used,
@@ -72,8 +73,16 @@ const PURE_AFTER_ALL: &[&str] = &[
     "std::net::Ipv6Addr",
 ];
 
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(name: &str) -> String {
+    fs::read_to_string(root().join(name)).unwrap()
+}
+
 fn source() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+    root().join("src")
 }
 
 /// The Rust files of a part: `src/NAME.rs` and all under `src/NAME/`, tests left out.
@@ -322,8 +331,7 @@ fn parts() -> Vec<String> {
 
 #[test]
 fn every_part_has_its_arrows_and_its_line_in_the_map() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("ARCHITECTURE.md");
-    let map = fs::read_to_string(path).unwrap();
+    let map = read("ARCHITECTURE.md");
     for part in parts() {
         let known = ["cli", "lib", "main"].contains(&&*part);
         assert!(
@@ -340,8 +348,7 @@ fn every_part_has_its_arrows_and_its_line_in_the_map() {
 
 #[test]
 fn every_file_that_the_map_names_is_there() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let map = fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
+    let map = read("ARCHITECTURE.md");
     let files: Vec<&str> = map
         .split(|c: char| c.is_whitespace() || "`()|,;:".contains(c))
         .filter(|word| word.starts_with("src/"))
@@ -350,7 +357,61 @@ fn every_file_that_the_map_names_is_there() {
     assert!(files.len() > 20, "{files:?}");
     let missing: Vec<_> = files
         .iter()
-        .filter(|file| !root.join(file).exists())
+        .filter(|file| !root().join(file).exists())
         .collect();
     assert_eq!(missing, Vec::<&&str>::new());
+}
+
+#[test]
+fn every_crate_has_its_line_in_the_map() {
+    let map = read("ARCHITECTURE.md");
+    for entry in fs::read_dir(root()).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().display();
+        assert!(
+            !path.join("Cargo.toml").exists() || map.contains(&format!("\n    {name}/ ")),
+            "{name}/ is a crate and has no line in ARCHITECTURE.md"
+        );
+    }
+}
+
+/// The lines of a table of a manifest.
+fn table(manifest: &str, name: &str) -> Vec<String> {
+    let text = read(manifest);
+    let (_, after) = text.split_once(&format!("\n[{name}]\n")).unwrap();
+    let lines = after.lines().take_while(|line| !line.is_empty());
+    lines.map(str::to_owned).collect()
+}
+
+fn crates(lines: &[String]) -> BTreeSet<&str> {
+    let names = lines.iter().filter_map(|line| line.split_once(" = "));
+    names.map(|(name, _)| name).collect()
+}
+
+#[test]
+fn what_only_tests_use_adds_no_crate_to_what_users_fetch() {
+    let ours = table("Cargo.toml", "dependencies");
+    let kit = table("testkit/Cargo.toml", "dependencies");
+    let more: Vec<_> = crates(&kit).difference(&crates(&ours)).copied().collect();
+    assert_eq!(more, Vec::<&str>::new());
+    assert!(!crates(&ours).contains("testkit"));
+}
+
+#[test]
+fn an_image_is_built_with_all_that_the_manifest_names() {
+    let (context, dockerfile) = (read(".dockerignore"), read("Dockerfile"));
+    let mut found = 0;
+    for line in table("Cargo.toml", "dev-dependencies") {
+        let Some((_, path)) = line.split_once("path = \"") else {
+            continue;
+        };
+        let (path, _) = path.split_once('"').unwrap();
+        found += 1;
+        assert!(context.contains(&format!("\n!{path}\n")), "{path}");
+        assert!(
+            dockerfile.contains(&format!("\nCOPY {path}/Cargo.toml {path}/\n")),
+            "{path}"
+        );
+    }
+    assert!(found > 0);
 }

@@ -1,17 +1,26 @@
 //! The install manifests on a real control plane: they apply, they are restricted, and the webhook
 //! is asked about what can matter and about nothing else.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests, outside of #[test]")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a helper that fails is a test that fails"
+)]
 
 mod cluster;
+mod https;
+#[path = "install/recorder.rs"]
+mod recorder;
 
 use std::path::Path;
 
 use clap::Parser as _;
-use cluster::recorder::Recorder;
-use cluster::{ControlPlane, Options, eventually};
+use cluster::{ControlPlane, Options};
+use recorder::Recorder;
 use serde_json::{Value, json};
 use silkroll::cli::Cli;
+use testkit::wait::eventually;
 
 fn path(name: &str) -> String {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -316,9 +325,9 @@ async fn the_webhook_is_asked_about_changes_that_can_matter_and_no_others() {
 async fn installed_recorder(plane: &ControlPlane) -> Recorder {
     plane.ok(&["apply", "-f", &path("install.yaml")], "");
     let recorder = Recorder::start("silkroll.silkroll-system.svc").await;
-    plane.route_service_to_loopback("silkroll-system", "silkroll", recorder.port);
-    plane.point_webhook_at("silkroll", recorder.port);
-    plane.trust_webhook_ca("silkroll", &recorder.ca);
+    plane.route_service_to_loopback("silkroll-system", "silkroll", recorder.server.addr.port());
+    plane.point_webhook_at("silkroll", recorder.server.addr.port());
+    plane.trust_webhook_ca("silkroll", &recorder.server.authority.issued.cert_pem);
     let patch = path("all-workloads.patch.yaml");
     let target = ["mutatingwebhookconfiguration", "silkroll"];
     plane.ok(

@@ -13,17 +13,16 @@ mod support;
 
 use std::fs::OpenOptions;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use rustls::ClientConfig;
 use serde_json::Value;
-use silkroll::tls::issue::Authority;
+use testkit::wait::{PATIENCE, eventually};
+use testkit::{http, ports};
 
-/// Far longer than anything here takes: it turns a hang into a failure.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// What the API server, which waits for 3 s, and the kubelet, which waits for 1 s, need.
 const SOON: Duration = Duration::from_secs(1);
 
@@ -42,47 +41,17 @@ impl Drop for Serving {
     }
 }
 
-fn free() -> SocketAddr {
-    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
-    socket.local_addr().unwrap()
-}
-
-fn soon<T>(what: &str, mut poll: impl FnMut() -> Option<T>) -> T {
-    let begun = Instant::now();
-    loop {
-        if let Some(found) = poll() {
-            return found;
-        }
-        assert!(begun.elapsed() < PATIENCE, "{what} never came true");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
-
 impl Serving {
     /// The ports are chosen before, for the log may not tell them.
     fn start(stderr: impl Into<Stdio>) -> Self {
-        let now = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .unwrap();
-        let now = now.as_secs().try_into().unwrap();
-        let authority = Authority::new(now, 30).unwrap();
-        let names = ["localhost".to_owned()];
-        let leaf = authority.leaf(&names, &[], now, 30).unwrap();
-        let files = tempfile::tempdir().unwrap();
-        let write = |name: &str, text: &str| {
-            let path = files.path().join(name);
-            std::fs::write(&path, text).unwrap();
-            path
-        };
-        let (https, admin) = (free(), free());
-        let child = Command::new(env!("CARGO_BIN_EXE_silkroll"))
-            .args(["serve", "--standalone", "--drain-seconds", "0"])
+        let (mut command, tls, files) = served::standalone();
+        let [https, admin] = ports::free()
+            .unwrap()
+            .map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+        let child = command
+            .args(["--drain-seconds", "0"])
             .args(["--listen", &https.to_string()])
             .args(["--admin-listen", &admin.to_string()])
-            .arg("--tls-cert")
-            .arg(write("tls.crt", &leaf.cert_pem))
-            .arg("--tls-key")
-            .arg(write("tls.key", &leaf.key_pem))
             .stderr(stderr)
             .spawn()
             .unwrap();
@@ -90,10 +59,10 @@ impl Serving {
             child,
             https,
             admin,
-            tls: served::client_config(&authority),
+            tls,
             _files: files,
         };
-        soon("readiness", || {
+        eventually("readiness", || {
             assert_eq!(serving.child.try_wait().unwrap(), None, "it ended");
             TcpStream::connect(admin).ok()?;
             (serving.plain("/readyz").0 == 200).then_some(())
@@ -103,22 +72,8 @@ impl Serving {
 
     /// Status and body of the plain port.
     fn plain(&self, path: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(self.admin).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).unwrap();
-        let answer = served::answer(&mut stream).unwrap();
+        let answer = http::get(self.admin, "x", path, PATIENCE).unwrap();
         (answer.status, answer.text())
-    }
-
-    fn connect(&self) -> StreamOwned<ClientConnection, TcpStream> {
-        let tcp = TcpStream::connect(self.https).unwrap();
-        tcp.set_read_timeout(Some(PATIENCE)).unwrap();
-        let name = "localhost".try_into().unwrap();
-        StreamOwned::new(
-            ClientConnection::new(Arc::clone(&self.tls), name).unwrap(),
-            tcp,
-        )
     }
 
     /// Sends reviews with long names, one after the other, until `enough`; each must be answered soon.
@@ -136,7 +91,7 @@ impl Serving {
             "POST /mutate HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         );
-        let mut stream = self.connect();
+        let mut stream = served::connect(&self.tls, self.https).unwrap();
         let begun = Instant::now();
         loop {
             for _ in 0..100 {
@@ -174,7 +129,7 @@ impl Serving {
             .status()
             .unwrap();
         assert!(kill.success());
-        let status = soon("its end", || self.child.try_wait().unwrap());
+        let status = eventually("its end", || self.child.try_wait().unwrap());
         assert_eq!(status.code(), Some(0), "{status}");
     }
 

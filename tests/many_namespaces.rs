@@ -11,57 +11,52 @@
 mod cluster;
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use cluster::{ControlPlane, Options, eventually};
+use cluster::{ControlPlane, Options};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::api::{ListParams, PostParams};
-use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client};
 use serde_json::{Value, json};
+use testkit::process::{Process, Spec};
+use testkit::wait::eventually;
 
 /// Enough for anything quadratic to show; a control plane in a test takes them in seconds.
 const NAMESPACES: usize = 1000;
 /// Creations under way at once.
 const AT_ONCE: usize = 16;
 
-struct Serving(Child);
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
+struct Serving(Process);
 
 impl Serving {
     /// The binary of this build, or the one that is to be compared with it.
     fn start(plane: &ControlPlane, certs: &Path) -> Self {
-        let binary = std::env::var("SILKROLL_BINARY");
-        let binary = binary.unwrap_or_else(|_| env!("CARGO_BIN_EXE_silkroll").to_owned());
-        let mut child = Command::new(binary)
-            .args(["serve", "--listen", "127.0.0.1:0", "--drain-seconds", "0"])
-            .args(["--admin-listen", "127.0.0.1:0"])
-            .arg("--tls-cert")
-            .arg(certs.join("tls.crt"))
-            .arg("--tls-key")
-            .arg(certs.join("tls.key"))
-            .env("KUBECONFIG", plane.kubeconfig())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
-        Self(child)
+        let binary = std::env::var_os("SILKROLL_BINARY");
+        let kubeconfig = plane.kubeconfig().display().to_string();
+        let file = |flag: &str, name: &str| format!("--{flag}={}", certs.join(name).display());
+        let spec = Spec {
+            name: "silkroll".to_owned(),
+            program: binary.map_or_else(|| env!("CARGO_BIN_EXE_silkroll").into(), PathBuf::from),
+            args: vec![
+                "serve".to_owned(),
+                "--listen=127.0.0.1:0".to_owned(),
+                "--admin-listen=127.0.0.1:0".to_owned(),
+                "--drain-seconds=0".to_owned(),
+                file("tls-cert", "tls.crt"),
+                file("tls-key", "tls.key"),
+            ],
+            env: vec![("KUBECONFIG".to_owned(), kubeconfig)],
+        };
+        Self(plane.run(&spec).unwrap())
     }
 
     /// Processor time since its start.
     fn cpu(&self) -> Duration {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.0.id())).unwrap();
+        let id = eventually("its start", || self.0.id().ok());
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
         let after_name = stat.rsplit_once(')').unwrap().1;
         let ticks: Vec<u64> = after_name
             .split_whitespace()
@@ -113,10 +108,7 @@ async fn each_config_map_is_written_once_and_a_restart_writes_none() {
         .stderr(Stdio::null())
         .status();
     assert!(made.unwrap().success());
-    let kubeconfig = Kubeconfig::read_from(plane.kubeconfig()).unwrap();
-    let options = KubeConfigOptions::default();
-    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options);
-    let client = Client::try_from(config.await.unwrap()).unwrap();
+    let client = Client::try_from(plane.config().await).unwrap();
 
     // They opt in while it runs, so that each event finds many others.
     let serving = Serving::start(&plane, &certs);

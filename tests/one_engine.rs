@@ -13,8 +13,7 @@ mod served;
 mod support;
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::{Arc, Mutex, Weak};
 
 use base64::Engine as _;
@@ -28,6 +27,7 @@ use silkroll::manifest::budget::{Budget, Stop};
 use silkroll::snapshot::Namespaces;
 use support::generate::{namespace, workload};
 use support::review;
+use testkit::process;
 
 static SERVER: Shared = Mutex::new(Weak::new());
 
@@ -130,21 +130,11 @@ fn every_door_gives_the_same_patch() {
             .collect();
         assert_eq!(in_json, webhook);
 
-        let mut child = Command::new(env!("CARGO_BIN_EXE_silkroll"))
-            .args(["inject", "-f", "-", "--output", "patch", "--namespaces"])
-            .arg(&file)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        let input = body.clone();
-        let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()).unwrap());
-        let output = child.wait_with_output().unwrap();
-        writer.join().unwrap();
-        assert!(output.status.success());
-        assert_eq!(lines(&String::from_utf8(output.stdout).unwrap()), webhook);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_silkroll"));
+        command.args(["inject", "-f", "-", "--output", "patch", "--namespaces"]);
+        let output = process::run(command.arg(&file), body.as_bytes()).unwrap();
+        assert!(output.success);
+        assert_eq!(lines(&output.stdout), webhook);
     }
 
     let answer = server.post(

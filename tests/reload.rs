@@ -359,7 +359,7 @@ async fn a_swap_under_load_fails_no_request_and_a_bad_pair_changes_nothing() {
 
     let mut last = Vec::new();
     for _ in 0..5 {
-        let issued = issue(&server.authority);
+        let issued = issue(&server.authority, "localhost");
         last = der(&issued);
         let before = answered.load(Ordering::SeqCst);
         mounted.issued(&issued);
@@ -373,7 +373,10 @@ async fn a_swap_under_load_fails_no_request_and_a_bad_pair_changes_nothing() {
         .await;
     }
 
-    let (one, two) = (issue(&server.authority), issue(&server.authority));
+    let (one, two) = (
+        issue(&server.authority, "localhost"),
+        issue(&server.authority, "localhost"),
+    );
     told.take();
     mounted.swap(&one.cert_pem, &two.key_pem);
     until("the mismatch is told", async || {
@@ -411,7 +414,7 @@ async fn without_a_certificate_handshakes_fail_and_then_work() {
     let client = || https::tls(https::client_config(&server.authority, b"http/1.1"), addr);
     assert!(patient(client()).await.is_err());
     let (mounted, told) = (Mounted::new(), Told::default());
-    mounted.issued(&issue(&server.authority));
+    mounted.issued(&issue(&server.authority, "localhost"));
     let events = Arc::clone(&told.0);
     let (cert, key) = (mounted.path("tls.crt"), mounted.path("tls.key"));
     let mut reloader = Reloader::new(cert, key, Vec::new(), empty, move |event| {

@@ -11,14 +11,7 @@ mod support;
 
 use serde_json::{Value, json};
 use silkroll::engine::{Outcome, Reason, Settings};
-use support::{Pairs, annotate, create, deployment, opted_in, update};
-
-fn nacos() -> Pairs {
-    opted_in(&[
-        ("deregister", "nacos"),
-        ("nacos-server", "http://nacos:8848"),
-    ])
-}
+use support::{annotate, create, deployment, nacos, opted_in, update};
 
 /// A newer Silkroll: another script, another version of the native sleep.
 fn upgraded() -> Settings {

@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
-use crate::node::kubectl::Kubectl;
+use testkit::kubectl::Kubectl;
 
 /// What the names of all namespaces that are made begin with.
 pub const PREFIX: &str = "silkroll-prove-";

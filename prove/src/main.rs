@@ -15,13 +15,13 @@ use prove::load::Plan;
 use prove::lock::lock;
 use prove::node::enclosure::{self, ROLE, Role};
 use prove::node::groups::{self, Group};
-use prove::node::kubectl::Kubectl;
-use prove::node::process::Spec;
 use prove::node::registry::Registry;
 use prove::node::services::{HERE, Service};
 use prove::node::{Node, Parts, ground, install};
 use prove::report::{self, Report};
 use prove::scenario::{self, Entry, Lane, Namespaces, Place, Scenario, Settings};
+use testkit::kubectl::Kubectl;
+use testkit::process::Spec;
 
 /// Rolls real services over and over on a real Kubernetes node, with Silkroll and without, and
 /// counts every request that was lost. Everything it starts ends with it.
@@ -156,7 +156,8 @@ fn inside(options: &Options) -> Result<i32> {
         .iter()
         .any(|scenario| scenario.entry == Entry::Ingress)
     {
-        node.run(&parts, &ingress(&needed(&options.traefik)?, &node))?;
+        let spec = ingress(&needed(&options.traefik)?, &node);
+        node.run(&parts, &spec, Group::Beside)?;
     }
     for registry in registries_of(&scenarios) {
         registry.wait(&mut node)?;
@@ -337,7 +338,6 @@ fn ingress(folder: &Path, node: &Node) -> Spec {
             "--global.sendanonymoususage=false".to_owned(),
         ],
         env: node.kubectl.environment().collect(),
-        group: Group::Beside,
     }
 }
 

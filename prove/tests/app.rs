@@ -9,19 +9,16 @@
 mod programs;
 
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use programs::Program;
 use prove::load::{Plan, start};
 use prove::record::{Connection, Kind, Load};
+use testkit::http::{self, Answer};
 
-fn get(address: SocketAddr, path: &str) -> String {
-    let mut stream = TcpStream::connect(address).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nConnection: close\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
+fn get(address: SocketAddr, path: &str) -> Answer {
+    http::get(address, "app", path, Duration::from_secs(10)).unwrap()
 }
 
 /// Load over the app's end: SIGTERM comes after a second, the load goes on until it has ended.
@@ -75,19 +72,19 @@ fn a_program_that_ignores_sigterm_goes_on() {
     let address = app.address();
     app.term();
     assert_eq!(app.says("sigterm"), "ignored");
-    assert!(get(address, "/").starts_with("HTTP/1.1 200 "));
+    assert_eq!(get(address, "/").status, 200);
 }
 
 #[test]
 fn it_is_well_until_it_is_told_otherwise() {
     let mut app = Program::app("app-1", &[]);
     let address = app.address();
-    assert!(get(address, "/healthz").starts_with("HTTP/1.1 200 "));
-    assert!(get(address, "/fail-liveness").starts_with("HTTP/1.1 200 "));
-    assert!(get(address, "/healthz").starts_with("HTTP/1.1 500 "));
-    assert!(get(address, "/").contains("\r\nPod: app-1\r\n"));
-    assert!(get(address, "/slow").starts_with("HTTP/1.1 400 "));
-    assert!(get(address, "/nowhere").starts_with("HTTP/1.1 404 "));
+    assert_eq!(get(address, "/healthz").status, 200);
+    assert_eq!(get(address, "/fail-liveness").status, 200);
+    assert_eq!(get(address, "/healthz").status, 500);
+    assert_eq!(get(address, "/").head.header("pod"), Some("app-1"));
+    assert_eq!(get(address, "/slow").status, 400);
+    assert_eq!(get(address, "/nowhere").status, 404);
 }
 
 #[test]

@@ -8,25 +8,22 @@
 
 mod programs;
 
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::process::Command;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use programs::Program;
 use prove::load::Plan;
 use prove::load::told::{STATE, STOP, Told};
 use prove::record::now_ms;
+use testkit::http;
+use testkit::wait::eventually;
 
 fn ask(generator: SocketAddr, path: &str) -> Told {
-    let mut stream = TcpStream::connect(generator).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: load\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
-    serde_json::from_str(body).unwrap()
+    let answer = http::get(generator, "load", path, Duration::from_secs(20)).unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    serde_json::from_slice(&answer.body).unwrap()
 }
 
 fn generator(target: SocketAddr) -> Program {
@@ -42,17 +39,12 @@ fn it_begins_when_the_service_answers_and_tells_what_was_lost_however_often_it_i
     let mut app = Program::app("app-1", &[]);
     let mut generator = generator(app.address());
     let address = generator.address();
-    let begun = Instant::now();
-    let started_ms = loop {
+    let started_ms = eventually("the begin of the load", || {
         let told = ask(address, STATE);
         assert!(told.now_ms.abs_diff(now_ms()) < 5_000);
         assert_eq!((told.failed, told.load), (None, None));
-        if let Some(started_ms) = told.started_ms {
-            break started_ms;
-        }
-        assert!(begun.elapsed() < Duration::from_secs(20));
-        thread::sleep(Duration::from_millis(20));
-    };
+        told.started_ms
+    });
     thread::sleep(Duration::from_millis(500));
     app.term();
     app.code();

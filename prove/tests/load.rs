@@ -240,10 +240,10 @@ fn a_request_that_crosses_with_a_close_is_sent_again_where_that_is_asked_for() {
 fn slow_requests_have_their_own_time_and_are_not_slow() {
     let address = serve(|mut stream| {
         while let Some(asked) = request(&mut stream) {
-            if asked.starts_with("GET /slow?ms=600 ") {
+            if asked.first.starts_with("GET /slow?ms=600 ") {
                 thread::sleep(Duration::from_millis(600));
             }
-            if stream.write_all(OK.as_bytes()).is_err() || asked.contains("Connection: close") {
+            if stream.write_all(OK.as_bytes()).is_err() || !asked.keeps_alive() {
                 return;
             }
         }

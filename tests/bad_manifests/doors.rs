@@ -1,11 +1,11 @@
 //! The two doors: the endpoint of the real server, and the real command.
 
 use std::ffi::OsStr;
-use std::io::Write as _;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use serde_json::Value;
+use testkit::process::run;
 
 use crate::hostile;
 use crate::served::{Answer, Served, Shared};
@@ -34,24 +34,12 @@ pub(crate) struct Ran {
 
 /// Runs `silkroll inject`.
 pub(crate) fn inject<S: AsRef<OsStr>>(args: &[S], input: &[u8]) -> Ran {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_silkroll"))
-        .arg("inject")
-        .args(args)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    let input = input.to_vec();
-    // A command that never reads its input closes it: that is no failure here.
-    let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
-    let output = child.wait_with_output().unwrap();
-    writer.join().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_silkroll"));
+    let output = run(command.arg("inject").args(args), input).unwrap();
     Ran {
-        code: output.status.code().expect("no signal ended it"),
-        out: String::from_utf8(output.stdout).unwrap(),
-        report: String::from_utf8(output.stderr).unwrap(),
+        code: output.code.expect("no signal ended it"),
+        out: output.stdout,
+        report: output.stderr,
     }
 }
 

@@ -15,23 +15,24 @@
     reason = "a test that cannot go on says why and ends"
 )]
 
-pub(crate) mod certs;
-pub(crate) mod process;
+pub(crate) mod installed;
 mod programs;
-pub(crate) mod recorder;
 pub(crate) mod side;
 
+use std::fmt::Write as _;
 use std::fs;
-use std::io::Write as _;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::{Mutex, OnceLock};
-use std::time::{Duration, Instant};
 
-use process::Process;
-use programs::{api_server, controllers, etcd, write_files};
+use anyhow::{Context as _, Result};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use programs::{API_SERVER, CONTROLLERS, api_server, controllers, etcd, write_files};
 use serde_json::{Value, json};
+use testkit::kubectl::Kubectl;
+use testkit::layout::Layout;
+use testkit::ports;
+use testkit::process::{Order, Output, Process, Spec};
+use testkit::wait::{PATIENCE, within};
 
 /// What starts with the API server.
 #[derive(Clone, Copy, Default)]
@@ -46,10 +47,7 @@ pub(crate) struct ControlPlane {
     controllers: Option<Process>,
     apiserver: Mutex<Option<Process>>,
     etcd: Process,
-    bin: PathBuf,
-    dir: PathBuf,
-    port: u16,
-    etcd_port: u16,
+    layout: Layout,
     // Last: etcd's supervisor has removed the folder already, unless etcd ended by itself.
     _folder: Folder,
 }
@@ -61,17 +59,6 @@ impl Drop for Folder {
         let _ = fs::remove_dir_all(&self.0);
     }
 }
-
-/// What a program said.
-#[derive(Debug)]
-pub(crate) struct Output {
-    pub(crate) success: bool,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
-}
-
-/// Bounds every wait. Reached only where something hangs or a machine is hopelessly overloaded.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 impl ControlPlane {
     /// The one that the tests of a binary share, without controllers.
@@ -88,69 +75,85 @@ impl ControlPlane {
         for _ in 0..3 {
             match Self::try_start(options) {
                 Ok(plane) => return plane,
-                Err(failure) => failures.push_str(&failure),
+                Err(failure) => writeln!(failures, "{failure:#}").unwrap(),
             }
         }
         panic!("the control plane did not start, three times:\n{failures}");
     }
 
-    fn try_start(options: Options) -> Result<Self, String> {
-        let bin = binaries();
-        let dir = tempfile::Builder::new()
+    fn try_start(options: Options) -> Result<Self> {
+        let home = tempfile::Builder::new()
             .prefix("silkroll-cluster-")
-            .tempdir()
-            .unwrap()
+            .tempdir()?
             .keep();
-        write_files(&dir);
-        let [port, etcd_port, peer_port] = free_ports();
-        let etcd = Process::start(&dir, &etcd(&bin, etcd_port, peer_port));
+        let folder = Folder(home.clone());
+        let [port, etcd_port, peer_port] = ports::free()?;
+        let layout = Layout {
+            bin: binaries(),
+            home,
+            server: format!("https://127.0.0.1:{port}"),
+            etcd: format!("http://127.0.0.1:{etcd_port}"),
+        };
+        write_files(&layout);
+        let order = Order {
+            after: Some(API_SERVER),
+            clean: true,
+        };
+        let etcd = Process::supervised(&etcd(&layout, peer_port), &layout.home, order)?;
         let mut plane = Self {
             controllers: None,
             apiserver: Mutex::new(None),
             etcd,
-            bin,
-            _folder: Folder(dir.clone()),
-            dir,
-            port,
-            etcd_port,
+            layout,
+            _folder: folder,
         };
-        plane.write_kubeconfig("admin", &plane.admin());
         plane.try_start_api_server()?;
         if options.controllers {
-            let spec = controllers(&plane.bin, &plane.kubeconfig());
-            plane.controllers = Some(Process::start(&plane.dir, &spec));
-            let begun = Instant::now();
-            while !plane
-                .kubectl(&["get", "serviceaccount", "default", "-n", "default"], "")
-                .success
-            {
-                let controllers = plane.controllers.as_mut().unwrap();
-                if begun.elapsed() > PATIENCE || controllers.ended() {
-                    return Err(controllers.log());
-                }
-                pause();
-            }
+            let mut controllers = plane.run(&controllers(&plane.layout))?;
+            plane.answers(
+                &mut controllers,
+                &["get", "serviceaccount", "default", "-n", "default"],
+            )?;
+            plane.controllers = Some(controllers);
         }
         Ok(plane)
     }
 
-    fn try_start_api_server(&self) -> Result<(), String> {
-        let spec = api_server(&self.bin, &self.dir, self.port, self.etcd_port);
-        let mut process = Process::start(&self.dir, &spec);
-        let begun = Instant::now();
-        while self.kubectl(&["get", "--raw", "/readyz"], "").stdout != "ok" {
-            if begun.elapsed() > PATIENCE || process.ended() {
-                return Err(format!("{}\n{}", process.log(), self.etcd.log()));
-            }
-            pause();
-        }
+    fn try_start_api_server(&self) -> Result<()> {
+        let order = Order {
+            after: Some(CONTROLLERS),
+            ..Order::default()
+        };
+        let spec = api_server(&self.layout);
+        let mut process = Process::supervised(&spec, &self.layout.home, order)?;
+        self.answers(&mut process, &["get", "--raw", "/readyz"])
+            .with_context(|| self.etcd.tail())?;
         *self.apiserver.lock().unwrap() = Some(process);
         Ok(())
+    }
+
+    /// Waits until kubectl gets this; `process` is what has to come up for that.
+    fn answers(&self, process: &mut Process, args: &[&str]) -> Result<()> {
+        within(PATIENCE, &args.join(" "), || {
+            process.check()?;
+            Ok(self.kubectl(args, "").success.then_some(()))
+        })
+    }
+
+    /// Runs one more program in the folder of this control plane.
+    pub(crate) fn run(&self, spec: &Spec) -> Result<Process> {
+        Process::supervised(spec, &self.layout.home, Order::default())
     }
 
     /// Stops the API server; everything it stored stays. For planes of one's own, not the shared one.
     pub(crate) fn stop_api_server(&self) {
         drop(self.apiserver.lock().unwrap().take());
+    }
+
+    /// Ends the API server at once: asked to stop, it waits for its controllers.
+    pub(crate) fn kill_api_server(&self) {
+        let apiserver = self.apiserver.lock().unwrap().take();
+        apiserver.unwrap().kill().unwrap();
     }
 
     /// Starts it again, at the same address.
@@ -162,12 +165,17 @@ impl ControlPlane {
 
     /// The administrator's kubeconfig.
     pub(crate) fn kubeconfig(&self) -> PathBuf {
-        self.dir.join("admin.kubeconfig")
+        self.layout.kubeconfig("admin")
+    }
+
+    /// How the client library finds it, as the administrator.
+    pub(crate) async fn config(&self) -> kube::Config {
+        config(&self.kubeconfig()).await
     }
 
     /// The folder of this control plane, for files of tests; removed at the end.
     pub(crate) fn dir(&self) -> &Path {
-        &self.dir
+        &self.layout.home
     }
 
     /// Runs kubectl as the administrator, with `stdin`.
@@ -177,30 +185,13 @@ impl ControlPlane {
 
     /// Runs kubectl with another kubeconfig.
     pub(crate) fn kubectl_as(&self, kubeconfig: &Path, args: &[&str], stdin: &str) -> Output {
-        let mut child = Command::new("timeout")
-            .arg(PATIENCE.as_secs().to_string())
-            .arg(self.bin.join("kubectl"))
-            .args(args)
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("HOME", self.dir.join("home"))
-            .env("KUBECONFIG", kubeconfig)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("`timeout` (coreutils) starts");
-        let mut pipe = child.stdin.take().unwrap();
-        let stdin = stdin.to_owned();
-        // kubectl may end before it has read everything: not our failure.
-        let feeder = std::thread::spawn(move || pipe.write_all(stdin.as_bytes()));
-        let output = child.wait_with_output().unwrap();
-        let _ = feeder.join().unwrap();
-        Output {
-            success: output.status.success(),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
+        let kubectl = self.kubectl_with(kubeconfig);
+        kubectl.output(args, stdin).unwrap()
+    }
+
+    /// kubectl with a kubeconfig.
+    pub(crate) fn kubectl_with(&self, kubeconfig: &Path) -> Kubectl {
+        Kubectl::new(self.layout.bin.join("kubectl"), kubeconfig.to_owned()).bounded(PATIENCE)
     }
 
     /// Runs kubectl and returns its stdout; panics with its stderr where it fails.
@@ -229,7 +220,8 @@ impl ControlPlane {
             "",
         );
         let user = json!({"token": token.trim()});
-        self.write_kubeconfig(&format!("{namespace}-{name}"), &user)
+        let name = format!("{namespace}-{name}");
+        self.layout.write_kubeconfig(&name, &user).unwrap()
     }
 
     /// Makes calls to `SERVICE.NAMESPACE.svc:PORT` arrive at 127.0.0.1:PORT.
@@ -283,31 +275,11 @@ impl ControlPlane {
 
     /// The audit log so far: every request's metadata, written before its answer was sent.
     pub(crate) fn audit(&self) -> Vec<Value> {
-        let log = fs::read_to_string(self.dir.join("audit.log")).unwrap_or_default();
+        let log = fs::read_to_string(self.dir().join("audit.log")).unwrap_or_default();
         // The last line may be half written.
         log.lines()
             .filter_map(|line| serde_json::from_str(line).ok())
             .collect()
-    }
-
-    fn admin(&self) -> Value {
-        let path = |name: &str| self.dir.join(name).display().to_string();
-        json!({"client-certificate": path("admin.crt"), "client-key": path("admin.key")})
-    }
-
-    fn write_kubeconfig(&self, name: &str, user: &Value) -> PathBuf {
-        let config = json!({
-            "apiVersion": "v1", "kind": "Config", "current-context": "test",
-            "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
-            "clusters": [{"name": "test", "cluster": {
-                "server": format!("https://127.0.0.1:{}", self.port),
-                "certificate-authority": self.dir.join("ca.crt").display().to_string(),
-            }}],
-            "users": [{"name": "test", "user": user}],
-        });
-        let path = self.dir.join(format!("{name}.kubeconfig"));
-        fs::write(&path, config.to_string()).unwrap();
-        path
     }
 }
 
@@ -324,23 +296,12 @@ impl Drop for ControlPlane {
     }
 }
 
-/// Polls until `look` gives something.
-pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let begun = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(
-            begun.elapsed() < PATIENCE,
-            "waited {PATIENCE:?} in vain: {what}"
-        );
-        pause();
-    }
-}
-
-fn pause() {
-    std::thread::sleep(Duration::from_millis(50));
+/// What the client library makes of a kubeconfig.
+pub(crate) async fn config(kubeconfig: &Path) -> kube::Config {
+    let kubeconfig = Kubeconfig::read_from(kubeconfig).unwrap();
+    let options = KubeConfigOptions::default();
+    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options);
+    config.await.unwrap()
 }
 
 fn binaries() -> PathBuf {
@@ -350,11 +311,4 @@ fn binaries() -> PathBuf {
             "these tests need a control plane: run `make test`, or: export SILKROLL_CLUSTER_BIN=$(tests/cluster/build.sh)"
         ),
     }
-}
-
-fn free_ports<const N: usize>() -> [u16; N] {
-    // All are held until all are chosen, so they differ.
-    let held: [TcpListener; N] =
-        std::array::from_fn(|_| TcpListener::bind(("127.0.0.1", 0)).unwrap());
-    held.map(|listener| listener.local_addr().unwrap().port())
 }

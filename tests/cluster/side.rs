@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use kube::config::{KubeConfigOptions, Kubeconfig};
 use silkroll::cluster::{Cluster, Files, Notes, Observer, Version, Wanted, Write};
 use silkroll::snapshot::Namespaces;
 
@@ -52,12 +51,7 @@ impl Side {
         wanted: Wanted,
         notes: Option<Notes>,
     ) -> Self {
-        let kubeconfig = Kubeconfig::read_from(kubeconfig).unwrap();
-        let options = KubeConfigOptions::default();
-        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options)
-            .await
-            .unwrap();
-        let cluster = Cluster::with_config(config).unwrap();
+        let cluster = Cluster::with_config(super::config(kubeconfig).await).unwrap();
         let namespaces = Arc::new(Namespaces::new());
         let seen = Arc::new(Seen::default());
         let run = cluster.run(

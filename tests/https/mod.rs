@@ -2,21 +2,23 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
+mod local;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
 use silkroll::observe::Metrics;
 use silkroll::server::limits::Limits;
 use silkroll::server::listener::{Failed, Listener};
 use silkroll::tls::check::check;
-use silkroll::tls::config::{provider, server_config};
-use silkroll::tls::issue::{Authority, Issued};
+use silkroll::tls::config::server_config;
+use silkroll::tls::issue::Authority;
 use silkroll::tls::{Files, Slot};
+use testkit::http::Reader;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -24,21 +26,10 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+pub(crate) use local::{authority, client_config, issue, now};
+
 /// Far longer than anything here takes: it turns a hang into a failure.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
-
-pub(crate) fn now() -> i64 {
-    let now = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap();
-    i64::try_from(now.as_secs()).unwrap()
-}
-
-pub(crate) fn issue(authority: &Authority) -> Issued {
-    authority
-        .leaf(&["localhost".to_owned()], &[], now(), 30)
-        .unwrap()
-}
 
 pub(crate) struct Server {
     pub(crate) addr: SocketAddr,
@@ -52,8 +43,13 @@ pub(crate) struct Server {
 impl Server {
     /// Over TLS, with a certificate for localhost.
     pub(crate) async fn start(app: Router, limits: Limits) -> Self {
-        let authority = Authority::new(now(), 30).unwrap();
-        let issued = issue(&authority);
+        Self::start_as("localhost", app, limits).await
+    }
+
+    /// Over TLS, with a certificate for this name.
+    pub(crate) async fn start_as(name: &str, app: Router, limits: Limits) -> Self {
+        let authority = authority();
+        let issued = issue(&authority, name);
         let files = Files {
             cert: "cert".into(),
             key: "key".into(),
@@ -114,19 +110,6 @@ impl Server {
     }
 }
 
-pub(crate) fn client_config(authority: &Authority, alpn: &[u8]) -> Arc<ClientConfig> {
-    let mut roots = RootCertStore::empty();
-    let ca = CertificateDer::from_pem_slice(authority.issued.cert_pem.as_bytes()).unwrap();
-    roots.add(ca).unwrap();
-    let mut config = ClientConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![alpn.to_vec()];
-    Arc::new(config)
-}
-
 pub(crate) async fn tls(
     config: Arc<ClientConfig>,
     addr: SocketAddr,
@@ -178,26 +161,14 @@ where
     .await
 }
 
-/// Reads one answer that has a Content-Length.
+/// Reads one answer, head and body, as it came.
 pub(crate) async fn answer<S: AsyncRead + Unpin>(stream: &mut S) -> std::io::Result<String> {
-    let mut bytes = Vec::new();
+    let (mut reader, mut text) = (Reader::default(), Vec::new());
     loop {
-        if stream.read_buf(&mut bytes).await? == 0 {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
-        }
-        let text = String::from_utf8(bytes.clone()).unwrap();
-        if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let length = head
-                .lines()
-                .find_map(|line| {
-                    line.to_lowercase()
-                        .strip_prefix("content-length: ")
-                        .map(str::to_owned)
-                })
-                .map_or(0, |length| length.parse().unwrap());
-            if body.len() >= length {
-                return Ok(text);
-            }
+        let begun = text.len();
+        stream.read_buf(&mut text).await?;
+        if reader.take(&text[begun..])?.is_some() {
+            return Ok(String::from_utf8(text).unwrap());
         }
     }
 }

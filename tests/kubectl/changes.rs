@@ -2,8 +2,8 @@
 //! undo` is the old template itself.
 
 use serde_json::{Value, json};
+use testkit::process::Output;
 
-use super::cluster::Output;
 use super::manifests;
 use super::space::{Space, State, remarks};
 use super::world::World;

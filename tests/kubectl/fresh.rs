@@ -2,8 +2,8 @@
 //! the API server, and the ConfigMap that pods there mount.
 
 use serde_json::Value;
+use testkit::wait::eventually;
 
-use super::cluster::eventually;
 use super::manifests;
 use super::space::Space;
 use super::world::{World, script_name, silkroll};

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::stream::{self, StreamExt as _};
 use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams, PostParams};
-use kube::config::{KubeConfigOptions, Kubeconfig};
 use proptest::strategy::{Strategy, ValueTree as _};
 use proptest::test_runner::TestRunner;
 use serde_json::Value;
@@ -30,10 +29,7 @@ type Said = Result<Value, String>;
 
 impl Server {
     async fn of(world: &World) -> Self {
-        let kubeconfig = Kubeconfig::read_from(world.plane.kubeconfig()).unwrap();
-        let options = KubeConfigOptions::default();
-        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options);
-        Self(kube::Client::try_from(config.await.unwrap()).unwrap())
+        Self(kube::Client::try_from(world.plane.config().await).unwrap())
     }
 
     fn api(&self, kind: &str, namespace: &str) -> Api<DynamicObject> {

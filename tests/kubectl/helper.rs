@@ -3,8 +3,8 @@
 
 use serde_json::{Value, json};
 use silkroll::leave::{Arch, Helper};
+use testkit::wait::eventually;
 
-use super::cluster::eventually;
 use super::manifests;
 use super::space::Space;
 use super::world::{World, silkroll};

@@ -2,8 +2,8 @@
 //! the template leaves the template, its generation and its `ReplicaSet`s as they were.
 
 use serde_json::{Value, json};
+use testkit::process::Output;
 
-use super::cluster::Output;
 use super::manifests;
 use super::space::{Space, State, remarks};
 use super::world::World;

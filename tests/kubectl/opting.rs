@@ -173,7 +173,7 @@ fn a_label_in_the_place_of_the_annotation_is_told() {
     let label = ["label", "namespace", "label", "silkroll.dev/inject=enabled"];
     space.world.plane.ok(&label, "");
     let args = ["create", "--dry-run=server", "-f", "-"];
-    super::cluster::eventually("a warning about the label", || {
+    testkit::wait::eventually("a warning about the label", || {
         let output = space.kubectl(&args, &manifests::plain("web").to_string());
         output
             .stderr

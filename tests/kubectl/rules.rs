@@ -2,8 +2,8 @@
 //! server takes without Silkroll it takes with it, and a warning says what was left out.
 
 use serde_json::{Value, json};
+use testkit::process::Output;
 
-use super::cluster::Output;
 use super::manifests::{self, container};
 use super::space::Space;
 use super::world::World;

@@ -1,8 +1,9 @@
 //! One test's namespace, and workloads looked at in it.
 
 use serde_json::Value;
+use testkit::process::Output;
+use testkit::wait::eventually;
 
-use super::cluster::{Output, eventually};
 use super::manifests;
 use super::world::World;
 

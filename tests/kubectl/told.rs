@@ -2,8 +2,9 @@
 //! it was meant to be, and where an image may have no shell.
 
 use serde_json::{Value, json};
+use testkit::process::Output;
+use testkit::wait::eventually;
 
-use super::cluster::{Output, eventually};
 use super::manifests;
 use super::space::{Space, remarks};
 use super::world::{World, file};

@@ -2,8 +2,8 @@
 //! users have stays as it is. These tests take turns on a control plane of their own.
 
 use serde_json::{Value, json};
+use testkit::wait::eventually;
 
-use super::cluster::eventually;
 use super::manifests;
 use super::nothing::changes_nothing;
 use super::space::{Space, State};
@@ -237,7 +237,7 @@ fn without_the_api_server_the_answers_go_on() {
     .to_string();
     let (_, before) = world.post("/mutate", &review);
     assert!(before.contains("\"patch\""), "{before}");
-    world.kill_api_server();
+    world.plane.kill_api_server();
     for _ in 0..3 {
         assert_eq!(world.post("/mutate", &review), (200, before.clone()));
     }

@@ -2,23 +2,22 @@
 //! certs`, and `silkroll serve` as a child process where the pod would be.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use serde_json::Value;
+use testkit::ports;
+use testkit::process::{Output, Process, run};
+use testkit::wait::eventually;
 
-use super::cluster::process::{Process, Spec};
-use super::cluster::{ControlPlane, Options, Output, eventually};
+use super::cluster::installed::{self, SYSTEM};
+use super::cluster::{ControlPlane, Options};
 use super::manifests;
 
 const SILKROLL: &str = env!("CARGO_BIN_EXE_silkroll");
-const SYSTEM: &str = "silkroll-system";
 /// The user that the API server's audit log has for the account of the install file.
 const ACCOUNT: &str = "system:serviceaccount:silkroll-system:silkroll";
 
@@ -107,43 +106,12 @@ impl World {
     /// Starts `silkroll serve` as the install file does, with more flags, in place of what runs.
     pub(crate) fn serve(&self, flags: &[&str]) {
         self.end();
-        let deployment = self
-            .plane
-            .get(&["deployment", "-n", SYSTEM, "silkroll"])
-            .unwrap();
-        let args = deployment["spec"]["template"]["spec"]["containers"][0]["args"].clone();
-        let args: Vec<String> = serde_json::from_value(args).unwrap();
-        let tls = self.plane.dir().join("tls").display().to_string();
-        let args: Vec<String> = args
-            .iter()
-            .map(|arg| arg.replace("=/tls", &format!("={tls}")))
-            .collect();
         // Between choosing a free port and listening on it another process can take it.
         for _ in 0..3 {
             if self.ports() == [0, 0] {
-                *self.ports.lock().unwrap() = free_ports();
+                *self.ports.lock().unwrap() = ports::free().unwrap();
             }
-            let [port, admin] = self.ports();
-            let mut all = vec![
-                format!("KUBECONFIG={}", self.account.display()),
-                SILKROLL.to_owned(),
-            ];
-            all.extend(args.iter().cloned());
-            all.extend([
-                format!("--listen=127.0.0.1:{port}"),
-                format!("--admin-listen=127.0.0.1:{admin}"),
-                "--drain-seconds=0".to_owned(),
-            ]);
-            all.extend(flags.iter().map(|&flag| flag.to_owned()));
-            let mut process = Process::start(
-                self.plane.dir(),
-                &Spec {
-                    name: "silkroll",
-                    program: "env".into(),
-                    args: all,
-                    ..Spec::default()
-                },
-            );
+            let mut process = installed::serve(&self.plane, &self.account, self.ports(), flags);
             let ready = eventually("/readyz, or the end of silkroll serve", || {
                 if process.ended() {
                     return Some(false);
@@ -154,7 +122,7 @@ impl World {
                 *self.server.lock().unwrap() = Some(process);
                 return;
             }
-            let log = process.log();
+            let log = process.tail();
             assert!(log.contains("taken"), "silkroll serve ended: {log}");
             *self.ports.lock().unwrap() = [0, 0];
         }
@@ -168,25 +136,8 @@ impl World {
 
     /// Ends it as a node that dies does.
     pub(crate) fn kill(&self) {
-        self.kill_process("silkroll");
-        let mut server = self.server.lock().unwrap();
-        eventually("the end of silkroll serve", || {
-            server.as_mut().unwrap().ended().then_some(())
-        });
-        drop(server.take());
-    }
-
-    /// Ends the API server at once: asked to stop, it waits for its controllers.
-    pub(crate) fn kill_api_server(&self) {
-        self.kill_process("kube-apiserver");
-        self.plane.stop_api_server();
-    }
-
-    fn kill_process(&self, name: &str) {
-        let pid = self.plane.dir().join(format!("{name}.pid"));
-        let pid = fs::read_to_string(pid).unwrap();
-        let killed = Command::new("kill").args(["-KILL", pid.trim()]).status();
-        assert!(killed.unwrap().success());
+        let server = self.server.lock().unwrap().take();
+        server.unwrap().kill().unwrap();
     }
 
     fn ports(&self) -> [u16; 2] {
@@ -242,28 +193,12 @@ impl World {
 
     /// kubectl with an editor that runs this sed expression over what it is given.
     pub(crate) fn edit(&self, args: &[&str], sed: &str) -> Output {
-        let bin = PathBuf::from(std::env::var_os("SILKROLL_CLUSTER_BIN").unwrap());
         let script = tempfile::NamedTempFile::new().unwrap();
         fs::write(script.path(), sed).unwrap();
-        let output = Command::new(bin.join("kubectl"))
-            .arg("edit")
-            .args(args)
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("HOME", self.plane.dir().join("home"))
-            .env("KUBECONFIG", self.plane.kubeconfig())
-            .env(
-                "KUBE_EDITOR",
-                format!("sed -i -f {}", script.path().display()),
-            )
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        Output {
-            success: output.status.success(),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
+        let kubectl = self.plane.kubectl_with(&self.plane.kubeconfig());
+        let editor = format!("sed -i -f {}", script.path().display());
+        let mut command = kubectl.command(&[&["edit"], args].concat());
+        run(command.env("KUBE_EDITOR", editor), b"").unwrap()
     }
 }
 
@@ -274,25 +209,7 @@ pub(crate) fn file(path: &str) -> PathBuf {
 
 /// Runs the real command line with this standard input.
 pub(crate) fn silkroll(args: &[&str], stdin: &str) -> Output {
-    use std::io::Write as _;
-    let mut child = Command::new(SILKROLL)
-        .args(args)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut pipe = child.stdin.take().unwrap();
-    let stdin = stdin.to_owned();
-    let feeder = std::thread::spawn(move || pipe.write_all(stdin.as_bytes()));
-    let output = child.wait_with_output().unwrap();
-    // It may end before it has read everything: not our failure.
-    let _ = feeder.join().unwrap();
-    Output {
-        success: output.status.success(),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
+    run(Command::new(SILKROLL).args(args), stdin.as_bytes()).unwrap()
 }
 
 /// The name of the ConfigMap that this build's controller keeps.
@@ -336,15 +253,7 @@ fn certificates(plane: &ControlPlane, dir: &Path) -> String {
         &["apply", "--server-side", "-f", "-"],
         &certs(&["--output", "secret"]),
     );
-    let secret = plane
-        .get(&["secret", "-n", SYSTEM, "silkroll-tls"])
-        .unwrap();
-    let mounted = plane.dir().join("tls");
-    fs::create_dir(&mounted).unwrap();
-    for name in ["tls.crt", "tls.key"] {
-        let content = STANDARD.decode(secret["data"][name].as_str().unwrap());
-        fs::write(mounted.join(name), content.unwrap()).unwrap();
-    }
+    installed::mount_secret(plane);
     fs::read_to_string(dir.join("ca.crt")).unwrap()
 }
 
@@ -364,11 +273,4 @@ fn client(ca: &str) -> reqwest::Client {
         .no_proxy()
         .build()
         .unwrap()
-}
-
-fn free_ports() -> [u16; 2] {
-    // Both are held until both are chosen, so they differ.
-    let held: [TcpListener; 2] =
-        std::array::from_fn(|_| TcpListener::bind(("127.0.0.1", 0)).unwrap());
-    held.map(|listener| listener.local_addr().unwrap().port())
 }

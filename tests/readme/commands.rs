@@ -1,17 +1,16 @@
 //! The README's commands in their order, on a real control plane: install, opt in, apply, ask, upgrade, uninstall.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use testkit::process::Process;
+use testkit::wait::eventually;
 
-use super::cluster::process::{Process, Spec};
-use super::cluster::{ControlPlane, Options, eventually};
+use super::cluster::installed::{self, SYSTEM, secret};
+use super::cluster::{ControlPlane, Options};
 use super::{Folder, block};
 
-const SYSTEM: &str = "silkroll-system";
 const CONFIGURATION: &[&str] = &["mutatingwebhookconfiguration", "silkroll"];
 const NAMESPACE: &[&str] = &["namespace", "shop"];
 const DEPLOYMENT: &[&str] = &["deployment", "-n", "shop", "web"];
@@ -237,12 +236,6 @@ fn stateful_set(name: &str) -> String {
     .to_string()
 }
 
-fn secret(plane: &ControlPlane, key: &str) -> Vec<u8> {
-    let secret = plane.get(&["secret", "-n", SYSTEM, "silkroll-tls"]);
-    let value = secret.unwrap()["data"][key].clone();
-    STANDARD.decode(value.as_str().unwrap()).unwrap()
-}
-
 /// Says of the pods that the controllers made what a kubelet would say.
 fn make_pods_ready(plane: &ControlPlane) {
     let names = eventually("two pods", || {
@@ -304,38 +297,15 @@ impl Webhook {
         eventually("the Secret", || {
             plane.get(&["secret", "-n", SYSTEM, "silkroll-tls"])
         });
-        let mounted = plane.dir().join("tls");
-        fs::create_dir(&mounted).unwrap();
-        for name in ["tls.crt", "tls.key"] {
-            fs::write(mounted.join(name), secret(plane, name)).unwrap();
-        }
+        installed::mount_secret(plane);
         let deployment = plane.get(&["deployment", "-n", SYSTEM, "silkroll"]);
         let container = deployment.unwrap()["spec"]["template"]["spec"]["containers"][0].clone();
         assert_eq!(container["image"], "registry.example/infra/silkroll:0.1.0");
         let account = plane.kubeconfig_for_service_account(SYSTEM, "silkroll");
-        let mut args = vec![
-            format!("KUBECONFIG={}", account.display()),
-            env!("CARGO_BIN_EXE_silkroll").to_owned(),
-        ];
-        for arg in container["args"].as_array().unwrap() {
-            let mounted = format!("={}", mounted.display());
-            args.push(arg.as_str().unwrap().replace("=/tls", &mounted));
-        }
         // Port 0: the kernel picks one, and the log says which.
-        let here = ["--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0"];
-        args.extend(here.map(str::to_owned));
-        args.push("--drain-seconds=0".to_owned());
-        let mut process = Process::start(
-            plane.dir(),
-            &Spec {
-                name: "silkroll",
-                program: PathBuf::from("env"),
-                args,
-                ..Spec::default()
-            },
-        );
+        let mut process = installed::serve(plane, &account, [0, 0], &[]);
         let port = eventually("silkroll serve", || {
-            assert!(!process.ended(), "{}", process.log());
+            assert!(!process.ended(), "{}", process.tail());
             listening(&plane.dir().join("silkroll.log"))
         });
         Self {

@@ -5,8 +5,8 @@ use std::fs;
 
 use crate::ask::{Answer, ask};
 use crate::hook::{ONE, RUNNERS, Settings};
-use crate::process::Process;
 use crate::start::{OTHERS, World, prepared, up};
+use testkit::process::Process;
 
 const MANAGER: &str = "0c1e7ac5-3fd2-4f4c-8d9a-6e8e2f7a1b90";
 

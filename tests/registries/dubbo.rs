@@ -4,8 +4,8 @@ use std::fs;
 
 use crate::ask::get;
 use crate::hook::{ONE, RUNNERS, Settings};
-use crate::process::Process;
 use crate::start::{Jvm, OTHERS, World, up, within};
+use testkit::process::Process;
 
 const ZOOKEEPER: &str = "127.0.0.1:2181";
 /// Where Debian puts its libraries.
@@ -30,7 +30,8 @@ fn provider(world: &World) -> Process {
 fn entries() -> Vec<String> {
     let answer = get("8811/");
     assert_eq!(answer.status, 200, "{answer:?}");
-    let lines = answer.body.lines().filter(|line| !line.is_empty());
+    let text = answer.text();
+    let lines = text.lines().filter(|line| !line.is_empty());
     lines.map(str::to_owned).collect()
 }
 
@@ -48,12 +49,12 @@ fn dubbo_3_3_5() {
         said.has("silkroll: dubbo: left");
         let gone = within(3, "its entries go", || entries().is_empty());
         // The switch is in the process, and went with it.
-        world.kill("provider", registered);
+        registered.kill().unwrap();
         assert!(entries().is_empty());
         runner.start(&settings());
         let mut again = provider(&world);
         up(30, &mut again, || entries().len() == 2);
-        world.kill("provider", again);
+        again.kill().unwrap();
         // It did not leave: its entries stay until ZooKeeper takes it for dead.
         within(60, "its session ends", || entries().is_empty());
         world.ok(&format!(

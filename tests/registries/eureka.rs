@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use crate::ask::{ask, get};
 use crate::hook::{ONE, RUNNERS, Settings};
-use crate::process::Process;
 use crate::spring;
 use crate::start::{Jvm, OTHERS, World, up, within};
+use testkit::process::Process;
 
 const SERVER: &str = "http://127.0.0.1:8761";
 /// The same server through the port that asks for a password.
@@ -95,7 +95,7 @@ fn renewed() -> Value {
 
 /// What a caller's load balancer chooses from.
 fn caller_sees() -> String {
-    get("9811/sees/customer").body
+    get("9811/sees/customer").text()
 }
 
 #[test]
@@ -243,7 +243,7 @@ fn dead_servers_first(world: &World) {
 fn after_a_crash(world: &World, app: Process) -> Process {
     within(HEARTBEAT, "it is as new", || is("UP", "UNKNOWN"));
     ONE.stop(&settings()).has("left as ");
-    world.kill("customer", app);
+    app.kill().unwrap();
     let mut app = customer(world);
     up(60, &mut app, || get("9810/sees/nobody").status == 200);
     within(10, "it has registered again", || {
@@ -252,7 +252,7 @@ fn after_a_crash(world: &World, app: Process) -> Process {
     std::thread::sleep(std::time::Duration::from_secs(3));
     assert_eq!(now(), OUT);
     world.ok("killed and started without a start hook it stays out of service");
-    world.kill("customer", app);
+    app.kill().unwrap();
 
     for runner in RUNNERS {
         ONE.stop(&settings()).has("left as ");

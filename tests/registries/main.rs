@@ -9,8 +9,6 @@
     reason = "helpers of tests: what cannot go on has to fail the test"
 )]
 
-#[path = "../cluster/process.rs"]
-mod process;
 #[path = "../script/server.rs"]
 #[allow(
     dead_code,

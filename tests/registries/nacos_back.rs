@@ -37,7 +37,7 @@ pub(crate) fn restarts(world: &World, caller: &Client) {
     within(5, "the caller forgets them all", || {
         caller.sees("restarts").is_empty()
     });
-    world.kill("first", first.process);
+    first.process.kill().unwrap();
     let down = Instant::now();
     let again = Client::start(world, "again", "client", 9004, false);
 

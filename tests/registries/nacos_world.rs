@@ -3,8 +3,8 @@
 use std::fs;
 
 use crate::ask::{ask, get};
-use crate::process::Process;
 use crate::start::{Jvm, World, prepared, up};
+use testkit::process::Process;
 
 /// The port of the server's API; its others follow from it.
 pub(crate) const SERVER: &str = "http://127.0.0.1:8848";
@@ -131,14 +131,14 @@ impl Client {
             "{}/register?service={service}&ip={ip}&port=9810&weight={weight}&cluster={cluster}",
             self.port
         ));
-        assert_eq!(answer.body, "registered");
+        assert_eq!(answer.text(), "registered");
     }
 
     /// What a subscribed caller has in its list.
     pub(crate) fn sees(&self, service: &str) -> String {
         let answer = get(&format!("{}/sees?service={service}", self.port));
         assert_eq!(answer.status, 200, "{answer:?}");
-        answer.body
+        answer.text()
     }
 }
 

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use crate::ask::get;
 use crate::hook::{ONE, RUNNERS, Settings};
-use crate::process::Process;
 use crate::start::{OTHERS, World, program, up, within};
+use testkit::process::Process;
 
 /// How long a slow request takes at least, and so a graceful end.
 const SLOW: Duration = Duration::from_secs(3);
@@ -56,9 +56,9 @@ fn answers_whole(
                 took + Duration::from_millis(200) > SLOW,
                 "too quick to prove anything: {took:?}"
             );
-            assert_eq!(answer.status, 200, "{answer:?} {}", server.log());
+            assert_eq!(answer.status, 200, "{answer:?} {}", server.tail());
             assert_eq!(answer.body.len(), expected.len());
-            assert_eq!(answer.body, expected);
+            assert_eq!(answer.text(), expected);
             world.ok(&format!(
                 "{}: a request of {took:.1?} is answered whole; the server has gone after {:.1?}",
                 runner.name, said.took
@@ -126,7 +126,7 @@ fn nginx_by_its_own_command() {
         let said = ONE.stop(&settings.with("SILKROLL_WAIT_SECONDS", "3"));
         assert!(said.log.contains("3 s"), "{}", said.log);
         assert!(!stays.ended());
-        world.kill("nginx", stays);
+        stays.kill().unwrap();
         // Its workers outlive a master that was killed.
         end_all("nginx");
     });
@@ -257,7 +257,7 @@ fn php_fpm_by_signal() {
         "whole answer",
         || {
             let mut server = world.start("php-fpm", &program, &args);
-            up(20, &mut server, || get("8080/quick").body == "quick");
+            up(20, &mut server, || get("8080/quick").body == b"quick");
             server
         },
     );

@@ -3,8 +3,8 @@
 use crate::ask::ask;
 use crate::eureka::{HEARTBEAT, application, customer, is};
 use crate::hook::{ONE, RUNNERS, Settings};
-use crate::process::Process;
 use crate::start::{World, up, within};
+use testkit::process::Process;
 
 /// The application tells the server of a change of its own at once, but no more than a few times a minute: then with its
 /// next look, every 30 s.
@@ -46,7 +46,7 @@ pub(crate) fn actuator(world: &World, app: Process) {
     world.ok("afterwards what the application says of itself counts");
 
     ONE.stop(&settings()).has("left");
-    world.kill("customer", app);
+    app.kill().unwrap();
     // The start hook runs beside the application, which takes its time.
     ONE.start(&settings());
     let mut app = customer(world);

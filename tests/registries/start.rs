@@ -2,11 +2,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::process::{Process, Spec};
+use testkit::process::{Order, Process, Spec};
+use testkit::wait;
 
 /// One test at a time of each: the tests mostly wait, but two registries are what a small machine has memory for.
 pub(crate) static NACOS: Mutex<()> = Mutex::new(());
@@ -52,15 +52,13 @@ impl World {
     pub(crate) fn start(&self, name: &'static str, program: &str, args: &[&str]) -> Process {
         // A second program of a name begins a log of its own.
         let _ = fs::remove_file(self.dir.path().join(format!("{name}.log")));
-        Process::start(
-            self.dir.path(),
-            &Spec {
-                name,
-                program: program.into(),
-                args: args.iter().map(|arg| (*arg).to_owned()).collect(),
-                ..Spec::default()
-            },
-        )
+        let spec = Spec {
+            name: name.to_owned(),
+            program: program.into(),
+            args: args.iter().map(|arg| (*arg).to_owned()).collect(),
+            ..Spec::default()
+        };
+        Process::supervised(&spec, self.dir.path(), Order::default()).unwrap()
     }
 
     /// A class of what `prepare.sh` compiled, with the libraries beside it.
@@ -88,14 +86,6 @@ impl World {
         all.push(class);
         all.extend(args);
         self.start(name, "java", &all)
-    }
-
-    /// Ends it as a crash would: no handler runs, nothing is given back.
-    pub(crate) fn kill(&self, name: &str, process: Process) {
-        let pid = fs::read_to_string(self.dir.path().join(format!("{name}.pid"))).unwrap();
-        let killed = Command::new("kill").args(["-9", pid.trim()]).status();
-        assert!(killed.unwrap().success());
-        drop(process);
     }
 }
 
@@ -141,25 +131,17 @@ pub(crate) fn program(name: &str, package: &str) -> String {
 /// Polls until it holds; the limit, in seconds, is what the step promises.
 pub(crate) fn within(seconds: u64, what: &str, mut holds: impl FnMut() -> bool) -> Duration {
     let begun = Instant::now();
-    while !holds() {
-        assert!(
-            begun.elapsed() < Duration::from_secs(seconds),
-            "not within {seconds} s: {what}"
-        );
-        std::thread::sleep(Duration::from_millis(100));
-    }
+    let bound = Duration::from_secs(seconds);
+    wait::within(bound, what, || Ok(holds().then_some(()))).unwrap();
     begun.elapsed()
 }
 
 /// Waits for a program to come up; says the end of its log where it does not.
 pub(crate) fn up(seconds: u64, process: &mut Process, mut ready: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !ready() {
-        assert!(
-            !process.ended() && begun.elapsed() < Duration::from_secs(seconds),
-            "it did not come up: {}",
-            process.log()
-        );
-        std::thread::sleep(Duration::from_millis(200));
-    }
+    let bound = Duration::from_secs(seconds);
+    let came = wait::within(bound, "it did not come up", || {
+        process.check()?;
+        Ok(ready().then_some(()))
+    });
+    came.unwrap_or_else(|error| panic!("{error}\n{}", process.tail()));
 }

@@ -2,8 +2,9 @@
 //! than data.
 
 use crate::methods::{CALLING, settings};
-use crate::run::{NO_PUT, Place, SHELLS, each_client, eventually, pairs};
+use crate::run::{NO_PUT, Place, SHELLS, each_client, pairs};
 use crate::server::{Reply, Request, Server};
+use testkit::wait::eventually;
 
 fn stop(
     shell: &str,
@@ -418,7 +419,9 @@ fn secrets_are_in_no_argument_list() {
                 .stdout(std::process::Stdio::null())
                 .spawn()
                 .unwrap();
-            eventually("the request", || server.requests().len() > before);
+            eventually("the request", || {
+                (server.requests().len() > before).then_some(())
+            });
             let sent = format!("{:?}", server.requests().last());
             assert!(
                 sent.contains(plain) || sent.contains(basic),

@@ -2,11 +2,12 @@
 
 use crate::leave_nacos::{Registry, settings};
 use crate::nacos::{Generation, State};
-use crate::run::{NO_PUT, Place, SHELLS, each_client, eventually};
+use crate::run::{NO_PUT, Place, SHELLS, each_client};
 use crate::server::{Reply, Server};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use testkit::wait::eventually;
 
 #[test]
 fn a_disabled_instance_is_enabled_with_its_weight() {
@@ -50,7 +51,7 @@ fn an_instance_that_registers_late_and_disabled_is_enabled_then() {
         );
         registry.state.lock().unwrap().registered = true;
         eventually(&format!("enabled, in {shell}"), || {
-            registry.state.lock().unwrap().enabled
+            registry.state.lock().unwrap().enabled.then_some(())
         });
         assert_eq!(
             registry.changes()[0].query("weight"),
@@ -94,7 +95,7 @@ fn a_registry_that_is_down_at_start_is_tried_until_a_stop_ends_it() {
         let outcome = place.hook(&env, &["start"]);
         assert_eq!(outcome.status, Some(0), "{shell}: {}", outcome.output);
         assert!(outcome.took.as_secs() < 6, "{shell}: {:?}", outcome.took);
-        eventually("a second try", || ons() >= 2);
+        eventually("a second try", || (ons() >= 2).then_some(()));
 
         let outcome = place.hook(&env, &["stop"]);
         assert!(

@@ -3,10 +3,11 @@
 
 use crate::leave_nacos::{Registry, settings};
 use crate::nacos::{Generation, State};
-use crate::run::{HELPER, Outcome, Place, eventually, finish};
+use crate::run::{HELPER, Outcome, Place, finish};
 use crate::server::{Reply, Server};
 use std::process::Command;
 use std::time::Duration;
+use testkit::wait::eventually;
 
 /// An image with nothing in it but the helper: no shell, /proc, /dev, /tmp, /etc; another user; nothing to write to.
 fn in_an_empty_image(env: &[(&str, &str)], arguments: &[&str]) -> Outcome {
@@ -133,7 +134,9 @@ fn a_leaving_that_dies_is_said_and_callers_get_their_drain() {
         ];
         Place::new("helper", &[]).hook(&env, &["stop"])
     });
-    eventually("a request", || !server.requests().is_empty());
+    eventually("a request", || {
+        (!server.requests().is_empty()).then_some(())
+    });
     let all = running("SILKROLL_POD_NAME=dies\0");
     // The one whose parent is one of ours, too: pid (comm) state ppid.
     let leaves = all.iter().find(|pid| {
@@ -173,10 +176,10 @@ fn a_way_back_is_one_process_that_a_stop_ends_without_proc() {
     let alive = || running("SILKROLL_POD_NAME=one-process\0").len();
     let outcome = in_an_empty_image(&env, &["start"]);
     assert_eq!(outcome.status, Some(0), "{}", outcome.output);
-    eventually("a way back that goes on", || alive() == 1);
+    eventually("a way back that goes on", || (alive() == 1).then_some(()));
     // Another of the same registration finds the name taken, and leaves it to the first.
     in_an_empty_image(&env, &["start"]);
-    eventually("one way back and no more", || alive() == 1);
+    eventually("one way back and no more", || (alive() == 1).then_some(()));
     let outcome = in_an_empty_image(&env, &["stop"]);
     assert!(
         outcome.output.contains("/off answered 200"),

@@ -182,15 +182,3 @@ pub(crate) fn finish(mut command: Command) -> Outcome {
         took: begun.elapsed(),
     }
 }
-
-/// Polls until it holds; the limit only ends a test that would fail anyway.
-pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !holds() {
-        assert!(
-            begun.elapsed() < Duration::from_secs(20),
-            "never came: {what}"
-        );
-        std::thread::park_timeout(Duration::from_millis(50));
-    }
-}

@@ -8,21 +8,20 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use testkit::http::{self, Head};
+
 /// One request as it arrived.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Request {
     pub(crate) method: String,
     pub(crate) target: String,
-    pub(crate) headers: Vec<(String, String)>,
+    head: Head,
     pub(crate) body: Vec<u8>,
 }
 
 impl Request {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(key, _)| key.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_str())
+        self.head.header(&name.to_ascii_lowercase())
     }
 
     pub(crate) fn path(&self) -> &str {
@@ -168,37 +167,19 @@ fn serve(
 }
 
 fn read_request(stream: &mut TcpStream) -> Option<Request> {
-    let mut bytes = Vec::new();
-    let mut buffer = [0; 4096];
-    let end = loop {
-        if let Some(at) = bytes.windows(4).position(|part| part == b"\r\n\r\n") {
-            break at;
-        }
-        match stream.read(&mut buffer) {
-            Ok(0) | Err(_) => return None,
-            Ok(read) => bytes.extend_from_slice(&buffer[..read]),
-        }
-    };
-    let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
-    let mut lines = head.split("\r\n");
-    let mut first = lines.next()?.split(' ');
+    let (head, body) = http::head(stream).ok()??;
+    let mut first = head.first.split(' ');
     let mut request = Request {
         method: first.next()?.to_owned(),
         target: first.next()?.to_owned(),
-        headers: lines
-            .filter_map(|line| line.split_once(": "))
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .collect(),
-        body: bytes[end + 4..].to_vec(),
+        body,
+        head,
     };
-    let length = request
-        .header("content-length")
-        .map_or(0, |text| text.parse().unwrap());
-    while request.body.len() < length {
-        match stream.read(&mut buffer) {
-            Ok(0) | Err(_) => return None,
-            Ok(read) => request.body.extend_from_slice(&buffer[..read]),
-        }
-    }
+    let length = request.header("content-length");
+    let length: usize = length.map_or(0, |text| text.parse().unwrap());
+    let missing = length.saturating_sub(request.body.len());
+    let mut rest = vec![0; missing];
+    stream.read_exact(&mut rest).ok()?;
+    request.body.extend(rest);
     Some(request)
 }

@@ -2,21 +2,20 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
-use std::io::{self, BufRead as _, BufReader, Read, Write as _};
+#[path = "../https/local.rs"]
+mod local;
+
+use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::time::{Duration, Instant};
 
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use serde_json::Value;
-use silkroll::tls::config::provider;
-use silkroll::tls::issue::Authority;
-
-/// Far longer than anything here takes: it turns a hang into a failure.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) use testkit::http::{Answer, answer};
+use testkit::wait::{PATIENCE, eventually};
 
 /// Where the tests of one binary find the server that one of them has started.
 pub(crate) type Shared = Mutex<Weak<Served>>;
@@ -37,29 +36,6 @@ struct Log {
     more: Condvar,
 }
 
-/// What the server answered.
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) head: String,
-    pub(crate) body: Vec<u8>,
-}
-
-impl Answer {
-    pub(crate) fn text(&self) -> String {
-        String::from_utf8_lossy(&self.body).into_owned()
-    }
-
-    /// The body, where it is JSON.
-    pub(crate) fn json_or_null(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_default()
-    }
-
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_slice(&self.body)
-            .unwrap_or_else(|error| panic!("{error}: {}", self.text()))
-    }
-}
-
 pub(crate) type Stream = StreamOwned<ClientConnection, TcpStream>;
 
 impl Served {
@@ -76,39 +52,20 @@ impl Served {
     }
 
     pub(crate) fn start(flags: &[&str], namespaces: &Value) -> Self {
-        let now = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .unwrap()
-            .as_secs()
-            .try_into()
-            .unwrap();
-        let authority = Authority::new(now, 30).unwrap();
-        let leaf = authority
-            .leaf(&["localhost".to_owned()], &[], now, 30)
-            .unwrap();
-        let files = tempfile::tempdir().unwrap();
-        let write = |name: &str, text: &str| {
-            let path = files.path().join(name);
-            std::fs::write(&path, text).unwrap();
-            path
-        };
+        let (mut command, tls, files) = standalone();
         let drain: &[&str] = if flags.contains(&"--drain-seconds") {
             &[]
         } else {
             &["--drain-seconds", "0"]
         };
-        // Under nohup SIGHUP is ignored, and what is ignored stays so in a child.
-        let mut child = Command::new("env")
-            .args(["--default-signal=HUP", env!("CARGO_BIN_EXE_silkroll")])
-            .args(["serve", "--standalone", "--listen", "127.0.0.1:0"])
+        let known = files.path().join("namespaces.json");
+        std::fs::write(&known, namespaces.to_string()).unwrap();
+        let mut child = command
+            .args(["--listen", "127.0.0.1:0"])
             .args(["--admin-listen", "127.0.0.1:0"])
             .args(drain)
             .arg("--namespaces")
-            .arg(write("namespaces.json", &namespaces.to_string()))
-            .arg("--tls-cert")
-            .arg(write("tls.crt", &leaf.cert_pem))
-            .arg("--tls-key")
-            .arg(write("tls.key", &leaf.key_pem))
+            .arg(known)
             .args(flags)
             .stderr(Stdio::piped())
             .spawn()
@@ -127,7 +84,7 @@ impl Served {
             child,
             addr: SocketAddr::from(([127, 0, 0, 1], 0)),
             admin: SocketAddr::from(([127, 0, 0, 1], 0)),
-            tls: client_config(&authority),
+            tls,
             log,
             _files: files,
         };
@@ -149,13 +106,8 @@ impl Served {
     /// Waits for the process to end; its exit code, and how long that took.
     pub(crate) fn ended(&mut self) -> (Option<i32>, Duration) {
         let begun = Instant::now();
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return (status.code(), begun.elapsed());
-            }
-            assert!(begun.elapsed() < PATIENCE, "the process does not end");
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        let status = eventually("the end of the process", || self.child.try_wait().unwrap());
+        (status.code(), begun.elapsed())
     }
 
     /// What trusts its certificate.
@@ -212,13 +164,7 @@ impl Served {
 
     /// The same on another of its ports.
     pub(crate) fn connect_to(&self, addr: SocketAddr) -> io::Result<Stream> {
-        let tcp = TcpStream::connect(addr)?;
-        tcp.set_read_timeout(Some(PATIENCE))?;
-        tcp.set_write_timeout(Some(PATIENCE))?;
-        tcp.set_nodelay(true)?;
-        let name = ServerName::try_from("localhost").unwrap();
-        let connection = ClientConnection::new(Arc::clone(&self.tls), name).unwrap();
-        Ok(StreamOwned::new(connection, tcp))
+        connect(&self.tls, addr)
     }
 
     /// Sends bytes as they are, whatever they are.
@@ -250,46 +196,36 @@ impl Drop for Served {
     }
 }
 
-pub(crate) fn client_config(authority: &Authority) -> Arc<ClientConfig> {
-    let mut roots = RootCertStore::empty();
-    let ca = CertificateDer::from_pem_slice(authority.issued.cert_pem.as_bytes()).unwrap();
-    roots.add(ca).unwrap();
-    let config = ClientConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Arc::new(config)
+/// `silkroll serve --standalone` with a certificate for localhost, and no address to listen at yet; what trusts that
+/// certificate, and the folder of its files.
+pub(crate) fn standalone() -> (Command, Arc<ClientConfig>, tempfile::TempDir) {
+    let authority = local::authority();
+    let leaf = local::issue(&authority, "localhost");
+    let files = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = files.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    // Under nohup SIGHUP is ignored, and what is ignored stays so in a child.
+    let mut command = Command::new("env");
+    command
+        .args(["--default-signal=HUP", env!("CARGO_BIN_EXE_silkroll")])
+        .args(["serve", "--standalone", "--tls-cert"])
+        .arg(write("tls.crt", &leaf.cert_pem))
+        .arg("--tls-key")
+        .arg(write("tls.key", &leaf.key_pem));
+    let tls = local::client_config(&authority, b"http/1.1");
+    (command, tls, files)
 }
 
-/// Reads one answer that has a Content-Length.
-pub(crate) fn answer(stream: &mut impl Read) -> io::Result<Answer> {
-    let mut bytes = Vec::new();
-    let mut buffer = vec![0; 64 * 1024];
-    loop {
-        if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
-            let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
-            let status = head[9..12].parse().unwrap();
-            let length: usize = head
-                .lines()
-                .find_map(|line| {
-                    let (name, value) = line.split_once(':')?;
-                    name.eq_ignore_ascii_case("content-length")
-                        .then(|| value.trim().parse().unwrap())
-                })
-                .unwrap_or(0);
-            while bytes.len() < end + 4 + length {
-                match stream.read(&mut buffer)? {
-                    0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                    n => bytes.extend_from_slice(&buffer[..n]),
-                }
-            }
-            let body = bytes[end + 4..end + 4 + length].to_vec();
-            return Ok(Answer { status, head, body });
-        }
-        match stream.read(&mut buffer)? {
-            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-            n => bytes.extend_from_slice(&buffer[..n]),
-        }
-    }
+/// A TLS connection, on which waits end some time.
+pub(crate) fn connect(tls: &Arc<ClientConfig>, addr: SocketAddr) -> io::Result<Stream> {
+    let tcp = TcpStream::connect(addr)?;
+    tcp.set_read_timeout(Some(PATIENCE))?;
+    tcp.set_write_timeout(Some(PATIENCE))?;
+    tcp.set_nodelay(true)?;
+    let name = ServerName::try_from("localhost").unwrap();
+    let connection = ClientConnection::new(Arc::clone(tls), name).unwrap();
+    Ok(StreamOwned::new(connection, tcp))
 }

@@ -72,6 +72,14 @@ pub(crate) fn opted_in(more: &[(&str, &str)]) -> Pairs {
     pairs(&all)
 }
 
+/// A namespace whose pods leave Nacos.
+pub(crate) fn nacos() -> Pairs {
+    opted_in(&[
+        ("deregister", "nacos"),
+        ("nacos-server", "http://nacos:8848"),
+    ])
+}
+
 /// Applies the patch of an answer as the API server does: the answer is written and read back.
 pub(crate) fn apply(object: &Value, decision: &Decision) -> Value {
     let answer: Value = serde_json::from_slice(&answer("u", decision)).unwrap();

@@ -2,7 +2,7 @@
 //! cluster addresses cannot. Begins when the service answers; what it says is in `prove::load::told`.
 
 use std::env;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
@@ -10,11 +10,11 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use prove::http::Head;
 use prove::load::told::{STATE, STOP, Told};
 use prove::load::{Handle, Plan, start, wait_for_answers};
 use prove::lock::lock;
 use prove::record::{Load, Millis, now_ms};
+use testkit::http;
 
 const USAGE: &str = "usage: load --listen ADDRESS:PORT --target ADDRESS:PORT --plan JSON";
 
@@ -95,7 +95,7 @@ fn failed(error: &anyhow::Error) -> Stage {
 
 fn serve(mut stream: TcpStream, stage: &Mutex<Stage>) -> io::Result<()> {
     stream.set_read_timeout(Some(READ))?;
-    let Some(head) = request(&mut stream)? else {
+    let Some((head, _)) = http::head(&mut stream)? else {
         return Ok(());
     };
     let (status, body) = match head.first.split(' ').nth(1) {
@@ -116,20 +116,6 @@ fn serve(mut stream: TcpStream, stage: &Mutex<Stage>) -> io::Result<()> {
 
 fn json(told: &Told) -> io::Result<Vec<u8>> {
     serde_json::to_vec(told).map_err(io::Error::other)
-}
-
-fn request(stream: &mut TcpStream) -> io::Result<Option<Head>> {
-    let mut bytes = Vec::new();
-    let mut read = [0; 4096];
-    loop {
-        if let Some((head, _)) = Head::read(&bytes).map_err(io::Error::other)? {
-            return Ok(Some(head));
-        }
-        match stream.read(&mut read)? {
-            0 => return Ok(None),
-            length => bytes.extend_from_slice(&read[..length]),
-        }
-    }
 }
 
 fn tell(stage: &Stage) -> Told {

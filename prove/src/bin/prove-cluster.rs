@@ -11,11 +11,11 @@ use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 use prove::cluster;
 use prove::load::Plan;
-use prove::node::kubectl::Kubectl;
 use prove::node::services::{HERE, Service};
 use prove::node::{archive, enclosure, install};
 use prove::report::{self, Report};
 use prove::scenario::{self, Namespaces, Place, Scenario, Settings};
+use testkit::kubectl::Kubectl;
 
 /// The proof in a cluster that is there already, with Silkroll installed.
 #[derive(Debug, Parser)]

@@ -1,6 +1,5 @@
 //! One request on one connection, and the exact cause where it fails.
 
-mod once;
 mod pool;
 
 use std::io::{self, ErrorKind};
@@ -9,13 +8,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use socket2::SockRef;
+use testkit::http::{Body, Head, Malformed, Text};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
-pub use self::once::get;
 pub use self::pool::Pool;
-use crate::http::{Body, Head, Malformed, Text};
 use crate::record::Kind;
 
 /// Answers are read and forgotten this much at a time.

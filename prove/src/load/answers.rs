@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use crate::client::get;
+use testkit::http::get;
 
 /// Bounds the wait: ten times what a busy machine takes to route to new pods.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -34,6 +34,5 @@ pub fn wait_for_answers(address: SocketAddr, host: &str) -> Result<()> {
 }
 
 fn answers_once(address: SocketAddr, host: &str) -> bool {
-    get(address, host, "/", Duration::from_secs(1))
-        .is_ok_and(|answer| answer.starts_with("HTTP/1.1 200 "))
+    get(address, host, "/", Duration::from_secs(1)).is_ok_and(|answer| answer.status == 200)
 }

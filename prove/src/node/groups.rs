@@ -11,6 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use testkit::process::{Process, Spec};
 
 /// Says to the processes in the enclosure what the one outside has named the group.
 pub const VARIABLE: &str = "PROVE_CGROUP";
@@ -44,6 +45,17 @@ pub enum Group {
 }
 
 impl Group {
+    /// Starts a program in it, which ends with the enclosure at the latest.
+    ///
+    /// # Errors
+    ///
+    /// Where program or log cannot be opened, or the kernel refuses.
+    pub fn start(self, spec: &Spec, logs: &Path) -> Result<Process> {
+        let process = Process::start(spec, logs)?;
+        self.take(process.id()?)?;
+        Ok(process)
+    }
+
     const ALL: [Self; 3] = [Self::System, Self::Beside, Self::Load];
 
     fn folders(self) -> Vec<PathBuf> {

@@ -2,9 +2,9 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
+use testkit::wait::{PATIENCE, within};
 
 use super::archive::{self, Image};
 use super::ground::command;
@@ -83,18 +83,10 @@ fn import(archive: &Path) -> Result<()> {
     ctr(&["images", "import", &archive]).map(drop)
 }
 
-/// containerd may still be coming up when the first image is there.
-const PATIENCE: Duration = Duration::from_secs(60);
-
 fn ctr(args: &[&str]) -> Result<String> {
+    // containerd may still be coming up when the first image is there.
     let socket = Path::new("/run/containerd/containerd.sock");
-    let begun = Instant::now();
-    while !socket.exists() {
-        if begun.elapsed() > PATIENCE {
-            bail!("containerd does not listen at {}", socket.display());
-        }
-        std::thread::sleep(Duration::from_millis(100));
-    }
+    within(PATIENCE, "containerd", || Ok(socket.exists().then_some(())))?;
     let mut all = vec!["--namespace", "k8s.io"];
     all.extend_from_slice(args);
     command("ctr", &all)

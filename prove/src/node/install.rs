@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
+use testkit::kubectl::Kubectl;
 
 use super::ground;
 use super::image;
-use super::kubectl::Kubectl;
 
 /// The image's name in place of the README's example.
 const IMAGE: &str = "prove.local/silkroll:1";

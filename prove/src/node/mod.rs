@@ -6,33 +6,25 @@
 //! a tmpfs of theirs.
 
 pub mod archive;
-pub mod authority;
 pub mod enclosure;
 pub mod ground;
 pub mod groups;
 pub mod image;
 pub mod install;
-pub mod kubectl;
-pub mod process;
 mod programs;
 pub mod registry;
 mod rootfs;
 pub mod services;
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
 
-use anyhow::{Context as _, Result, bail};
-use serde_json::json;
+use anyhow::{Context as _, Result};
+use testkit::kubectl::Kubectl;
+use testkit::layout::Layout;
+use testkit::process::{Process, Spec};
+use testkit::wait::{PATIENCE, within};
 
-use authority::{Authority, Pair};
-use kubectl::Kubectl;
-use process::{Process, Spec};
-
-/// Bounds the wait for each thing that has to come up: ten times what it takes on a busy machine
-/// of two cores.
-const PATIENCE: Duration = Duration::from_secs(120);
+use groups::Group;
 
 /// What a node is made from.
 #[derive(Clone, Debug)]
@@ -60,34 +52,34 @@ impl Node {
     ///
     /// With the end of the log of the program that did not come up.
     pub fn start(parts: &Parts) -> Result<Self> {
-        let home = Path::new(ground::HOME);
-        write_files(home)?;
-        let kubectl = Kubectl::new(
-            parts.kubernetes.join("kubectl"),
-            home.join("admin.kubeconfig"),
-        );
+        let layout = programs::layout(&parts.kubernetes);
+        write_files(&layout)?;
         let mut node = Self {
             processes: Vec::new(),
-            kubectl,
+            kubectl: layout.kubectl(),
         };
-        let bin = &parts.kubernetes;
         // First what takes longest, and what does not need the others.
-        node.run(parts, &programs::containerd(home))?;
-        node.run(parts, &programs::etcd(bin, home))?;
-        node.run(parts, &programs::api_server(bin, home))?;
-        image::import_binary(home, "pause", &parts.binaries.join("pause"), image::PAUSE)?;
+        for spec in [
+            programs::containerd(&layout.home),
+            layout.etcd(Vec::new()),
+            programs::api_server(&layout),
+        ] {
+            node.run(parts, &spec, Group::System)?;
+        }
+        let pause = parts.binaries.join("pause");
+        image::import_binary(&layout.home, "pause", &pause, image::PAUSE)?;
         node.wait("the API server", |node| {
             node.kubectl
                 .run(&["get", "--raw", "/readyz"], "")
                 .is_ok_and(|said| said == "ok")
         })?;
         for spec in [
-            programs::controllers(bin, home),
-            programs::scheduler(bin, home),
-            programs::kubelet(bin, home),
-            programs::proxy(bin, home),
+            programs::controllers(&layout),
+            layout.client("kube-scheduler", "scheduler", &["--leader-elect=false"]),
+            programs::kubelet(&layout),
+            programs::proxy(&layout),
         ] {
-            node.run(parts, &spec)?;
+            node.run(parts, &spec, Group::System)?;
         }
         node.wait("the node's condition Ready", |node| {
             let condition = r#"jsonpath={.items[0].status.conditions[?(@.type=="Ready")].status}"#;
@@ -109,9 +101,8 @@ impl Node {
     /// # Errors
     ///
     /// Where it cannot be started.
-    pub fn run(&mut self, parts: &Parts, spec: &Spec) -> Result<()> {
-        let process = Process::start(spec, &parts.logs)?;
-        self.processes.push(process);
+    pub fn run(&mut self, parts: &Parts, spec: &Spec, group: Group) -> Result<()> {
+        self.processes.push(group.start(spec, &parts.logs)?);
         Ok(())
     }
 
@@ -128,80 +119,35 @@ impl Node {
     }
 
     fn wait(&mut self, what: &str, mut there: impl FnMut(&mut Self) -> bool) -> Result<()> {
-        let begun = Instant::now();
-        while !there(self) {
+        within(PATIENCE, what, || {
             self.check()?;
-            if begun.elapsed() > PATIENCE {
-                let logs: Vec<String> = self.processes.iter().map(Process::tail).collect();
-                bail!(
-                    "{what} did not come up within {} s\n{}",
-                    PATIENCE.as_secs(),
-                    logs.join("\n")
-                );
-            }
-            std::thread::sleep(Duration::from_millis(200));
-        }
-        Ok(())
+            Ok(there(self).then_some(()))
+        })
+        .with_context(|| {
+            let logs: Vec<String> = self.processes.iter().map(Process::tail).collect();
+            logs.join("\n")
+        })
     }
 }
 
 /// Certificates, kubeconfigs and configuration files, before the first program starts.
-fn write_files(home: &Path) -> Result<()> {
-    let authority = Authority::new()?;
-    write(home, "ca.crt", &authority.certificate())?;
-    let names = [
-        "127.0.0.1",
-        ground::NODE_ADDRESS,
-        programs::KUBERNETES_ADDRESS,
-        "localhost",
-        "kubernetes.default.svc",
-    ];
-    authority.serving(&names)?.write(home, "apiserver")?;
+fn write_files(layout: &Layout) -> Result<()> {
+    let addresses = [ground::NODE_ADDRESS, programs::KUBERNETES_ADDRESS];
+    let authority = layout.write_certificates(&addresses)?;
     authority
         .serving(&[ground::NODE_ADDRESS, ground::NODE_NAME])?
-        .write(home, "kubelet-serving")?;
-    // Signs service account tokens. Of the certificate only its public key counts: the API server
-    // reads an EC one from a certificate, but not from the private key.
-    authority
-        .client("service-accounts", "none")?
-        .write(home, "service-accounts")?;
+        .write(&layout.home, "kubelet-serving")?;
     let node = format!("system:node:{}", ground::NODE_NAME);
     for (name, user, group) in [
-        ("admin", "admin", "system:masters"),
         ("controllers", "system:kube-controller-manager", "none"),
         ("scheduler", "system:kube-scheduler", "none"),
         ("proxy", "system:kube-proxy", "none"),
         ("kubelet", node.as_str(), "system:nodes"),
     ] {
-        let pair = authority.client(user, group)?;
-        let kubeconfig = kubeconfig(home, name, &pair)?;
-        write(home, &format!("{name}.kubeconfig"), &kubeconfig)?;
+        layout.write_client(&authority, name, user, group)?;
     }
-    for (name, text) in programs::files(home) {
-        write(home, name, &text)?;
+    for (name, text) in programs::files(&layout.home) {
+        layout.write(name, &text)?;
     }
     Ok(())
-}
-
-fn kubeconfig(home: &Path, name: &str, pair: &Pair) -> Result<String> {
-    let (certificate, key) = pair.write(home, name)?;
-    let config = json!({
-        "apiVersion": "v1", "kind": "Config", "current-context": "node",
-        "clusters": [{"name": "node", "cluster": {
-            "server": programs::api_server_url(), "certificate-authority": home.join("ca.crt"),
-        }}],
-        "users": [{"name": name, "user": {
-            "client-certificate": certificate, "client-key": key,
-        }}],
-        "contexts": [{"name": "node", "context": {"cluster": "node", "user": name}}],
-    });
-    Ok(config.to_string())
-}
-
-fn write(folder: &Path, name: &str, text: &str) -> Result<()> {
-    let path = folder.join(name);
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent).with_context(|| format!("making {}", parent.display()))?;
-    }
-    fs::write(&path, text).with_context(|| format!("writing {}", path.display()))
 }

@@ -1,14 +1,15 @@
 //! What each program of the node is started with, and the files that it reads. Whatever bears on
 //! how pods stop and how callers learn of it is left at its default: that is what is on trial.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::json;
+use testkit::layout::Layout;
+use testkit::process::Spec;
 
-use super::ground::{NODE_ADDRESS, NODE_NAME, POD_RANGE};
-use super::groups::{self, Group};
+use super::ground::{self, NODE_ADDRESS, NODE_NAME, POD_RANGE};
+use super::groups;
 use super::image;
-use super::process::Spec;
 
 /// Of Services; not within the pods' range.
 const SERVICE_RANGE: &str = "10.96.0.0/24";
@@ -19,8 +20,14 @@ pub(super) const KUBERNETES_ADDRESS: &str = "10.96.0.1";
 /// Where Debian puts the CNI plugins.
 const CNI_PLUGINS: &str = "/usr/lib/cni";
 
-pub(super) fn api_server_url() -> String {
-    format!("https://{NODE_ADDRESS}:6443")
+/// The node's own control plane, with the programs in this folder.
+pub(super) fn layout(bin: &Path) -> Layout {
+    Layout {
+        bin: bin.to_owned(),
+        home: ground::HOME.into(),
+        server: format!("https://{NODE_ADDRESS}:6443"),
+        etcd: "http://127.0.0.1:2379".to_owned(),
+    }
 }
 
 /// Name and content of the files.
@@ -99,129 +106,75 @@ fn kubelet_config(home: &Path) -> String {
     .to_string()
 }
 
-fn spec(name: &str, program: PathBuf, args: Vec<String>) -> Spec {
+pub(super) fn containerd(home: &Path) -> Spec {
+    let config = home.join("containerd.toml");
     Spec {
-        name: name.to_owned(),
-        program,
-        args,
+        name: "containerd".to_owned(),
+        program: "containerd".into(),
+        args: vec![format!("--config={}", config.display())],
         env: Vec::new(),
-        group: Group::System,
     }
 }
 
-pub(super) fn containerd(home: &Path) -> Spec {
-    let config = home.join("containerd.toml");
-    spec(
-        "containerd",
-        "containerd".into(),
-        vec![format!("--config={}", config.display())],
-    )
+pub(super) fn api_server(layout: &Layout) -> Spec {
+    let file = |name: &str| layout.home.join(name).display().to_string();
+    layout.api_server(vec![
+        format!("--advertise-address={NODE_ADDRESS}"),
+        format!("--kubelet-certificate-authority={}", file("ca.crt")),
+        format!("--kubelet-client-certificate={}", file("admin.crt")),
+        format!("--kubelet-client-key={}", file("admin.key")),
+        "--kubelet-preferred-address-types=InternalIP".into(),
+        format!("--service-cluster-ip-range={SERVICE_RANGE}"),
+        "--authorization-mode=Node,RBAC".into(),
+    ])
 }
 
-pub(super) fn etcd(bin: &Path, home: &Path) -> Spec {
-    spec(
-        "etcd",
-        bin.join("etcd"),
-        vec![
-            format!("--data-dir={}", home.join("etcd").display()),
-            // The data need not survive the machine.
-            "--unsafe-no-fsync".into(),
-        ],
-    )
-}
-
-pub(super) fn api_server(bin: &Path, home: &Path) -> Spec {
-    let file = |name: &str| home.join(name).display().to_string();
-    spec(
-        "kube-apiserver",
-        bin.join("kube-apiserver"),
-        vec![
-            format!("--advertise-address={NODE_ADDRESS}"),
-            "--etcd-servers=http://127.0.0.1:2379".into(),
-            format!("--client-ca-file={}", file("ca.crt")),
-            format!("--tls-cert-file={}", file("apiserver.crt")),
-            format!("--tls-private-key-file={}", file("apiserver.key")),
-            format!("--kubelet-certificate-authority={}", file("ca.crt")),
-            format!("--kubelet-client-certificate={}", file("admin.crt")),
-            format!("--kubelet-client-key={}", file("admin.key")),
-            "--kubelet-preferred-address-types=InternalIP".into(),
-            "--service-account-issuer=https://kubernetes.default.svc".into(),
-            format!(
-                "--service-account-key-file={}",
-                file("service-accounts.crt")
-            ),
-            format!(
-                "--service-account-signing-key-file={}",
+pub(super) fn controllers(layout: &Layout) -> Spec {
+    let file = |name: &str| layout.home.join(name).display().to_string();
+    layout.client(
+        "kube-controller-manager",
+        "controllers",
+        &[
+            "--leader-elect=false",
+            &format!("--root-ca-file={}", file("ca.crt")),
+            &format!(
+                "--service-account-private-key-file={}",
                 file("service-accounts.key")
             ),
-            format!("--service-cluster-ip-range={SERVICE_RANGE}"),
-            "--authorization-mode=Node,RBAC".into(),
-        ],
-    )
-}
-
-pub(super) fn controllers(bin: &Path, home: &Path) -> Spec {
-    spec(
-        "kube-controller-manager",
-        bin.join("kube-controller-manager"),
-        vec![
-            kubeconfig(home, "controllers"),
-            "--leader-elect=false".into(),
-            format!("--root-ca-file={}", home.join("ca.crt").display()),
-            format!(
-                "--service-account-private-key-file={}",
-                home.join("service-accounts.key").display()
-            ),
             // Its own user may do only what all controllers need.
-            "--use-service-account-credentials".into(),
+            "--use-service-account-credentials",
         ],
     )
 }
 
-pub(super) fn scheduler(bin: &Path, home: &Path) -> Spec {
-    spec(
-        "kube-scheduler",
-        bin.join("kube-scheduler"),
-        vec![kubeconfig(home, "scheduler"), "--leader-elect=false".into()],
-    )
-}
-
-pub(super) fn kubelet(bin: &Path, home: &Path) -> Spec {
-    spec(
+pub(super) fn kubelet(layout: &Layout) -> Spec {
+    let file = |name: &str| layout.home.join(name).display().to_string();
+    layout.client(
         "kubelet",
-        bin.join("kubelet"),
-        vec![
-            kubeconfig(home, "kubelet"),
-            format!("--config={}", home.join("kubelet.json").display()),
-            format!("--root-dir={}", home.join("kubelet").display()),
-            format!("--hostname-override={NODE_NAME}"),
+        "kubelet",
+        &[
+            &format!("--config={}", file("kubelet.json")),
+            &format!("--root-dir={}", file("kubelet")),
+            &format!("--hostname-override={NODE_NAME}"),
             // Without it the kubelet looks its own name up, registers late, and stays NotReady for
             // minutes every other time.
-            format!("--node-ip={NODE_ADDRESS}"),
+            &format!("--node-ip={NODE_ADDRESS}"),
         ],
     )
 }
 
-pub(super) fn proxy(bin: &Path, home: &Path) -> Spec {
-    spec(
+pub(super) fn proxy(layout: &Layout) -> Spec {
+    layout.client(
         "kube-proxy",
-        bin.join("kube-proxy"),
-        vec![
-            kubeconfig(home, "proxy"),
-            "--proxy-mode=nftables".into(),
-            format!("--hostname-override={NODE_NAME}"),
-            format!("--cluster-cidr={POD_RANGE}"),
+        "proxy",
+        &[
+            "--proxy-mode=nftables",
+            &format!("--hostname-override={NODE_NAME}"),
+            &format!("--cluster-cidr={POD_RANGE}"),
             // These would be written as sysctls, some of them the machine's.
-            "--conntrack-max-per-core=0".into(),
-            "--conntrack-tcp-timeout-established=0".into(),
-            "--conntrack-tcp-timeout-close-wait=0".into(),
+            "--conntrack-max-per-core=0",
+            "--conntrack-tcp-timeout-established=0",
+            "--conntrack-tcp-timeout-close-wait=0",
         ],
-    )
-}
-
-fn kubeconfig(home: &Path, name: &str) -> String {
-    format!(
-        "--kubeconfig={}",
-        home.join(format!("{name}.kubeconfig")).display()
     )
 }

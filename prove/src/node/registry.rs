@@ -6,11 +6,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use testkit::http::get;
+use testkit::process::Spec;
 
 use super::groups::Group;
-use super::process::Spec;
 use super::{Node, Parts, ground};
-use crate::client::get;
 use crate::registry::{Format, Source};
 
 /// A registry that services register themselves in.
@@ -48,7 +48,6 @@ pub fn java(name: String, args: Vec<String>) -> Spec {
         program: "java".into(),
         args: all,
         env: Vec::new(),
-        group: Group::Beside,
     }
 }
 
@@ -64,7 +63,8 @@ impl Registry {
             Self::Nacos => nacos(&prepared.join("nacos2"))?,
             Self::Eureka => eureka(&prepared.join("eureka")),
         };
-        node.run(parts, &java(self.name().to_lowercase(), args))
+        let spec = java(self.name().to_lowercase(), args);
+        node.run(parts, &spec, Group::Beside)
     }
 
     /// Returns when it answers.
@@ -80,13 +80,13 @@ impl Registry {
         let host = format!("{}:{port}", ground::NODE_ADDRESS);
         let address: SocketAddr = host.parse().context("the address")?;
         // Eureka's lists come from a cache, which must not learn too early that there are no instances.
-        let answer = match self {
-            Self::Nacos => "200",
-            Self::Eureka => "404",
+        let status = match self {
+            Self::Nacos => 200,
+            Self::Eureka => 404,
         };
         node.wait(self.name(), |_| {
             get(address, &host, path, Duration::from_secs(1))
-                .is_ok_and(|said| said.get(9..12) == Some(answer))
+                .is_ok_and(|answer| answer.status == status)
         })
     }
 

@@ -3,11 +3,11 @@
 use std::thread;
 
 use anyhow::{Context as _, Result, bail};
+use testkit::kubectl::Kubectl;
 
 use super::liveness::{self, Failures};
 use super::setup::{annotations_of, set_up};
 use super::{Entry, Namespaces, Scenario, Settings};
-use crate::node::kubectl::Kubectl;
 use crate::node::registry::Registry;
 use crate::record::{Absence, Arm};
 

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use testkit::kubectl::Kubectl;
 
 use super::absent::{WithoutStartHook, restarted};
 use super::gate::Ticket;
@@ -17,7 +18,6 @@ use super::replace::PORT;
 use super::setup::{annotations_of, set_up};
 use super::{Entry, Namespaces, Place, Replace, Scenario, Settings, replace};
 use crate::load::Plan;
-use crate::node::kubectl::Kubectl;
 use crate::record::{Arm, Pod, Restart, Run};
 
 /// Before the first replacement and after the last: to see that nothing is lost without one.

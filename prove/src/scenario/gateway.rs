@@ -1,21 +1,23 @@
 //! The gateway of one arm, Spring Cloud's: between the load and instances that it knows from a registry.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
+use testkit::http::get;
+use testkit::kubectl::Kubectl;
+use testkit::ports;
+use testkit::process::Process;
 use tokio::runtime::{Builder, Runtime};
 
 use super::lookout::Lookout;
 use super::replace::{PORT, REPLICAS};
-use crate::client::get;
 use crate::node::ground;
-use crate::node::kubectl::Kubectl;
-use crate::node::process::Process;
+use crate::node::groups::Group;
 use crate::node::registry::{BALANCER, Registry, java};
 use crate::record::Millis;
 use crate::registry::{Format, Source};
@@ -49,7 +51,8 @@ impl Gateway {
     ) -> Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         wait_for(&runtime, &registry.source(namespace)?, || Ok(()))?;
-        let address = free_address()?;
+        let [port] = ports::free().context("looking for a free port")?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let libraries = registries.join("gateway");
         let libraries = libraries.display();
         let home = format!("{}/gateway-{namespace}", ground::HOME);
@@ -76,7 +79,7 @@ impl Gateway {
         ];
         args.extend(registry.client(namespace));
         let spec = java(format!("gateway-{namespace}"), args);
-        let mut process = Process::start(&spec, logs)?;
+        let mut process = Group::Beside.start(&spec, logs)?;
         let callers = Source {
             place: format!("http://{address}{INSTANCES}").parse()?,
             format: Format::Lines,
@@ -123,8 +126,8 @@ impl Gateway {
     }
 
     /// Ends it, which is a fault where it has ended before; until when it knew each instance.
-    pub(super) fn end(self) -> Result<BTreeMap<SocketAddr, Millis>> {
-        self.process.end()?;
+    pub(super) fn end(mut self) -> Result<BTreeMap<SocketAddr, Millis>> {
+        self.process.check()?;
         self.lookout.end()
     }
 }
@@ -167,12 +170,6 @@ fn serving(pods: &Value) -> BTreeSet<SocketAddr> {
     };
     let pods = pods["items"].as_array().into_iter().flatten();
     pods.filter(ready).filter_map(address).collect()
-}
-
-fn free_address() -> Result<SocketAddr> {
-    let any = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
-    let listener = TcpListener::bind(any).context("looking for a free port")?;
-    listener.local_addr().context("a free port")
 }
 
 #[cfg(test)]

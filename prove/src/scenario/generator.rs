@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::json;
+use testkit::kubectl::Kubectl;
 
 use super::clock::{Clock, Sample};
 use super::replace::stuck;
 use crate::load::told::{PORT, STATE, STOP, Told};
 use crate::load::{self, Handle, Plan, wait_for_answers};
-use crate::node::kubectl::Kubectl;
 use crate::node::services::GENERATOR;
 use crate::record::{Load, Millis, now_ms};
 

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
+use testkit::http::get;
+use testkit::kubectl::Kubectl;
 use tokio::runtime::Runtime;
 
 use super::replace::PORT;
-use crate::client::get;
-use crate::node::kubectl::Kubectl;
 use crate::record::{Absence, Millis, Restart, Rollout, now_ms};
 use crate::registry::Source;
 
@@ -85,7 +85,7 @@ pub(super) fn run(
 fn make_sick(address: SocketAddr) -> Result<()> {
     let limit = Duration::from_secs(10);
     let answer = get(address, &address.to_string(), "/fail-liveness", limit)?;
-    if !answer.starts_with("HTTP/1.1 200 ") {
+    if answer.status != 200 {
         bail!("it answered {answer:?}");
     }
     Ok(())

@@ -11,10 +11,10 @@ use std::thread::{self, JoinHandle};
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
+use testkit::kubectl::Kubectl;
 
 use super::pods::Pods;
 use crate::lock::lock;
-use crate::node::kubectl::Kubectl;
 use crate::record::{Millis, now_ms};
 
 /// Where they are read.

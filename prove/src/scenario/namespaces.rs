@@ -4,9 +4,9 @@
 use std::sync::{Mutex, MutexGuard};
 
 use anyhow::{Result, bail};
+use testkit::kubectl::Kubectl;
 
 use crate::lock::lock;
-use crate::node::kubectl::Kubectl;
 use crate::record::Arm;
 
 /// What was made, and whether more may be.

@@ -12,11 +12,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 use serde_json::Value;
+use testkit::kubectl::Kubectl;
 
 use super::logs::Logs;
 use super::{Place, Settings};
 use crate::lock::lock;
-use crate::node::kubectl::Kubectl;
 use crate::record::{Millis, Pod, now_ms};
 
 /// A pod, and what its log said beside that.

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use serde_json::Value;
+use testkit::kubectl::Kubectl;
 
 use super::Replace;
 use crate::node::ground::NODE_NAME;
-use crate::node::kubectl::Kubectl;
 use crate::record::{Rollout, now_ms};
 
 /// Bounds one replacement: ten times what it takes on a busy machine.

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::json;
+use testkit::kubectl::Kubectl;
 
 use super::{Place, Settings, replace};
-use crate::node::kubectl::Kubectl;
 use crate::node::services::HERE;
 use crate::record::Arm;
 

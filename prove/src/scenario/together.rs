@@ -4,8 +4,8 @@ use std::thread;
 
 use super::gate::Ticket;
 use super::{Scenario, Settings, arm};
-use crate::node::kubectl::Kubectl;
 use crate::record::{Arm, Run};
+use testkit::kubectl::Kubectl;
 
 /// The runs, and why the others of the arms could not be run.
 #[must_use]

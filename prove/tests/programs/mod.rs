@@ -3,14 +3,10 @@
 use std::io::{BufRead as _, BufReader, Lines};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-
-/// Ends take a second or two here, on a busy machine a few more.
-const PATIENCE: Duration = Duration::from_secs(20);
+use testkit::wait::eventually;
 
 /// A program that says what it does, one JSON object a line; it ends with the test.
 pub(crate) struct Program {
@@ -65,14 +61,8 @@ impl Program {
 
     /// Waits for its end, and gives its exit code.
     pub(crate) fn code(&mut self) -> Option<i32> {
-        let begun = Instant::now();
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status.code();
-            }
-            assert!(begun.elapsed() < PATIENCE, "it does not end");
-            thread::sleep(Duration::from_millis(10));
-        }
+        let status = eventually("its end", || self.child.try_wait().unwrap());
+        status.code()
     }
 
     pub(crate) fn term(&self) {

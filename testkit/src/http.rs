@@ -1,6 +1,12 @@
-//! As much of HTTP/1.1 as it takes to tell a whole message from a cut one. Pure: bytes in, facts out.
+//! As much of HTTP/1.1 as it takes to tell a whole message from a cut one: bytes in, facts out. At the end, what asks
+//! and reads with it where a thread may block.
 
 use std::fmt;
+use std::io::{self, Read, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use serde_json::Value;
 
 /// A head longer than this is no answer to what is asked here: common servers stop at 8 to 64 KiB.
 pub const MAX_HEAD: usize = 64 * 1024;
@@ -17,8 +23,14 @@ impl fmt::Display for Malformed {
 
 impl std::error::Error for Malformed {}
 
+impl From<Malformed> for io::Error {
+    fn from(malformed: Malformed) -> Self {
+        Self::new(io::ErrorKind::InvalidData, malformed)
+    }
+}
+
 /// The first line and the headers of a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Head {
     /// The request line or the status line.
     pub first: String,
@@ -100,12 +112,12 @@ pub enum Body {
 }
 
 impl Body {
-    /// The body that belongs to the head of an answer to a GET.
+    /// The body that belongs to the head of an answer to anything but a HEAD.
     ///
     /// # Errors
     /// Where the length is no number.
     pub fn of(head: &Head, status: u16) -> Result<Self, Malformed> {
-        if matches!(status, 204 | 304) {
+        if matches!(status, 100..200 | 204 | 304) {
             return Ok(Self::Length(0));
         }
         if head
@@ -233,6 +245,153 @@ impl Chunks {
     }
 }
 
+/// A whole answer.
+#[derive(Clone, Debug, Default)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// Status line and headers.
+    pub head: Head,
+    /// The body, of chunks what is in them.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// The body as text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The body, where it is JSON.
+    #[must_use]
+    pub fn json_or_null(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+
+    /// The body, which has to be JSON.
+    ///
+    /// # Panics
+    ///
+    /// Where it is not, for a test that asks for it has failed then.
+    #[must_use]
+    #[allow(clippy::panic, reason = "so does a test fail")]
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+    }
+}
+
+/// Reads an answer as its bytes come, from wherever.
+#[derive(Clone, Debug, Default)]
+pub struct Reader {
+    /// What came of the head.
+    bytes: Vec<u8>,
+    answer: Option<(Answer, Body)>,
+}
+
+impl Reader {
+    /// Takes what came, nothing where the connection has been closed; the answer once it is whole. What comes behind a
+    /// body whose length was stated belongs to another answer and is dropped.
+    ///
+    /// # Errors
+    ///
+    /// Where this is no answer, or ends before its end.
+    pub fn take(&mut self, bytes: &[u8]) -> io::Result<Option<Answer>> {
+        if bytes.is_empty() {
+            return match self.answer.take() {
+                Some((answer, Body::UntilClose)) => Ok(Some(answer)),
+                _ => Err(io::ErrorKind::UnexpectedEof.into()),
+            };
+        }
+        self.bytes.extend_from_slice(bytes);
+        let (mut answer, mut body) = if let Some(begun) = self.answer.take() {
+            begun
+        } else {
+            let Some((head, length)) = Head::read(&self.bytes)? else {
+                return Ok(None);
+            };
+            self.bytes.drain(..length);
+            let status = head.status()?;
+            let body = Body::of(&head, status)?;
+            (
+                Answer {
+                    status,
+                    head,
+                    body: Vec::new(),
+                },
+                body,
+            )
+        };
+        let mut bytes = std::mem::take(&mut self.bytes);
+        if let Body::Length(left) = body {
+            bytes.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+        }
+        let mut text = Text::new(usize::MAX);
+        text.bytes = answer.body;
+        body.take(&bytes, &mut text)?;
+        answer.body = text.bytes;
+        if body.whole() {
+            return Ok(Some(answer));
+        }
+        self.answer = Some((answer, body));
+        Ok(None)
+    }
+}
+
+/// Reads this much at a time.
+const READ: usize = 64 * 1024;
+
+/// Reads one answer.
+///
+/// # Errors
+///
+/// Where there is none, or no end of it.
+pub fn answer(stream: &mut impl Read) -> io::Result<Answer> {
+    let mut reader = Reader::default();
+    let mut buffer = vec![0; READ];
+    loop {
+        let length = stream.read(&mut buffer)?;
+        if let Some(answer) = reader.take(&buffer[..length])? {
+            return Ok(answer);
+        }
+    }
+}
+
+/// Reads the head of a message, and what came behind it already; none where the other end has closed.
+///
+/// # Errors
+///
+/// Where it is no head, or the connection breaks.
+pub fn head(stream: &mut impl Read) -> io::Result<Option<(Head, Vec<u8>)>> {
+    let mut bytes = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        if let Some((head, length)) = Head::read(&bytes)? {
+            return Ok(Some((head, bytes.split_off(length))));
+        }
+        match stream.read(&mut buffer)? {
+            0 => return Ok(None),
+            length => bytes.extend_from_slice(&buffer[..length]),
+        }
+    }
+}
+
+/// The answer to a GET on a connection of its own; whoever answers has `limit` to connect and for each part of it.
+///
+/// # Errors
+///
+/// Where there is no connection, or no end of the answer.
+pub fn get(address: SocketAddr, host: &str, path: &str, limit: Duration) -> io::Result<Answer> {
+    let mut stream = TcpStream::connect_timeout(&address, limit)?;
+    stream.set_read_timeout(Some(limit))?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+    )?;
+    answer(&mut stream)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -318,5 +477,39 @@ mod tests {
         assert!(body("a\r\nContent-Length: x\r\n\r\n", 200).is_err());
         let mut seven = Body::Length(7);
         assert!(seven.take(b"12345678", &mut Text::default()).is_err());
+    }
+
+    #[test]
+    fn an_answer_is_read_however_it_is_cut() {
+        for (text, body) in [
+            ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "hello"),
+            (
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n",
+                "hello",
+            ),
+            ("HTTP/1.1 200 OK\r\n\r\nhello", "hello"),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", ""),
+        ] {
+            for cut in 1..text.len() {
+                let (first, second) = text.as_bytes().split_at(cut);
+                let read = answer(&mut first.chain(second)).unwrap();
+                assert_eq!((read.status, &*read.text()), (200, body), "{text}, {cut}");
+            }
+        }
+        let two = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 400 No\r\n\r\n";
+        assert_eq!(answer(&mut &two[..]).unwrap().text(), "ok");
+    }
+
+    #[test]
+    fn an_answer_that_is_cut_off_is_none() {
+        for text in [
+            "",
+            "HTTP/1.1 200 OK\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n",
+        ] {
+            let error = answer(&mut text.as_bytes()).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof, "{text}");
+        }
     }
 }

@@ -16,8 +16,10 @@ pub struct Authority {
 
 /// A certificate and its key, PEM.
 pub struct Pair {
-    certificate: String,
-    key: String,
+    /// The certificate.
+    pub certificate: String,
+    /// Its private key.
+    pub key: String,
 }
 
 impl Authority {
@@ -28,7 +30,9 @@ impl Authority {
     /// Where the machine has no randomness.
     pub fn new() -> Result<Self> {
         let mut params = CertificateParams::default();
-        params.distinguished_name.push(DnType::CommonName, "node");
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "testkit");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;

@@ -1,18 +1,20 @@
-//! The real kubectl: as the node's administrator, or in a context of the user's.
+//! The real kubectl: as the administrator of a control plane here, or in a context of the user's.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
+
+use crate::process::{Output, run};
 
 /// kubectl and whom it talks to.
 #[derive(Clone, Debug)]
 pub struct Kubectl {
     program: PathBuf,
     whom: Whom,
+    bound: Option<Duration>,
 }
 
 #[derive(Clone, Debug)]
@@ -27,16 +29,28 @@ impl Kubectl {
     /// This kubectl with this kubeconfig.
     #[must_use]
     pub fn new(program: PathBuf, kubeconfig: PathBuf) -> Self {
-        let whom = Whom::Kubeconfig(kubeconfig);
-        Self { program, whom }
+        Self {
+            program,
+            whom: Whom::Kubeconfig(kubeconfig),
+            bound: None,
+        }
+    }
+
+    /// The same, and where it hangs it is ended after this time.
+    #[must_use]
+    pub fn bounded(mut self, bound: Duration) -> Self {
+        self.bound = Some(bound);
+        self
     }
 
     /// The kubectl on the PATH with one of the user's contexts, and never with the current one.
     #[must_use]
     pub fn in_context(context: &str) -> Self {
-        let whom = Whom::Context(context.to_owned());
-        let program = "kubectl".into();
-        Self { program, whom }
+        Self {
+            program: "kubectl".into(),
+            whom: Whom::Context(context.to_owned()),
+            bound: None,
+        }
     }
 
     /// What other programs need to talk to the same cluster: the kubeconfig, where it has one of its own.
@@ -73,13 +87,40 @@ impl Kubectl {
         Ok((child, stdout))
     }
 
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(&self.program);
-        if let Whom::Context(context) = &self.whom {
-            command.args(["--context", context]);
+    /// The command that runs it. With a kubeconfig of its own it gets nothing else of the environment than the PATH, and
+    /// a HOME beside that file.
+    #[must_use]
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = match self.bound {
+            Some(bound) => {
+                let mut command = Command::new("timeout");
+                command.arg(bound.as_secs().to_string()).arg(&self.program);
+                command
+            }
+            None => Command::new(&self.program),
+        };
+        match &self.whom {
+            Whom::Context(context) => {
+                command.args(["--context", context]);
+            }
+            Whom::Kubeconfig(path) => {
+                command
+                    .env_clear()
+                    .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+                    .env("HOME", path.parent().unwrap_or(Path::new("/")));
+            }
         }
         command.args(args).envs(self.environment());
         command
+    }
+
+    /// Runs it with `stdin`, gives back what came of it.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be started.
+    pub fn output(&self, args: &[&str], stdin: &str) -> Result<Output> {
+        run(&mut self.command(args), stdin.as_bytes())
     }
 
     /// Runs it with `stdin`, gives back what it printed.
@@ -97,28 +138,16 @@ impl Kubectl {
     ///
     /// Where it fails, with what it said.
     pub fn run_with_warnings(&self, args: &[&str], stdin: &str) -> Result<(String, String)> {
-        let mut child = self
-            .command(args)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .with_context(|| format!("starting {}", self.program.display()))?;
-        let pipe = child.stdin.take();
-        let stdin = stdin.to_owned();
-        // kubectl may end before it has read everything: its exit code says what that means.
-        let feeder = thread::spawn(move || pipe.map(|mut pipe| pipe.write_all(stdin.as_bytes())));
-        let output = child.wait_with_output()?;
-        drop(feeder.join());
-        if !output.status.success() {
+        let output = self.output(args, stdin)?;
+        if !output.success {
             bail!(
-                "`kubectl {}` failed: {}",
+                "`kubectl {}` failed: {}{}",
                 args.join(" "),
-                String::from_utf8_lossy(&output.stderr).trim()
+                output.stdout,
+                output.stderr.trim()
             );
         }
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Ok((text(&output.stdout), text(&output.stderr)))
+        Ok((output.stdout, output.stderr))
     }
 
     /// What `kubectl get` knows, as JSON.

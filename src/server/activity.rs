@@ -11,6 +11,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::limits::Limits;
@@ -99,21 +100,32 @@ impl Inner {
 
 /// One connection's state, shared by its socket, its requests, its supervisor and the listener.
 #[derive(Clone, Debug)]
-pub(super) struct Activity(Arc<Mutex<Inner>>);
+pub(super) struct Activity(Arc<(Mutex<Inner>, Notify)>);
 
 impl Activity {
     /// A connection that was accepted now.
     pub(super) fn new() -> Self {
-        Self(Arc::new(Mutex::new(Inner {
+        let inner = Inner {
             accepted: Instant::now(),
             state: State::Handshake,
             since: Instant::now(),
             answers: 0,
-        })))
+        };
+        Self(Arc::new((Mutex::new(inner), Notify::new())))
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The connection has to go: another takes its place now.
+    pub(super) fn evict(&self) {
+        self.0.1.notify_one();
+    }
+
+    /// Ends when the connection has to go. For its task alone, which is told once.
+    pub(super) async fn evicted(&self) {
+        self.0.1.notified().await;
     }
 
     /// Requests can come from now on.

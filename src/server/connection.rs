@@ -76,6 +76,7 @@ pub(super) async fn serve(shared: Arc<Shared>, activity: Activity, tcp: TcpStrea
     let handshake = tokio::select! {
         handshake = handshake => handshake,
         () = last_call(shared.situation.clone()) => return,
+        () = activity.evicted() => return,
     };
     match handshake {
         Ok(Ok(stream)) => http(&shared, activity, stream).await,
@@ -104,6 +105,15 @@ enum Step {
     Overdue(Overdue),
 }
 
+/// How the server ends a connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// When the client has ended it, too.
+    Together,
+    /// Now: its place is another's, or its client had its time.
+    Now,
+}
+
 async fn http<S>(shared: &Arc<Shared>, activity: Activity, socket: S)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -129,7 +139,7 @@ where
     let mut situation = shared.situation.clone();
     let mut timer = pin!(sleep_until(Instant::now() + limits.idle));
 
-    loop {
+    let end = loop {
         let now = *situation.borrow_and_update();
         let closing = now.phase == Phase::Closing;
         let step = poll_fn(|cx| {
@@ -157,19 +167,34 @@ where
         });
         tokio::select! {
             step = step => match step {
-                Step::Ended | Step::Overdue(Overdue::Idle) => break,
-                Step::Overdue(Overdue::Head) => return shared.metrics.refused("head-timeout"),
-                Step::Overdue(Overdue::Unread) => return shared.metrics.refused("answer-unread"),
+                Step::Ended | Step::Overdue(Overdue::Idle) => break End::Together,
+                Step::Overdue(overdue) => {
+                    shared.metrics.refused(match overdue {
+                        Overdue::Head => "head-timeout",
+                        _ => "answer-unread",
+                    });
+                    break End::Now;
+                }
             },
             changed = situation.changed() => if changed.is_err() {
-                return;
+                break End::Now;
             },
+            () = activity.evicted() => break End::Now,
         }
+    };
+    let mut socket = connection.into_parts().io.into_inner().socket;
+    if end == End::Now {
+        // TLS's word for the end, or the client would take it for an attack. One that does not fit into the kernel's buffer
+        // is not waited for.
+        let _ = socket.shutdown().now_or_never();
+        return;
     }
     activity.leave();
-    let socket = connection.into_parts().io.into_inner().socket;
-    // Whether the client hears of the end in time changes nothing any more.
-    let _ = timeout(FAREWELL, farewell(socket)).await;
+    tokio::select! {
+        // Whether the client hears of the end in time changes nothing any more.
+        _ = timeout(FAREWELL, farewell(socket)) => {}
+        () = activity.evicted() => {}
+    }
 }
 
 /// Says that this is the end, and waits for the client to say so, too.

@@ -24,6 +24,7 @@ use tokio_rustls::TlsAcceptor;
 use super::activity::{Activity, Overdue, Watched};
 use super::exchange::answer;
 use super::limits::Limits;
+use super::shares::Peer;
 use crate::observe::Metrics;
 
 /// How long a connection that never asked anything may still do so after the port has closed. It
@@ -69,8 +70,11 @@ pub(super) async fn serve(shared: Arc<Shared>, activity: Activity, tcp: TcpStrea
     if let Err(error) = tcp.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY was not set");
     }
+    // One that has gone already will not ask.
+    let peer = tcp.peer_addr().map(|addr| Peer::new(addr.ip()));
+    let peer = peer.unwrap_or_default();
     let Some(tls) = shared.tls.clone() else {
-        return http(&shared, activity, tcp).await;
+        return http(&shared, activity, peer, tcp).await;
     };
     let handshake = timeout(shared.limits.handshake, TlsAcceptor::from(tls).accept(tcp));
     let handshake = tokio::select! {
@@ -79,7 +83,7 @@ pub(super) async fn serve(shared: Arc<Shared>, activity: Activity, tcp: TcpStrea
         () = activity.evicted() => return,
     };
     match handshake {
-        Ok(Ok(stream)) => http(&shared, activity, stream).await,
+        Ok(Ok(stream)) => http(&shared, activity, peer, stream).await,
         Ok(Err(error)) => {
             shared.metrics.refused("handshake-failed");
             tracing::debug!(%error, "a TLS handshake failed");
@@ -114,7 +118,7 @@ enum End {
     Now,
 }
 
-async fn http<S>(shared: &Arc<Shared>, activity: Activity, socket: S)
+async fn http<S>(shared: &Arc<Shared>, activity: Activity, peer: Peer, socket: S)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -126,7 +130,8 @@ where
     });
     let service = {
         let (shared, activity) = (Arc::clone(shared), activity.clone());
-        service_fn(move |request: Request<Incoming>| {
+        service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(peer);
             let (shared, activity) = (Arc::clone(&shared), activity.clone());
             async move { Ok::<_, Infallible>(answer(&shared, &activity, request).await) }.boxed()
         })

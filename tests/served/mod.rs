@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
 use std::io::{self, BufRead as _, BufReader, Read, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::time::{Duration, Instant};
@@ -14,6 +14,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::Value;
 use silkroll::tls::config::provider;
 use silkroll::tls::issue::Authority;
+use socket2::{Domain, Socket, Type};
 
 /// Far longer than anything here takes: it turns a hang into a failure.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -212,7 +213,18 @@ impl Served {
 
     /// The same on another of its ports.
     pub(crate) fn connect_to(&self, addr: SocketAddr) -> io::Result<Stream> {
-        let tcp = TcpStream::connect(addr)?;
+        self.secure(TcpStream::connect(addr)?)
+    }
+
+    /// The same from another address of the loopback, as another client's.
+    pub(crate) fn try_connect_from(&self, source: Ipv4Addr) -> io::Result<Stream> {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        socket.bind(&SocketAddr::from((source, 0)).into())?;
+        socket.connect(&self.addr.into())?;
+        self.secure(socket.into())
+    }
+
+    fn secure(&self, tcp: TcpStream) -> io::Result<Stream> {
         tcp.set_read_timeout(Some(PATIENCE))?;
         tcp.set_write_timeout(Some(PATIENCE))?;
         tcp.set_nodelay(true)?;

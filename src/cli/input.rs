@@ -122,7 +122,7 @@ mod tests {
         for (device, expected) in [
             (20, true),
             ((259 << 8) | 2, false),
-            ((1 << 20) | 44, true),
+            ((1 << 20) | 0x2c, true),
             (21, false),
         ] {
             assert_eq!(is_made_up(device, mounts), expected, "{device}");

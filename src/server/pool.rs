@@ -3,7 +3,6 @@
 //! Nobody waits for anybody who is slower: where none are left, one of the requests that are behind a slow network's pace
 //! has to go. And nobody waits for a crowd: what becomes free goes to the one whose peer has used least lately.
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,7 +17,7 @@ use super::shares::{Peer, Shares};
 const GRACE: Duration = Duration::from_millis(300);
 
 /// The pace: bytes a second. A fifth of a 200 Mbit line, for an API server that is near.
-const PACE: u64 = 4 << 20;
+pub(super) const PACE: u64 = 4 << 20;
 
 /// Others needed its units, and it was too slow.
 #[derive(Debug)]
@@ -45,10 +44,12 @@ struct Held {
     wants: usize,
     /// Up to when what it holds is added to its peer's share.
     counted: Instant,
-    /// Since when it comes or goes; none while Silkroll itself is at work on it.
-    moving: Option<Instant>,
+    /// From when on it waits for them.
+    waits: Instant,
+    /// From when on it is so far behind its pace that it can be made to go; none while Silkroll itself is at work on it.
+    late: Option<Instant>,
     /// How much of it has come or gone, in bytes.
-    moved: u64,
+    moved: usize,
     shared: Arc<Shared>,
 }
 
@@ -73,19 +74,9 @@ impl Held {
         self.shared.evicted.load(Ordering::Relaxed)
     }
 
-    /// When it is so far behind its pace that it can be made to go.
+    /// When it can be made to go.
     fn late_at(&self) -> Option<Instant> {
-        if self.units == 0 || self.is_evicted() {
-            return None;
-        }
-        let fair = Duration::from_micros(self.moved * 1_000_000 / PACE);
-        Some(self.moving? + GRACE + fair)
-    }
-
-    /// Bytes a second so far.
-    fn rate(&self, now: Instant) -> u64 {
-        let millis = self.moving.map_or(0, |since| (now - since).as_millis());
-        self.moved * 1000 / u64::try_from(millis).unwrap_or(u64::MAX).max(1)
+        self.late.filter(|_| self.units > 0 && !self.is_evicted())
     }
 }
 
@@ -130,6 +121,9 @@ impl State {
             self.free -= held.wants;
             held.units += std::mem::take(&mut held.wants);
             held.counted = now;
+            // It waited for others here, not they for it.
+            let waited = now - held.waits;
+            held.late = held.late.map(|late| late + waited);
             held.shared.granted.notify_one();
         }
     }
@@ -142,6 +136,9 @@ impl State {
         if held.is_evicted() {
             held.wants = 0;
             return Grown::Evicted;
+        }
+        if held.wants == 0 {
+            held.waits = now;
         }
         held.wants = units.saturating_sub(held.units);
         if let Some(first) = self.grant(now) {
@@ -165,13 +162,12 @@ impl State {
         while wants > self.free + leaving {
             let late = |held: &Held| held.late_at().is_some_and(|late| late <= now);
             let others = self.held.iter().filter(|(id, _)| **id != first);
-            // Who was made to go and came again is not late yet, and an honest one that is large on a busy machine is: so
-            // of those that are late one of the peer that has used most, and of its own the slowest.
-            let worst = others.filter(|(_, held)| late(held)).max_by(|one, other| {
+            // Of those that are late one of the peer that has used most, and of its own the one that is so longest.
+            let worst = others.filter(|(_, held)| late(held)).min_by(|one, other| {
                 let used = |held: &Held| self.shares.used(held.peer, now);
                 let (one, other) = (one.1, other.1);
-                let by_use = used(one).total_cmp(&used(other));
-                by_use.then(Reverse(one.rate(now)).cmp(&Reverse(other.rate(now))))
+                let by_use = used(other).total_cmp(&used(one));
+                by_use.then(one.late.cmp(&other.late))
             });
             let Some(id) = worst.map(|(id, _)| *id) else {
                 return;
@@ -215,7 +211,8 @@ impl Pool {
             units: 0,
             wants: 0,
             counted: now,
-            moving: Some(now),
+            waits: now,
+            late: Some(now + GRACE),
             moved: 0,
             shared: Arc::clone(&shared),
         };
@@ -303,19 +300,25 @@ impl Place {
     /// It comes or goes from now on, and has its time for that.
     pub(super) fn moves(&self) {
         self.held(|held| {
-            held.moving = Some(Instant::now());
+            held.late = Some(Instant::now() + GRACE);
             held.moved = 0;
         });
     }
 
-    /// So many bytes of it have come or gone.
+    /// So many bytes of it have come or gone. Each brings its time at [`PACE`], but none is saved up: whoever sends fast and
+    /// then stalls is late after [`GRACE`].
     pub(super) fn moved(&self, bytes: usize) {
-        self.held(|held| held.moved = bytes as u64);
+        self.held(|held| {
+            let more = bytes.saturating_sub(std::mem::replace(&mut held.moved, bytes)) as u64;
+            let fair = Duration::from_micros(more * 1_000_000 / PACE);
+            let most = Instant::now() + GRACE;
+            held.late = held.late.map(|late| (late + fair).min(most));
+        });
     }
 
     /// Silkroll is at work on it: it cannot be made to go.
     pub(super) fn at_work(&self) {
-        self.held(|held| held.moving = None);
+        self.held(|held| held.late = None);
     }
 
     /// Whether it was made to go.
@@ -449,14 +452,34 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_stalls_is_late_however_fast_it_was_and_who_waited_for_others_is_not() {
+        let pool = Pool::new(8 << 20);
+        let fast = pool.place(peer(1));
+        fast.grow(7 << 20).await.unwrap();
+        fast.moved(7 << 20);
+        let late = |place: &Place| lock(&pool.0).held.get(&place.id).and_then(|held| held.late);
+        assert!(late(&fast).unwrap() <= Instant::now() + GRACE);
+        let waits = pool.place(peer(2));
+        let before = late(&waits).unwrap();
+        let (grown, ()) = tokio::join!(waits.grow(2 << 20), async {
+            fast.evicted().await;
+            fast.shrink(0);
+        });
+        grown.unwrap();
+        assert!(late(&waits).unwrap() >= before + GRACE / 2);
+    }
+
+    #[tokio::test]
     async fn of_those_that_are_late_one_of_the_peer_that_has_used_most_goes() {
         let pool = Pool::new(3);
         let [one, crowd, more] = [1, 2, 2].map(|number| pool.place(peer(number)));
         for place in [&one, &crowd, &more] {
             place.grow(1).await.unwrap();
         }
-        one.moved(1);
-        more.moved(1);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        for place in [&one, &more] {
+            place.moved(1 << 20);
+        }
         let new = pool.place(peer(3));
         let new = tokio::spawn(async move { new.grow(1).await.map(|()| new) });
         crowd.evicted().await;

@@ -54,7 +54,7 @@ pub(crate) const PROBES: Attack = crowd(
             victim,
             Victim::connect_admin,
             b"GET /livez HTTP/1.1\r\nHost: ",
-        )
+        );
     },
 );
 

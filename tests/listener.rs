@@ -20,7 +20,7 @@ use https::{Server, answer, closed, get, patient, until};
 use silkroll::observe::Metrics;
 use silkroll::server::limits::Limits;
 use silkroll::server::listener::Listener;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
@@ -382,7 +382,7 @@ async fn an_answer_that_never_comes_does_not_hold_up_the_end() {
 }
 
 /// What a bad client does before it falls silent.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Bad {
     /// Bytes in the clear.
     Tcp(&'static [u8]),
@@ -446,6 +446,42 @@ async fn whoever_holds_a_place_without_need_gives_way_to_a_new_connection() {
             let response = get(&mut good, "/").await.unwrap();
             assert!(response.ends_with("hello"), "{bad:?}: {response}");
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_the_server_ends_is_told_so_in_tls() {
+    for (what, bad, head) in [
+        ("gives way unasked", SILENT, LONG),
+        ("gives way with half a head", HALF_HEAD, LONG),
+        ("gives way with half a body", HALF_BODY, LONG),
+        ("gives way when idle", ANSWERED, LONG),
+        ("stalls in its head", HALF_HEAD, SHORT),
+    ] {
+        let Bad::Tls(sends) = bad else { unreachable!() };
+        let one = Limits {
+            connections: 1,
+            head,
+            // What has come is read by then: unread bytes would reset the connection.
+            grace: SHORT * 5,
+            ..limits()
+        };
+        let server = Server::start(app(), one).await;
+        let mut ended = server.connect().await;
+        ended.write_all(sends).await.unwrap();
+        ended.flush().await.unwrap();
+        if bad == ANSWERED {
+            let mut first = [0; 12];
+            ended.read_exact(&mut first).await.unwrap();
+        }
+        let _other = match head {
+            LONG => Some(server.tcp().await),
+            _ => None,
+        };
+        // Without its word for the end, TLS reports one that may be an attacker's.
+        let mut rest = Vec::new();
+        let read = patient(ended.read_to_end(&mut rest)).await;
+        assert!(read.is_ok(), "{what}: {read:?}");
     }
 }
 

@@ -219,6 +219,20 @@ fn files_that_vanish_leave_the_last_good_one() {
     assert!(slot.is_set());
 }
 
+#[tokio::test]
+async fn files_that_vanish_are_told_long_before_the_next_look() {
+    let (mounted, slot, ca) = (Mounted::new(), Slot::empty(), authority());
+    mounted.issued(&leaf(&ca, "a.svc", 100));
+    mounted.reloader(&slot, &[]).0.poll(NOW);
+    assert!(slot.is_set());
+    std::fs::remove_file(mounted.path("..data")).unwrap();
+    let (reloader, told) = mounted.reloader(&slot, &[]);
+    let watch = tokio::spawn(reloader.run(Duration::from_secs(24 * 3600)));
+    until("it is told", async || !told.0.lock().unwrap().is_empty()).await;
+    assert!(told.refusal(true).contains("cannot be read"));
+    watch.abort();
+}
+
 #[test]
 fn a_pair_from_the_future_is_taken_when_its_time_comes() {
     let (mounted, slot, ca) = (Mounted::new(), Slot::empty(), authority());

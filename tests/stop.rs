@@ -63,6 +63,23 @@ fn each_signal_drains_and_ends_with_0() {
 }
 
 #[test]
+fn a_limit_of_open_files_that_is_too_low_is_an_error_in_words() {
+    for limit in [8, 12, 16, 24] {
+        let script =
+            format!("ulimit -n {limit} && exec \"$0\" serve --standalone --listen 127.0.0.1:0");
+        let ran = Command::new("sh")
+            .args(["-c", &script, env!("CARGO_BIN_EXE_silkroll")])
+            .output()
+            .unwrap();
+        let said = String::from_utf8(ran.stderr).unwrap();
+        assert_eq!(ran.status.code(), Some(2), "{limit}: {said}");
+        let says = format!("silkroll: the limit of open files is {limit} and ");
+        assert!(said.starts_with(&says), "{limit}: {said}");
+        assert!(said.contains("(ulimit -n) to "), "{limit}: {said}");
+    }
+}
+
+#[test]
 fn a_second_signal_ends_at_once_with_the_code_of_a_signal() {
     for (first, second, code) in [
         ("TERM", "TERM", 143),

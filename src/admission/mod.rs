@@ -5,6 +5,7 @@
 pub mod fail_on;
 pub mod manifests;
 pub mod report;
+pub mod values;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -1,6 +1,9 @@
 //! Files that are read whole: bounded, and only what ends.
 
-use std::io::Read;
+use std::fs::{File, Metadata};
+use std::io::{self, IsTerminal as _, Read as _};
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
@@ -11,54 +14,93 @@ pub const MOST_BYTES: u64 = 256 << 20;
 /// Where programs find what a shell hands them as a pipe: standard input, and `<(…)`.
 const HANDED: [&str; 3] = ["/dev/stdin", "/dev/fd/", "/proc/self/fd/"];
 
+/// The device number of `/dev/null` on Linux: major 1, minor 3.
+const NULL: u64 = 0x103;
+
+/// File systems whose files the kernel makes up as they are read: some wait for what happens next, as `/proc/kmsg` does,
+/// and all say that they are regular.
+const MADE_UP: [&str; 4] = ["proc", "sysfs", "tracefs", "debugfs"];
+
 /// Reads a file.
 ///
 /// # Errors
-/// It cannot be read, holds more than [`MOST_BYTES`], or is a device or named pipe, which may never end.
+/// It cannot be read, holds more than [`MOST_BYTES`], or is a device, a named pipe or one of the kernel's files, which may
+/// never end.
 pub fn file(path: &Path) -> anyhow::Result<Vec<u8>> {
-    let context = || format!("{} cannot be read", path.display());
+    let name = path.display().to_string();
+    let context = || format!("{name} cannot be read");
     let handed = HANDED.iter().any(|place| {
         path.as_os_str()
             .as_encoded_bytes()
             .starts_with(place.as_bytes())
     });
     let metadata = std::fs::metadata(path).with_context(context)?;
+    // Before it is opened: opening a named pipe waits for whoever writes to it.
     if !metadata.is_file() && !handed {
         let what = if metadata.is_dir() {
             "a folder"
         } else {
             "a device, socket or named pipe, which may never end"
         };
-        bail!(
-            "{} cannot be read: it is {what}; expected is a file, or - for standard input",
-            path.display()
-        );
+        bail!("{name} cannot be read: it is {what}; {EXPECTED}");
     }
-    let name = path.display().to_string();
-    if metadata.is_file() && metadata.len() > MOST_BYTES {
-        return Err(too_much(&name));
-    }
-    bounded(std::fs::File::open(path).with_context(context)?, &name)
+    whole(File::open(path).with_context(context)?, &name)
 }
 
 /// Reads standard input.
 ///
 /// # Errors
-/// It cannot be read, or holds more than [`MOST_BYTES`].
+/// As [`file`]. A pipe, a socket and a terminal end when whoever is at the other end ends them.
 pub fn standard() -> anyhow::Result<Vec<u8>> {
-    bounded(std::io::stdin().lock(), "standard input")
+    let name = "standard input";
+    let input = io::stdin().as_fd().try_clone_to_owned();
+    let input = input.with_context(|| format!("{name} cannot be read"))?;
+    whole(input.into(), name)
 }
 
-fn bounded(input: impl Read, name: &str) -> anyhow::Result<Vec<u8>> {
+const EXPECTED: &str = "expected is a file, or - for standard input";
+
+fn whole(input: File, name: &str) -> anyhow::Result<Vec<u8>> {
+    let context = || format!("{name} cannot be read");
+    let metadata = input.metadata().with_context(context)?;
+    if let Some(what) = endless(&metadata).filter(|_| !input.is_terminal()) {
+        bail!("{name} cannot be read: it is {what}, which may never end; {EXPECTED}");
+    }
+    if metadata.is_file() && metadata.len() > MOST_BYTES {
+        return Err(too_much(name));
+    }
     let mut bytes = Vec::new();
     input
         .take(MOST_BYTES + 1)
         .read_to_end(&mut bytes)
-        .with_context(|| format!("{name} cannot be read"))?;
+        .with_context(context)?;
     if bytes.len() as u64 > MOST_BYTES {
         return Err(too_much(name));
     }
     Ok(bytes)
+}
+
+/// What is open here, where nobody may ever end it.
+fn endless(metadata: &Metadata) -> Option<&'static str> {
+    if metadata.file_type().is_char_device() && metadata.rdev() != NULL {
+        return Some("a device");
+    }
+    let mounts = || std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    (metadata.is_file() && is_made_up(metadata.dev(), &mounts()))
+        .then_some("a file that the kernel makes up")
+}
+
+/// Whether a file on this device is on one of [`MADE_UP`], by the text of `/proc/PID/mountinfo`.
+fn is_made_up(device: u64, mounts: &str) -> bool {
+    // As glibc's major() and minor() take it apart.
+    let major = ((device >> 8) & 0xfff) | ((device >> 32) & !0xfff);
+    let minor = (device & 0xff) | ((device >> 12) & !0xff);
+    let number = format!("{major}:{minor}");
+    mounts.lines().any(|line| {
+        let kind = line.split_once(" - ").map(|(_, rest)| rest);
+        let kind = kind.and_then(|rest| rest.split(' ').next());
+        line.split(' ').nth(2) == Some(&number) && kind.is_some_and(|kind| MADE_UP.contains(&kind))
+    })
 }
 
 fn too_much(name: &str) -> anyhow::Error {
@@ -66,4 +108,24 @@ fn too_much(name: &str) -> anyhow::Error {
         "{name} holds more than {} MiB, the most that is read of one input: split it",
         MOST_BYTES >> 20
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernels_files_are_told_by_the_file_system_that_they_are_on() {
+        let mounts = "22 28 0:20 / /proc rw,nosuid shared:12 - proc proc rw\n\
+                      30 28 259:2 / /data - - rw shared:1 - ext4 /dev/sda rw\n\
+                      31 28 0:300 / /sys/kernel/tracing rw - tracefs tracefs rw\n";
+        for (device, expected) in [
+            (20, true),
+            ((259 << 8) | 2, false),
+            ((1 << 20) | 0x2c, true),
+            (21, false),
+        ] {
+            assert_eq!(is_made_up(device, mounts), expected, "{device}");
+        }
+    }
 }

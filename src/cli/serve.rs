@@ -1,18 +1,25 @@
 //! `silkroll serve`: everything is put together here, and nowhere else.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+mod args;
+mod bind;
+mod certificate;
+mod open_files;
+
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
-use clap::ValueEnum;
-use tokio::net::{TcpListener, TcpSocket};
+use anyhow::Context as _;
+use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+pub use self::args::Args;
+use self::args::{DryRunListen, LogFormat};
+use self::bind::bind;
+use self::certificate::certificate;
+use self::open_files::connections;
 use super::engine;
-use super::heard::{Observer, tell};
+use super::heard::Observer;
 use super::signals::Signals;
 use super::supervise::Tasks;
 use crate::cluster::{Cluster, Notes, Wanted};
@@ -20,139 +27,20 @@ use crate::observe::Metrics;
 use crate::observe::logs::{self, Format};
 use crate::server::admin::{self, Readiness};
 use crate::server::limits::Limits;
-use crate::server::listener::{BACKLOG, Listener};
+use crate::server::listener::Listener;
 use crate::server::routes::{self, App, DryRun};
 use crate::snapshot::Namespaces;
-use crate::tls::check::{self, Files};
-use crate::tls::issue::Authority;
-use crate::tls::reload::{Reloader, Slot};
-use crate::tls::{config, date, name};
+use crate::tls::config;
 
-/// The kubelet brings a changed Secret after 30 to 100 s; ten more do not matter.
-const CERTIFICATE_POLL: Duration = Duration::from_secs(10);
 /// How long the end waits for what still computes, a dry run or a slow disk: nobody waits for it.
 const LAST: Duration = Duration::from_secs(1);
-/// Days that a certificate of `--standalone` is for: it is made anew at each start.
-const STANDALONE_DAYS: u32 = 30;
-
-/// Run the webhook over HTTPS, with the dry-run endpoint, probes and metrics.
-///
-/// The cluster is found as kubectl finds it: KUBECONFIG, or the pod's own account. `--standalone`
-/// needs no cluster: certificates of its own unless files are given, namespaces from a file.
-#[derive(Debug, clap::Args)]
-#[group(id = "serve")]
-#[command(after_help = "Try it without a cluster:
-    silkroll serve --standalone --namespaces examples/namespaces.yaml --listen 127.0.0.1:8443
-    curl -k --data-binary @examples/nginx.yaml 'https://127.0.0.1:8443/dry-run?output=diff'")]
-pub struct Args {
-    /// Where to serve /mutate and /dry-run over HTTPS, as ADDRESS:PORT or :PORT
-    #[arg(long, value_name = "ADDRESS", default_value = ":8443", value_parser = address)]
-    listen: SocketAddr,
-
-    /// Where to serve /dry-run instead: ADDRESS:PORT, :PORT for 127.0.0.1 alone (a CI job reaches it by
-    /// `kubectl port-forward`), or `off`. It shows anyone who reaches it what a namespace's annotations
-    /// bring, names of Secrets included [default: on the webhook's port]
-    #[arg(long, value_name = "ADDRESS", value_parser = dry_run_listen)]
-    dry_run_listen: Option<DryRunListen>,
-
-    /// Where to serve /livez, /readyz and /metrics in the clear
-    #[arg(long, value_name = "ADDRESS", default_value = ":8080", value_parser = address)]
-    admin_listen: SocketAddr,
-
-    /// The certificate chain to serve with (PEM); read again when its content changes
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
-    tls_cert: Option<PathBuf>,
-
-    /// The certificate's private key (PEM)
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
-    tls_key: Option<PathBuf>,
-
-    /// Names that the certificate must be for; may be given several times
-    /// [default: silkroll.NAMESPACE.svc in a cluster, any name with --standalone]
-    #[arg(long, value_name = "NAME", value_parser = tls_name)]
-    tls_name: Vec<String>,
-
-    /// Serve without a cluster
-    #[arg(long)]
-    standalone: bool,
-
-    /// With --standalone: Namespace manifests, as `kubectl get namespaces -o yaml` prints them
-    #[arg(long, value_name = "FILE", requires = "standalone")]
-    namespaces: Option<PathBuf>,
-
-    /// Seconds to go on serving after SIGTERM, SIGINT or SIGHUP: the API server uses its connections on.
-    /// With 12 s more and the preStop hook they must fit in the pod's grace period. A second signal ends
-    /// the process at once, with exit code 128 and its number
-    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = drain_seconds)]
-    drain_seconds: u64,
-
-    /// How log lines look
-    #[arg(long, value_enum, default_value = "json")]
-    log_format: LogFormat,
-
-    /// error, warn, info, debug or trace; or one for each part, as in `info,silkroll::tls=debug`
-    #[arg(long, value_name = "LEVEL", default_value = "info")]
-    log_level: String,
-
-    #[command(flatten)]
-    engine: engine::Args,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum LogFormat {
-    Json,
-    Text,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum DryRunListen {
-    Off,
-    On(SocketAddr),
-}
-
-/// `:8444` means loopback: what reaches further has to be written out.
-fn dry_run_listen(text: &str) -> Result<DryRunListen, String> {
-    let full = match text.strip_prefix(':') {
-        Some(port) => format!("127.0.0.1:{port}"),
-        None => text.to_owned(),
-    };
-    match full.parse() {
-        _ if text == "off" => Ok(DryRunListen::Off),
-        Ok(address) => Ok(DryRunListen::On(address)),
-        Err(_) => Err(
-            "expected is off, :PORT for 127.0.0.1, or an IP address and a port, like 0.0.0.0:8444"
-                .to_owned(),
-        ),
-    }
-}
-
-/// `:8443` means every address, IPv6 included.
-fn address(text: &str) -> Result<SocketAddr, String> {
-    let full = match text.strip_prefix(':') {
-        Some(port) => format!("[::]:{port}"),
-        None => text.to_owned(),
-    };
-    full.parse().map_err(|_| {
-        "expected is an IP address and a port, like 127.0.0.1:8443, or :8443".to_owned()
-    })
-}
-
-/// One that no certificate can have would refuse every one.
-fn tls_name(text: &str) -> Result<String, String> {
-    name::any(text).map(|()| text.to_owned())
-}
-
-/// An hour is longer than any pod's grace period is in earnest.
-fn drain_seconds(text: &str) -> Result<u64, String> {
-    let seconds = text.parse().ok().filter(|seconds| *seconds <= 3600);
-    seconds.ok_or_else(|| "expected is a whole number of seconds, 0 to 3600".to_owned())
-}
 
 /// Serves until SIGTERM, SIGINT or SIGHUP.
 ///
 /// # Errors
 /// What keeps it from starting, or which part of it ended.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    open_files::enough()?;
     let format = match args.log_format {
         LogFormat::Json => Format::Json,
         LogFormat::Text => Format::Text,
@@ -345,38 +233,6 @@ async fn told(stop: oneshot::Receiver<()>) {
     let _ = stop.await;
 }
 
-/// As many connections as wanted, or what the limit of open files leaves: accepting fails where they
-/// run out, for the admin port, too.
-fn connections(wanted: usize) -> usize {
-    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    let Some(files) = open_files(&limits) else {
-        return wanted;
-    };
-    let most = files.saturating_sub(OTHER_FILES).max(MIN_CONNECTIONS);
-    if most < wanted {
-        tracing::warn!(
-            files,
-            connections = most,
-            "the limit of open files leaves room for few connections; raise it (ulimit -n) to {}",
-            wanted + OTHER_FILES
-        );
-    }
-    wanted.min(most)
-}
-
-/// What is open beside the webhook's connections: the admin port's 256, those to the API server, files.
-const OTHER_FILES: usize = 384;
-/// An API server keeps 25.
-const MIN_CONNECTIONS: usize = 32;
-
-/// The soft limit, from the text of `/proc/PID/limits`; None where there is none.
-fn open_files(limits: &str) -> Option<usize> {
-    let line = limits
-        .lines()
-        .find_map(|line| line.strip_prefix("Max open files"))?;
-    line.split_whitespace().next()?.parse().ok()
-}
-
 fn bind_dry_run(args: &Args) -> anyhow::Result<Option<TcpListener>> {
     match args.dry_run_listen {
         Some(DryRunListen::On(address)) => Ok(Some(bind(address, "--dry-run-listen")?)),
@@ -416,87 +272,6 @@ fn helper_everywhere(settings: &crate::engine::Settings) -> bool {
     defaults.any(|(key, value)| (key.as_ref(), value.as_ref()) == HOOK)
 }
 
-fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
-    let taken = |address| format!("{flag} {address} cannot be listened on; is the port taken?");
-    match listen(address) {
-        Ok(listener) => Ok(listener),
-        // A kernel without IPv6 has no [::]; every IPv4 address is what remains of "every".
-        Err(_) if address.ip() == Ipv6Addr::UNSPECIFIED => {
-            let v4 = SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port()));
-            listen(v4).with_context(|| taken(v4))
-        }
-        Err(error) => Err(error).with_context(|| taken(address)),
-    }
-}
-
-fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let socket = if address.is_ipv6() {
-        TcpSocket::new_v6()?
-    } else {
-        TcpSocket::new_v4()?
-    };
-    // The port can be had again at once after a process that used it.
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
-}
-
-fn certificate(
-    args: &Args,
-    readiness: &Readiness,
-    metrics: &Arc<Metrics>,
-    tasks: &mut Tasks,
-) -> anyhow::Result<Arc<Slot>> {
-    let condition = readiness.condition("certificate", "no usable certificate has been loaded yet");
-    let slot = Slot::empty();
-    if let (Some(cert), Some(key)) = (&args.tls_cert, &args.tls_key) {
-        let names = names(args);
-        let metrics = Arc::clone(metrics);
-        let report = move |event| tell(&event, &metrics, &condition);
-        let mut reloader = Reloader::new(cert, key, names, Arc::clone(&slot), report);
-        // The first look is now: a certificate of no use is in the log before the first request.
-        reloader.poll(date::now());
-        tasks.spawn("the watch of the certificate", async move {
-            reloader.run(CERTIFICATE_POLL).await;
-            Ok(())
-        });
-    } else if args.standalone {
-        let now = date::now();
-        let authority = Authority::new(now, STANDALONE_DAYS)?;
-        let dns = ["localhost".to_owned()];
-        let ips = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
-        let leaf = authority.leaf(&dns, &ips, now, STANDALONE_DAYS)?;
-        let files = Files {
-            cert: "the certificate".to_owned(),
-            key: "its key".to_owned(),
-        };
-        let pair = check::check(
-            &files,
-            leaf.cert_pem.as_bytes(),
-            leaf.key_pem.as_bytes(),
-            &[],
-            now,
-        )?;
-        slot.set(&pair);
-        metrics.certificate_not_after(pair.not_after());
-        condition.set(true);
-    } else {
-        bail!(
-            "--tls-cert and --tls-key are missing: make them with `silkroll certs` (its --help has the commands \
-             for a cluster), or use --standalone for a trial without a cluster"
-        );
-    }
-    Ok(slot)
-}
-
-/// The API server calls `NAME.NAMESPACE.svc`; in a pod the namespace is known.
-fn names(args: &Args) -> Vec<String> {
-    if !args.tls_name.is_empty() || args.standalone {
-        return args.tls_name.clone();
-    }
-    vec![format!("silkroll.{}.svc", own_namespace())]
-}
-
 /// The namespace that Silkroll runs in; outside of a pod, that of the install file.
 fn own_namespace() -> String {
     const NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
@@ -505,27 +280,12 @@ fn own_namespace() -> String {
         |name| name.trim().to_owned(),
     )
 }
+
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use anyhow::bail;
 
-    #[test]
-    fn the_limit_of_open_files_is_read() {
-        let head = "Limit                     Soft Limit           Hard Limit           Units\n";
-        for (line, files) in [
-            (
-                "Max open files            1024                 524288               files\n",
-                Some(1024),
-            ),
-            (
-                "Max open files            unlimited            unlimited            files\n",
-                None,
-            ),
-            ("", None),
-        ] {
-            assert_eq!(open_files(&format!("{head}{line}")), files);
-        }
-    }
+    use super::*;
 
     #[test]
     fn an_end_names_the_first_that_failed() {

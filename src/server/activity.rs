@@ -11,12 +11,14 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::limits::Limits;
+use super::pool::PACE;
 
-/// A first body that takes longer than this is missed less than a connection that was answered before: an API server sends
-/// its review with the head, in milliseconds.
+/// A first body that is waited for longer than this, beside the time that its bytes take at [`PACE`], is missed less than a
+/// connection that was answered before: an API server sends its review with the head, in milliseconds.
 const SLOW_AT_FIRST: Duration = Duration::from_millis(100);
 /// A client that takes none of its answer for this long does not wait for it, and one that has not sent
 /// its body by then is not about to: where places are short, it gives way. Far longer than a round trip
@@ -71,7 +73,14 @@ enum State {
     Handshake,
     Idle,
     Head,
-    Body,
+    Body {
+        /// Since when the client's next bytes are waited for; none while it waits for the server.
+        waits: Option<Instant>,
+        /// How long it was waited for before.
+        waited: Duration,
+        /// Bytes that have come.
+        moved: u64,
+    },
     Working,
     Writing {
         /// hyper has all of the answer.
@@ -99,21 +108,32 @@ impl Inner {
 
 /// One connection's state, shared by its socket, its requests, its supervisor and the listener.
 #[derive(Clone, Debug)]
-pub(super) struct Activity(Arc<Mutex<Inner>>);
+pub(super) struct Activity(Arc<(Mutex<Inner>, Notify)>);
 
 impl Activity {
     /// A connection that was accepted now.
     pub(super) fn new() -> Self {
-        Self(Arc::new(Mutex::new(Inner {
+        let inner = Inner {
             accepted: Instant::now(),
             state: State::Handshake,
             since: Instant::now(),
             answers: 0,
-        })))
+        };
+        Self(Arc::new((Mutex::new(inner), Notify::new())))
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The connection has to go: another takes its place now.
+    pub(super) fn evict(&self) {
+        self.0.1.notify_one();
+    }
+
+    /// Ends when the connection has to go. For its task alone, which is told once.
+    pub(super) async fn evicted(&self) {
+        self.0.1.notified().await;
     }
 
     /// Requests can come from now on.
@@ -131,16 +151,35 @@ impl Activity {
     /// A request's head is complete.
     pub(super) fn request(&self, has_body: bool) {
         self.lock().enter(if has_body {
-            State::Body
+            State::Body {
+                waits: Some(Instant::now()),
+                waited: Duration::ZERO,
+                moved: 0,
+            }
         } else {
             State::Working
         });
     }
 
+    /// So many bytes of the body have come, and whether more are waited for now.
+    pub(super) fn body_moved(&self, bytes: usize, waiting: bool) {
+        if let State::Body {
+            waits,
+            waited,
+            moved,
+        } = &mut self.lock().state
+        {
+            let now = Instant::now();
+            *waited += waits.take().map_or(Duration::ZERO, |since| now - since);
+            *waits = waiting.then_some(now);
+            *moved += bytes as u64;
+        }
+    }
+
     /// The request's body is complete.
     pub(super) fn body_read(&self) {
         let mut inner = self.lock();
-        if inner.state == State::Body {
+        if matches!(inner.state, State::Body { .. }) {
             inner.enter(State::Working);
         }
     }
@@ -208,7 +247,7 @@ impl Activity {
                 let at = stalled.map_or(all, |stalled| all.min(stalled + limits.unread));
                 Some((at, Overdue::Unread))
             }
-            State::Handshake | State::Body | State::Working | State::Leaving => None,
+            State::Handshake | State::Body { .. } | State::Working | State::Leaving => None,
         }
     }
 
@@ -220,9 +259,21 @@ impl Activity {
             State::Handshake | State::Leaving => Class::Unproven,
             State::Idle | State::Head if inner.answers == 0 => Class::Unproven,
             State::Idle | State::Head => Class::Idle,
-            State::Body if inner.answers == 0 && long(inner.since, SLOW_AT_FIRST) => Class::Slow,
-            State::Body if long(inner.since, SLOW) => Class::Slow,
-            State::Body => Class::Body,
+            State::Body {
+                waits,
+                waited,
+                moved,
+            } => {
+                let first = inner.answers == 0;
+                let time = if first { SLOW_AT_FIRST } else { SLOW };
+                let fair = Duration::from_micros(moved * 1_000_000 / PACE);
+                let waited = waited + waits.map_or(Duration::ZERO, |since| now - since);
+                if waited >= time + fair {
+                    Class::Slow
+                } else {
+                    Class::Body
+                }
+            }
             State::Writing { stalled, .. }
                 if stalled.is_some_and(|since| long(since, SLOW))
                     || long(inner.since, SLOWLY_READ) =>
@@ -391,6 +442,22 @@ mod tests {
         old.bytes_arrived();
         let now = Instant::now();
         assert!(old.rank(now) < new.rank(now));
+    }
+
+    #[test]
+    fn a_body_is_slow_by_how_long_its_client_was_waited_for() {
+        let soon = SLOW_AT_FIRST + Duration::from_millis(50);
+        for (what, bytes, waiting, expected) in [
+            ("it stalls", 1, true, Class::Slow),
+            ("it comes fast enough", 1 << 20, true, Class::Body),
+            ("the server has not asked for more", 1, false, Class::Body),
+        ] {
+            let activity = Activity::new();
+            activity.request(true);
+            activity.body_moved(bytes, waiting);
+            let rank = activity.rank(Instant::now() + soon);
+            assert_eq!(rank.map(|rank| rank.class), Some(expected), "{what}");
+        }
     }
 
     #[test]

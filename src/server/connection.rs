@@ -24,6 +24,7 @@ use tokio_rustls::TlsAcceptor;
 use super::activity::{Activity, Overdue, Watched};
 use super::exchange::answer;
 use super::limits::Limits;
+use super::shares::Peer;
 use crate::observe::Metrics;
 
 /// How long a connection that never asked anything may still do so after the port has closed. It
@@ -69,16 +70,20 @@ pub(super) async fn serve(shared: Arc<Shared>, activity: Activity, tcp: TcpStrea
     if let Err(error) = tcp.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY was not set");
     }
+    // One that has gone already will not ask.
+    let peer = tcp.peer_addr().map(|addr| Peer::new(addr.ip()));
+    let peer = peer.unwrap_or_default();
     let Some(tls) = shared.tls.clone() else {
-        return http(&shared, activity, tcp).await;
+        return http(&shared, activity, peer, tcp).await;
     };
     let handshake = timeout(shared.limits.handshake, TlsAcceptor::from(tls).accept(tcp));
     let handshake = tokio::select! {
         handshake = handshake => handshake,
         () = last_call(shared.situation.clone()) => return,
+        () = activity.evicted() => return,
     };
     match handshake {
-        Ok(Ok(stream)) => http(&shared, activity, stream).await,
+        Ok(Ok(stream)) => http(&shared, activity, peer, stream).await,
         Ok(Err(error)) => {
             shared.metrics.refused("handshake-failed");
             tracing::debug!(%error, "a TLS handshake failed");
@@ -104,7 +109,16 @@ enum Step {
     Overdue(Overdue),
 }
 
-async fn http<S>(shared: &Arc<Shared>, activity: Activity, socket: S)
+/// How the server ends a connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// When the client has ended it, too.
+    Together,
+    /// Now: its place is another's, or its client had its time.
+    Now,
+}
+
+async fn http<S>(shared: &Arc<Shared>, activity: Activity, peer: Peer, socket: S)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -116,7 +130,8 @@ where
     });
     let service = {
         let (shared, activity) = (Arc::clone(shared), activity.clone());
-        service_fn(move |request: Request<Incoming>| {
+        service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(peer);
             let (shared, activity) = (Arc::clone(&shared), activity.clone());
             async move { Ok::<_, Infallible>(answer(&shared, &activity, request).await) }.boxed()
         })
@@ -129,7 +144,7 @@ where
     let mut situation = shared.situation.clone();
     let mut timer = pin!(sleep_until(Instant::now() + limits.idle));
 
-    loop {
+    let end = loop {
         let now = *situation.borrow_and_update();
         let closing = now.phase == Phase::Closing;
         let step = poll_fn(|cx| {
@@ -157,19 +172,34 @@ where
         });
         tokio::select! {
             step = step => match step {
-                Step::Ended | Step::Overdue(Overdue::Idle) => break,
-                Step::Overdue(Overdue::Head) => return shared.metrics.refused("head-timeout"),
-                Step::Overdue(Overdue::Unread) => return shared.metrics.refused("answer-unread"),
+                Step::Ended | Step::Overdue(Overdue::Idle) => break End::Together,
+                Step::Overdue(overdue) => {
+                    shared.metrics.refused(match overdue {
+                        Overdue::Head => "head-timeout",
+                        _ => "answer-unread",
+                    });
+                    break End::Now;
+                }
             },
             changed = situation.changed() => if changed.is_err() {
-                return;
+                break End::Now;
             },
+            () = activity.evicted() => break End::Now,
         }
+    };
+    let mut socket = connection.into_parts().io.into_inner().socket;
+    if end == End::Now {
+        // TLS's word for the end, or the client would take it for an attack. One that does not fit into the kernel's buffer
+        // is not waited for.
+        let _ = socket.shutdown().now_or_never();
+        return;
     }
     activity.leave();
-    let socket = connection.into_parts().io.into_inner().socket;
-    // Whether the client hears of the end in time changes nothing any more.
-    let _ = timeout(FAREWELL, farewell(socket)).await;
+    tokio::select! {
+        // Whether the client hears of the end in time changes nothing any more.
+        _ = timeout(FAREWELL, farewell(socket)) => {}
+        () = activity.evicted() => {}
+    }
 }
 
 /// Says that this is the end, and waits for the client to say so, too.

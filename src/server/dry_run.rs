@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::bodies;
 use super::dry_run_work::{ANSWER, Failure, answer};
-use super::routes::{App, Refused, read, refusal};
+use super::routes::{App, Refused, peer, read, refusal};
 use crate::admission::fail_on::FailOn;
 use crate::admission::manifests::Run;
 use crate::manifest::budget::{Budget, Stop};
@@ -102,14 +103,14 @@ pub(super) async fn dry_run(State(app): State<Arc<App>>, mut request: Request) -
     let Ok(among) = Arc::clone(&app.dry_run_places).try_acquire_owned() else {
         return busy(&app);
     };
-    let place = app.dry_run_pool.place();
     let (parts, body) = request.into_parts();
+    let peer = peer(&parts.extensions);
+    let place = app.dry_run_pool.place(peer);
     let body = match read(&parts.headers, body, &place).await {
         Ok(read) => read,
         Err(refused) => return refused.respond(&app),
     };
-    let turn = Arc::clone(&app.dry_runs).acquire_owned();
-    let Ok(Ok(turn)) = tokio::time::timeout(TURN, turn).await else {
+    let Ok(Ok(turn)) = tokio::time::timeout(TURN, app.dry_runs.turn(peer)).await else {
         return busy(&app);
     };
     let run = Run {
@@ -144,9 +145,9 @@ pub(super) async fn dry_run(State(app): State<Arc<App>>, mut request: Request) -
         Err(Failure::Bad(message)) => {
             return refuse(StatusCode::BAD_REQUEST, "dry-run-body", message).respond(&app);
         }
-        Err(Failure::Excess(excess)) => {
+        Err(Failure::Excess(message)) => {
             let (status, why) = (StatusCode::PAYLOAD_TOO_LARGE, "dry-run-memory");
-            return refuse(status, why, format!("the dry run ended: {excess}")).respond(&app);
+            return refuse(status, why, message).respond(&app);
         }
         Err(Failure::TooLarge) => {
             let message = format!(
@@ -161,7 +162,7 @@ pub(super) async fn dry_run(State(app): State<Arc<App>>, mut request: Request) -
             app.metrics.dry_run(outcome);
         }
     }
-    let body = match place.answer(answer.body).await {
+    let body = match bodies::write(place, answer.body).await {
         Ok(body) => body,
         Err(unread) => return refusal(&unread).respond(&app),
     };

@@ -34,14 +34,15 @@ pub(super) const ANSWER: usize = 16 << 20;
 pub(super) enum Failure {
     /// The body cannot be used.
     Bad(String),
-    Excess(Excess),
+    /// It takes more memory or time than there is for one.
+    Excess(String),
     /// The answer would pass [`ANSWER`].
     TooLarge,
 }
 
 impl From<Excess> for Failure {
     fn from(excess: Excess) -> Self {
-        Self::Excess(excess)
+        Self::Excess(format!("the dry run ended: {excess}"))
     }
 }
 
@@ -102,7 +103,7 @@ impl std::io::Write for Out {
                     self.text.extend_from_slice(bytes);
                     return Ok(bytes.len());
                 }
-                Err(excess) => Failure::Excess(excess),
+                Err(excess) => excess.into(),
             }
         };
         self.failure = Some(failure);
@@ -166,6 +167,8 @@ struct Tally {
     warnings: Vec<String>,
     workloads: usize,
     rejected: bool,
+    /// Whether the budget ended before the documents did.
+    excess: bool,
     /// Whether anything is what `fail-on` names.
     failed: bool,
 }
@@ -198,6 +201,7 @@ pub(super) fn answer(
         warnings: Vec::new(),
         workloads: 0,
         rejected: false,
+        excess: false,
         failed: false,
     };
     for document in documents {
@@ -206,23 +210,24 @@ pub(super) fn answer(
                 Ok(one) => tally.add(&one, options)?,
                 Err(Wrong::With(error)) => tally.error(error),
                 Err(Wrong::Excess(Excess::Stopped)) => {
-                    return Err(Failure::Excess(Excess::Stopped));
+                    return Err(Excess::Stopped.into());
                 }
                 Err(Wrong::Excess(excess)) => {
                     let (number, line) = (document.number(), document.line());
                     tally.error(format!("document {number}, line {line}: {excess}"));
                     // Whoever passed the budget once may do so in every document.
+                    tally.excess = true;
                     break;
                 }
             },
             Err(DocumentError {
                 fault: Fault::Excess(Excess::Stopped),
                 ..
-            }) => return Err(Failure::Excess(Excess::Stopped)),
+            }) => return Err(Excess::Stopped.into()),
             Err(error) => {
-                let ends = matches!(error.fault, Fault::Excess(_));
+                tally.excess = matches!(error.fault, Fault::Excess(_));
                 tally.error(cut(&visible(&error.to_string()), MESSAGE_CHARS));
-                if ends {
+                if tally.excess {
                     break;
                 }
             }
@@ -298,11 +303,18 @@ impl Tally {
                 .push(format!("and {more} more documents cannot be used"));
         }
         if !json && !self.errors.is_empty() {
-            return Err(Failure::Bad(self.errors.join("\n")));
+            let errors = self.errors.join("\n");
+            return Err(if self.excess {
+                Failure::Excess(errors)
+            } else {
+                Failure::Bad(errors)
+            });
         }
         // A rejected object has no manifest, diff or patch to show.
         let failed = self.failed || (self.rejected && !json);
-        let status = if !self.errors.is_empty() {
+        let status = if self.excess {
+            StatusCode::PAYLOAD_TOO_LARGE
+        } else if !self.errors.is_empty() {
             StatusCode::BAD_REQUEST
         } else if failed {
             StatusCode::UNPROCESSABLE_ENTITY

@@ -138,6 +138,11 @@ impl HttpBody for Received {
             return Poll::Ready(None);
         };
         let poll = Pin::new(&mut *body).poll_frame(cx);
+        let came = match &poll {
+            Poll::Ready(Some(Ok(frame))) => frame.data_ref().map_or(0, Bytes::len),
+            _ => 0,
+        };
+        this.activity.body_moved(came, poll.is_pending());
         let ended = match &poll {
             Poll::Pending => false,
             Poll::Ready(Some(Ok(_))) => body.is_end_stream(),

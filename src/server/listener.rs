@@ -279,7 +279,7 @@ impl Connections {
             connection::serve(shared, served, tcp).await;
             drop(open);
         });
-        self.places.take(activity, task);
+        self.places.take(activity, task.id());
     }
 
     fn ended(&mut self, ended: Result<(Id, ()), JoinError>) {

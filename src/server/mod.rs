@@ -6,6 +6,7 @@ pub mod listener;
 pub mod routes;
 
 mod activity;
+mod bodies;
 mod connection;
 mod door;
 mod dry_run;
@@ -13,3 +14,4 @@ mod dry_run_work;
 mod exchange;
 mod places;
 mod pool;
+mod shares;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use tokio::task::{AbortHandle, Id};
+use tokio::task::Id;
 use tokio::time::Instant;
 
 use super::activity::{Activity, Class, Rank};
@@ -14,7 +14,7 @@ pub(super) struct Places {
     most: usize,
     grace: Duration,
     short: Option<Short>,
-    taken: HashMap<Id, (Activity, AbortHandle)>,
+    taken: HashMap<Id, Activity>,
 }
 
 /// A time in which places were short.
@@ -48,8 +48,8 @@ impl Places {
     }
 
     /// A connection's task was started.
-    pub(super) fn take(&mut self, activity: Activity, task: AbortHandle) {
-        self.taken.insert(task.id(), (activity, task));
+    pub(super) fn take(&mut self, activity: Activity, task: Id) {
+        self.taken.insert(task, activity);
     }
 
     /// A connection's task has ended.
@@ -57,18 +57,18 @@ impl Places {
         self.taken.remove(&task);
     }
 
-    /// Ends the connection that is missed least, and tells what it was doing. None where all work
-    /// on answers.
+    /// Tells the connection that is missed least to end, and what it was doing. Its place is free at once: it ends at
+    /// its task's next turn and waits for nothing. None where all work on answers.
     pub(super) fn evict(&mut self) -> Option<Class> {
         let now = Instant::now();
         let grace = self.grace_in_shortage(now);
         let ranks = self
             .taken
             .iter()
-            .filter_map(|(id, (activity, _))| Some((activity.rank(now)?, *id)));
+            .filter_map(|(id, activity)| Some((activity.rank(now)?, *id)));
         let (rank, id) = least_missed(ranks, self.most, |rank| rank.is_older(now, grace))?;
-        if let Some((_, task)) = self.taken.remove(&id) {
-            task.abort();
+        if let Some(activity) = self.taken.remove(&id) {
+            activity.evict();
         }
         Some(rank.class)
     }

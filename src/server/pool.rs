@@ -1,67 +1,55 @@
-//! Bytes of bodies that come and answers that go, and who has to give way when there are no more.
+//! Units that requests share, bytes or turns: who gets them next, and who has to give way when there are no more.
 //!
-//! Each request has a small allowance of its own that needs no pool: an ordinary review fits in it. What is larger takes
-//! its bytes from the pool as they come, and holds those of its answer until they are written. Nobody waits for anybody
-//! who is slower: where the pool is empty, the slowest of the requests that are behind a slow network's pace has to go.
+//! Nobody waits for anybody who is slower: where none are left, one of the requests that are behind a slow network's pace
+//! has to go. And nobody waits for a crowd: what becomes free goes to the one whose peer has used least lately.
 
 use std::collections::BTreeMap;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
-use http_body_util::BodyExt as _;
-use hyper::body::{Frame, SizeHint};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-/// Bytes of a body or an answer that take nothing from the pool: most reviews have 10 to 40 KB.
-pub(super) const ALLOWANCE: usize = 64 * 1024;
+use super::shares::{Peer, Shares};
 
 /// How far behind its pace a request may be before it can be made to go: three round trips around the world.
 const GRACE: Duration = Duration::from_millis(300);
 
 /// The pace: bytes a second. A fifth of a 200 Mbit line, for an API server that is near.
-const PACE: u64 = 4 << 20;
+pub(super) const PACE: u64 = 4 << 20;
 
-/// Bytes of an answer that are handed to the connection at a time; what remains can be taken back.
-const CHUNK: usize = 64 * 1024;
-
-/// Why a body was not read to its end.
+/// Others needed its units, and it was too slow.
 #[derive(Debug)]
-pub(super) enum Unread {
-    /// Others needed its bytes, and it was too slow.
-    Evicted,
-    /// More than the limit.
-    TooLarge,
-    /// The connection failed.
-    Failed(axum::Error),
-}
+pub(super) struct Evicted;
 
-/// A number of bytes that requests share.
+/// A number of units that requests share.
 #[derive(Debug)]
-pub(super) struct Pool {
-    state: Mutex<State>,
-    /// Bytes are free again.
-    freed: Notify,
-}
+pub(super) struct Pool(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
     free: usize,
     next: u64,
     held: BTreeMap<u64, Held>,
+    /// Units times seconds.
+    shares: Shares,
 }
 
 #[derive(Debug)]
 struct Held {
-    bytes: usize,
-    /// Since when it comes or goes; none while Silkroll itself is at work on it.
-    moving: Option<Instant>,
-    /// How much of it has come or gone.
-    moved: u64,
+    peer: Peer,
+    units: usize,
+    /// How many more it waits for.
+    wants: usize,
+    /// Up to when what it holds is added to its peer's share.
+    counted: Instant,
+    /// From when on it waits for them.
+    waits: Instant,
+    /// From when on it is so far behind its pace that it can be made to go; none while Silkroll itself is at work on it.
+    late: Option<Instant>,
+    /// How much of it has come or gone, in bytes.
+    moved: usize,
     shared: Arc<Shared>,
 }
 
@@ -69,7 +57,10 @@ struct Held {
 #[derive(Debug, Default)]
 struct Shared {
     evicted: AtomicBool,
+    /// It was made to go.
     told: Notify,
+    /// It got what it waited for.
+    granted: Notify,
     /// The answer that is being written.
     answer: Mutex<Option<Vec<u8>>>,
 }
@@ -79,101 +70,149 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Held {
-    /// When it is so far behind its pace that it can be made to go.
-    fn late_at(&self) -> Option<Instant> {
-        if self.bytes == 0 || self.shared.evicted.load(Ordering::Relaxed) {
-            return None;
-        }
-        let fair = Duration::from_micros(self.moved * 1_000_000 / PACE);
-        Some(self.moving? + GRACE + fair)
+    fn is_evicted(&self) -> bool {
+        self.shared.evicted.load(Ordering::Relaxed)
     }
-}
 
-impl Held {
-    /// Bytes a second so far.
-    fn rate(&self, now: Instant) -> u64 {
-        let millis = self.moving.map_or(0, |since| (now - since).as_millis());
-        self.moved * 1000 / u64::try_from(millis).unwrap_or(u64::MAX).max(1)
+    /// When it can be made to go.
+    fn late_at(&self) -> Option<Instant> {
+        self.late.filter(|_| self.units > 0 && !self.is_evicted())
     }
 }
 
 enum Grown {
     Yes,
     Evicted,
-    /// Until this time, or until bytes are free.
+    /// Until this time, or until it is granted.
     Wait(Instant),
 }
 
 impl State {
-    fn grow(&mut self, id: u64, bytes: usize) -> Grown {
+    /// Adds what is held to the shares, up to now.
+    fn count(&mut self, now: Instant) {
+        for held in self.held.values_mut().filter(|held| held.units > 0) {
+            #[expect(clippy::cast_precision_loss, reason = "units are at most millions")]
+            let used = held.units as f64 * (now - held.counted).as_secs_f64();
+            self.shares.add(held.peer, used, now);
+            held.counted = now;
+        }
+    }
+
+    /// Who waits and goes first: whose peer has used least, then who came first.
+    fn first(&mut self, now: Instant) -> Option<u64> {
+        if !self.held.values().any(|held| held.wants > 0) {
+            return None;
+        }
+        self.count(now);
+        let waiting = self.held.iter().filter(|(_, held)| held.wants > 0);
+        let used = |held: &Held| self.shares.used(held.peer, now);
+        let first = waiting.min_by(|(_, one), (_, other)| used(one).total_cmp(&used(other)));
+        first.map(|(id, _)| *id)
+    }
+
+    /// Gives what is free to those who wait, in their order; tells who is first of those who wait on.
+    fn grant(&mut self, now: Instant) -> Option<u64> {
+        loop {
+            let id = self.first(now)?;
+            let held = self.held.get_mut(&id)?;
+            if held.wants > self.free {
+                return Some(id);
+            }
+            self.free -= held.wants;
+            held.units += std::mem::take(&mut held.wants);
+            held.counted = now;
+            // It waited for others here, not they for it.
+            let waited = now - held.waits;
+            held.late = held.late.map(|late| late + waited);
+            held.shared.granted.notify_one();
+        }
+    }
+
+    fn grow(&mut self, id: u64, units: usize) -> Grown {
+        let now = Instant::now();
         let Some(held) = self.held.get_mut(&id) else {
             return Grown::Evicted;
         };
-        if held.shared.evicted.load(Ordering::Relaxed) {
+        if held.is_evicted() {
+            held.wants = 0;
             return Grown::Evicted;
         }
-        let wanted = bytes.saturating_sub(held.bytes);
-        if wanted <= self.free {
-            self.free -= wanted;
-            held.bytes += wanted;
-            return Grown::Yes;
+        if held.wants == 0 {
+            held.waits = now;
         }
-        let now = Instant::now();
-        let mut leaving: usize = self
-            .held
-            .values()
-            .filter(|held| held.shared.evicted.load(Ordering::Relaxed))
-            .map(|held| held.bytes)
-            .sum();
-        loop {
-            if wanted <= self.free + leaving {
-                return Grown::Wait(now + GRACE);
-            }
-            let soonest = self.held.values().filter_map(Held::late_at).min();
-            // Of those that are late, the slowest: who was made to go and came again is not late yet, and
-            // an honest one that is large on a busy machine is.
-            let slowest = self
-                .held
-                .values_mut()
-                .filter(|held| held.late_at().is_some_and(|late| late <= now))
-                .min_by_key(|held| held.rate(now));
-            match slowest {
-                Some(held) => {
-                    held.shared.evicted.store(true, Ordering::Relaxed);
-                    held.shared.told.notify_one();
-                    if lock(&held.shared.answer).take().is_some() {
-                        self.free += std::mem::take(&mut held.bytes);
-                    } else {
-                        leaving += held.bytes;
-                    }
-                }
-                None => return Grown::Wait(soonest.unwrap_or(now + GRACE)),
+        held.wants = units.saturating_sub(held.units);
+        if let Some(first) = self.grant(now) {
+            self.make_room(first, now);
+        }
+        match self.held.get(&id) {
+            Some(held) if held.wants == 0 => Grown::Yes,
+            _ => {
+                let soonest = self.held.values().filter_map(Held::late_at).min();
+                let soonest = soonest.filter(|soonest| *soonest > now);
+                Grown::Wait(soonest.unwrap_or(now + GRACE))
             }
         }
+    }
+
+    /// Makes requests go that are late, until there is room for the first that waits.
+    fn make_room(&mut self, first: u64, now: Instant) {
+        let wants = self.held.get(&first).map_or(0, |held| held.wants);
+        let evicted = self.held.values().filter(|held| held.is_evicted());
+        let mut leaving: usize = evicted.map(|held| held.units).sum();
+        while wants > self.free + leaving {
+            let late = |held: &Held| held.late_at().is_some_and(|late| late <= now);
+            let others = self.held.iter().filter(|(id, _)| **id != first);
+            // Of those that are late one of the peer that has used most, and of its own the one that is so longest.
+            let worst = others.filter(|(_, held)| late(held)).min_by(|one, other| {
+                let used = |held: &Held| self.shares.used(held.peer, now);
+                let (one, other) = (one.1, other.1);
+                let by_use = used(other).total_cmp(&used(one));
+                by_use.then(one.late.cmp(&other.late))
+            });
+            let Some(id) = worst.map(|(id, _)| *id) else {
+                return;
+            };
+            let Some(held) = self.held.get_mut(&id) else {
+                return;
+            };
+            held.wants = 0;
+            held.shared.evicted.store(true, Ordering::Relaxed);
+            held.shared.told.notify_one();
+            held.shared.granted.notify_one();
+            if lock(&held.shared.answer).take().is_some() {
+                self.free += std::mem::take(&mut held.units);
+            } else {
+                leaving += held.units;
+            }
+        }
+        self.grant(now);
     }
 }
 
 impl Pool {
-    pub(super) fn new(bytes: usize) -> Arc<Self> {
-        Arc::new(Self {
-            state: Mutex::new(State {
-                free: bytes,
-                next: 0,
-                held: BTreeMap::new(),
-            }),
-            freed: Notify::new(),
-        })
+    pub(super) fn new(units: usize) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(State {
+            free: units,
+            next: 0,
+            held: BTreeMap::new(),
+            shares: Shares::default(),
+        })))
     }
 
     /// A place for one request and its answer.
-    pub(super) fn place(self: &Arc<Self>) -> Place {
+    pub(super) fn place(self: &Arc<Self>, peer: Peer) -> Place {
         let shared = Arc::<Shared>::default();
-        let mut state = lock(&self.state);
+        let now = Instant::now();
+        let mut state = lock(&self.0);
         let id = state.next;
         state.next += 1;
         let held = Held {
-            bytes: 0,
-            moving: Some(Instant::now()),
+            peer,
+            units: 0,
+            wants: 0,
+            counted: now,
+            waits: now,
+            late: Some(now + GRACE),
             moved: 0,
             shared: Arc::clone(&shared),
         };
@@ -184,6 +223,19 @@ impl Pool {
             id,
             shared,
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn free(&self) -> usize {
+        lock(&self.0).free
+    }
+
+    /// Waits for one unit that nobody can take back, in a pool of turns.
+    pub(super) async fn turn(self: &Arc<Self>, peer: Peer) -> Result<Place, Evicted> {
+        let place = self.place(peer);
+        place.at_work();
+        place.grow(1).await?;
+        Ok(place)
     }
 }
 
@@ -197,134 +249,100 @@ pub(super) struct Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut state = lock(&self.pool.state);
-        if let Some(held) = state.held.remove(&self.id) {
-            state.free += held.bytes;
-        }
-        drop(state);
-        self.pool.freed.notify_waiters();
+        self.shrink(0);
+        lock(&self.pool.0).held.remove(&self.id);
     }
 }
 
 impl Place {
     fn held(&self, change: impl FnOnce(&mut Held)) {
-        if let Some(held) = lock(&self.pool.state).held.get_mut(&self.id) {
+        if let Some(held) = lock(&self.pool.0).held.get_mut(&self.id) {
             change(held);
         }
     }
 
-    /// Waits until `bytes` are held, beside the allowance.
-    async fn grow(&self, bytes: usize) -> Result<(), Unread> {
-        let beyond = bytes.saturating_sub(ALLOWANCE);
-        if beyond == 0 {
-            return Ok(());
-        }
+    /// Waits until so many units are held.
+    pub(super) async fn grow(&self, units: usize) -> Result<(), Evicted> {
         loop {
-            let freed = self.pool.freed.notified();
-            tokio::pin!(freed);
-            freed.as_mut().enable();
-            let grown = lock(&self.pool.state).grow(self.id, beyond);
-            let until = match grown {
+            let until = match lock(&self.pool.0).grow(self.id, units) {
                 Grown::Yes => return Ok(()),
-                Grown::Evicted => return Err(Unread::Evicted),
+                Grown::Evicted => return Err(Evicted),
                 Grown::Wait(until) => until,
             };
-            // An answer that was taken back freed its bytes for others, too.
+            let waits = Waits(self);
             tokio::select! {
-                () = freed => {}
-                () = self.shared.told.notified() => {}
+                () = self.shared.granted.notified() => {}
                 () = sleep_until(until) => {}
             }
+            waits.goes_on();
         }
     }
 
-    /// Gives back all but `bytes`.
-    fn shrink(&self, bytes: usize) {
-        let beyond = bytes.saturating_sub(ALLOWANCE);
-        let mut state = lock(&self.pool.state);
-        let freed = match state.held.get_mut(&self.id) {
-            Some(held) if held.bytes > beyond => {
-                std::mem::replace(&mut held.bytes, beyond) - beyond
-            }
-            _ => 0,
-        };
-        state.free += freed;
-        drop(state);
-        if freed > 0 {
-            self.pool.freed.notify_waiters();
+    /// Gives back all but so many units.
+    pub(super) fn shrink(&self, units: usize) {
+        let mut state = lock(&self.pool.0);
+        if state
+            .held
+            .get(&self.id)
+            .is_none_or(|held| held.units <= units)
+        {
+            return;
         }
+        let now = Instant::now();
+        state.count(now);
+        if let Some(held) = state.held.get_mut(&self.id) {
+            let freed = std::mem::replace(&mut held.units, units) - units;
+            state.free += freed;
+        }
+        state.grant(now);
     }
 
-    /// Reads a body of at most `limit` bytes. Bytes count as they come, so that an announcement alone takes nothing
-    /// from others. Afterwards the request cannot be made to go: what it needs is there.
-    pub(super) async fn read(
-        &self,
-        mut body: Body,
-        announced: Option<usize>,
-        limit: usize,
-    ) -> Result<Vec<u8>, Unread> {
-        let mut bytes = Vec::new();
-        loop {
-            let frame = tokio::select! {
-                frame = body.frame() => frame,
-                () = self.shared.told.notified() => return Err(Unread::Evicted),
-            };
-            let Some(frame) = frame else { break };
-            // Copied, so that a frame of one byte does not keep the buffer that it came in.
-            let Ok(data) = frame.map_err(Unread::Failed)?.into_data() else {
-                continue;
-            };
-            let needed = bytes.len() + data.len();
-            if needed > limit {
-                return Err(Unread::TooLarge);
-            }
-            if needed > bytes.capacity() {
-                let more = (bytes.capacity() / 2).max(CHUNK / 4) + bytes.capacity();
-                let capacity = more.min(announced.unwrap_or(limit)).max(needed);
-                self.grow(capacity).await?;
-                bytes.reserve_exact(capacity - bytes.len());
-            }
-            bytes.extend_from_slice(&data);
-            self.held(|held| held.moved = needed as u64);
-        }
-        self.held(|held| held.moving = None);
-        if self.shared.evicted.load(Ordering::Relaxed) {
-            return Err(Unread::Evicted);
-        }
-        Ok(bytes)
-    }
-
-    /// Ends when others need the bytes: for a request that only waits for something. It keeps its bytes until it is
-    /// done, which is to be soon then.
-    pub(super) async fn needed(&self) {
+    /// It comes or goes from now on, and has its time for that.
+    pub(super) fn moves(&self) {
         self.held(|held| {
-            held.moving = Some(Instant::now());
+            held.late = Some(Instant::now() + GRACE);
             held.moved = 0;
         });
-        let rest = Rest(self);
+    }
+
+    /// So many bytes of it have come or gone. Each brings its time at [`PACE`], but none is saved up: whoever sends fast and
+    /// then stalls is late after [`GRACE`].
+    pub(super) fn moved(&self, bytes: usize) {
+        self.held(|held| {
+            let more = bytes.saturating_sub(std::mem::replace(&mut held.moved, bytes)) as u64;
+            let fair = Duration::from_micros(more * 1_000_000 / PACE);
+            let most = Instant::now() + GRACE;
+            held.late = held.late.map(|late| (late + fair).min(most));
+        });
+    }
+
+    /// Silkroll is at work on it: it cannot be made to go.
+    pub(super) fn at_work(&self) {
+        self.held(|held| held.late = None);
+    }
+
+    /// Whether it was made to go.
+    pub(super) fn is_evicted(&self) -> bool {
+        self.shared.evicted.load(Ordering::Relaxed)
+    }
+
+    /// Ends when it is made to go.
+    pub(super) async fn evicted(&self) {
         self.shared.told.notified().await;
+    }
+
+    /// Ends when others need the units: for a request that only waits for something. It keeps them until it is
+    /// done, which is to be soon then.
+    pub(super) async fn needed(&self) {
+        self.moves();
+        let rest = Rest(self);
+        self.evicted().await;
         drop(rest);
     }
 
-    /// Turns the place into that of an answer: the body is no more. The answer's bytes are held until each of them is
-    /// written, or the client is gone, or is so slow that others take them.
-    pub(super) async fn answer(self, answer: Vec<u8>) -> Result<Body, Unread> {
-        if answer.len() <= ALLOWANCE {
-            return Ok(answer.into());
-        }
-        let length = answer.len();
-        self.shrink(length);
-        self.grow(length).await?;
-        self.held(|held| {
-            held.moving = Some(Instant::now());
-            held.moved = 0;
-        });
-        *lock(&self.shared.answer) = Some(answer);
-        Ok(Body::new(Going {
-            place: self,
-            at: 0,
-            length,
-        }))
+    /// The answer that is being written, which is taken back where the request is made to go.
+    pub(super) fn answer(&self) -> MutexGuard<'_, Option<Vec<u8>>> {
+        lock(&self.shared.answer)
     }
 }
 
@@ -333,177 +351,140 @@ struct Rest<'p>(&'p Place);
 
 impl Drop for Rest<'_> {
     fn drop(&mut self) {
-        self.0.held(|held| held.moving = None);
+        self.0.at_work();
     }
 }
 
-/// An answer on its way.
-struct Going {
-    place: Place,
-    at: usize,
-    length: usize,
+/// Whoever stops waiting half-way wants nothing any more.
+struct Waits<'p>(&'p Place);
+
+impl Waits<'_> {
+    fn goes_on(self) {
+        std::mem::forget(self);
+    }
 }
 
-impl hyper::body::Body for Going {
-    type Data = Bytes;
-    type Error = std::io::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let this = self.get_mut();
-        if this.at == this.length {
-            return Poll::Ready(None);
-        }
-        let mut answer = lock(&this.place.shared.answer);
-        let end = this.length.min(this.at + CHUNK);
-        let Some(chunk) = answer.as_ref().and_then(|answer| answer.get(this.at..end)) else {
-            let why = "the answer was read so slowly that its memory went to others";
-            return Poll::Ready(Some(Err(std::io::Error::other(why))));
-        };
-        let chunk = Bytes::copy_from_slice(chunk);
-        this.at = end;
-        if end == this.length {
-            *answer = None;
-        }
-        drop(answer);
-        if end == this.length {
-            this.place.shrink(0);
-        }
-        this.place.held(|held| held.moved = end as u64);
-        Poll::Ready(Some(Ok(Frame::data(chunk))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.at == self.length
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact((self.length - self.at) as u64)
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.held(|held| held.wants = 0);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use tokio::sync::mpsc;
+
     use super::*;
 
-    /// A body that gives these frames and then nothing more, for ever.
-    fn stalled(frames: &[usize]) -> Body {
-        let frames: Vec<_> = frames
-            .iter()
-            .map(|size| Bytes::from(vec![0; *size]))
-            .collect();
-        let frames = futures::stream::iter(frames.into_iter().map(Ok::<_, std::io::Error>));
-        Body::from_stream(futures::StreamExt::chain(
-            frames,
-            futures::stream::pending(),
-        ))
+    fn peer(number: u32) -> Peer {
+        Peer::new(IpAddr::V4(Ipv4Addr::from_bits(number)))
     }
 
-    fn whole(size: usize) -> Body {
-        Body::from(vec![0; size])
-    }
-
-    fn free(pool: &Pool) -> usize {
-        lock(&pool.state).free
+    /// How many wait.
+    fn waiting(pool: &Pool) -> usize {
+        let state = lock(&pool.0);
+        state.held.values().filter(|held| held.wants > 0).count()
     }
 
     #[tokio::test]
-    async fn what_fits_in_the_allowance_needs_no_pool() {
-        let pool = Pool::new(0);
-        let place = pool.place();
-        let read = place.read(whole(ALLOWANCE), Some(ALLOWANCE), 1 << 20).await;
-        assert_eq!(read.unwrap().len(), ALLOWANCE);
-        let body = place.answer(vec![1; ALLOWANCE]).await.unwrap();
-        assert_eq!(body.collect().await.unwrap().to_bytes().len(), ALLOWANCE);
-    }
-
-    #[tokio::test]
-    async fn a_stalled_body_goes_in_favour_of_the_one_that_comes() {
-        let pool = Pool::new(1 << 20);
-        let size = (1 << 20) + ALLOWANCE;
-        let slow = pool.place();
-        let slow = tokio::spawn(async move {
-            slow.read(stalled(&[size - 1]), Some(size), size)
-                .await
-                .map(|_| ())
-        });
-        while free(&pool) > 1 {
-            tokio::task::yield_now().await;
-        }
-        let place = pool.place();
-        let read = place.read(whole(size), Some(size), size).await.unwrap();
-        assert_eq!(read.len(), size);
-        assert!(matches!(slow.await.unwrap(), Err(Unread::Evicted)));
-        drop(place);
-        assert_eq!(free(&pool), 1 << 20);
-    }
-
-    #[tokio::test]
-    async fn a_body_that_is_there_is_not_made_to_go() {
-        let pool = Pool::new(1 << 20);
-        let size = (1 << 20) + ALLOWANCE;
-        let at_work = pool.place();
-        let body = at_work.read(whole(size), Some(size), size).await.unwrap();
-        let place = pool.place();
-        let waits = place.read(whole(size), Some(size), size);
-        let waited = tokio::time::timeout(GRACE * 2, waits).await;
-        assert!(waited.is_err());
-        drop((at_work, body));
-        place.read(whole(size), Some(size), size).await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn a_request_that_only_waits_is_told_when_its_bytes_are_needed_and_is_answered() {
-        let pool = Pool::new(1 << 20);
-        let size = (1 << 20) + ALLOWANCE;
-        let waits = pool.place();
-        let body = waits.read(whole(size), Some(size), size).await.unwrap();
-        let other = pool.place();
-        let other = tokio::spawn(async move {
-            let read = other.read(whole(size), Some(size), size).await;
-            read.map(|body| body.len())
-        });
-        waits.needed().await;
-        drop(body);
-        assert!(waits.answer(vec![1]).await.is_ok());
-        assert_eq!(other.await.unwrap().unwrap(), size);
-    }
-
-    #[tokio::test]
-    async fn an_answer_holds_its_bytes_until_it_is_written() {
-        let pool = Pool::new(1 << 20);
-        let answer = vec![7; ALLOWANCE + 1000];
-        let mut body = pool.place().answer(answer.clone()).await.unwrap();
-        let mut got = Vec::new();
-        while let Some(frame) = body.frame().await {
-            // The last piece is the connection's, which has a buffer for it.
-            let left = if got.len() < CHUNK / 2 { 1000 } else { 0 };
-            got.extend_from_slice(&frame.unwrap().into_data().unwrap());
-            if got.len() < answer.len() {
-                assert_eq!(free(&pool), (1 << 20) - left);
+    async fn a_turn_goes_to_the_peer_that_has_used_least_and_of_its_own_to_who_came_first() {
+        let pool = Pool::new(1);
+        // Both have had a turn: the crowd a longer one.
+        drop(pool.turn(peer(1)).await.unwrap());
+        let first = pool.turn(peer(2)).await.unwrap();
+        let (done, mut order) = mpsc::unbounded_channel();
+        let asks = [2, 2, 2, 2, 2, 1, 1, 3];
+        for (at, from) in asks.into_iter().enumerate() {
+            let (one, done) = (Arc::clone(&pool), done.clone());
+            tokio::spawn(async move {
+                let turn = one.turn(peer(from)).await.unwrap();
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                let _ = done.send(at);
+                drop(turn);
+            });
+            while waiting(&pool) < at + 1 {
+                tokio::task::yield_now().await;
             }
         }
-        assert_eq!(got, answer);
-        assert_eq!(free(&pool), 1 << 20);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        drop((first, done));
+        let mut got = Vec::new();
+        while let Some(at) = order.recv().await {
+            got.push(at);
+        }
+        assert_eq!(got, [7, 5, 6, 0, 1, 2, 3, 4]);
     }
 
     #[tokio::test]
-    async fn an_unread_answer_gives_its_bytes_to_others_at_once() {
-        let pool = Pool::new(1 << 20);
-        let size = (1 << 20) + ALLOWANCE;
-        let mut unread = pool.place().answer(vec![7; size]).await.unwrap();
-        let place = pool.place();
-        place.read(whole(size), Some(size), size).await.unwrap();
-        let error = unread.frame().await.unwrap().unwrap_err();
-        assert!(error.to_string().contains("so slowly"), "{error}");
+    async fn whoever_wants_little_does_not_overtake_who_is_first() {
+        let pool = Pool::new(10);
+        let holder = pool.place(peer(1));
+        holder.at_work();
+        holder.grow(8).await.unwrap();
+        let [large, small] = [5, 1].map(|units| {
+            let place = pool.place(peer(2));
+            place.at_work();
+            async move {
+                place.grow(units).await.unwrap();
+                place
+            }
+        });
+        tokio::pin!(large, small);
+        assert!(futures::poll!(&mut large).is_pending());
+        assert!(futures::poll!(&mut small).is_pending());
+        drop(holder);
+        let _large = large.await;
+        let _small = small.await;
+        assert_eq!(pool.free(), 4);
     }
 
     #[tokio::test]
-    async fn a_body_over_the_limit_is_refused_however_it_was_announced() {
-        let pool = Pool::new(1 << 20);
-        let read = pool.place().read(whole(101), None, 100).await;
-        assert!(matches!(read, Err(Unread::TooLarge)));
+    async fn who_stops_waiting_wants_nothing_and_is_in_nobodys_way() {
+        let pool = Pool::new(1);
+        let held = pool.turn(peer(1)).await.unwrap();
+        let given_up = tokio::time::timeout(Duration::from_millis(1), pool.turn(peer(2))).await;
+        assert!(given_up.is_err());
+        drop(held);
+        assert_eq!(pool.free(), 1);
+        drop(pool.turn(peer(3)).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn who_stalls_is_late_however_fast_it_was_and_who_waited_for_others_is_not() {
+        let pool = Pool::new(8 << 20);
+        let fast = pool.place(peer(1));
+        fast.grow(7 << 20).await.unwrap();
+        fast.moved(7 << 20);
+        let late = |place: &Place| lock(&pool.0).held.get(&place.id).and_then(|held| held.late);
+        assert!(late(&fast).unwrap() <= Instant::now() + GRACE);
+        let waits = pool.place(peer(2));
+        let before = late(&waits).unwrap();
+        let (grown, ()) = tokio::join!(waits.grow(2 << 20), async {
+            fast.evicted().await;
+            fast.shrink(0);
+        });
+        grown.unwrap();
+        assert!(late(&waits).unwrap() >= before + GRACE / 2);
+    }
+
+    #[tokio::test]
+    async fn of_those_that_are_late_one_of_the_peer_that_has_used_most_goes() {
+        let pool = Pool::new(3);
+        let [one, crowd, more] = [1, 2, 2].map(|number| pool.place(peer(number)));
+        for place in [&one, &crowd, &more] {
+            place.grow(1).await.unwrap();
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        for place in [&one, &more] {
+            place.moved(1 << 20);
+        }
+        let new = pool.place(peer(3));
+        let new = tokio::spawn(async move { new.grow(1).await.map(|()| new) });
+        crowd.evicted().await;
+        assert!(!one.is_evicted() && !more.is_evicted());
+        drop(crowd);
+        new.await.unwrap().unwrap();
     }
 }

@@ -8,13 +8,16 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{Extensions, HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, post};
 use tokio::sync::Semaphore;
 
-use super::pool::{ALLOWANCE, Place, Pool, Unread};
+use super::bodies::{self, ALLOWANCE, Unread};
+use super::pool::{Place, Pool};
+use super::shares::Peer;
 use crate::admission::manifests::{Known, view_of};
+use crate::admission::values::{self, MOST_VALUES};
 use crate::admission::{MAX_BODY, Review, answer};
 use crate::engine::{Decision, NamespaceView, Settings};
 use crate::observe::Metrics;
@@ -29,6 +32,10 @@ const NAMESPACE_WAIT: Duration = Duration::from_secs(2);
 /// Reviews that wait for a namespace at once; one more is answered as after the wait. A connection that waits works and
 /// is never made to go, so this leaves three quarters of the 512 to those that need no wait.
 const NAMESPACE_WAITS: usize = 128;
+
+/// How long a large review waits for its turn: with the namespace's wait that is all the time that an API server has. What
+/// nobody waits for any more is not to hold its memory.
+const TURN: Duration = Duration::from_secs(2);
 
 /// How long a body may take: whoever has a review to send has it at hand, and a sender that dribbles
 /// must not hold one of the connections that others need.
@@ -63,10 +70,10 @@ pub struct App {
     waits: Semaphore,
     /// Reviews beyond the allowance are decided one at a time: what the engine holds of one may be
     /// ten times its body.
-    large: Arc<Semaphore>,
+    large: Arc<Pool>,
     pub(super) dry_run_pool: Arc<Pool>,
     pub(super) dry_run_places: Arc<Semaphore>,
-    pub(super) dry_runs: Arc<Semaphore>,
+    pub(super) dry_runs: Arc<Pool>,
 }
 
 impl App {
@@ -80,12 +87,12 @@ impl App {
             asked: Arc::default(),
             mutate_pool: Pool::new(MUTATE_POOL),
             waits: Semaphore::new(NAMESPACE_WAITS),
-            large: Arc::new(Semaphore::new(1)),
+            large: Pool::new(1),
             dry_run_pool: Pool::new(DRY_RUN_POOL),
             dry_run_places: Arc::new(Semaphore::new(DRY_RUNS)),
             // One at a time, however many processors there are: that bounds their memory and their
             // share of the time.
-            dry_runs: Arc::new(Semaphore::new(1)),
+            dry_runs: Pool::new(1),
         }
     }
 
@@ -165,16 +172,17 @@ async fn mutate(State(app): State<Arc<App>>, request: Request) -> Response {
     if let Err(refused) = json_only(&parts.headers) {
         return refused.respond(&app);
     }
-    let place = app.mutate_pool.place();
+    let peer = peer(&parts.extensions);
+    let place = app.mutate_pool.place(peer);
     let body = match read(&parts.headers, body, &place).await {
         Ok(body) => body,
         Err(refused) => return refused.respond(&app),
     };
-    let (answer, place) = match decide(&app, body, place, started).await {
+    let (answer, place) = match decide(&app, body, place, peer, started).await {
         Ok(decided) => decided,
         Err(refused) => return refused.respond(&app),
     };
-    match place.answer(answer).await {
+    match bodies::write(place, answer).await {
         Ok(body) => ([(CONTENT_TYPE, "application/json")], body).into_response(),
         Err(unread) => refusal(&unread).respond(&app),
     }
@@ -186,6 +194,7 @@ async fn decide(
     app: &Arc<App>,
     mut body: Vec<u8>,
     mut place: Place,
+    peer: Peer,
     started: Instant,
 ) -> Result<(Vec<u8>, Place), Refused> {
     let mut waited = false;
@@ -193,13 +202,17 @@ async fn decide(
         let decided = if body.len() <= ALLOWANCE {
             try_decide(app, &body, waited, started)?
         } else {
-            let turn = Arc::clone(&app.large).acquire_owned().await;
-            let turn = turn.map_err(|_| failed())?;
+            let turn = tokio::time::timeout(TURN, app.large.turn(peer)).await;
+            let turn = turn.map_err(|_| busy())?.map_err(|_| failed())?;
             let app = Arc::clone(app);
             // Off the threads that answer the small ones. Turn and place go with the work: a client
             // that goes away frees nothing before the work has ended.
             let work = tokio::task::spawn_blocking(move || {
-                let decided = try_decide(&app, &body, waited, started);
+                let decided = if values::too_many(&body) {
+                    Err(too_many_values())
+                } else {
+                    try_decide(&app, &body, waited, started)
+                };
                 drop(turn);
                 (body, place, decided)
             });
@@ -220,6 +233,22 @@ async fn decide(
                 waited = true;
             }
         }
+    }
+}
+
+/// Who asks; nobody in particular where the request came through no socket.
+pub(super) fn peer(extensions: &Extensions) -> Peer {
+    extensions.get().copied().unwrap_or_default()
+}
+
+fn busy() -> Refused {
+    Refused {
+        status: StatusCode::SERVICE_UNAVAILABLE,
+        why: "busy",
+        message: format!(
+            "other large reviews were decided first for {} s; send it again",
+            TURN.as_secs()
+        ),
     }
 }
 
@@ -316,7 +345,7 @@ pub(super) async fn read(
     if announced.is_some_and(|bytes| bytes > MAX_BODY) {
         return Err(too_large());
     }
-    let read = place.read(body, announced, MAX_BODY);
+    let read = bodies::read(place, body, announced, MAX_BODY);
     match tokio::time::timeout(BODY, read).await {
         Ok(read) => read.map_err(|unread| refusal(&unread)),
         Err(_) => Err(Refused {
@@ -342,6 +371,17 @@ pub(super) fn refusal(unread: &Unread) -> Refused {
             why: "body-unreadable",
             message: format!("the body could not be read to its end: {error}"),
         },
+    }
+}
+
+/// Of a small body nobody counts them: it has fewer.
+fn too_many_values() -> Refused {
+    Refused {
+        status: StatusCode::PAYLOAD_TOO_LARGE,
+        why: "too-many-values",
+        message: format!(
+            "the review has more than {MOST_VALUES} values, which no stored object has"
+        ),
     }
 }
 

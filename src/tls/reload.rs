@@ -13,7 +13,7 @@ use arc_swap::ArcSwapOption;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use sha2::{Digest, Sha256};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::sleep;
 
 use super::check::{self, Files, Pair};
 use super::date;
@@ -21,6 +21,9 @@ use super::file::read;
 
 /// How often files are read where nothing else is said. The kubelet itself takes 30 to 100 s.
 pub const POLL: Duration = Duration::from_secs(10);
+/// How soon a pair that fails while another is served is looked at again: whoever writes the two files one after the other
+/// is done by then.
+const AGAIN: Duration = Duration::from_secs(1);
 const DAY: i64 = 24 * 60 * 60;
 /// When every day brings a warning: two weeks before the end, or within the last tenth of a
 /// certificate that lives shorter. What renews certificates does it earlier (cert-manager: after
@@ -172,11 +175,7 @@ impl Reloader {
 
     /// Looks at the files now and then every `period`. Ends only when dropped, or where a look panicked.
     pub async fn run(mut self, period: Duration) {
-        // An interval of nothing would panic.
-        let mut ticks = interval(period.max(Duration::from_millis(1)));
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            ticks.tick().await;
             // Reading may block on a slow disk: not on a thread that answers requests.
             let polled = tokio::task::spawn_blocking(move || {
                 self.poll(date::now());
@@ -189,6 +188,11 @@ impl Reloader {
                     return;
                 }
             }
+            let untold = self.seen.as_ref().and_then(|seen| seen.refused.as_ref());
+            let soon = untold.is_some_and(|refused| !refused.told);
+            let pause = if soon { period.min(AGAIN) } else { period };
+            // Never none: that would be a loop that does nothing else.
+            sleep(pause.max(Duration::from_millis(1))).await;
         }
     }
 
@@ -251,8 +255,8 @@ impl Reloader {
         }
     }
 
-    /// A pair that fails while another is served may be half-written: it is told at the next poll,
-    /// if it is still the same then.
+    /// A pair that fails while another is served may be half-written: it is told at the next poll, which comes soon, if
+    /// it is still the same then.
     fn refused(&mut self, content: Content, reason: String, again_at: Option<i64>) {
         let told = !self.slot.is_set();
         if told {

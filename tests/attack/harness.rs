@@ -1,7 +1,7 @@
 //! Runs an attack on a server of its own beside good clients, and judges.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -22,6 +22,9 @@ const GOOD: Duration = Duration::from_millis(100);
 const EVERY: Duration = Duration::from_secs(1);
 /// How long a probe waits for its answer.
 const PATIENT: Duration = Duration::from_secs(15);
+
+/// Where good reviews come from: an API server has an address of its own.
+const API_SERVER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
 /// Something that a client does again and again.
 pub(crate) struct Attack {
@@ -197,7 +200,7 @@ fn ask_again_and_again(victim: &Victim, body: &[u8], pause: Duration) -> Asked {
         let begun = Instant::now();
         let stream = match kept.take().filter(|_| !fresh) {
             Some(stream) => Ok(stream),
-            None => victim.served.try_connect(),
+            None => victim.served.try_connect_from(API_SERVER),
         };
         fresh = !fresh;
         let got = stream.and_then(|mut stream| {

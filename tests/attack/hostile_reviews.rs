@@ -10,12 +10,23 @@ pub(crate) const ATTACK: Attack = Attack {
     strike,
 };
 
+/// Just above the size at which reviews are decided one at a time, and as many as can be.
+pub(crate) const QUEUE: Attack = Attack {
+    name: "queue-of-large-reviews",
+    what: "200 at once to /mutate of 66 KB to 1 MB, each as slow to decide as its size allows",
+    flags: &[],
+    strikers: 200,
+    strike: |victim, striker| {
+        let bytes = [66_000, 130_000, 260_000, 1_000_000][striker / 8 % 4];
+        victim.post("/mutate", &body(striker % 8, bytes));
+    },
+};
+
 fn strike(victim: &Victim, striker: usize) {
-    victim.post("/mutate", &body(striker % 8));
+    victim.post("/mutate", &body(striker % 8, 6_900_000));
 }
 
-fn body(shape: usize) -> Vec<u8> {
-    const BYTES: usize = 6_900_000;
+fn body(shape: usize, bytes: usize) -> Vec<u8> {
     let many = |item: &str, bytes: usize| vec![item; bytes / (item.len() + 1)].join(",");
     let review = |namespace: &str, annotations: &str, spec: &str| {
         format!(
@@ -31,20 +42,20 @@ fn body(shape: usize) -> Vec<u8> {
         0 => review(
             "shop",
             "",
-            &format!("{{\"containers\":[{}]}}", many("{}", BYTES)),
+            &format!("{{\"containers\":[{}]}}", many("{}", bytes)),
         ),
-        1 => review("shop", "", &format!("{{{}}}", many("\"\":0", BYTES))),
+        1 => review("shop", "", &format!("{{{}}}", many("\"\":0", bytes))),
         2 => review(
             "shop",
             "",
-            &container(&format!("\"env\":[{}]", many("0", BYTES))),
+            &container(&format!("\"env\":[{}]", many("0", bytes))),
         ),
-        3 => review("shop", &many("\"silkroll.dev/\":\"\"", BYTES), "{}"),
-        4 => review("shop", "", &container(&many("\"\":0", BYTES))),
+        3 => review("shop", &many("\"silkroll.dev/\":\"\"", bytes), "{}"),
+        4 => review("shop", "", &container(&many("\"\":0", bytes))),
         5 => review(
             "shop",
             "",
-            &format!("{{\"volumes\":[{}]}}", many("0", BYTES)),
+            &format!("{{\"volumes\":[{}]}}", many("0", bytes)),
         ),
         // Below the allowance, a thousand a second, for a namespace that is not there.
         6 => review(
@@ -57,7 +68,7 @@ fn body(shape: usize) -> Vec<u8> {
             "",
             &format!(
                 "{{\"containers\":[{}]}}",
-                many("{\"name\":\"w\",\"ports\":[]}", BYTES)
+                many("{\"name\":\"w\",\"ports\":[]}", bytes)
             ),
         ),
     };
@@ -67,4 +78,9 @@ fn body(shape: usize) -> Vec<u8> {
 #[test]
 fn take_no_more_than_the_bound() {
     ATTACK.short();
+}
+
+#[test]
+fn many_that_wait_for_their_turn_take_no_more_than_the_bound() {
+    QUEUE.short();
 }

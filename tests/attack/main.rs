@@ -41,6 +41,7 @@ const ALL: &[&Attack] = &[
     &unread_answers::UNREAD,
     &unread_answers::RESET,
     &hostile_reviews::ATTACK,
+    &hostile_reviews::QUEUE,
     &held_bodies::STALLED,
     &held_bodies::TOGETHER,
     &held_bodies::CHUNKED,

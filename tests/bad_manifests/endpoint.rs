@@ -269,6 +269,20 @@ fn each_output_has_its_own_form() {
 }
 
 #[test]
+fn what_takes_more_than_the_budget_is_too_large_in_every_output() {
+    let list = vec!["*a"; 1500].join(",");
+    let text = format!("x: &a \"{}\"\ny: [{list}]\n", "x".repeat(100_000));
+    for output in ["json", "yaml", "diff", "patch"] {
+        for body in [&text, &format!("{WEB}---\n{text}")] {
+            let got = dry_run(&format!("?output={output}"), body.as_bytes());
+            assert_eq!(got.status, 413, "{output}: {}", got.text());
+            let says = "MiB of memory once its aliases are expanded";
+            assert!(got.text().contains(says), "{output}: {}", got.text());
+        }
+    }
+}
+
+#[test]
 fn what_is_too_large_or_no_post_is_refused() {
     let server = server();
     for (request, status) in [

@@ -69,6 +69,11 @@ fn what_may_never_end_is_refused_and_what_a_shell_hands_over_is_read() {
         (vec!["-f", &pipe], never),
         (vec!["-f", &huge], most),
         (vec!["-f", &path], most),
+        (
+            vec!["-f", "/proc/self/status"],
+            "the kernel makes up, which may never end",
+        ),
+        (vec!["-f", "/proc/kmsg"], "which may never end"),
         (vec!["-f", &web, "--namespaces", "/dev/zero"], never),
         (vec!["-f", &web, "--namespaces", &pipe], never),
         (vec!["-f", &web, "--namespaces", &path], "it is a folder"),
@@ -80,6 +85,32 @@ fn what_may_never_end_is_refused_and_what_a_shell_hands_over_is_read() {
     for handed in ["/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"] {
         let ran = inject(&["-f", handed], WEB.as_bytes());
         assert_eq!(ran.code, 0, "{handed}: {}", ran.report);
+    }
+    for (name, stdin, code, says) in [
+        ("-", "/dev/zero", 2, "it is a device, which may never end"),
+        (
+            "/dev/stdin",
+            "/dev/zero",
+            2,
+            "it is a device, which may never end",
+        ),
+        (
+            "-",
+            "/proc/self/status",
+            2,
+            "it is a file that the kernel makes up",
+        ),
+        ("-", &*huge, 2, most),
+        ("-", "/dev/null", 0, "there is no object in the input"),
+    ] {
+        let ran = std::process::Command::new(env!("CARGO_BIN_EXE_silkroll"))
+            .args(["inject", "-f", name])
+            .stdin(std::fs::File::open(stdin).unwrap())
+            .output()
+            .unwrap();
+        let report = String::from_utf8(ran.stderr).unwrap();
+        assert_eq!(ran.status.code(), Some(code), "{name} < {stdin}: {report}");
+        assert!(report.contains(says), "{name} < {stdin}: {report}");
     }
 }
 

@@ -6,7 +6,7 @@
 mod local;
 
 use std::io::{self, BufRead as _, BufReader, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::time::{Duration, Instant};
@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use serde_json::Value;
+use socket2::{Domain, Socket, Type};
 pub(crate) use testkit::http::{Answer, answer};
 use testkit::wait::{PATIENCE, eventually};
 
@@ -167,6 +168,14 @@ impl Served {
         connect(&self.tls, addr)
     }
 
+    /// The same from another address of the loopback, as another client's.
+    pub(crate) fn try_connect_from(&self, source: Ipv4Addr) -> io::Result<Stream> {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        socket.bind(&SocketAddr::from((source, 0)).into())?;
+        socket.connect(&self.addr.into())?;
+        secure(&self.tls, socket.into())
+    }
+
     /// Sends bytes as they are, whatever they are.
     pub(crate) fn send(&self, request: &[u8]) -> Answer {
         let mut stream = self.connect();
@@ -221,7 +230,10 @@ pub(crate) fn standalone() -> (Command, Arc<ClientConfig>, tempfile::TempDir) {
 
 /// A TLS connection, on which waits end some time.
 pub(crate) fn connect(tls: &Arc<ClientConfig>, addr: SocketAddr) -> io::Result<Stream> {
-    let tcp = TcpStream::connect(addr)?;
+    secure(tls, TcpStream::connect(addr)?)
+}
+
+fn secure(tls: &Arc<ClientConfig>, tcp: TcpStream) -> io::Result<Stream> {
     tcp.set_read_timeout(Some(PATIENCE))?;
     tcp.set_write_timeout(Some(PATIENCE))?;
     tcp.set_nodelay(true)?;

@@ -1,0 +1,124 @@
+//! What `silkroll serve` is told on the command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+
+use crate::cli::engine;
+use crate::tls::name;
+
+/// Run the webhook over HTTPS, with the dry-run endpoint, probes and metrics.
+///
+/// The cluster is found as kubectl finds it: KUBECONFIG, or the pod's own account. `--standalone`
+/// needs no cluster: certificates of its own unless files are given, namespaces from a file.
+#[derive(Debug, clap::Args)]
+#[group(id = "serve")]
+#[command(after_help = "Try it without a cluster:
+    silkroll serve --standalone --namespaces examples/namespaces.yaml --listen 127.0.0.1:8443
+    curl -k --data-binary @examples/nginx.yaml 'https://127.0.0.1:8443/dry-run?output=diff'")]
+pub struct Args {
+    /// Where to serve /mutate and /dry-run over HTTPS, as ADDRESS:PORT or :PORT
+    #[arg(long, value_name = "ADDRESS", default_value = ":8443", value_parser = address)]
+    pub(super) listen: SocketAddr,
+
+    /// Where to serve /dry-run instead: ADDRESS:PORT, :PORT for 127.0.0.1 alone (a CI job reaches it by
+    /// `kubectl port-forward`), or `off`. It shows anyone who reaches it what a namespace's annotations
+    /// bring, names of Secrets included [default: on the webhook's port]
+    #[arg(long, value_name = "ADDRESS", value_parser = dry_run_listen)]
+    pub(super) dry_run_listen: Option<DryRunListen>,
+
+    /// Where to serve /livez, /readyz and /metrics in the clear
+    #[arg(long, value_name = "ADDRESS", default_value = ":8080", value_parser = address)]
+    pub(super) admin_listen: SocketAddr,
+
+    /// The certificate chain to serve with (PEM); read again when its content changes
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(super) tls_cert: Option<PathBuf>,
+
+    /// The certificate's private key (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(super) tls_key: Option<PathBuf>,
+
+    /// Names that the certificate must be for; may be given several times
+    /// [default: silkroll.NAMESPACE.svc in a cluster, any name with --standalone]
+    #[arg(long, value_name = "NAME", value_parser = tls_name)]
+    pub(super) tls_name: Vec<String>,
+
+    /// Serve without a cluster
+    #[arg(long)]
+    pub(super) standalone: bool,
+
+    /// With --standalone: Namespace manifests, as `kubectl get namespaces -o yaml` prints them
+    #[arg(long, value_name = "FILE", requires = "standalone")]
+    pub(super) namespaces: Option<PathBuf>,
+
+    /// Seconds to go on serving after SIGTERM, SIGINT or SIGHUP: the API server uses its connections on.
+    /// With 12 s more and the preStop hook they must fit in the pod's grace period. A second signal ends
+    /// the process at once, with exit code 128 and its number
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = drain_seconds)]
+    pub(super) drain_seconds: u64,
+
+    /// How log lines look
+    #[arg(long, value_enum, default_value = "json")]
+    pub(super) log_format: LogFormat,
+
+    /// error, warn, info, debug or trace; or one for each part, as in `info,silkroll::tls=debug`
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    pub(super) log_level: String,
+
+    #[command(flatten)]
+    pub(super) engine: engine::Args,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum LogFormat {
+    Json,
+    Text,
+}
+
+/// Where the dry run is served, if not on the webhook's port.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum DryRunListen {
+    Off,
+    On(SocketAddr),
+}
+
+/// `:8444` means loopback: what reaches further has to be written out.
+fn dry_run_listen(text: &str) -> Result<DryRunListen, String> {
+    let full = match text.strip_prefix(':') {
+        Some(port) => format!("127.0.0.1:{port}"),
+        None => text.to_owned(),
+    };
+    match full.parse() {
+        _ if text == "off" => Ok(DryRunListen::Off),
+        Ok(address) => Ok(DryRunListen::On(address)),
+        Err(_) => Err(
+            "expected is off, :PORT for 127.0.0.1, or an IP address and a port, like 0.0.0.0:8444"
+                .to_owned(),
+        ),
+    }
+}
+
+/// `:8443` means every address, IPv6 included.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let full = match text.strip_prefix(':') {
+        Some(port) => format!("[::]:{port}"),
+        None => text.to_owned(),
+    };
+    full.parse().map_err(|_| {
+        "expected is an IP address and a port, like 127.0.0.1:8443, or :8443".to_owned()
+    })
+}
+
+/// One that no certificate can have would refuse every one.
+fn tls_name(text: &str) -> Result<String, String> {
+    name::any(text).map(|()| text.to_owned())
+}
+
+/// An hour is longer than any pod's grace period is in earnest.
+fn drain_seconds(text: &str) -> Result<u64, String> {
+    let seconds = text.parse().ok().filter(|seconds| *seconds <= 3600);
+    seconds.ok_or_else(|| "expected is a whole number of seconds, 0 to 3600".to_owned())
+}

@@ -44,7 +44,7 @@ help:
 	echo "  make prove-node COMMAND='…'   a real node with Silkroll for one command, or for a shell; root (26 min, then 30 s)"
 	echo '  make prove-cluster-check   that prove-cluster works, on such a node; root                  (30 min, then 3 min)'
 	echo '  make bench           what an answer costs, beside the cost of skipping its input           (4 min)'
-	echo '  make attack          what any pod can do to the port: memory, and good reviews meanwhile   (10 min, then 6 min)'
+	echo '  make attack          what any pod can do to the port: memory, and good reviews meanwhile   (13 min, then 5 min)'
 	echo '  make cluster         only build the control plane for the tests: etcd, kube-apiserver, …   (10 min, then 1 s)'
 	echo "  make manifests       write the names of script and helper into manifests/install.yaml      (1 min, then 1 s)"
 	echo
@@ -171,7 +171,7 @@ bench:
 # ATTACK_SECONDS of each attack, and ATTACK_ONLY those with this in their name.
 attack:
 	.ci/needs build
-	echo "Building with optimizations (5 minutes in a fresh clone), then each attack in tests/attack on a server of its own,"
+	echo "Building with optimizations (8 minutes in a fresh clone), then each attack in tests/attack on a server of its own,"
 	echo "on 127.0.0.1, for $${ATTACK_SECONDS:-20} s. It fails where memory, a good review or a probe is not within its bound."
 	$(CARGO) test --release --locked --test attack -- --ignored --nocapture all_attacks
 

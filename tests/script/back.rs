@@ -122,6 +122,39 @@ fn a_registry_that_is_down_at_start_is_tried_until_a_stop_ends_it() {
     }
 }
 
+#[test]
+fn a_way_back_ends_with_its_time() {
+    let server = Server::start(|_| Reply::Answer(503, String::new()));
+    let url = &server.url();
+    std::thread::scope(|scope| {
+        for (shell, _) in SHELLS {
+            scope.spawn(move || {
+                let pod = format!("ends-{}", shell.replace(' ', "-"));
+                let env = [
+                    ("SILKROLL_METHOD", "http"),
+                    ("SILKROLL_HTTP_URL", url.as_str()),
+                    ("SILKROLL_HTTP_START_URL", url.as_str()),
+                    ("SILKROLL_HTTP_START_SECONDS", "5"),
+                    ("SILKROLL_POD_NAME", pod.as_str()),
+                ];
+                let begun = std::time::Instant::now();
+                let place = Place::new(shell, &["curl"]);
+                let outcome = place.hook(&env, &["start"]);
+                assert_eq!(outcome.status, Some(0), "{shell}: {}", outcome.output);
+                let mine = format!("SILKROLL_POD_NAME={pod}\0");
+                // Without the setting it goes on for 120 s.
+                eventually(&format!("the end of it, in {shell}"), || {
+                    !std::fs::read_dir("/proc").unwrap().flatten().any(|it| {
+                        std::fs::read(it.path().join("environ"))
+                            .is_ok_and(|text| String::from_utf8_lossy(&text).contains(&mine))
+                    })
+                });
+                assert!(begun.elapsed().as_secs() >= 3, "{shell}");
+            });
+        }
+    });
+}
+
 /// A stop looks through all processes for a way back that still tries, and some end between two reads of their arguments.
 #[test]
 fn processes_that_end_while_they_are_looked_at_hold_up_no_stop() {

@@ -53,13 +53,17 @@ fn there_is_not_always_something_to_do() {
             false,
             "SILKROLL_METHOD is not the name of a way of leaving",
         ),
+        // Any other name is that of a request told in settings.
+        (&[("SILKROLL_METHOD", "zoo")], true, false, ""),
         (
-            &[("SILKROLL_METHOD", "zoo")],
-            false,
-            false,
-            "zoo: this helper knows no such way of leaving",
+            &[
+                ("SILKROLL_METHOD", "zoo"),
+                ("SILKROLL_HTTP_START_URL", "http://h/on"),
+            ],
+            true,
+            true,
+            "",
         ),
-        (&[("SILKROLL_METHOD", "dubbo")], true, false, ""),
         (&[("SILKROLL_METHOD", "nginx")], true, false, ""),
         (&[("SILKROLL_METHOD", "nacos")], true, true, ""),
         (
@@ -119,6 +123,15 @@ fn a_registration_has_a_mark_of_its_own() {
         mark(&[("podip", "1"), ("SILKROLL_POD_NAME", "2"), ("X", "y")])
     );
     assert_ne!(plain, mark(&[("podip", "12")]));
+    // Two containers of a pod are two registrations.
+    let container = |url| {
+        mark(&[
+            ("podip", "1"),
+            ("SILKROLL_POD_NAME", "2"),
+            ("SILKROLL_HTTP_START_URL", url),
+        ])
+    };
+    assert_ne!(container("http://h/1"), container("http://h/2"));
     assert_ne!(plain, mark(&[("podip", "2"), ("SILKROLL_POD_NAME", "1")]));
     // The name of a socket has 107 bytes.
     assert!(plain.len() < 100);

@@ -229,6 +229,7 @@ fn settings_of(container: &Value) -> Vec<(String, String)> {
         "SILKROLL_LEAVE_SECONDS",
         "SILKROLL_POD_NAME",
         "SILKROLL_POD_NAMESPACE",
+        "SILKROLL_CONTAINER",
     ];
     let entries = container["env"].as_array().unwrap().iter();
     entries
@@ -283,6 +284,13 @@ fn each_way_of_leaving_gets_its_settings_its_hooks_and_its_time() {
             );
             let command = |hook: &str| container["lifecycle"][hook]["exec"]["command"].clone();
             let starts = case.comes_back;
+            // By this a stop finds its own container's way back.
+            let name = json!({"name": "SILKROLL_CONTAINER", "value": "web"});
+            assert_eq!(
+                container["env"].as_array().unwrap().contains(&name),
+                starts,
+                "{place}"
+            );
             assert_eq!(command("postStart").is_null(), !starts, "{place}");
             let volume = &pod["volumes"][0]["configMap"];
             if binary {

@@ -162,8 +162,8 @@ pub fn took(world: &dyn World, begun: u64) -> Vec<u8> {
     text!(" in ", number(tenths / 10), ".", number(tenths % 10), " s")
 }
 
-/// What marks the way back of this registration: a later stop finds it by this. FNV-1a, for the name of a socket has
-/// a hundred bytes, and all of these have more.
+/// What marks the way back of this container: a later stop finds it by this, where the containers of a pod share a
+/// network. FNV-1a, for the name of a socket has a hundred bytes, and all of these have more.
 #[must_use]
 pub fn mark(world: &dyn World) -> Vec<u8> {
     let mut hash: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
@@ -171,12 +171,8 @@ pub fn mark(world: &dyn World) -> Vec<u8> {
         "SILKROLL_POD_NAMESPACE",
         "SILKROLL_POD_NAME",
         "podip",
+        "SILKROLL_CONTAINER",
         "SILKROLL_METHOD",
-        "SILKROLL_NACOS_SERVICE",
-        "SILKROLL_NACOS_PORT",
-        "SILKROLL_EUREKA_APP",
-        "SILKROLL_EUREKA_PORT",
-        "SILKROLL_HTTP_START_URL",
     ] {
         for byte in Settings(world).get(name).into_iter().chain([0]) {
             hash ^= u128::from(byte);

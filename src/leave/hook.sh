@@ -867,9 +867,9 @@ keep_trying() {
   return "$rc"
 }
 
-# What marks the way back of this registration among all processes seen in /proc, those of other pods perhaps.
+# What marks the way back of this container among all processes seen in /proc, those of other containers and pods perhaps.
 back_mark() {
-  (LC_ALL=C; component "${SILKROLL_POD_NAMESPACE-}/${SILKROLL_POD_NAME-}/${podip-}/${SILKROLL_METHOD-}/${SILKROLL_NACOS_SERVICE-}/${SILKROLL_NACOS_PORT-}/${SILKROLL_EUREKA_APP-}/${SILKROLL_EUREKA_PORT-}/${SILKROLL_HTTP_START_URL-}"; printf '%s' "silkroll-back=$enc=")
+  (LC_ALL=C; component "${SILKROLL_POD_NAMESPACE-}/${SILKROLL_POD_NAME-}/${podip-}/${SILKROLL_CONTAINER-}/${SILKROLL_METHOD-}"; printf '%s' "silkroll-back=$enc=")
 }
 
 # Ends a way back that is still trying: it must not undo the leaving. Its requests are processes of their own, known by

@@ -130,13 +130,18 @@ pub fn plan(policy: &Policy<'_>, place: &Place<'_>) -> Result<Leave, Problem> {
     if policy.hook == Hook::Binary {
         plain_http_only(policy)?;
     }
-    match WAYS
+    let way = WAYS
         .iter()
-        .find(|(method, _)| method.name == policy.method.name)
-    {
-        Some((_, plan)) => plan(policy, place),
-        None => Ok(Leave::default()),
+        .find(|(method, _)| method.name == policy.method.name);
+    let mut leave = match way {
+        Some((_, plan)) => plan(policy, place)?,
+        None => Leave::default(),
+    };
+    if leave.comes_back {
+        // By this and the pod's name a stop hook finds its own container's way back, and no other's.
+        leave.vars.push(text("SILKROLL_CONTAINER", place.container));
     }
+    Ok(leave)
 }
 
 /// The helper binary speaks no TLS: with it, it would not fit a ConfigMap.

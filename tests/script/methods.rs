@@ -7,21 +7,25 @@ use std::sync::{Arc, Mutex};
 /// The methods that call something over HTTP.
 pub(crate) const CALLING: [&str; 6] = ["http", "nacos", "eureka", "consul", "spring", "dubbo"];
 
-/// What a container is told whose method's server is at `url`.
+/// What a container is told whose method's server is at `url`. It has a name of its own: the stops of other tests end the
+/// way back of a container that they share.
 pub(crate) fn settings<'a>(method: &'a str, url: &'a str) -> Vec<(&'a str, &'a str)> {
     let port = url.rsplit(':').next().unwrap_or_default();
-    let annotations = match method {
-        "consul" => vec![
-            ("consul-agent", url),
-            ("consul-service-id", "orders-{podip}"),
-            ("consul-token-secret", "acl"),
-        ],
-        "spring" => vec![("spring-port", port)],
-        "dubbo" => vec![("dubbo-port", port)],
-        _ => return by_hand(method, url),
-    };
     let mut settings = vec![("podip", "10.1.2.3"), ("SILKROLL_METHOD", method)];
-    settings.extend(compiled(method, &annotations));
+    settings.extend(match method {
+        "consul" => compiled(
+            method,
+            &[
+                ("consul-agent", url),
+                ("consul-service-id", "orders-{podip}"),
+                ("consul-token-secret", "acl"),
+            ],
+        ),
+        "spring" => compiled(method, &[("spring-port", port)]),
+        "dubbo" => compiled(method, &[("dubbo-port", port)]),
+        _ => by_hand(url),
+    });
+    settings.push(("SILKROLL_CONTAINER", url));
     settings
 }
 
@@ -39,10 +43,8 @@ pub(crate) fn compiled(
 }
 
 /// Also with servers that no annotation may name.
-fn by_hand<'a>(method: &'a str, url: &'a str) -> Vec<(&'a str, &'a str)> {
+fn by_hand(url: &str) -> Vec<(&str, &str)> {
     vec![
-        ("podip", "10.1.2.3"),
-        ("SILKROLL_METHOD", method),
         ("SILKROLL_HTTP_URL", url),
         ("SILKROLL_HTTP_BODY", "a=b"),
         ("SILKROLL_NACOS_SERVER", url),

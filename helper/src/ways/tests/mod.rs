@@ -115,7 +115,7 @@ fn there_is_not_always_something_to_do() {
 }
 
 #[test]
-fn a_registration_has_a_mark_of_its_own() {
+fn a_container_has_a_mark_of_its_own() {
     let mark = |vars: &[(&str, &str)]| crate::mark(&Registry::new(vars, |_| None));
     let plain = mark(&[("podip", "1"), ("SILKROLL_POD_NAME", "2")]);
     assert_eq!(
@@ -123,15 +123,8 @@ fn a_registration_has_a_mark_of_its_own() {
         mark(&[("podip", "1"), ("SILKROLL_POD_NAME", "2"), ("X", "y")])
     );
     assert_ne!(plain, mark(&[("podip", "12")]));
-    // Two containers of a pod are two registrations.
-    let container = |url| {
-        mark(&[
-            ("podip", "1"),
-            ("SILKROLL_POD_NAME", "2"),
-            ("SILKROLL_HTTP_START_URL", url),
-        ])
-    };
-    assert_ne!(container("http://h/1"), container("http://h/2"));
+    let container = |name| mark(&[("podip", "1"), ("SILKROLL_CONTAINER", name)]);
+    assert_ne!(container("web"), container("grpc"));
     assert_ne!(plain, mark(&[("podip", "2"), ("SILKROLL_POD_NAME", "1")]));
     // The name of a socket has 107 bytes.
     assert!(plain.len() < 100);

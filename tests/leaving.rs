@@ -85,10 +85,16 @@ const CASES: &[Case] = &[
             ("consul-token-secret", "acl"),
         ],
         env: &[
-            ("SILKROLL_CONSUL_AGENT", "http://{hostip}:8500"),
+            (
+                "SILKROLL_HTTP_URL",
+                "http://{hostip}:8500/v1/agent/service/deregister/web-8080-{podname}",
+            ),
+            ("SILKROLL_HTTP_METHOD", "PUT"),
+            ("SILKROLL_HTTP_DONE", "200"),
+            ("SILKROLL_HTTP_ABSENT", "404 Unknown,404 unknown"),
             ("SILKROLL_HOST_IP", "FIELD status.hostIP"),
-            ("SILKROLL_CONSUL_SERVICE_ID", "web-8080-{podname}"),
-            ("SILKROLL_CONSUL_TOKEN", "SECRET acl token"),
+            ("SILKROLL_HTTP_TOKEN_HEADER", "X-Consul-Token:"),
+            ("SILKROLL_HTTP_TOKEN", "SECRET acl token"),
         ],
         leave: 10,
         drain: 15,
@@ -97,12 +103,17 @@ const CASES: &[Case] = &[
     Case {
         annotations: &[
             ("deregister", "consul"),
-            ("consul-agent", "http://consul:8500"),
-            ("consul-service-id", "web"),
+            ("consul-agent", "http://consul:8500/"),
+            ("consul-service-id", "web/$(id) {env:A}"),
         ],
         env: &[
-            ("SILKROLL_CONSUL_AGENT", "http://consul:8500"),
-            ("SILKROLL_CONSUL_SERVICE_ID", "web"),
+            (
+                "SILKROLL_HTTP_URL",
+                "http://consul:8500/v1/agent/service/deregister/web%2F%24%28id%29%20{env:A}",
+            ),
+            ("SILKROLL_HTTP_METHOD", "PUT"),
+            ("SILKROLL_HTTP_DONE", "200"),
+            ("SILKROLL_HTTP_ABSENT", "404 Unknown,404 unknown"),
         ],
         leave: 10,
         drain: 15,
@@ -110,7 +121,12 @@ const CASES: &[Case] = &[
     },
     Case {
         annotations: &[("deregister", "dubbo"), ("deregister-timeout-seconds", "4")],
-        env: &[("SILKROLL_DUBBO_PORT", "22222")],
+        env: &[
+            ("SILKROLL_HTTP_URL", "http://127.0.0.1:22222/offline"),
+            ("SILKROLL_HTTP_METHOD", "GET"),
+            ("SILKROLL_HTTP_DONE", "200"),
+            ("SILKROLL_HTTP_ABSENT", "200 service not found"),
+        ],
         leave: 4,
         drain: 10,
         comes_back: false,
@@ -118,9 +134,23 @@ const CASES: &[Case] = &[
     Case {
         annotations: &[("deregister", "spring"), ("spring-port", "http")],
         env: &[
-            ("SILKROLL_SPRING_PORT", "8080"),
-            ("SILKROLL_SPRING_PATH", "/actuator/serviceregistry"),
-            ("SILKROLL_SPRING_STATUS", "DOWN"),
+            (
+                "SILKROLL_HTTP_URL",
+                "http://127.0.0.1:8080/actuator/serviceregistry",
+            ),
+            ("SILKROLL_HTTP_BODY", r#"{"status":"DOWN"}"#),
+            ("SILKROLL_HTTP_CONTENT_TYPE", "application/json"),
+            ("SILKROLL_HTTP_DONE", "200,204"),
+            (
+                "SILKROLL_HTTP_START_URL",
+                "http://127.0.0.1:8080/actuator/serviceregistry",
+            ),
+            ("SILKROLL_HTTP_START_BODY", r#"{"status":"UP"}"#),
+            (
+                "SILKROLL_HTTP_START_THEN",
+                r#"{"status":"CANCEL_OVERRIDE"}"#,
+            ),
+            ("SILKROLL_HTTP_START_SECONDS", "300"),
         ],
         leave: 10,
         drain: 45,
@@ -131,16 +161,36 @@ const CASES: &[Case] = &[
             ("deregister", "http"),
             ("http-url", "http://cms/off?host={podip}&port={port}"),
         ],
-        env: &[
-            (
-                "SILKROLL_HTTP_URL",
-                "http://cms/off?host={podip}&port={port}",
-            ),
-            ("SILKROLL_HTTP_PORT", "8080"),
-        ],
+        env: &[("SILKROLL_HTTP_URL", "http://cms/off?host={podip}&port=8080")],
         leave: 10,
         drain: 30,
         comes_back: false,
+    },
+    Case {
+        annotations: &[
+            ("deregister", "http"),
+            ("http-url", "http://cms:{port}/off"),
+            ("http-method", "PUT"),
+            ("http-body", r#"{"port":{port},"ip":"{podip}"}"#),
+            ("http-content-type", "application/json"),
+            ("http-headers-secret", "keys"),
+            ("http-start-url", "http://cms/on/{port}"),
+            ("http-start-method", "PATCH"),
+            ("http-start-body", "{port}"),
+        ],
+        env: &[
+            ("SILKROLL_HTTP_URL", "http://cms:8080/off"),
+            ("SILKROLL_HTTP_METHOD", "PUT"),
+            ("SILKROLL_HTTP_BODY", r#"{"port":8080,"ip":"{podip}"}"#),
+            ("SILKROLL_HTTP_CONTENT_TYPE", "application/json"),
+            ("SILKROLL_HTTP_START_URL", "http://cms/on/8080"),
+            ("SILKROLL_HTTP_START_METHOD", "PATCH"),
+            ("SILKROLL_HTTP_START_BODY", "8080"),
+            ("SILKROLL_HTTP_HEADERS", "SECRET keys headers"),
+        ],
+        leave: 10,
+        drain: 30,
+        comes_back: true,
     },
     Case {
         annotations: &[
@@ -179,6 +229,7 @@ fn settings_of(container: &Value) -> Vec<(String, String)> {
         "SILKROLL_LEAVE_SECONDS",
         "SILKROLL_POD_NAME",
         "SILKROLL_POD_NAMESPACE",
+        "SILKROLL_CONTAINER",
     ];
     let entries = container["env"].as_array().unwrap().iter();
     entries
@@ -233,6 +284,13 @@ fn each_way_of_leaving_gets_its_settings_its_hooks_and_its_time() {
             );
             let command = |hook: &str| container["lifecycle"][hook]["exec"]["command"].clone();
             let starts = case.comes_back;
+            // By this a stop finds its own container's way back.
+            let name = json!({"name": "SILKROLL_CONTAINER", "value": "web"});
+            assert_eq!(
+                container["env"].as_array().unwrap().contains(&name),
+                starts,
+                "{place}"
+            );
             assert_eq!(command("postStart").is_null(), !starts, "{place}");
             let volume = &pod["volumes"][0]["configMap"];
             if binary {
@@ -558,18 +616,24 @@ fn readiness_and_every_registry_take_the_same_port_for_the_main_one() {
                 ("deregister", "consul"),
                 ("consul-service-id", "web-{port}"),
             ],
-            ("SILKROLL_CONSUL_SERVICE_ID", "web-8080"),
+            (
+                "SILKROLL_HTTP_URL",
+                "http://{hostip}:8500/v1/agent/service/deregister/web-8080",
+            ),
             "silkroll.dev/consul-service-id: \"web-{port}\"",
         ),
         (
             &[("deregister", "http"), ("http-url", "http://a/?p={port}")],
-            ("SILKROLL_HTTP_PORT", "8080"),
+            ("SILKROLL_HTTP_URL", "http://a/?p=8080"),
             "write the number",
         ),
         // The actuator has the port that is named for it.
         (
             &[("deregister", "spring")],
-            ("SILKROLL_SPRING_PORT", "8081"),
+            (
+                "SILKROLL_HTTP_URL",
+                "http://127.0.0.1:8081/actuator/serviceregistry",
+            ),
             "set silkroll.dev/spring-port",
         ),
     ] {

@@ -14,6 +14,8 @@ mod nacos;
 mod run;
 #[path = "script/server.rs"]
 mod server;
+#[path = "script/told.rs"]
+mod told;
 
 #[path = "script/answers.rs"]
 mod answers;

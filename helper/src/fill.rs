@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use crate::attempt::{Attempt, Trouble};
 use crate::settings::is_name;
-use crate::text::{component, cut, json_text, url_text};
+use crate::text::{component, contains, cut, json_text, url_text};
 
 /// How a value is written where it goes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -52,7 +52,6 @@ impl Attempt<'_> {
                 .ok_or_else(|| Trouble::never("SILKROLL_HOST_IP is not set in this container"))?,
             b"podname" => self.settings.get("SILKROLL_POD_NAME"),
             b"namespace" => self.settings.get("SILKROLL_POD_NAMESPACE"),
-            b"port" => self.settings.get("SILKROLL_HTTP_PORT"),
             _ => match name.strip_prefix(b"env:") {
                 Some(variable) if is_name(variable) => self.world.var(variable).unwrap_or_default(),
                 Some(_) => Vec::new(),
@@ -70,9 +69,21 @@ impl Attempt<'_> {
             .unwrap_or(tail.len());
         let (base, path) = tail.split_at_checked(split).unwrap_or((tail, b""));
         let host = self.fill(base, As::Host)?;
-        let path = self.fill(path, As::Component)?;
-        Ok(url_text(&text!(scheme, "://", host, path)))
+        let filled = self.fill(path, As::Component)?;
+        // Without its last part, or one in the middle, it would be about everything there and not about this pod.
+        if has_empty_part(&filled) && !has_empty_part(path) {
+            return Err(Trouble::never(
+                "a part of the URL's path is empty: is a variable that it names empty?",
+            ));
+        }
+        Ok(url_text(&text!(scheme, "://", host, filled)))
     }
+}
+
+/// Whether the path, without its query, has nothing between two slashes or after the last.
+fn has_empty_part(path: &[u8]) -> bool {
+    let path = path.split(|byte| *byte == b'?').next().unwrap_or(path);
+    path.ends_with(b"/") || contains(path, b"//")
 }
 
 fn write(value: &[u8], how: As) -> Vec<u8> {
@@ -99,13 +110,9 @@ mod tests {
 
     #[test]
     fn placeholders_are_written_for_where_they_go() {
-        let env = [
-            ("podip", "fd00::1"),
-            ("A_B", "x \"y"),
-            ("SILKROLL_HTTP_PORT", "80"),
-        ];
+        let env = [("podip", "fd00::1"), ("A_B", "x \"y")];
         for (template, how, expected) in [
-            ("http://{podip}:{port}", As::Host, "http://[fd00::1]:80"),
+            ("http://{podip}:80", As::Host, "http://[fd00::1]:80"),
             ("ip={podip}", As::Component, "ip=fd00%3A%3A1"),
             (
                 "{\"a\":\"{env:A_B}\",\"b\":{}}",
@@ -119,6 +126,28 @@ mod tests {
                 Ok(expected),
                 "{template}"
             );
+        }
+    }
+
+    #[test]
+    fn a_part_of_a_path_that_a_variable_leaves_empty_is_said() {
+        let registry = Registry::new(&[("ID", "a/b")], |_| None);
+        let attempt = Attempt::new(&registry, 5, false);
+        for (url, filled) in [
+            ("http://h/all/{env:ID}", Some("http://h/all/a%2Fb")),
+            ("http://h/all/{env:NONE}", None),
+            ("http://h/all/{env:NONE}?a=b", None),
+            ("http://h/{env:NONE}/one", None),
+            ("http://h/{env:NONE}", None),
+            ("http://h/x{env:NONE}", Some("http://h/x")),
+            ("http://h/x?id={env:NONE}", Some("http://h/x?id=")),
+            // As it was written.
+            ("http://h", Some("http://h")),
+            ("http://h/", Some("http://h/")),
+            ("http://h//{env:NONE}x/", Some("http://h//x/")),
+        ] {
+            let got = attempt.fill_url(url.as_bytes());
+            assert_eq!(got.ok().as_deref(), filled.map(str::as_bytes), "{url}");
         }
     }
 

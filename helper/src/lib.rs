@@ -25,7 +25,7 @@ mod stand_in;
 pub use attempt::World;
 pub use chain::{Own, Request, own};
 pub use processes::{Process, above, named, parse, topmost};
-pub use settings::{Settings, seconds};
+pub use settings::{Settings, method, seconds};
 pub use steps::{Ending, Limit, Tried, Wanted, keep_trying, mark, took, wanted};
 pub use text::{escape_line, number};
 pub use ways::{Direction, Way};

@@ -18,7 +18,8 @@ use alloc::vec::Vec;
 
 use container::Container;
 use hook::{
-    Direction, Limit, Own, Tried, Wanted, Way, World, keep_trying, number, own, seconds, wanted,
+    Direction, Limit, Own, Settings, Tried, Wanted, Way, World, keep_trying, method, number, own,
+    seconds, wanted,
 };
 use sys::{Child, Waited};
 
@@ -171,10 +172,10 @@ fn leave(container: &Container, wanted: Option<Wanted>, limit: u64) -> Left {
         }
         0
     });
-    let name = wanted.name().as_bytes();
+    let name = method(Settings(container));
     match child {
         None => container.say(&join(&[
-            name,
+            &name,
             b": not done: no process can be started here",
         ])),
         Some(child) => {
@@ -186,7 +187,7 @@ fn leave(container: &Container, wanted: Option<Wanted>, limit: u64) -> Left {
                 Waited::Ended(status) => {
                     let status = number(u64::from(status.unsigned_abs()));
                     container.say(&join(&[
-                        name,
+                        &name,
                         b": not done: the helper failed with status ",
                         &status,
                     ]));
@@ -195,7 +196,7 @@ fn leave(container: &Container, wanted: Option<Wanted>, limit: u64) -> Left {
                     child.kill();
                     let limit = number(limit);
                     container.say(&join(&[
-                        name,
+                        &name,
                         b": not done within ",
                         &limit,
                         b" s, going on",
@@ -211,6 +212,8 @@ fn leave(container: &Container, wanted: Option<Wanted>, limit: u64) -> Left {
 fn start(container: &Container, chain: &[Vec<u8>]) -> i32 {
     if let Some(Wanted::Call(way)) = wanted(container, Direction::Back) {
         const ONCE_SECONDS: u64 = 3;
+        // A registry that is down is up again after this, or its pods have other troubles.
+        const BACK_SECONDS: u64 = 120;
         let try_for = |seconds, once| {
             let limit = Limit {
                 seconds,
@@ -231,9 +234,8 @@ fn start(container: &Container, chain: &[Vec<u8>]) -> i32 {
         }
         // Killed before its bound, it was ended by a stop, which has the last word.
         if !matches!(waited, Some(Waited::Ended(0 | KILLED))) {
-            go_on(container, way.back_seconds, || {
-                try_for(way.back_seconds, false)
-            });
+            let limit = seconds(container, "SILKROLL_HTTP_START_SECONDS", BACK_SECONDS);
+            go_on(container, limit, || try_for(limit, false));
         }
     }
     run_own(container, &own(chain))

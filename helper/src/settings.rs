@@ -34,6 +34,12 @@ impl Settings<'_> {
     }
 }
 
+/// The way of leaving as the log calls it.
+#[must_use]
+pub fn method(settings: Settings<'_>) -> Vec<u8> {
+    settings.or("SILKROLL_METHOD", "none")
+}
+
 /// Whether it can be the name of a variable.
 pub(crate) fn is_name(name: &[u8]) -> bool {
     name.first().is_some_and(|first| !first.is_ascii_digit())

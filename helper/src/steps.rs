@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::attempt::{Attempt, Trouble, World};
-use crate::settings::{Settings, is_name};
+use crate::settings::{Settings, is_name, method};
 use crate::text::number;
 use crate::ways::{Direction, Way, find};
 
@@ -37,16 +37,6 @@ pub enum Ending {
 }
 
 impl Wanted {
-    /// As in `silkroll.dev/deregister`.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Call(way) => way.name,
-            Self::End(Ending::Nginx) => "nginx",
-            Self::End(Ending::Signal) => "signal",
-        }
-    }
-
     /// Whether leaving switches something off that a start has to switch on.
     #[must_use]
     pub fn comes_back(self) -> bool {
@@ -59,7 +49,7 @@ impl Wanted {
 pub fn wanted(world: &dyn World, direction: Direction) -> Option<Wanted> {
     let settings = Settings(world);
     let leaving = direction == Direction::Leave;
-    let method = settings.or("SILKROLL_METHOD", "none");
+    let method = method(settings);
     let wanted = match method.as_slice() {
         b"none" => return None,
         b"nginx" => Wanted::End(Ending::Nginx),
@@ -68,15 +58,7 @@ pub fn wanted(world: &dyn World, direction: Direction) -> Option<Wanted> {
             world.say(b"SILKROLL_METHOD is not the name of a way of leaving");
             return None;
         }
-        _ => {
-            let Some(way) = find(&method) else {
-                if leaving {
-                    world.say(&text!(method, ": this helper knows no such way of leaving"));
-                }
-                return None;
-            };
-            Wanted::Call(way)
-        }
+        _ => Wanted::Call(find(&method, settings)),
     };
     if !leaving && !wanted.comes_back() {
         return None;
@@ -136,7 +118,12 @@ pub fn keep_trying(world: &dyn World, way: &Way, direction: Direction, limit: Li
             Ok(_) if attempt.found_absent() && limit.once => return Tried::Absent,
             Ok(what) => {
                 if !what.is_empty() {
-                    world.say(&text!(way.name, ": ", what, took(world, begun)));
+                    world.say(&text!(
+                        method(Settings(world)),
+                        ": ",
+                        what,
+                        took(world, begun)
+                    ));
                 }
                 return if attempt.found_absent() {
                     Tried::Absent
@@ -147,7 +134,12 @@ pub fn keep_trying(world: &dyn World, way: &Way, direction: Direction, limit: Li
             Err(Trouble { again, what }) => {
                 if !again || limit.once || !attempt.time_to_pause() {
                     if !limit.once {
-                        world.say(&text!(way.name, ": not done: ", what, took(world, begun)));
+                        world.say(&text!(
+                            method(Settings(world)),
+                            ": not done: ",
+                            what,
+                            took(world, begun)
+                        ));
                     }
                     return Tried::Failed;
                 }
@@ -170,8 +162,8 @@ pub fn took(world: &dyn World, begun: u64) -> Vec<u8> {
     text!(" in ", number(tenths / 10), ".", number(tenths % 10), " s")
 }
 
-/// What marks the way back of this registration: a later stop finds it by this. FNV-1a, for the name of a socket has
-/// a hundred bytes, and all of these have more.
+/// What marks the way back of this container: a later stop finds it by this, where the containers of a pod share a
+/// network. FNV-1a, for the name of a socket has a hundred bytes, and all of these have more.
 #[must_use]
 pub fn mark(world: &dyn World) -> Vec<u8> {
     let mut hash: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
@@ -179,13 +171,8 @@ pub fn mark(world: &dyn World) -> Vec<u8> {
         "SILKROLL_POD_NAMESPACE",
         "SILKROLL_POD_NAME",
         "podip",
+        "SILKROLL_CONTAINER",
         "SILKROLL_METHOD",
-        "SILKROLL_NACOS_SERVICE",
-        "SILKROLL_NACOS_PORT",
-        "SILKROLL_HTTP_PORT",
-        "SILKROLL_EUREKA_APP",
-        "SILKROLL_EUREKA_PORT",
-        "SILKROLL_SPRING_PORT",
     ] {
         for byte in Settings(world).get(name).into_iter().chain([0]) {
             hash ^= u128::from(byte);

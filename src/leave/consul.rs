@@ -1,12 +1,12 @@
 //! `consul`: deregistered at the agent that registered it; anti-entropy would undo it in the catalog.
 //! The call: Consul API, `PUT /v1/agent/service/deregister/ID`. It leaves nothing behind that sticks.
 
-use super::{Leave, Place, Var, VarValue, text};
+use super::exchange::{Exchange, HOST_IP, Token, segment};
+use super::{Leave, Place};
 use crate::policy::{Key, Method, Policy, Problem, base_url, dns_subdomain, placeholder_text};
 
 /// Agents commonly run on each node, where pods find them by the node's address.
 const AGENT: &str = "http://{hostip}:8500";
-const HOST_IP: &str = "{hostip}";
 
 pub(super) const METHOD: Method = Method {
     name: "consul",
@@ -45,24 +45,23 @@ pub(super) fn plan(policy: &Policy<'_>, place: &Place<'_>) -> Result<Leave, Prob
         ));
     };
     let id = super::with_port(policy, "consul-service-id", &id, &place.port(None))?;
-    let mut vars = vec![text("SILKROLL_CONSUL_AGENT", agent)];
-    if agent.contains(HOST_IP) {
-        vars.push(Var {
-            name: "SILKROLL_HOST_IP",
-            value: VarValue::Field("status.hostIP"),
-        });
-    }
-    let summary = format!("deregister {id} at the Consul agent {agent}");
-    vars.push(text("SILKROLL_CONSUL_SERVICE_ID", id));
-    if let Some(secret) = policy.setting("token-secret") {
-        vars.push(super::secret(
-            "SILKROLL_CONSUL_TOKEN",
-            secret.value,
-            "token",
-        ));
-    }
-    Ok(Leave {
-        summary,
-        ..Leave::calling(vars)
-    })
+    let url = format!(
+        "{}/v1/agent/service/deregister/{}",
+        agent.strip_suffix('/').unwrap_or(agent),
+        segment(&id)
+    );
+    let exchange = Exchange {
+        url: url.into(),
+        verb: Some("PUT"),
+        done: &[200],
+        // A 404 without the agent's own words is a wrong address. Versions differ in how they begin them.
+        absent: &[(404, "Unknown"), (404, "unknown")],
+        token: policy.setting("token-secret").map(|secret| Token {
+            header: "X-Consul-Token:",
+            secret: secret.value,
+            key: "token",
+        }),
+        ..Exchange::default()
+    };
+    Ok(exchange.leave(format!("deregister {id} at the Consul agent {agent}")))
 }

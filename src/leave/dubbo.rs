@@ -1,7 +1,8 @@
 //! `dubbo`: `QoS` `offline` on loopback, which takes the provider out of all its registries.
 //! No way back is sent: the switch is in the process, and a new process registers itself.
 
-use super::{Leave, Place, text};
+use super::exchange::Exchange;
+use super::{Leave, Place};
 use crate::policy::{Key, Method, Policy, Problem, whole};
 
 /// `dubbo.application.qos-port`
@@ -24,8 +25,13 @@ pub(super) const METHOD: Method = Method {
 )]
 pub(super) fn plan(policy: &Policy<'_>, _: &Place<'_>) -> Result<Leave, Problem> {
     let port = policy.setting("port").map_or(QOS_PORT, |found| found.value);
-    Ok(Leave {
-        summary: format!("Dubbo QoS offline at 127.0.0.1:{port}"),
-        ..Leave::calling(vec![text("SILKROLL_DUBBO_PORT", port)])
-    })
+    let exchange = Exchange {
+        url: format!("http://127.0.0.1:{port}/offline").into(),
+        verb: Some("GET"),
+        done: &[200],
+        // What `QoS` answers where the provider has published nothing (`BaseOffline` of Dubbo 3.3.5).
+        absent: &[(200, "service not found")],
+        ..Exchange::default()
+    };
+    Ok(exchange.leave(format!("Dubbo QoS offline at 127.0.0.1:{port}")))
 }

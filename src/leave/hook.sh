@@ -6,9 +6,9 @@
 #   hook.sh own CHAIN…      the user's own hook alone: exec CMD ARG… | http SCHEME HOST PORT PATH [HEADER…] | sleep N
 #   hook.sh back once|loop  the work behind `start`, in a process that a later `stop` can find and end
 # Needs a POSIX shell and `sleep`, and for calls an HTTP client. Writes no file. Settings are SILKROLL_… variables and data, never shell text.
-# A way of leaving is a function leave_METHOD, its way back a function back_METHOD. They set `what` for the log,
+# A way of leaving is a function leave_WAY, its way back a function back_WAY. They set `what` for the log,
 # and return 0 (done), 1 (try again while there is time), 2 (trying again cannot help) or 3 (not registered: nothing to do,
-# but it may register yet).
+# but it may register yet). Methods without a way of their own are the way `http`: one request, told in settings.
 # Variables of the top level begin with sr_: an unprefixed one could be the container's own, meant for the user's hook.
 set -uf
 set +x
@@ -180,7 +180,6 @@ fill() {
         [ -n "$value" ] || { what='SILKROLL_HOST_IP is not set in this container'; return 2; } ;;
       podname) value=${SILKROLL_POD_NAME-} ;;
       namespace) value=${SILKROLL_POD_NAMESPACE-} ;;
-      port) value=${SILKROLL_HTTP_PORT-} ;;
       env:*) value=
         if is_name "${name#env:}"; then eval "value=\${${name#env:}-}"; fi ;;
       *) name= ;;
@@ -206,7 +205,12 @@ fill_url() {
   # An IPv6 address stands in brackets in the host part, and only there.
   fill "$base" host || return
   target=${1%%://*}://$filled
-  fill "${tail#"$base"}" component || return
+  tail=${tail#"$base"}
+  fill "$tail" component || return
+  # Without its last part, or one in the middle, it would be about everything there and not about this pod.
+  case ${filled%%\?*}/ in *//*)
+    case ${tail%%\?*}/ in *//*) ;; *) what="a part of the URL's path is empty: is a variable that it names empty?"; return 2 ;; esac ;;
+  esac
   url_text "$target$filled"
 }
 
@@ -446,8 +450,6 @@ unchunk() {
 
 # ---- methods
 
-leave_none() { return 0; }
-
 # Adds $1 to $headers where it is a header line; the list is cut at newlines.
 add_header() {
   name=${1%%:*}
@@ -458,7 +460,8 @@ add_header() {
   esac
 }
 
-# send URL VERB BODY: one request with its placeholders filled in, judged by its status.
+# send URL VERB BODY ABSENT: one request with its placeholders filled in, judged by its status, and by the words of its answer
+# where ABSENT has some for that status: STATUS or STATUS WORDS, with commas between several.
 send() {
   kind=${SILKROLL_HTTP_CONTENT_TYPE:-application/x-www-form-urlencoded} headers=
   fill_url "$1" || return
@@ -468,25 +471,48 @@ send() {
   IFS=$sr_nl
   for line in ${SILKROLL_HTTP_HEADERS-}; do add_header "${line%"$sr_cr"}"; done
   unset IFS
+  # A Secret made from a file ends with a line end.
+  [ -z "${SILKROLL_HTTP_TOKEN-}" ] || add_header "${SILKROLL_HTTP_TOKEN_HEADER-} ${SILKROLL_HTTP_TOKEN%"$sr_nl"}"
   case $body:$sr_nl$headers in :* | *"$sr_nl"[Cc]ontent-[Tt]ype:*) ;; *) add_header "Content-Type: $kind" ;; esac
   case $2 in '' | *[!A-Z]*) what="not a request method: $2"; return 2 ;; esac
   call "$2" "$target" || [ "$?" -eq 1 ] || return 2
   # Without the query: it may hold what {env:…} brought in.
   what="$2 $scheme://$authority${path%%\?*}"
+  if [ "$status" = 000 ]; then
+    what="$what: no answer"
+    [ "$scheme" = http ] || what="$what, or its certificate is not trusted here"
+    return 1
+  fi
+  what="$what answered $status"
+  IFS=,
+  for rule in $4; do
+    code=${rule%% *} words=${rule#"${rule%% *}"}
+    case $status:$answer in "$code:"*"${words# }"*) unset IFS; return 3 ;; esac
+  done
+  unset IFS
+  case ,${SILKROLL_HTTP_DONE-},:$status in ,,:2?? | *",$status,"*:*) return 0 ;; esac
   case $status in
-    2??) what="$what answered $status" ;;
-    000) what="$what: no answer"
-      [ "$scheme" = http ] || what="$what, or its certificate is not trusted here"
-      return 1 ;;
-    5??) what="$what answered $status"; return 1 ;;
-    *) what="$what answered $status"; return 2 ;;
+    404) what="$what (is this path exposed there?)"; return 2 ;;
+    5??) return 1 ;;
+    *) return 2 ;;
   esac
 }
-leave_http() { send "${SILKROLL_HTTP_URL-}" "${SILKROLL_HTTP_METHOD:-POST}" "${SILKROLL_HTTP_BODY-}"; }
-back_http() {
-  [ -n "${SILKROLL_HTTP_START_URL-}" ] || return 0
-  send "$SILKROLL_HTTP_START_URL" "${SILKROLL_HTTP_START_METHOD:-POST}" "${SILKROLL_HTTP_START_BODY-}"
+leave_http() {
+  [ -n "${SILKROLL_HTTP_URL-}" ] || { what='SILKROLL_HTTP_URL is not set'; return 2; }
+  send "$SILKROLL_HTTP_URL" "${SILKROLL_HTTP_METHOD:-POST}" "${SILKROLL_HTTP_BODY-}" "${SILKROLL_HTTP_ABSENT-}"
+  set -- "$?"
+  case $1 in
+    0) what="left: $what" ;;
+    3) what="this pod is not registered, nothing to take out: $what" ;;
+  esac
+  return "$1"
 }
+back_http() {
+  send_back "${SILKROLL_HTTP_START_BODY-}" || return
+  [ -z "${SILKROLL_HTTP_START_THEN-}" ] || send_back "$SILKROLL_HTTP_START_THEN" || return
+  what="back: $what"
+}
+send_back() { send "${SILKROLL_HTTP_START_URL-}" "${SILKROLL_HTTP_START_METHOD:-POST}" "$1" ''; }
 
 # each_server VARIABLE PATH COMMAND: runs it for each base URL that the variable lists, in `server`, until one returns 0.
 # A URL without a path gets PATH.
@@ -706,54 +732,6 @@ eureka_find() {
   esac
 }
 
-# Consul: deregistered at the agent that registered it; at the catalog the agent would undo it.
-leave_consul() {
-  fill_url "${SILKROLL_CONSUL_AGENT-}" || return
-  server=${enc%/} headers=''
-  fill "${SILKROLL_CONSUL_SERVICE_ID-}" raw || return
-  [ -n "$filled" ] || { what='SILKROLL_CONSUL_SERVICE_ID is not set'; return 2; }
-  [ -z "${SILKROLL_CONSUL_TOKEN-}" ] || add_header "X-Consul-Token: ${SILKROLL_CONSUL_TOKEN%"$sr_nl"}"
-  component "$filled"
-  ask PUT "/v1/agent/service/deregister/$enc" || return
-  case $status:$answer in 404:*[Uu]nknown*) what="$filled is not registered, nothing to take out ($server)"; return 3 ;; esac
-  judge change 200 || return
-  what="left as $filled ($server)"
-}
-
-# Dubbo: the process takes itself out, by its own QoS port. A new process registers itself, when the application says so.
-leave_dubbo() {
-  headers=''
-  loopback "${SILKROLL_DUBBO_PORT:-22222}" SILKROLL_DUBBO_PORT && ask GET /offline && judge 'offline command' 200 || return
-  what="left ($server/offline)"
-}
-
-loopback() { # PORT VARIABLE
-  case $1 in '' | *[!0-9]*) what="$2 is not a port"; return 2 ;; esac
-  server=http://127.0.0.1:$1
-}
-
-# Spring: the service registry's actuator endpoint. Nacos takes UP for the way back and ignores the cancelling;
-# Eureka needs it, or UP would stick.
-leave_spring() {
-  spring "${SILKROLL_SPRING_STATUS:-DOWN}" || return
-  what="left: status ${SILKROLL_SPRING_STATUS:-DOWN} ($server$s_path)"
-}
-back_spring() {
-  spring UP && spring CANCEL_OVERRIDE || return
-  what="back: status UP ($server$s_path)"
-}
-spring() { # STATUS
-  headers="Content-Type: application/json$sr_nl" s_path=${SILKROLL_SPRING_PATH:-/actuator/serviceregistry}
-  loopback "${SILKROLL_SPRING_PORT-}" SILKROLL_SPRING_PORT || return
-  url_text "/${s_path#/}"; s_path=$enc
-  json_text "$1"
-  ask POST "$s_path" "{\"status\":\"$enc\"}" || return
-  judge "status $1" '200 204' && return
-  set -- "$?"
-  case $status in 404) what="$what (is $s_path exposed?)" ;; esac
-  return "$1"
-}
-
 # What ends the server itself and then waits until it has gone. The watchdog ends the waiting.
 
 leave_nginx() {
@@ -843,14 +821,16 @@ await_end() { for pid in $found; do while stat_of "$pid"; do pause 1; done; done
 
 # ---- the steps
 
-# Is there anything to do for $1, leave or back? Sets sr_method and `podip`.
+# Is there anything to do for $1, leave or back? Sets sr_method for the log, sr_way and `podip`.
 wanted() {
   podip=${podip-} sr_method=${SILKROLL_METHOD:-none}
-  case $sr_method in none) return 1 ;; *[!a-z]*) say 'SILKROLL_METHOD is not the name of a way of leaving'; return 1 ;; esac
-  if ! have "$1_$sr_method"; then
-    [ "$1" = back ] || say "$sr_method: this script knows no such way of leaving"
-    return 1
-  fi
+  case $sr_method in
+    none) return 1 ;;
+    *[!a-z]*) say 'SILKROLL_METHOD is not the name of a way of leaving'; return 1 ;;
+    nacos | eureka | nginx | signal) sr_way=$sr_method ;;
+    *) sr_way=http ;;
+  esac
+  [ "$1" = leave ] || comes_back || return 1
   case ${SILKROLL_IF_ENV-} in
     '') return 0 ;;
     [0-9]* | *[!A-Za-z0-9_]*) say "$sr_method: not done: SILKROLL_IF_ENV is not a variable's name"; return 1 ;;
@@ -858,6 +838,11 @@ wanted() {
   eval "[ -n \"\${$SILKROLL_IF_ENV-}\" ]" && return 0
   [ "$1" = back ] || say "$sr_method: $SILKROLL_IF_ENV is not set here, nothing to leave"
   return 1
+}
+
+# Does leaving switch something off that a start has to switch on?
+comes_back() {
+  case $sr_way in http) [ -n "${SILKROLL_HTTP_START_URL-}" ] ;; *) have "back_$sr_way" ;; esac
 }
 
 # keep_trying leave|back SECONDS: until it is done, cannot be, or the time is over. With $sr_once: a single time.
@@ -868,7 +853,7 @@ keep_trying() {
   # One dead server of several must leave time for the others; 3 s, for a node may forward and wait 2 s itself.
   case $1:${SILKROLL_NACOS_SERVER-}${SILKROLL_EUREKA_SERVER-} in back:* | *,*) each=3 ;; esac
   while :; do
-    "$1_$sr_method"
+    "$1_$sr_way"
     rc=$?
     elapsed "$begun"
     if [ "$rc" -eq 0 ] || { [ "$rc" -eq 3 ] && [ -z "$sr_once" ]; }; then
@@ -882,9 +867,9 @@ keep_trying() {
   return "$rc"
 }
 
-# What marks the way back of this registration among all processes seen in /proc, those of other pods perhaps.
+# What marks the way back of this container among all processes seen in /proc, those of other containers and pods perhaps.
 back_mark() {
-  (LC_ALL=C; component "${SILKROLL_POD_NAMESPACE-}/${SILKROLL_POD_NAME-}/${podip-}/${SILKROLL_METHOD-}/${SILKROLL_NACOS_SERVICE-}/${SILKROLL_NACOS_PORT-}/${SILKROLL_HTTP_PORT-}/${SILKROLL_EUREKA_APP-}/${SILKROLL_EUREKA_PORT-}/${SILKROLL_SPRING_PORT-}"; printf '%s' "silkroll-back=$enc=")
+  (LC_ALL=C; component "${SILKROLL_POD_NAMESPACE-}/${SILKROLL_POD_NAME-}/${podip-}/${SILKROLL_CONTAINER-}/${SILKROLL_METHOD-}"; printf '%s' "silkroll-back=$enc=")
 }
 
 # Ends a way back that is still trying: it must not undo the leaving. Its requests are processes of their own, known by
@@ -913,7 +898,7 @@ leave() {
   exec >/dev/null 2>&1 </dev/null
   # Where a way back was still trying, its last request may be on its way: let that come first.
   sr_met=''
-  if have "back_$sr_method" && end_back; then sr_met=yes; pause 1; fi
+  if comes_back && end_back; then sr_met=yes; pause 1; fi
   keep_trying leave "$1"
   sr_status=$?
   case $sr_status$sr_met in 0yes | 3yes) return 4 ;; esac
@@ -1060,11 +1045,11 @@ case $sr_do in
   own) own "$@" ;;
   back)
     wanted back || exit 0
-    # Spring's switch is in the application, which may take long to start.
-    case ${1-}:$sr_method in
-      once:*) sr_once=yes; keep_trying back 3 ;;
-      *:spring) sr_between=2; bounded 305 keep_trying back 300 ;;
-      *) sr_between=2; bounded 125 keep_trying back 120 ;;
+    case ${1-} in
+      once) sr_once=yes; keep_trying back 3 ;;
+      *) seconds SILKROLL_HTTP_START_SECONDS 120
+        sr_between=2
+        bounded $((sr_n + 5)) keep_trying back "$sr_n" ;;
     esac ;;
   *) echo "usage: $0 stop|start|own [exec CMD ARG… | http SCHEME HOST PORT PATH [HEADER…] | sleep N]" >&2; exit 2 ;;
 esac

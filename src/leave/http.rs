@@ -1,6 +1,7 @@
 //! `http`: any request to anything that keeps a list of instances.
 
-use super::{Leave, Place, text};
+use super::exchange::{Back, Exchange};
+use super::{Leave, Place};
 use crate::policy::{
     Key, Method, Policy, Problem, dns_subdomain, header_value, http_method, http_url, text_block,
 };
@@ -66,42 +67,37 @@ fn body(value: &str) -> bool {
 }
 
 pub(super) fn plan(policy: &Policy<'_>, place: &Place<'_>) -> Result<Leave, Problem> {
+    const PORT: &str = "{port}";
     let value = |key: &str| policy.setting(key).map(|found| found.value);
     let url = policy.needs(
         "url",
         "the address to call, e.g. http://admin/offline?host={podip}",
     )?;
     let templates = ["url", "body", "start-url", "start-body"];
-    let uses = |placeholder: &str| {
-        templates
-            .iter()
-            .any(|key| value(key).is_some_and(|value| value.contains(placeholder)))
-    };
-
-    let mut vars = Vec::new();
-    for (key, variable) in [
-        ("url", "SILKROLL_HTTP_URL"),
-        ("method", "SILKROLL_HTTP_METHOD"),
-        ("body", "SILKROLL_HTTP_BODY"),
-        ("content-type", "SILKROLL_HTTP_CONTENT_TYPE"),
-        ("start-url", "SILKROLL_HTTP_START_URL"),
-        ("start-method", "SILKROLL_HTTP_START_METHOD"),
-        ("start-body", "SILKROLL_HTTP_START_BODY"),
-    ] {
-        vars.extend(value(key).map(|value| text(variable, value)));
-    }
-    if uses("{port}") {
+    let uses_port = |key: &str| value(key).is_some_and(|value| value.contains(PORT));
+    // Which port that is, only the manifest tells.
+    let port = if templates.into_iter().any(uses_port) {
         let port = place.port(None).map_err(|allowed| {
             policy.method_problem(format!("write the number for {{port}}: {allowed}"))
         })?;
-        vars.push(text("SILKROLL_HTTP_PORT", port.to_string()));
-    }
-    if let Some(secret) = value("headers-secret") {
-        vars.push(super::secret("SILKROLL_HTTP_HEADERS", secret, "headers"));
-    }
-    Ok(Leave {
-        comes_back: value("start-url").is_some(),
-        summary: format!("{} {url}", value("method").unwrap_or("POST")),
-        ..Leave::calling(vars)
-    })
+        port.to_string()
+    } else {
+        String::new()
+    };
+    let filled = |template: &str| template.replace(PORT, &port).into();
+    let exchange = Exchange {
+        url: filled(url),
+        verb: value("method"),
+        body: value("body").map(filled),
+        content_type: value("content-type"),
+        headers_secret: value("headers-secret"),
+        back: value("start-url").map(|url| Back {
+            url: filled(url),
+            verb: value("start-method"),
+            body: value("start-body").map(filled),
+            ..Back::default()
+        }),
+        ..Exchange::default()
+    };
+    Ok(exchange.leave(format!("{} {url}", value("method").unwrap_or("POST"))))
 }

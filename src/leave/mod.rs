@@ -1,10 +1,12 @@
-//! Ways of leaving: one file each, with its settings, its defaults and what the hook gets told. A new
-//! way is a new file here, a line in `WAYS` and `METHODS`, a function `leave_<name>` (and
-//! `back_<name>`) in the script (`hook.sh`) and its like in the helper binary (`helper/` of the repository).
+//! Ways of leaving: one file each, with its settings, its defaults and what the hook gets told. A new way is a new file
+//! here and a line in `WAYS`. Where one request does it, it is an [`exchange::Exchange`], which the hook can make already;
+//! where it takes more, a function `leave_<name>` (and `back_<name>`) in the script (`hook.sh`) and its like in the helper
+//! binary (`helper/` of the repository).
 
 mod consul;
 mod dubbo;
 mod eureka;
+mod exchange;
 mod helper;
 mod http;
 mod nacos;
@@ -22,30 +24,29 @@ pub use script::{
 
 use crate::policy::{Found, Hook, Method, Policy, Problem};
 
-/// The methods as the policy needs them, in the order of the documentation.
-pub const METHODS: &[Method] = &[
-    none::METHOD,
-    nacos::METHOD,
-    eureka::METHOD,
-    consul::METHOD,
-    dubbo::METHOD,
-    spring::METHOD,
-    http::METHOD,
-    process::NGINX,
-    process::SIGNAL,
+/// In the order of the documentation.
+const WAYS: [(Method, Plan); 9] = [
+    (none::METHOD, none::plan),
+    (nacos::METHOD, nacos::plan),
+    (eureka::METHOD, eureka::plan),
+    (consul::METHOD, consul::plan),
+    (dubbo::METHOD, dubbo::plan),
+    (spring::METHOD, spring::plan),
+    (http::METHOD, http::plan),
+    (process::NGINX, process::nginx),
+    (process::SIGNAL, process::signal),
 ];
 
-const WAYS: &[(&str, Plan)] = &[
-    (none::METHOD.name, none::plan),
-    (nacos::METHOD.name, nacos::plan),
-    (eureka::METHOD.name, eureka::plan),
-    (consul::METHOD.name, consul::plan),
-    (dubbo::METHOD.name, dubbo::plan),
-    (spring::METHOD.name, spring::plan),
-    (http::METHOD.name, http::plan),
-    (process::NGINX.name, process::nginx),
-    (process::SIGNAL.name, process::signal),
-];
+/// The methods as the policy needs them.
+pub const METHODS: &[Method] = &{
+    let mut methods = [none::METHOD; WAYS.len()];
+    let mut at = 0;
+    while at < methods.len() {
+        methods[at] = WAYS[at].0;
+        at += 1;
+    }
+    methods
+};
 
 const NAME: &str = "allowed is visible text of at most 255 bytes on one line";
 const PORT: &str = "allowed is a number from 1 to 65535 or the name of a declared port";
@@ -129,10 +130,18 @@ pub fn plan(policy: &Policy<'_>, place: &Place<'_>) -> Result<Leave, Problem> {
     if policy.hook == Hook::Binary {
         plain_http_only(policy)?;
     }
-    match WAYS.iter().find(|(name, _)| *name == policy.method.name) {
-        Some((_, plan)) => plan(policy, place),
-        None => Ok(Leave::default()),
+    let way = WAYS
+        .iter()
+        .find(|(method, _)| method.name == policy.method.name);
+    let mut leave = match way {
+        Some((_, plan)) => plan(policy, place)?,
+        None => Leave::default(),
+    };
+    if leave.comes_back {
+        // By this and the pod's name a stop hook finds its own container's way back, and no other's.
+        leave.vars.push(text("SILKROLL_CONTAINER", place.container));
     }
+    Ok(leave)
 }
 
 /// The helper binary speaks no TLS: with it, it would not fit a ConfigMap.

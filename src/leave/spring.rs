@@ -1,10 +1,14 @@
 //! `spring`: the actuator's `serviceregistry` endpoint, inside the pod. What it sets sticks to the
 //! address in the registry behind it, so there is a way back.
 
-use super::{Leave, Place, text};
+use super::exchange::{Back, Exchange};
+use super::{Leave, Place};
 use crate::policy::{Key, Method, Policy, Port, Problem, port, url_path};
 
 const PATH: &str = "/actuator/serviceregistry";
+
+/// The switch is in the application, which may take long to start.
+const BACK_SECONDS: u32 = 300;
 
 pub(super) const METHOD: Method = Method {
     name: "spring",
@@ -43,13 +47,22 @@ pub(super) fn plan(policy: &Policy<'_>, place: &Place<'_>) -> Result<Leave, Prob
         )),
     })?;
     let (path, status) = (or("path", PATH), or("status", "DOWN"));
-    Ok(Leave {
-        summary: format!("POST status {status} to 127.0.0.1:{port}{path}"),
-        comes_back: true,
-        ..Leave::calling(vec![
-            text("SILKROLL_SPRING_PORT", port.to_string()),
-            text("SILKROLL_SPRING_PATH", path),
-            text("SILKROLL_SPRING_STATUS", status),
-        ])
-    })
+    let url = format!("http://127.0.0.1:{port}{path}");
+    let body = |status: &str| format!("{{\"status\":\"{status}\"}}").into();
+    let exchange = Exchange {
+        url: url.clone().into(),
+        body: Some(body(status)),
+        content_type: Some("application/json"),
+        done: &[200, 204],
+        // Nacos takes UP for the way back and ignores the cancelling; Eureka needs it, or UP would stick.
+        back: Some(Back {
+            url: url.into(),
+            body: Some(body("UP")),
+            then_body: Some(r#"{"status":"CANCEL_OVERRIDE"}"#),
+            seconds: Some(BACK_SECONDS),
+            ..Back::default()
+        }),
+        ..Exchange::default()
+    };
+    Ok(exchange.leave(format!("POST status {status} to 127.0.0.1:{port}{path}")))
 }

@@ -11,15 +11,12 @@ use testkit::process::Process;
 const MANAGER: &str = "0c1e7ac5-3fd2-4f4c-8d9a-6e8e2f7a1b90";
 
 fn settings() -> Settings {
-    Settings::new(
-        "consul",
-        "10.1.2.3",
-        &[
-            ("SILKROLL_CONSUL_AGENT", "http://{hostip}:8500"),
-            ("SILKROLL_HOST_IP", "127.0.0.1"),
-            ("SILKROLL_CONSUL_SERVICE_ID", "{podname}"),
-        ],
-    )
+    of("{podname}")
+}
+
+fn of(id: &str) -> Settings {
+    let annotations = [("consul-service-id", id), ("consul-token-secret", "acl")];
+    Settings::told("consul", "10.1.2.3", &annotations)
 }
 
 /// As whoever may do everything.
@@ -82,7 +79,9 @@ fn consul_1_12_9() {
     for runner in RUNNERS {
         register();
         let said = runner.stop(&settings());
-        said.has("silkroll: consul: left as web-1");
+        said.has(
+            "silkroll: consul: left: PUT http://127.0.0.1:8500/v1/agent/service/deregister/web-1",
+        );
         assert_eq!(passing(), 0);
         runner.stop(&settings()).has("is not registered");
         // Nothing sticks: the same id again is there at once.
@@ -102,7 +101,7 @@ fn consul_1_12_9() {
     for runner in RUNNERS {
         register();
         let wrong = settings().with(
-            "SILKROLL_CONSUL_TOKEN",
+            "SILKROLL_HTTP_TOKEN",
             "5f1c2b5e-0000-4000-8000-000000000000",
         );
         for refused in [&settings(), &wrong] {
@@ -112,8 +111,8 @@ fn consul_1_12_9() {
             assert!(!said.log.contains("5f1c2b5e"), "{}", said.log);
             assert_eq!(passing(), 1);
         }
-        let said = runner.stop(&settings().with("SILKROLL_CONSUL_TOKEN", &token));
-        said.has("left as web-1");
+        let said = runner.stop(&settings().with("SILKROLL_HTTP_TOKEN", &token));
+        said.has("consul: left: ");
         assert!(!said.log.contains(&token), "{}", said.log);
         assert_eq!(passing(), 0);
         world.ok(&format!(
@@ -121,8 +120,7 @@ fn consul_1_12_9() {
             runner.name
         ));
     }
-    let unknown = settings().with("SILKROLL_CONSUL_SERVICE_ID", "nosuch");
-    ONE.stop(&unknown).has("is not registered");
+    ONE.stop(&of("nosuch")).has("is not registered");
 }
 
 /// A token that may write this service and nothing else.

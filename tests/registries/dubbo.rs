@@ -12,7 +12,7 @@ const ZOOKEEPER: &str = "127.0.0.1:2181";
 const LIBRARIES: &str = "/usr/share/java/*";
 
 fn settings() -> Settings {
-    Settings::new("dubbo", "10.1.2.3", &[("SILKROLL_DUBBO_PORT", "22222")])
+    Settings::told("dubbo", "10.1.2.3", &[])
 }
 
 const JVM: Jvm<'static> = Jvm {
@@ -45,6 +45,12 @@ fn dubbo_3_3_5() {
     for runner in RUNNERS {
         let mut registered = provider(&world);
         up(30, &mut registered, || entries().len() == 2);
+        // As an application that has published nothing answers: with 200, and only the words say it.
+        let other = "http://127.0.0.1:22222/offline?service=nosuch";
+        runner
+            .stop(&settings().with("SILKROLL_HTTP_URL", other))
+            .has("silkroll: dubbo: this pod is not registered, nothing to take out");
+        assert_eq!(entries().len(), 2);
         let said = runner.stop(&settings());
         said.has("silkroll: dubbo: left");
         let gone = within(3, "its entries go", || entries().is_empty());
@@ -63,7 +69,7 @@ fn dubbo_3_3_5() {
         ));
     }
     ONE.stop(&settings().with("SILKROLL_LEAVE_SECONDS", "3"))
-        .has("silkroll: dubbo: not done: no answer");
+        .has("silkroll: dubbo: not done: GET http://127.0.0.1:22222/offline: no answer");
     world.ok("without a QoS port the log says so");
 }
 

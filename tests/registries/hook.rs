@@ -75,6 +75,15 @@ impl Settings {
             .and(more)
     }
 
+    /// As the webhook makes them of these annotations.
+    pub(crate) fn told(method: &str, podip: &str, annotations: &[(&str, &str)]) -> Self {
+        let annotations = [&[("deregister", method)], annotations].concat();
+        let told = crate::told::told(&annotations, "", "127.0.0.1");
+        let mut settings = Self::new(method, podip, &[]);
+        settings.0.extend(told);
+        settings
+    }
+
     pub(crate) fn with(mut self, name: &'static str, value: &str) -> Self {
         self.0.retain(|(other, _)| *other != name);
         self.0.push((name, value.to_owned()));

@@ -11,21 +11,16 @@ fn a_form_for_a_list_of_ones_own() {
     let world = World::new("a form", &OTHERS);
     let server = Server::start(|_| Reply::Answer(200, "ok".into()));
     let url = server.url();
-    let settings = Settings::new(
+    let settings = Settings::told(
         "http",
         "10.1.2.3",
         &[
-            ("SILKROLL_HTTP_URL", &format!("{url}/registry/offline")),
-            ("SILKROLL_HTTP_METHOD", "POST"),
-            ("SILKROLL_HTTP_BODY", "host={podip}&port={port}"),
-            (
-                "SILKROLL_HTTP_CONTENT_TYPE",
-                "application/x-www-form-urlencoded",
-            ),
-            ("SILKROLL_HTTP_PORT", "9810"),
-            ("SILKROLL_IF_ENV", "MAINSTAY_HOST"),
+            ("http-url", &format!("{url}/registry/offline")),
+            ("http-body", "host={podip}&port={port}"),
+            ("http-content-type", "application/x-www-form-urlencoded"),
         ],
-    );
+    )
+    .with("SILKROLL_IF_ENV", "MAINSTAY_HOST");
     for (at, runner) in RUNNERS.iter().enumerate() {
         runner
             .stop(&settings)
@@ -43,7 +38,7 @@ fn a_form_for_a_list_of_ones_own() {
             request.header("content-type"),
             Some("application/x-www-form-urlencoded")
         );
-        assert_eq!(request.body, b"host=10.1.2.3&port=9810");
+        assert_eq!(request.body, b"host=10.1.2.3&port=8080");
         world.ok(&format!(
             "{}: posted where the variable is set, and only there",
             runner.name

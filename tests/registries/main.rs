@@ -15,6 +15,8 @@
     reason = "the hook's own tests need more of it: here it only records"
 )]
 mod recorder;
+#[path = "../script/told.rs"]
+mod told;
 
 mod ask;
 mod consul;

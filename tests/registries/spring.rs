@@ -11,15 +11,11 @@ use testkit::process::Process;
 const TOLD: u64 = 35;
 
 fn settings() -> Settings {
-    Settings::new(
-        "spring",
-        "10.1.2.3",
-        &[
-            ("SILKROLL_SPRING_PORT", "9810"),
-            ("SILKROLL_SPRING_PATH", "/actuator/serviceregistry"),
-            ("SILKROLL_SPRING_STATUS", "DOWN"),
-        ],
-    )
+    at("9810")
+}
+
+fn at(port: &str) -> Settings {
+    Settings::told("spring", "10.1.2.3", &[("spring-port", port)])
 }
 
 /// The application of itself, as its health check would.
@@ -59,7 +55,7 @@ pub(crate) fn actuator(world: &World, app: Process) {
         ask("GET", "9812/sees/nobody", &[], "").status == 200
     });
     for runner in RUNNERS {
-        let said = runner.stop(&settings().with("SILKROLL_SPRING_PORT", "9812"));
+        let said = runner.stop(&at("9812"));
         said.has("silkroll: spring: not done: ");
         said.has("404");
     }

@@ -123,6 +123,82 @@ fn a_registry_that_is_down_at_start_is_tried_until_a_stop_ends_it() {
     }
 }
 
+#[test]
+fn a_way_back_ends_with_its_time() {
+    let server = Server::start(|_| Reply::Answer(503, String::new()));
+    let url = &server.url();
+    std::thread::scope(|scope| {
+        for (shell, _) in SHELLS {
+            scope.spawn(move || {
+                let pod = format!("ends-{}", shell.replace(' ', "-"));
+                let env = [
+                    ("SILKROLL_METHOD", "http"),
+                    ("SILKROLL_HTTP_URL", url.as_str()),
+                    ("SILKROLL_HTTP_START_URL", url.as_str()),
+                    ("SILKROLL_HTTP_START_SECONDS", "5"),
+                    ("SILKROLL_POD_NAME", pod.as_str()),
+                ];
+                let begun = std::time::Instant::now();
+                let place = Place::new(shell, &["curl"]);
+                let outcome = place.hook(&env, &["start"]);
+                assert_eq!(outcome.status, Some(0), "{shell}: {}", outcome.output);
+                let mine = format!("SILKROLL_POD_NAME={pod}\0");
+                // Without the setting it goes on for 120 s.
+                eventually(&format!("the end of it, in {shell}"), || {
+                    !std::fs::read_dir("/proc").unwrap().flatten().any(|it| {
+                        std::fs::read(it.path().join("environ"))
+                            .is_ok_and(|text| String::from_utf8_lossy(&text).contains(&mine))
+                    })
+                });
+                assert!(begun.elapsed().as_secs() >= 3, "{shell}");
+            });
+        }
+    });
+}
+
+#[test]
+fn a_stop_of_one_container_leaves_the_way_back_of_the_others_alone() {
+    let server = Server::start(|request| match request.path() {
+        "/off" => Reply::Answer(200, String::new()),
+        _ => Reply::Answer(503, String::new()),
+    });
+    let url = |path| format!("{}{path}", server.url());
+    let (off, on) = (url("/off"), url("/on"));
+    for (shell, _) in SHELLS {
+        let place = Place::new(shell, &["curl"]);
+        let pod = format!("shared-{}", shell.replace(' ', "-"));
+        let run = |container, what| {
+            let env = [
+                ("SILKROLL_METHOD", "http"),
+                ("SILKROLL_HTTP_URL", off.as_str()),
+                ("SILKROLL_HTTP_START_URL", on.as_str()),
+                ("SILKROLL_HTTP_START_BODY", container),
+                ("SILKROLL_POD_NAME", pod.as_str()),
+                ("SILKROLL_CONTAINER", container),
+            ];
+            let outcome = place.hook(&env, &[what]);
+            assert_eq!(outcome.status, Some(0), "{shell}: {}", outcome.output);
+        };
+        let tries = |container: &str| {
+            let body = container.as_bytes();
+            let asked = server.requests();
+            asked.iter().filter(|request| request.body == body).count()
+        };
+        let before = (tries("one"), tries("two"));
+        run("one", "start");
+        run("two", "start");
+        // The first is the start hook's own.
+        eventually("two ways back that go on", || {
+            tries("one") >= before.0 + 2 && tries("two") >= before.1 + 2
+        });
+        run("one", "stop");
+        let (one, two) = (tries("one"), tries("two"));
+        eventually("the other's goes on", || tries("two") >= two + 2);
+        assert_eq!(tries("one"), one, "{shell}: its own was not ended");
+        run("two", "stop");
+    }
+}
+
 /// A stop looks through all processes for a way back that still tries, and some end between two reads of their arguments.
 #[test]
 fn processes_that_end_while_they_are_looked_at_hold_up_no_stop() {

@@ -38,7 +38,7 @@ fn steps_come_in_order_and_the_own_status_is_kept() {
             );
             assert_eq!(outcome.status, Some(7), "{shell}: {}", outcome.output);
             let lines: Vec<&str> = outcome.output.lines().collect();
-            assert!(lines[0].contains("http: POST"), "{shell}: {lines:?}");
+            assert!(lines[0].contains("http: left: POST"), "{shell}: {lines:?}");
             assert!(lines[1].contains("drain: 1 s"), "{shell}: {lines:?}");
             assert_eq!(
                 lines[2..],

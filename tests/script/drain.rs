@@ -29,7 +29,7 @@ fn what_registers_during_the_drain_is_taken_out_all_the_same() {
                     1,
                     "{case}"
                 );
-                assert_eq!(outcome.output.matches("left as").count(), 1, "{case}");
+                assert_eq!(outcome.output.matches("left: PUT").count(), 1, "{case}");
                 assert_eq!(server.requests().len(), 3, "{case}");
                 let took = outcome.took.as_secs_f64();
                 let drain = f64::from(u32::try_from(DRAIN).unwrap());

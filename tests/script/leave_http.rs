@@ -1,6 +1,6 @@
 //! The `http` method: what arrives, from every shell with every client.
 
-use crate::run::{NO_PUT, Place, each_client, pairs};
+use crate::run::{NO_PUT, Place, SHELLS, each_client, pairs};
 use crate::server::{Reply, Server};
 
 const HOSTILE: &str =
@@ -14,17 +14,13 @@ fn hostile_values_arrive_encoded_from_every_shell_and_client() {
     for (shell, client) in pairs() {
         let case = format!("{shell} with {client}");
         let place = Place::new(shell, &[client]);
-        let url = format!(
-            "{}/off line?ip={{podip}}&v={{env:HOSTILE}}&p={{port}}",
-            server.url()
-        );
+        let url = format!("{}/off line?ip={{podip}}&v={{env:HOSTILE}}", server.url());
         let outcome = place.hook(
             &[
                 ("podip", "fd00::7"),
                 ("HOSTILE", HOSTILE),
                 ("SILKROLL_METHOD", "http"),
                 ("SILKROLL_HTTP_URL", &url),
-                ("SILKROLL_HTTP_PORT", "20880"),
                 (
                     "SILKROLL_HTTP_BODY",
                     "host={podip}&v={env:HOSTILE}&n={podname}&{else}",
@@ -41,7 +37,7 @@ fn hostile_values_arrive_encoded_from_every_shell_and_client() {
         let request = server.requests().pop().unwrap_or_default();
         assert_eq!(
             request.target,
-            format!("/off%20line?ip=fd00%3A%3A7&v={ENCODED}&p=20880"),
+            format!("/off%20line?ip=fd00%3A%3A7&v={ENCODED}"),
             "{case}: {}",
             outcome.output
         );
@@ -164,5 +160,130 @@ fn ipv6_addresses_get_brackets_in_the_host_part_only() {
             "{client}: {}",
             outcome.output
         );
+    }
+}
+
+/// What an answer means is a setting, and the same in every shell and the helper.
+#[test]
+fn settings_say_what_an_answer_means() {
+    let gone = "http: this pod is not registered, nothing to take out: POST http://";
+    for (done, absent, status, body, says) in [
+        ("", "", 204, "", "http: left: POST http://"),
+        ("", "", 302, "", "answered 302"),
+        (
+            "",
+            "",
+            404,
+            "",
+            "answered 404 (is this path exposed there?)",
+        ),
+        ("200,204", "", 204, "", "http: left: "),
+        ("200", "", 204, "", "answered 204"),
+        ("302", "", 302, "", "http: left: "),
+        ("200", "", 20, "", "no answer"),
+        // A status alone, or with words anywhere in the answer.
+        ("", "404", 404, "what?", gone),
+        ("", "403,404", 404, "", gone),
+        ("", "404 no such one", 404, "There is no such one.", gone),
+        ("", "404 no such one", 404, "No such page", "answered 404 ("),
+        ("", "404 a,404 b", 404, "xbx", gone),
+        ("", "404 a", 403, "a", "answered 403"),
+        ("", "40 a", 404, "a", "answered 404"),
+        // It goes before done: some say so in a success.
+        ("200", "200 not found", 200, "service not found", gone),
+        ("200", "200 not found", 200, "OK", "http: left: "),
+        // Nothing in it is a pattern.
+        ("*", "4*,404 [a-z]", 404, "a", "answered 404"),
+        ("2??", "", 200, "", "answered 200"),
+    ] {
+        let server = Server::start(move |_| Reply::Answer(status, body.to_owned()));
+        for (shell, _) in SHELLS {
+            let url = server.url();
+            let env = [
+                ("SILKROLL_METHOD", "http"),
+                ("SILKROLL_HTTP_URL", &*url),
+                ("SILKROLL_HTTP_DONE", done),
+                ("SILKROLL_HTTP_ABSENT", absent),
+                ("SILKROLL_LEAVE_SECONDS", "2"),
+            ];
+            let said = Place::new(shell, &["curl"]).hook(&env, &["stop"]).output;
+            let case = format!("{done:?} {absent:?} {status} {body:?} in {shell}: {said}");
+            assert!(said.contains(says), "{case}");
+            assert_eq!(
+                said.contains("not done: "),
+                !says.starts_with("http: "),
+                "{case}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_credential_is_a_header_where_the_container_has_it() {
+    let server = Server::start(|_| Reply::Answer(200, String::new()));
+    for (token, sent) in [
+        ("s3cret", Some("Bearer s3cret")),
+        // A Secret made from a file.
+        ("s3cret\n", Some("Bearer s3cret")),
+        ("s3\ncret", None),
+        ("", None),
+    ] {
+        for (shell, client) in pairs() {
+            let outcome = Place::new(shell, &[client]).hook(
+                &[
+                    ("SILKROLL_METHOD", "http"),
+                    ("SILKROLL_HTTP_URL", &server.url()),
+                    ("SILKROLL_HTTP_METHOD", "GET"),
+                    ("SILKROLL_HTTP_TOKEN_HEADER", "Authorization: Bearer"),
+                    ("SILKROLL_HTTP_TOKEN", token),
+                ],
+                &["stop"],
+            );
+            let case = format!("{token:?} in {shell} with {client}: {}", outcome.output);
+            let request = server.requests().pop().unwrap();
+            assert_eq!(request.header("authorization"), sent, "{case}");
+            assert!(outcome.output.contains("answered 200"), "{case}");
+            assert!(!outcome.output.contains("cret"), "{case}");
+        }
+    }
+}
+
+#[test]
+fn a_part_of_the_path_that_a_variable_leaves_empty_is_never_asked_for() {
+    let server = Server::start(|_| Reply::Answer(200, String::new()));
+    for (path, target) in [
+        ("/all/{env:ID}", Some("/all/a%2Fb")),
+        ("/all/{env:NONE}", None),
+        ("/all/{env:NONE}?a=/", None),
+        ("/all/{env:NONE}/one", None),
+        ("/all/x{env:NONE}?id={env:NONE}", Some("/all/x?id=")),
+        // As it was written.
+        ("/all/", Some("/all/")),
+        ("", Some("/")),
+        ("?a={env:NONE}", Some("/?a=")),
+    ] {
+        for (shell, _) in SHELLS {
+            let before = server.requests().len();
+            let outcome = Place::new(shell, &["curl"]).hook(
+                &[
+                    ("SILKROLL_METHOD", "http"),
+                    ("SILKROLL_HTTP_METHOD", "DELETE"),
+                    ("SILKROLL_HTTP_URL", &format!("{}{path}", server.url())),
+                    ("ID", "a/b"),
+                ],
+                &["stop"],
+            );
+            let asked = server.requests();
+            let asked = asked.get(before).map(|request| &*request.target);
+            assert_eq!(asked, target, "{path} in {shell}: {}", outcome.output);
+            assert_eq!(
+                outcome
+                    .output
+                    .contains("http: not done: a part of the URL's path is empty"),
+                target.is_none(),
+                "{path} in {shell}: {}",
+                outcome.output
+            );
+        }
     }
 }

@@ -311,7 +311,11 @@ fn settings_that_cannot_be_used_are_named_and_cost_nothing() {
             "SILKROLL_NACOS_SERVICE or SILKROLL_NACOS_PORT",
         ),
         ("SILKROLL_NACOS_SERVER", " ,", "names no server"),
-        ("SILKROLL_METHOD", "nosuch", "knows no such way"),
+        (
+            "SILKROLL_METHOD",
+            "nosuch",
+            "nosuch: not done: SILKROLL_HTTP_URL is not set",
+        ),
         ("SILKROLL_METHOD", "no$(x)", "not the name of a way"),
         (
             "SILKROLL_IF_ENV",

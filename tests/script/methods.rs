@@ -1,17 +1,50 @@
 //! The settings that point each method at one server, and a stand-in for Eureka.
 
 use crate::server::{Reply, Request};
+use crate::told::told;
 use std::sync::{Arc, Mutex};
 
 /// The methods that call something over HTTP.
 pub(crate) const CALLING: [&str; 6] = ["http", "nacos", "eureka", "consul", "spring", "dubbo"];
 
-/// What a container is told whose method's server is at `url`.
+/// What a container is told whose method's server is at `url`. It has a name of its own: the stops of other tests end the
+/// way back of a container that they share.
 pub(crate) fn settings<'a>(method: &'a str, url: &'a str) -> Vec<(&'a str, &'a str)> {
     let port = url.rsplit(':').next().unwrap_or_default();
+    let mut settings = vec![("podip", "10.1.2.3"), ("SILKROLL_METHOD", method)];
+    settings.extend(match method {
+        "consul" => compiled(
+            method,
+            &[
+                ("consul-agent", url),
+                ("consul-service-id", "orders-{podip}"),
+                ("consul-token-secret", "acl"),
+            ],
+        ),
+        "spring" => compiled(method, &[("spring-port", port)]),
+        "dubbo" => compiled(method, &[("dubbo-port", port)]),
+        _ => by_hand(url),
+    });
+    settings.push(("SILKROLL_CONTAINER", url));
+    settings
+}
+
+/// What admission makes of the method's annotations; it stays in memory, which a test has enough of.
+pub(crate) fn compiled(
+    method: &str,
+    annotations: &[(&str, &str)],
+) -> Vec<(&'static str, &'static str)> {
+    let annotations = [&[("deregister", method)], annotations].concat();
+    let leak = |(name, value): (&'static str, String)| (name, &*value.leak());
+    told(&annotations, "topsecret", "127.0.0.1")
+        .into_iter()
+        .map(leak)
+        .collect()
+}
+
+/// Also with servers that no annotation may name.
+fn by_hand(url: &str) -> Vec<(&str, &str)> {
     vec![
-        ("podip", "10.1.2.3"),
-        ("SILKROLL_METHOD", method),
         ("SILKROLL_HTTP_URL", url),
         ("SILKROLL_HTTP_BODY", "a=b"),
         ("SILKROLL_NACOS_SERVER", url),
@@ -24,11 +57,6 @@ pub(crate) fn settings<'a>(method: &'a str, url: &'a str) -> Vec<(&'a str, &'a s
         ("SILKROLL_EUREKA_INSTANCE", "{podip}:orders:8080"),
         ("SILKROLL_EUREKA_USERNAME", "n"),
         ("SILKROLL_EUREKA_PASSWORD", "topsecret"),
-        ("SILKROLL_CONSUL_AGENT", url),
-        ("SILKROLL_CONSUL_SERVICE_ID", "orders-{podip}"),
-        ("SILKROLL_CONSUL_TOKEN", "topsecret"),
-        ("SILKROLL_SPRING_PORT", port),
-        ("SILKROLL_DUBBO_PORT", port),
     ]
 }
 

@@ -53,13 +53,17 @@ fn there_is_not_always_something_to_do() {
             false,
             "SILKROLL_METHOD is not the name of a way of leaving",
         ),
+        // Any other name is that of a request told in settings.
+        (&[("SILKROLL_METHOD", "zoo")], true, false, ""),
         (
-            &[("SILKROLL_METHOD", "zoo")],
-            false,
-            false,
-            "zoo: this helper knows no such way of leaving",
+            &[
+                ("SILKROLL_METHOD", "zoo"),
+                ("SILKROLL_HTTP_START_URL", "http://h/on"),
+            ],
+            true,
+            true,
+            "",
         ),
-        (&[("SILKROLL_METHOD", "dubbo")], true, false, ""),
         (&[("SILKROLL_METHOD", "nginx")], true, false, ""),
         (&[("SILKROLL_METHOD", "nacos")], true, true, ""),
         (
@@ -111,7 +115,7 @@ fn there_is_not_always_something_to_do() {
 }
 
 #[test]
-fn a_registration_has_a_mark_of_its_own() {
+fn a_container_has_a_mark_of_its_own() {
     let mark = |vars: &[(&str, &str)]| crate::mark(&Registry::new(vars, |_| None));
     let plain = mark(&[("podip", "1"), ("SILKROLL_POD_NAME", "2")]);
     assert_eq!(
@@ -119,6 +123,8 @@ fn a_registration_has_a_mark_of_its_own() {
         mark(&[("podip", "1"), ("SILKROLL_POD_NAME", "2"), ("X", "y")])
     );
     assert_ne!(plain, mark(&[("podip", "12")]));
+    let container = |name| mark(&[("podip", "1"), ("SILKROLL_CONTAINER", name)]);
+    assert_ne!(container("web"), container("grpc"));
     assert_ne!(plain, mark(&[("podip", "2"), ("SILKROLL_POD_NAME", "1")]));
     // The name of a socket has 107 bytes.
     assert!(plain.len() < 100);

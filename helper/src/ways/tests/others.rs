@@ -1,34 +1,55 @@
-//! The ways that take few words.
+//! The way that is told in settings.
 
 use super::*;
 
+/// As they come of `silkroll.dev/deregister: consul`.
+const CONSUL: [(&str, &str); 8] = [
+    ("SILKROLL_METHOD", "consul"),
+    (
+        "SILKROLL_HTTP_URL",
+        "http://{hostip}:8500/v1/agent/service/deregister/cart%20-{podip}",
+    ),
+    ("SILKROLL_HTTP_METHOD", "PUT"),
+    ("SILKROLL_HTTP_DONE", "200"),
+    ("SILKROLL_HTTP_ABSENT", "404 Unknown,404 unknown"),
+    ("SILKROLL_HOST_IP", "fd00::9"),
+    ("SILKROLL_HTTP_TOKEN_HEADER", "X-Consul-Token:"),
+    ("SILKROLL_HTTP_TOKEN", "secret\n"),
+];
+
 #[test]
-fn consul_is_told_at_the_agent_of_the_node() {
-    let vars = [
-        ("SILKROLL_METHOD", "consul"),
-        ("SILKROLL_CONSUL_AGENT", "http://{hostip}:8500/"),
-        ("SILKROLL_HOST_IP", "fd00::9"),
-        ("SILKROLL_CONSUL_SERVICE_ID", "cart-{podip}"),
-        ("SILKROLL_CONSUL_TOKEN", "secret\n"),
-    ];
+fn settings_say_what_is_done_and_what_is_absent() {
     for (status, body, right, words) in [
         (
             200,
             "",
             true,
-            "consul: left as cart-10.1.2.3 (http://[fd00::9]:8500)",
+            "consul: left: PUT http://[fd00::9]:8500/v1/agent/service/deregister/cart%20-10.1.2.3 answered 200 in",
         ),
-        (404, "Unknown service ID \"x\"", true, "is not registered"),
-        (404, "page not found", false, "answered 404 to the change"),
-        (403, "no", false, "answered 403 to the change"),
+        (
+            404,
+            "Unknown service ID \"x\"",
+            true,
+            "consul: this pod is not registered, nothing to take out: PUT http",
+        ),
+        (404, "an unknown service", true, "is not registered"),
+        (
+            404,
+            "page not found",
+            false,
+            "answered 404 (is this path exposed there?)",
+        ),
+        (403, "Unknown", false, "not done: PUT http"),
+        (204, "", false, "answered 204"),
     ] {
-        let (done, asked, said) = run(Direction::Leave, &vars, move |asked| {
+        let (done, asked, said) = run(Direction::Leave, &CONSUL, move |asked| {
             assert!(asked.text.contains("\r\nX-Consul-Token: secret\r\n"));
+            assert!(!asked.text.contains("Content-Type"));
             answer(status, body)
         });
         assert_eq!(
             asked,
-            ["PUT fd00::9:8500/v1/agent/service/deregister/cart-10.1.2.3"]
+            ["PUT fd00::9:8500/v1/agent/service/deregister/cart%20-10.1.2.3"]
         );
         assert!(done == right && said[0].contains(words), "{said:?}");
         assert!(!said.concat().contains("secret"));
@@ -36,42 +57,71 @@ fn consul_is_told_at_the_agent_of_the_node() {
 }
 
 #[test]
-fn dubbo_and_spring_are_told_on_loopback() {
-    let (done, asked, said) = run(Direction::Leave, &[("SILKROLL_METHOD", "dubbo")], |_| {
-        answer(200, "OK")
-    });
-    assert!(done && said[0].starts_with("dubbo: left (http://127.0.0.1:22222/offline)"));
-    assert_eq!(asked, ["GET 127.0.0.1:22222/offline"]);
+fn a_success_may_say_otherwise_in_its_words() {
+    for (rules, body, words) in [
+        (
+            "200 service not found",
+            "service not found",
+            "is not registered",
+        ),
+        ("200 service not found", "OK", "left: "),
+        ("404,200", "OK", "is not registered"),
+        ("404 OK,20 OK", "OK", "left: "),
+        ("", "", "left: "),
+    ] {
+        let vars = [
+            ("SILKROLL_METHOD", "dubbo"),
+            ("SILKROLL_HTTP_URL", "http://127.0.0.1:22222/offline"),
+            ("SILKROLL_HTTP_METHOD", "GET"),
+            ("SILKROLL_HTTP_ABSENT", rules),
+        ];
+        let (_, asked, said) = run(Direction::Leave, &vars, move |_| answer(200, body));
+        assert_eq!(asked, ["GET 127.0.0.1:22222/offline"]);
+        assert!(said[0].contains(words), "{rules}: {said:?}");
+    }
+}
 
+#[test]
+fn a_way_back_may_take_two_bodies_and_knows_no_absence() {
     let vars = [
         ("SILKROLL_METHOD", "spring"),
-        ("SILKROLL_SPRING_PORT", "8081"),
+        ("SILKROLL_HTTP_URL", "http://127.0.0.1:8081/r"),
+        ("SILKROLL_HTTP_CONTENT_TYPE", "application/json"),
+        ("SILKROLL_HTTP_ABSENT", "404"),
+        ("SILKROLL_HTTP_START_URL", "http://127.0.0.1:8081/r?x"),
+        ("SILKROLL_HTTP_START_BODY", r#"{"status":"UP"}"#),
+        ("SILKROLL_HTTP_START_THEN", r#"{"status":"CANCEL"}"#),
     ];
-    let (done, asked, _) = run(Direction::Back, &vars, |asked| {
+    let bodies = |asked: &Asked| asked.text.ends_with(r#"{"status":"UP"}"#);
+    let (done, asked, said) = run(Direction::Back, &vars, move |asked| {
         assert!(
             asked
                 .text
                 .contains("\r\nContent-Type: application/json\r\n")
         );
-        answer(
-            if asked.text.ends_with(r#"{"status":"UP"}"#) {
-                204
-            } else {
-                200
-            },
-            "",
-        )
+        assert!(bodies(asked) || asked.text.ends_with(r#"{"status":"CANCEL"}"#));
+        answer(if bodies(asked) { 204 } else { 200 }, "")
     });
     assert!(done);
-    assert_eq!(asked, ["POST 127.0.0.1:8081/actuator/serviceregistry"; 2]);
-    let (done, asked, said) = run(Direction::Leave, &vars, |_| answer(404, ""));
-    assert!(
-        !done
-            && said[0].contains(
-                "answered 404 to the status DOWN (is /actuator/serviceregistry exposed?)"
-            )
+    assert_eq!(asked, ["POST 127.0.0.1:8081/r?x"; 2]);
+    assert_eq!(
+        said,
+        ["spring: back: POST http://127.0.0.1:8081/r answered 200 in 0.0 s"]
     );
+    // The second waits for the first.
+    let (done, asked, said) = run(Direction::Back, &vars, |_| answer(404, ""));
+    assert!(!done && said[0].contains("not done: POST"), "{said:?}");
     assert_eq!(asked.len(), 1);
+}
+
+#[test]
+fn what_is_not_told_is_said() {
+    let (done, asked, said) = run(Direction::Leave, &[("SILKROLL_METHOD", "zoo")], |_| None);
+    assert!(!done && asked.is_empty());
+    assert_eq!(
+        said,
+        ["zoo: not done: SILKROLL_HTTP_URL is not set in 0.0 s"]
+    );
 }
 
 #[test]
@@ -84,7 +134,7 @@ fn any_request_is_judged_by_its_status() {
         ("KEY", "s&t"),
     ];
     for (status, tries, words) in [
-        (201, 1, "POST http://h/10.1.2.3 answered 201"),
+        (201, 1, "http: left: POST http://h/10.1.2.3 answered 201"),
         (302, 1, "not done: POST http://h/10.1.2.3 answered 302"),
         (404, 1, "not done: POST http://h/10.1.2.3 answered 404"),
         (503, 8, "not done: POST http://h/10.1.2.3 answered 503"),

@@ -2,15 +2,19 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
+pub(crate) mod changes;
 pub(crate) mod edges;
 pub(crate) mod generate;
+pub(crate) mod laws;
+pub(crate) mod merge;
+pub(crate) mod sequence;
 
 use std::borrow::Cow;
 
 use base64::Engine as _;
 use serde_json::{Value, json};
 use silkroll::admission::{Review, answer};
-use silkroll::engine::{Decision, NamespaceView, Settings};
+use silkroll::engine::{Ask, Decision, Kind, NamespaceView, Object, Settings, decide as ask};
 
 pub(crate) type Pairs = Vec<(Cow<'static, str>, Cow<'static, str>)>;
 
@@ -111,6 +115,23 @@ pub(crate) fn update(
 ) -> (Value, Decision) {
     let decision = decide(&review("UPDATE", new, old), namespace, settings);
     (apply(new, &decision), decision)
+}
+
+/// `silkroll inject --remove`, and what the object is then.
+pub(crate) fn remove(object: &Value, settings: &Settings) -> (Value, Decision) {
+    let text = object.to_string();
+    let parsed: Object<'_> = serde_json::from_str(&text).unwrap();
+    let decision = ask(&Ask {
+        settings,
+        kind: Kind::of("apps/v1", object["kind"].as_str().unwrap()).unwrap(),
+        namespace: "shop",
+        view: NamespaceView::Assumed,
+        object: &parsed,
+        old: None,
+        remove: true,
+        explain: false,
+    });
+    (apply(object, &decision), decision)
 }
 
 /// A Deployment as the API server has it after defaulting.

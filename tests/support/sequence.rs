@@ -1,0 +1,308 @@
+//! The life of one workload: created, sent again, changed by its user, changed by another webhook,
+//! rolled back, opted out, removed; and what Silkroll makes of it at each step.
+
+use std::sync::LazyLock;
+
+use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use serde_json::{Value, json};
+use silkroll::engine::{Decision, Kind, Outcome, Settings};
+
+use super::changes::{Change, Way, users, way, webhooks};
+use super::generate::{self, namespace};
+use super::{Pairs, create, edges, pairs, remove, update};
+
+/// The kinds that the generators make.
+pub(crate) const KINDS: &[&str] = &["Deployment", "StatefulSet", "DaemonSet"];
+
+/// One workload, its namespace, and what happens to it.
+#[derive(Debug, Clone)]
+pub(crate) struct Case {
+    /// The user's manifest.
+    pub(crate) plain: Value,
+    /// The namespace's annotations, and what they are later.
+    pub(crate) namespace: Pairs,
+    pub(crate) later: Pairs,
+    /// How the user sends things.
+    pub(crate) way: Way,
+    /// The user's changes, each of which is an UPDATE.
+    pub(crate) first: Vec<Change>,
+    pub(crate) second: Vec<Change>,
+    /// What another webhook makes of each object, and whether it does so before Silkroll.
+    pub(crate) webhook: Vec<Change>,
+    pub(crate) before: bool,
+    pub(crate) native_sleep: bool,
+}
+
+/// What one request came to.
+pub(crate) struct Step {
+    pub(crate) name: &'static str,
+    /// What is stored then.
+    pub(crate) object: Value,
+    pub(crate) decision: Decision,
+}
+
+/// Whatever an object can hold, and what the API takes or just does not take, of every kind.
+pub(crate) fn workload() -> BoxedStrategy<Value> {
+    prop_oneof![
+        2 => (generate::workload(), prop::sample::select(KINDS)).prop_map(|(object, kind)| of_kind(object, kind)),
+        1 => (edges::workload(KINDS), prop::bool::weighted(0.05)).prop_map(mostly_small),
+    ]
+    .boxed()
+}
+
+fn of_kind(mut object: Value, kind: &str) -> Value {
+    object["kind"] = kind.into();
+    if let (true, Value::Object(spec)) = (kind != "Deployment", &mut object["spec"])
+        && let Some(strategy) = spec.shift_remove("strategy")
+    {
+        spec.insert("updateStrategy".to_owned(), strategy);
+    }
+    object
+}
+
+/// Most objects are such that something is injected: what comes before that is small beside what follows.
+fn injectable(mut object: Value) -> Value {
+    let Some(Value::Object(pod)) = object.pointer_mut("/spec/template/spec") else {
+        return object;
+    };
+    let grace = pod.get("terminationGracePeriodSeconds");
+    let usual = |grace: &Value| {
+        grace
+            .as_i64()
+            .is_some_and(|grace| (0..5_000).contains(&grace))
+    };
+    if !grace.is_none_or(usual) {
+        pod.shift_remove("terminationGracePeriodSeconds");
+    }
+    for (list, key, taken, free) in [
+        ("volumes", "name", "silkroll", "silk"),
+        ("containers", "mountPath", "silkroll", "/elsewhere"),
+    ] {
+        for item in pod
+            .get_mut(list)
+            .and_then(Value::as_array_mut)
+            .into_iter()
+            .flatten()
+        {
+            rename(item, key, taken, free);
+        }
+    }
+    object
+}
+
+fn rename(item: &mut Value, key: &str, taken: &str, free: &str) {
+    let mounts = item.get_mut("volumeMounts").and_then(Value::as_array_mut);
+    for mount in mounts.into_iter().flatten() {
+        rename(mount, key, taken, free);
+    }
+    if let Some(Value::String(name)) = item.get_mut(key)
+        && name.trim_matches('/') == taken
+    {
+        *name = free.to_owned();
+    }
+}
+
+/// Annotations near the API's limit take as long as a hundred other objects: few have them.
+fn mostly_small((mut object, large): (Value, bool)) -> Value {
+    if let (false, Some(Value::String(text))) = (
+        large,
+        object.pointer_mut("/spec/template/metadata/annotations/example.com~1a"),
+    ) {
+        text.truncate(text.floor_char_boundary(100));
+    }
+    object
+}
+
+/// Annotations of the workload itself, usable or not.
+fn own_annotations() -> impl Strategy<Value = Vec<(&'static str, &'static str)>> {
+    prop::sample::subsequence(
+        vec![
+            ("inject", "true"),
+            ("drain-seconds", "25"),
+            ("shutdown-seconds", "x"),
+            ("readiness", "grpc://:8080/health"),
+            ("existing-pre-stop-seconds", "5"),
+            ("rollout", "surge"),
+            ("drain-until-idle-seconds", "30"),
+            ("hook", "script"),
+        ],
+        0..3,
+    )
+}
+
+/// Cases of every kind.
+pub(crate) fn case() -> BoxedStrategy<Case> {
+    let later = prop_oneof![
+        4 => namespace().boxed(),
+        1 => Just(pairs(&[("inject", "on-request")])).boxed(),
+        1 => Just(Pairs::new()).boxed(),
+    ];
+    let own = prop_oneof![3 => Just(vec![]).boxed(), 1 => own_annotations().boxed()];
+    let changes = || prop::collection::vec(users(), 1..3);
+    (
+        (workload(), prop::bool::weighted(0.75), own),
+        (namespace(), later),
+        way(),
+        (changes(), changes()),
+        prop::collection::vec(webhooks(), 1..3),
+        any::<bool>(),
+        any::<bool>(),
+    )
+        .prop_map(
+            |(
+                (mut plain, usual, own),
+                (mut namespace, later),
+                way,
+                (first, second),
+                webhook,
+                before,
+                native_sleep,
+            )| {
+                if usual {
+                    plain = injectable(plain);
+                    namespace.extend(pairs(&[("container", "a")]));
+                }
+                for (key, value) in own {
+                    plain["metadata"]["annotations"][format!("silkroll.dev/{key}")] = value.into();
+                }
+                Case {
+                    plain,
+                    namespace,
+                    later,
+                    way,
+                    first,
+                    second,
+                    webhook,
+                    before,
+                    native_sleep,
+                }
+            },
+        )
+        .boxed()
+}
+
+/// The value of a strategy that these bytes lead to: the same bytes give the same value.
+pub(crate) fn of_bytes<S: Strategy>(
+    strategy: &S,
+    algorithm: RngAlgorithm,
+    bytes: &[u8],
+) -> S::Value {
+    let rng = TestRng::from_seed(algorithm, bytes);
+    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
+    strategy.new_tree(&mut runner).unwrap().current()
+}
+
+fn changed(object: &Value, changes: &[Change]) -> Value {
+    let mut object = object.clone();
+    changes.iter().for_each(|change| change.make(&mut object));
+    object
+}
+
+impl Case {
+    pub(crate) fn settings(&self) -> Settings {
+        // Names of ConfigMaps are hashes of what is in them: made once.
+        static SETTINGS: LazyLock<Settings> = LazyLock::new(|| Settings {
+            kinds: Kind::ALL.to_vec(),
+            ..Settings::default()
+        });
+        Settings {
+            native_sleep: self.native_sleep,
+            ..SETTINGS.clone()
+        }
+    }
+
+    /// The requests of its life, in order.
+    pub(crate) fn run(&self) -> Vec<Step> {
+        let settings = self.settings();
+        let mut upgraded = settings.clone();
+        upgraded.script.config_map = "silkroll-0123456789ab".to_owned();
+        let mut steps = Vec::new();
+        // What is stored then: a request that is denied changes nothing.
+        let mut note = |name, old: &Value, (object, decision): (Value, Decision)| {
+            let denied = decision.outcome == Outcome::Rejected;
+            let stored = if denied { old } else { &object }.clone();
+            steps.push(Step {
+                name,
+                object,
+                decision,
+            });
+            stored
+        };
+        let [namespace, later] = [&self.namespace, &self.later];
+
+        let manifest = &self.plain;
+        let sent = self.way.first(manifest);
+        let created = note("create", &sent, create(&sent, namespace, &settings));
+        note("again", &created, create(&created, namespace, &settings));
+        note("remove", &created, remove(&created, &settings));
+
+        let same = self.way.next(manifest, manifest, &created, &[]);
+        note("same", &created, update(&same, &created, later, &upgraded));
+
+        let next = changed(manifest, &self.first);
+        let sent = self.way.next(manifest, &next, &created, &self.first);
+        let first = note(
+            "first",
+            &created,
+            update(&sent, &created, namespace, &settings),
+        );
+        note(
+            "first-again",
+            &created,
+            update(&first, &created, namespace, &settings),
+        );
+
+        let by_the_other =
+            |object: &Value| changed(object, if self.before { &self.webhook } else { &[] });
+        // The other webhook, asked in the same request: before Silkroll, or after it, which is asked once more.
+        let sent = if self.before { &sent } else { &first };
+        let sent = changed(sent, &self.webhook);
+        let third = note(
+            "webhook",
+            &created,
+            update(&sent, &created, namespace, &settings),
+        );
+        note(
+            "webhook-again",
+            &created,
+            update(&third, &created, namespace, &settings),
+        );
+
+        let mut labelled = third.clone();
+        labelled["metadata"]["labels"]["rev"] = "3".into();
+        let labelled = by_the_other(&labelled);
+        note("label", &third, update(&labelled, &third, later, &upgraded));
+
+        let last = changed(&next, &self.second);
+        let sent = self.way.next(&next, &last, &third, &self.second);
+        let sent = by_the_other(&sent);
+        let fourth = note("second", &third, update(&sent, &third, later, &upgraded));
+
+        let mut back = fourth.clone();
+        back["spec"]["template"] = created["spec"]["template"].clone();
+        note(
+            "rollback",
+            &fourth,
+            update(&back, &fourth, later, &upgraded),
+        );
+
+        let mut out = fourth.clone();
+        out["metadata"]["annotations"]["silkroll.dev/inject"] = "disabled".into();
+        note("opt-out", &fourth, update(&out, &fourth, later, &upgraded));
+        note("remove-last", &fourth, remove(&fourth, &upgraded));
+        steps
+    }
+}
+
+/// Without what the record says, whose format is Silkroll's own.
+pub(crate) fn without_record(object: &Value) -> Value {
+    let mut object = object.clone();
+    if let Some(record) =
+        object.pointer_mut("/spec/template/metadata/annotations/silkroll.dev~1status")
+    {
+        *record = json!("…");
+    }
+    object
+}

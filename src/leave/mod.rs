@@ -1,5 +1,5 @@
 //! Ways of leaving: one file each, with its settings, its defaults and what the hook gets told. A new way is a new file
-//! here and a line in `WAYS`. Where one request does it, it is an [`exchange::Exchange`], which the hook can make already;
+//! here and a line in `WAYS`. Where one request does it, it is an `exchange::Exchange`, which the hook can make already;
 //! where it takes more, a function `leave_<name>` (and `back_<name>`) in the script (`hook.sh`) and its like in the helper
 //! binary (`helper/` of the repository).
 

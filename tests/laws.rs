@@ -9,11 +9,17 @@
 
 mod support;
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::thread;
+
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
 use serde_json::Value;
-use silkroll::engine::{Ask, Decision, Kind, NamespaceView, Object, Outcome, Settings, decide};
+use silkroll::engine::{Outcome, Settings};
 use support::generate::{self, namespace};
-use support::{apply, create, edges, update};
+use support::sequence::{Case, case, numbered};
+use support::{create, edges, laws, remove, update};
 
 /// Whatever an object can hold, and what the API takes or just does not take.
 fn workload() -> impl Strategy<Value = Value> {
@@ -21,21 +27,6 @@ fn workload() -> impl Strategy<Value = Value> {
         3 => generate::workload().boxed(),
         1 => edges::workload(&["Deployment"]).boxed(),
     ]
-}
-
-fn remove(object: &Value, settings: &Settings) -> Decision {
-    let text = object.to_string();
-    let parsed: Object<'_> = serde_json::from_str(&text).unwrap();
-    decide(&Ask {
-        settings,
-        kind: Kind::Deployment,
-        namespace: "shop",
-        view: NamespaceView::Assumed,
-        object: &parsed,
-        old: None,
-        remove: true,
-        explain: false,
-    })
 }
 
 /// What the record says: a forged one that came with the manifest is not given back.
@@ -68,8 +59,7 @@ proptest! {
         prop_assert_eq!(&twice, &once, "{:?}", second);
         if first.outcome == Outcome::Injected {
             prop_assert_eq!(second.outcome, Outcome::Unchanged);
-            let decision = remove(&once, &settings);
-            let back = apply(&once, &decision);
+            let (back, decision) = remove(&once, &settings);
             if plain.to_string().contains("forged") {
                 prop_assert_eq!(
                     without_forged_record(back), without_forged_record(plain)
@@ -140,4 +130,61 @@ proptest! {
         let (_, second) = create(&plain, &namespace, &settings);
         prop_assert_eq!(first, second);
     }
+}
+
+/// What breaks a law, made as small as it can be.
+fn smallest(mut life: impl ValueTree<Value = Case>) -> String {
+    let broken = |life: &Case| laws::check(life, &life.run()).err();
+    let mut found = (broken(&life.current()), life.current());
+    while life.simplify() {
+        let case = life.current();
+        match broken(&case) {
+            Some(law) => found = (Some(law), case),
+            None if !life.complicate() => break,
+            None => {}
+        }
+    }
+    format!("{}\nof {:#?}", found.0.unwrap_or_default(), found.1)
+}
+
+/// `LAWS_CASES` says how many, for `make test` asks for many and a first look for few; `SEED` which. Those of
+/// tests/results.rs, which shows one whole.
+#[test]
+fn the_laws_hold_through_three_changes_in_a_row() {
+    let number =
+        |name, otherwise: u64| std::env::var(name).map_or(otherwise, |text| text.parse().unwrap());
+    let (cases, seed) = (number("LAWS_CASES", 500), number("SEED", 1));
+    let threads = thread::available_parallelism().map_or(1, |threads| threads.get() as u64);
+    let broken = Mutex::new(BTreeMap::new());
+    thread::scope(|scope| {
+        for thread in 0..threads {
+            let broken = &broken;
+            scope.spawn(move || {
+                let strategy = case();
+                for number in (thread..cases).step_by(usize::try_from(threads).unwrap()) {
+                    let life = numbered(&strategy, seed, number).current();
+                    if let Err(what) = laws::check(&life, &life.run()) {
+                        let law = what.lines().next().unwrap().to_owned();
+                        broken
+                            .lock()
+                            .unwrap()
+                            .entry(law)
+                            .or_insert_with(Vec::new)
+                            .push(number);
+                    }
+                }
+            });
+        }
+    });
+    let mut failed = Vec::new();
+    for (law, numbers) in broken.into_inner().unwrap() {
+        let shown = smallest(numbered(&case(), seed, numbers[0]));
+        println!(
+            "{} of {cases} cases: {law} (SEED={seed} CASE={})\n{shown}\n",
+            numbers.len(),
+            numbers[0]
+        );
+        failed.push(law);
+    }
+    assert!(failed.is_empty(), "broken: {failed:?}");
 }

@@ -29,8 +29,8 @@ use std::io::{BufWriter, Write as _};
 use std::sync::mpsc;
 use std::{env, thread};
 
-use proptest::test_runner::RngAlgorithm;
-use support::sequence::{Case, Step, case, of_bytes, without_record};
+use proptest::strategy::ValueTree as _;
+use support::sequence::{Case, Step, case, numbered, without_record};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Cases that one thread takes at a time.
@@ -38,17 +38,6 @@ const BATCH: u64 = 500;
 
 fn number(name: &str, otherwise: u64) -> u64 {
     env::var(name).map_or(otherwise, |text| text.parse().unwrap())
-}
-
-/// The seed and the case's number, so that each case can be had alone.
-fn generate(strategy: &proptest::strategy::BoxedStrategy<Case>, seed: u64, number: u64) -> Case {
-    let mut bytes = [0; 16];
-    // Neighbours must not look alike: the generator takes its state as it is given.
-    bytes[..8]
-        .copy_from_slice(&xxh3_64(&[seed, number].map(u64::to_le_bytes).concat()).to_le_bytes());
-    bytes[8..]
-        .copy_from_slice(&xxh3_64(&[number, seed].map(u64::to_le_bytes).concat()).to_le_bytes());
-    of_bytes(strategy, RngAlgorithm::XorShift, &bytes)
 }
 
 fn hash(value: &impl serde::Serialize) -> u64 {
@@ -63,8 +52,8 @@ fn line(number: u64, steps: &[Step]) -> String {
         decision,
     } in steps
     {
-        let object = hash(&without_record(object)) as u32;
-        let told = hash(&(&decision.warnings, &decision.denial)) as u16;
+        let object = hash(&without_record(object)) & 0xFFFF_FFFF;
+        let told = hash(&(&decision.warnings, &decision.denial)) & 0xFFFF;
         let (outcome, reason) = (decision.outcome.code(), decision.reason.code());
         write!(line, " {name}={outcome}/{reason}/{object:08x}/{told:04x}").unwrap();
     }
@@ -97,22 +86,25 @@ fn show(case: &Case) {
 fn results() {
     let seed = number("SEED", 1);
     if env::var_os("CASE").is_some() {
-        return show(&generate(&case(), seed, number("CASE", 0)));
+        return show(&numbered(&case(), seed, number("CASE", 0)).current());
     }
     let cases = number("CASES", 10_000);
     let out = env::var("OUT").unwrap_or_else(|_| "target/results.txt".to_owned());
     let mut out = BufWriter::new(File::create(out).unwrap());
-    let threads = thread::available_parallelism().map_or(1, usize::from) as u64;
+    let threads = thread::available_parallelism().map_or(1, |threads| threads.get() as u64);
     let channels: Vec<_> = (0..threads)
         .map(|thread| {
             // Bounded, so that no thread runs far ahead of the file.
-            let (send, receive) = mpsc::sync_channel::<String>(4);
+            let (lines, receive) = mpsc::sync_channel::<String>(4);
             thread::spawn(move || {
                 let strategy = case();
-                for start in (thread * BATCH..cases).step_by((threads * BATCH) as usize) {
-                    let batch = (start..cases.min(start + BATCH))
-                        .map(|number| line(number, &generate(&strategy, seed, number).run()));
-                    if send.send(batch.collect()).is_err() {
+                for start in
+                    (thread * BATCH..cases).step_by(usize::try_from(threads * BATCH).unwrap())
+                {
+                    let batch = (start..cases.min(start + BATCH)).map(|number| {
+                        line(number, &numbered(&strategy, seed, number).current().run())
+                    });
+                    if lines.send(batch.collect()).is_err() {
                         return;
                     }
                 }

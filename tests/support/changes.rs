@@ -51,7 +51,9 @@ impl Way {
         match self {
             Self::Edit => {
                 let mut object = live.clone();
-                changes.iter().for_each(|change| change.make(&mut object));
+                for change in changes {
+                    change.make(&mut object);
+                }
                 object
             }
             Self::Replace => now.clone(),

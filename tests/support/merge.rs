@@ -95,15 +95,15 @@ fn list(name: &str, last: &Value, now: &[Value], live: &[Value]) -> Value {
 }
 
 fn merged_item(
-    list: &str,
+    name: &str,
     find: &impl Fn(&[Value], &Value) -> Option<Value>,
     last: &[Value],
     now: &Value,
     live: &[Value],
 ) -> Value {
-    let last = find(last, now).unwrap_or_default();
+    let before = find(last, now).unwrap_or_default();
     match find(live, now) {
-        Some(live) => retained(list, now, three_way(&last, now, &live)),
+        Some(stored) => retained(name, now, three_way(&before, now, &stored)),
         None => now.clone(),
     }
 }

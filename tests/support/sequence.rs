@@ -9,6 +9,8 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
 use silkroll::engine::{Decision, Kind, Outcome, Settings};
 
+use xxhash_rust::xxh3::xxh3_64;
+
 use super::changes::{Change, Way, users, way, webhooks};
 use super::generate::{self, namespace};
 use super::{Pairs, create, edges, pairs, remove, update};
@@ -100,7 +102,7 @@ fn rename(item: &mut Value, key: &str, taken: &str, free: &str) {
     if let Some(Value::String(name)) = item.get_mut(key)
         && name.trim_matches('/') == taken
     {
-        *name = free.to_owned();
+        free.clone_into(name);
     }
 }
 
@@ -110,7 +112,9 @@ fn mostly_small((mut object, large): (Value, bool)) -> Value {
         large,
         object.pointer_mut("/spec/template/metadata/annotations/example.com~1a"),
     ) {
-        text.truncate(text.floor_char_boundary(100));
+        let mut ends = (0..=text.len().min(100)).rev();
+        let end = ends.find(|end| text.is_char_boundary(*end));
+        text.truncate(end.unwrap_or_default());
     }
     object
 }
@@ -189,14 +193,27 @@ pub(crate) fn of_bytes<S: Strategy>(
     algorithm: RngAlgorithm,
     bytes: &[u8],
 ) -> S::Value {
-    let rng = TestRng::from_seed(algorithm, bytes);
+    tree(strategy, TestRng::from_seed(algorithm, bytes)).current()
+}
+
+fn tree<S: Strategy>(strategy: &S, rng: TestRng) -> S::Tree {
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
-    strategy.new_tree(&mut runner).unwrap().current()
+    strategy.new_tree(&mut runner).unwrap()
+}
+
+/// A case by its number, so that each can be had alone.
+pub(crate) fn numbered<S: Strategy>(strategy: &S, seed: u64, number: u64) -> S::Tree {
+    // Neighbours must not look alike: the generator takes its state as it is given.
+    let half = |numbers: [u64; 2]| xxh3_64(&numbers.map(u64::to_le_bytes).concat()).to_le_bytes();
+    let bytes = [half([seed, number]), half([number, seed])].concat();
+    tree(strategy, TestRng::from_seed(RngAlgorithm::XorShift, &bytes))
 }
 
 fn changed(object: &Value, changes: &[Change]) -> Value {
     let mut object = object.clone();
-    changes.iter().for_each(|change| change.make(&mut object));
+    for change in changes {
+        change.make(&mut object);
+    }
     object
 }
 
@@ -217,7 +234,7 @@ impl Case {
     pub(crate) fn run(&self) -> Vec<Step> {
         let settings = self.settings();
         let mut upgraded = settings.clone();
-        upgraded.script.config_map = "silkroll-0123456789ab".to_owned();
+        "silkroll-0123456789ab".clone_into(&mut upgraded.script.config_map);
         let mut steps = Vec::new();
         // What is stored then: a request that is denied changes nothing.
         let mut note = |name, old: &Value, (object, decision): (Value, Decision)| {

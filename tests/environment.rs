@@ -151,7 +151,7 @@ fn what_the_former_rule_put_first_moves_with_its_users_next_change_and_not_befor
         undo["spec"]["template"] = former["spec"]["template"].clone();
         let (undone, decision) = update(&undo, &after, &namespace, &Settings::default());
         assert_eq!(undone["spec"]["template"], former["spec"]["template"]);
-        assert_eq!(decision.reason, Reason::BroughtBack);
+        assert_eq!(decision.reason, Reason::RollbackKept);
         // Opting out gives back the same from either.
         let mut out = former.clone();
         out["metadata"]["annotations"]["silkroll.dev/inject"] = "disabled".into();
@@ -194,5 +194,5 @@ fn a_podip_of_the_users_that_is_merged_into_ours_stays_in_its_place() {
     undo["spec"]["template"] = after["spec"]["template"].clone();
     let (undone, decision) = update(&undo, &second, &nacos(), &Settings::default());
     assert_eq!(undone["spec"]["template"], after["spec"]["template"]);
-    assert_eq!(decision.reason, Reason::BroughtBack);
+    assert_eq!(decision.reason, Reason::RollbackKept);
 }

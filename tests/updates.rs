@@ -44,7 +44,7 @@ fn a_plain_deployment_gets_a_native_sleep_where_nobody_is_called() {
 #[test]
 fn updates_that_change_nothing_of_the_users_leave_the_template_as_it_was() {
     type Edit = fn(&mut Value);
-    let edits: [(&str, Edit); 9] = [
+    let edits: [(&str, Edit); 8] = [
         ("label", |d| d["metadata"]["labels"] = json!({"team": "a"})),
         ("foreign annotation", |d| {
             d["metadata"]["annotations"]["deployment.kubernetes.io/revision"] = "2".into();
@@ -66,9 +66,6 @@ fn updates_that_change_nothing_of_the_users_leave_the_template_as_it_was() {
                 .as_object_mut()
                 .unwrap()
                 .remove("annotations");
-        }),
-        ("record mangled", |d| {
-            d["spec"]["template"]["metadata"]["annotations"]["silkroll.dev/status"] = "{".into();
         }),
         ("volume and mount removed by hand", |d| {
             let spec = &mut d["spec"]["template"]["spec"];
@@ -162,7 +159,7 @@ fn a_rollback_gets_the_old_template_back_byte_for_byte() {
         undo["spec"]["template"] = first["spec"]["template"].clone();
         let (after, decision) = update(&undo, &second, &namespace, &upgraded());
         assert_eq!(template(&after), template(&first));
-        assert_eq!(decision.reason, Reason::BroughtBack);
+        assert_eq!(decision.reason, Reason::RollbackKept);
     }
 }
 
@@ -411,37 +408,65 @@ fn a_users_volume_that_is_named_like_ours_is_left_alone() {
     }
 }
 
-#[test]
-fn a_forged_record_is_reported_and_counts_as_none() {
-    for forged in [
-        json!({"grace": {"before": i64::MAX, "after": 30}}),
-        json!({"grace": {"before": -9, "after": 30}}),
-        json!({"minReady": {"before": -5, "after": 0}}),
-        json!({"was": {"annotations": "EVIL"}}),
-        json!({"containers": {"web": {"was": {"lifecycle": 5}}}}),
-        json!({"containers": {"web": {"preStop": {"over": "EVIL"}}}}),
-        json!({"containers": {"web": {"readiness": []}}}),
-        json!({"strategy": {"after": []}}),
+/// Records that this version cannot read: of another format, mangled, or with what none can say.
+fn unreadable_records() -> Vec<String> {
+    let mut all: Vec<String> = [
+        json!({"slots": {"grace": -9}}),
+        json!({"slots": {"grace": 50}, "was": {"grace": i64::MAX}}),
+        json!({"slots": {"minReady": "5"}}),
+        json!({"slots": {"maxSurge": {}}}),
+        json!({"slots": {"web/preStop": 5}}),
+        json!({"slots": {"web/preStop": {}}, "was": {"web/preStop": "EVIL"}}),
+        json!({"slots": {"web/image": "EVIL"}}),
+        json!({"slots": {"web/env": {}}}),
+        json!({"slots": {"preStop": {}}}),
+        json!({"slots": {"web/grace": 5}}),
+        json!({"was": {"grace": 5}}),
+        json!({"empty": {"annotations": "EVIL"}}),
+        json!({"containers": {}}),
         json!({"future": 1}),
-    ] {
-        let mut record = json!({"format": 1, "version": "0.1.0", "inputs": ""});
-        record
-            .as_object_mut()
-            .unwrap()
-            .extend(forged.as_object().unwrap().clone());
-        let mut object = deployment();
-        object["spec"]["template"]["metadata"]["annotations"] =
-            json!({"silkroll.dev/status": record.to_string()});
-        let (_, decision) = create(&object, &opted_in(&[]), &Settings::default());
-        assert_eq!(decision.outcome, Outcome::Injected);
-        assert!(
-            decision
-                .warnings
-                .iter()
-                .any(|warning| warning.contains("counts as none")),
-            "{record}: {:?}",
-            decision.warnings
-        );
+        json!({"format": 1}),
+        json!({"format": 3}),
+        json!({"format": "2"}),
+    ]
+    .iter()
+    .map(|part| {
+        let mut record =
+            json!({"format": 2, "version": "0.1.0", "user": "", "containers": [], "slots": {}});
+        let record = record.as_object_mut().unwrap();
+        record.extend(part.as_object().unwrap().clone());
+        serde_json::to_string(record).unwrap()
+    })
+    .collect();
+    all.extend(["", "x", "{", "[]", "null", r#"{"format":1}"#, "{}"].map(str::to_owned));
+    all
+}
+
+#[test]
+fn an_object_whose_record_cannot_be_read_is_left_alone_whatever_is_asked() {
+    let (stored, _) = create(&deployment(), &nacos(), &Settings::default());
+    for record in unreadable_records() {
+        for inject in ["enabled", "disabled"] {
+            for (mut object, old) in [
+                (deployment(), None),
+                (stored.clone(), None),
+                (stored.clone(), Some(&stored)),
+            ] {
+                annotate(&mut object, "inject", inject);
+                object["spec"]["template"]["metadata"]["annotations"] =
+                    json!({"silkroll.dev/status": record});
+                let settings = Settings::default();
+                let (after, decision) = match old {
+                    None => create(&object, &nacos(), &settings),
+                    Some(old) => update(&object, old, &nacos(), &settings),
+                };
+                assert_eq!(after, object, "{record}");
+                assert_eq!(decision.reason, Reason::BadRecord, "{record}");
+                assert_eq!(decision.warnings.len(), 1, "{record}");
+                let (again, _) = update(&after, &after, &nacos(), &settings);
+                assert_eq!(again, after, "{record}");
+            }
+        }
     }
 }
 

@@ -90,6 +90,7 @@ fn chosen(reason: Reason) -> bool {
         Reason::NamespaceDisabled
         | Reason::NotRequested
         | Reason::WorkloadDisabled
+        | Reason::Owned
         | Reason::RemovalAsked
         | Reason::NothingToRemove
         // No workload is applied.
@@ -101,7 +102,7 @@ fn chosen(reason: Reason) -> bool {
         | Reason::Covered
         | Reason::Refreshed
         | Reason::Restored
-        | Reason::BroughtBack
+        | Reason::RollbackKept
         | Reason::NothingChanged
         | Reason::AlreadyInjected => true,
         Reason::NamespaceNotOptedIn
@@ -112,6 +113,7 @@ fn chosen(reason: Reason) -> bool {
         | Reason::NoRoom
         | Reason::Windows
         | Reason::BadGracePeriod
+        | Reason::BadRecord
         | Reason::Malformed
         | Reason::KindNotCovered => false,
     }
@@ -134,6 +136,7 @@ mod tests {
             .collect();
         let expected = [
             "namespace-not-opted-in",
+            "bad-record",
             "namespace-unknown",
             "invalid-annotation",
             "no-container",

@@ -1,38 +1,26 @@
 //! Who is covered: what namespace and workload say about `silkroll.dev/inject`.
 
+use super::ask::{Ask, NamespaceView};
 use super::hint;
 use super::report::{Decision, Reason};
 use crate::policy::{Found, Inject, Layer, Layers, Pairs, Problem, cut};
 
-/// What is known of the namespace.
-#[derive(Debug, Clone, Copy)]
-pub enum NamespaceView<'a> {
-    /// Its annotations and labels under our prefix.
-    Known {
-        /// Full keys and values.
-        annotations: &'a Pairs<'a>,
-        /// Full keys and values.
-        labels: &'a Pairs<'a>,
-    },
-    /// It is not in the snapshot.
-    Unknown,
-    /// Nobody asked; it counts as opted in (a file at hand was meant).
-    Assumed,
-}
-
-impl<'a> NamespaceView<'a> {
-    pub(super) fn annotations(self) -> &'a Pairs<'a> {
-        match self {
-            Self::Known { annotations, .. } => annotations,
-            Self::Unknown | Self::Assumed => &[],
-        }
-    }
-
-    pub(super) fn labels(self) -> &'a Pairs<'a> {
-        match self {
-            Self::Known { labels, .. } => labels,
-            Self::Unknown | Self::Assumed => &[],
-        }
+/// All that is said of a workload.
+pub(super) fn layers<'a>(
+    ask: &'a Ask<'_>,
+    template: &'a Pairs<'a>,
+    template_labels: &'a Pairs<'a>,
+) -> Layers<'a> {
+    let meta = ask.object.metadata.as_ref();
+    Layers {
+        subject: ask.subject(),
+        workload: meta.map_or(&[], |meta| &meta.annotations.ours),
+        template,
+        namespace: ask.view.annotations(),
+        defaults: &ask.settings.defaults,
+        workload_labels: meta.map_or(&[], |meta| &meta.labels),
+        template_labels,
+        namespace_labels: ask.view.labels(),
     }
 }
 
@@ -47,7 +35,8 @@ pub(super) enum Cover {
     Invalid(Box<Decision>),
 }
 
-pub(super) fn cover(layers: &Layers<'_>, view: NamespaceView<'_>, deny: bool) -> Cover {
+pub(super) fn cover(ask: &Ask<'_>, layers: &Layers<'_>, deny: bool) -> Cover {
+    let view = ask.view;
     let name = layers.subject.namespace;
     let on = |wanted: fn(Layer) -> bool| {
         layers
@@ -114,6 +103,7 @@ pub(super) fn cover(layers: &Layers<'_>, view: NamespaceView<'_>, deny: bool) ->
             "allowed on a workload is enabled or disabled (true, false)",
         ),
         (_, Some(Inject::Disabled)) => Cover::Workload(Reason::WorkloadDisabled, None),
+        (None, None) if ask.object.is_owned() => Cover::Workload(Reason::Owned, None),
         (None, None) if opted == Inject::OnRequest => {
             Cover::Workload(Reason::NotRequested, hint::not_requested(layers))
         }

@@ -2,127 +2,86 @@
 //! workload. Equal fingerprints mean that the user changed nothing; it guards nothing against
 //! malice, for whoever could forge it could write the template itself.
 
-use std::borrow::Cow;
-
 use serde_json::Value;
-use serde_json::value::RawValue;
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
-use super::base::{Base, BaseContainer, BaseHook};
-use super::grace::DEFAULT_GRACE;
-use super::patch::plain;
-use super::view::{Container, List, Template};
-use crate::policy::{Pairs, STATUS};
+use super::json::plain;
+use super::tree::{Node, Tree};
+use crate::policy::Pairs;
+
+/// The API's default for terminationGracePeriodSeconds.
+pub(super) const DEFAULT_GRACE: i64 = 30;
 
 /// The fingerprint, 16 hexadecimal digits.
-pub(super) fn of(template: &Template<'_>, base: &Base<'_>, workload: &Pairs<'_>) -> String {
-    let mut hash = Hash(Xxh3::new());
+pub(super) fn of(user: &Tree<'_>, workload: &Pairs<'_>) -> String {
+    let mut sum = of_node("template", user.template());
     for (key, value) in workload {
-        hash.text(key);
-        hash.text(value);
+        sum = sum.wrapping_add(of_member(key, xxh3_64(value.as_bytes())));
     }
-    hash.text("template");
-    hash.members(&template.rest);
-    hash.members(&template.metadata.rest);
-    hash.members(&template.metadata.annotations.others);
-    for (key, value) in &template.metadata.annotations.ours {
-        if key != STATUS {
-            hash.text(key);
-            hash.text(value);
-        }
-    }
-    hash.text("spec");
-    hash.members(&template.spec.rest);
-    let left_out = || base.grace.is_none_or(|raw| raw.get() == "null");
-    match base.our_grace {
-        Some(change) => hash.text(&change.before.unwrap_or(DEFAULT_GRACE).to_string()),
-        // The API server fills it in; a record made from a manifest knows it as absent.
-        None if left_out() => hash.text(&DEFAULT_GRACE.to_string()),
-        None => hash.raw(base.grace),
-    }
-    hash.text("volumes");
-    if let Some(user) = base.users_volume.as_deref() {
-        hash.text(&plain(user));
-    }
-    hash.list(&template.spec.volumes, &base.our_volumes);
-    for (container, parted) in template.spec.containers.iter().zip(&base.containers) {
-        hash.container(container, parted);
-    }
-    format!("{:016x}", hash.0.digest())
+    format!("{sum:016x}")
 }
 
-struct Hash(Xxh3);
+fn of_grace(text: &str) -> u64 {
+    xxh3_64(text.as_bytes())
+}
 
-impl Hash {
-    /// Every piece ends in a byte that no JSON text has, so that pieces cannot run together.
-    fn text(&mut self, text: &str) {
-        self.0.update(text.as_bytes());
-        self.0.update(&[0xff]);
-    }
+fn of_member(key: &str, value: u64) -> u64 {
+    let mut hash = Xxh3::new();
+    hash.update(key.as_bytes());
+    // A byte that no JSON text has, so that pieces cannot run together.
+    hash.update(&[0xff]);
+    hash.update(&value.to_be_bytes());
+    hash.digest()
+}
 
-    /// `null` and absence are one: the API server makes the former the latter.
-    fn raw(&mut self, raw: Option<&RawValue>) {
-        match raw {
-            Some(raw) if raw.get() != "null" => self.text(&plain(raw)),
-            _ => self.text(""),
-        }
-    }
-
-    fn members<K: AsRef<str>>(&mut self, members: &[(K, &RawValue)]) {
-        for (key, value) in members {
-            if value.get() != "null" {
-                self.text(key.as_ref());
-                self.text(&plain(value));
+/// Null, what is open and empty, and absence are one: the API server makes the first the last. The order of
+/// members does not count, for the API server writes its own.
+fn of_node(name: &str, node: &Node<'_>) -> u64 {
+    let value = match node {
+        Node::Gone => return 0,
+        Node::Json(text) if text == "null" => return 0,
+        Node::Json(text) => match name {
+            "preStop" | "postStart" => xxh3_64(handler(text).as_bytes()),
+            "terminationGracePeriodSeconds" => return of_grace(text),
+            _ => xxh3_64(plain(text).as_bytes()),
+        },
+        Node::Object(members) => {
+            let members = members.iter().map(|(key, node)| of_node(key, node));
+            let sum = members.fold(0, u64::wrapping_add);
+            // The API server fills it in; a record made from a manifest knows it as absent.
+            let filled_in = name == "spec" && node.json("terminationGracePeriodSeconds").is_none();
+            if filled_in {
+                sum.wrapping_add(of_grace(&DEFAULT_GRACE.to_string()))
+            } else {
+                sum
             }
         }
-    }
-
-    fn list(&mut self, list: &List<'_>, ours: &[usize]) {
-        for (at, item) in list.items.iter().enumerate() {
-            if ours.binary_search(&at).is_err() {
-                self.text(&plain(item));
+        Node::List(items) => {
+            let mut hash = Xxh3::new();
+            let mut any = false;
+            for item in items {
+                match item {
+                    Node::Gone => continue,
+                    Node::Json(text) => hash.update(plain(text).as_bytes()),
+                    item => hash.update(&of_node("", item).to_be_bytes()),
+                }
+                hash.update(&[0xff]);
+                any = true;
             }
+            if any { hash.digest() } else { 0 }
         }
-    }
-
-    fn container(&mut self, container: &Container<'_>, base: &BaseContainer<'_>) {
-        self.text("container");
-        self.text(&container.name);
-        self.members(&container.rest);
-        self.text("ports");
-        self.raw(container.ports);
-        self.text("env");
-        for (at, item) in container.env.items.iter().enumerate() {
-            match &base.pod_ip {
-                Some((place, users)) if *place == at => self.text(&plain(users)),
-                _ if base.our_env.binary_search(&at).is_ok() => {}
-                _ => self.text(&plain(item)),
-            }
-        }
-        self.text("mounts");
-        self.list(&container.mounts, &base.our_mounts);
-        self.text("lifecycle");
-        self.members(&base.lifecycle);
-        self.hook(&base.pre_stop);
-        self.hook(&base.post_start);
-        self.text("readiness");
-        self.raw(base.readiness.as_deref());
-    }
-
-    fn hook(&mut self, hook: &BaseHook<'_>) {
-        self.text("hook");
-        match hook.user.as_deref() {
-            Some(raw) => self.text(&handler(raw)),
-            None => self.text(""),
-        }
+    };
+    match value {
+        0 => 0,
+        value => of_member(name, value),
     }
 }
 
 /// A handler as the API server has it: a record made from a manifest lacks what defaulting fills in
 /// (`SetDefaults_HTTPGetAction`), and has the members in the manifest's order.
-fn handler(raw: &RawValue) -> Cow<'_, str> {
-    let Ok(mut value) = serde_json::from_str::<Value>(raw.get()) else {
-        return Cow::Borrowed(raw.get());
+fn handler(text: &str) -> String {
+    let Ok(mut value) = serde_json::from_str::<Value>(text) else {
+        return text.to_owned();
     };
     if let Some(get) = value.get_mut("httpGet").and_then(Value::as_object_mut) {
         for (member, default) in [("path", "/"), ("scheme", "HTTP")] {
@@ -133,5 +92,5 @@ fn handler(raw: &RawValue) -> Cow<'_, str> {
         }
     }
     value.sort_all_objects();
-    Cow::Owned(value.to_string())
+    value.to_string()
 }

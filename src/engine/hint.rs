@@ -3,7 +3,8 @@
 
 use std::borrow::Cow;
 
-use super::{Ask, Kind};
+use super::ask::Ask;
+use super::kind::Kind;
 use crate::leave::METHODS;
 use crate::policy::{self, Inject, Layer, Layers, PREFIX, Pairs, cut};
 

@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use serde_json::value::RawValue;
 
-use super::view::{Template, member};
+use super::json;
+use super::tree::Node;
 
 /// A label of nodes, under each name that kubelets set it by: today's, then the one from before
 /// Kubernetes 1.14.
@@ -41,8 +41,8 @@ pub(super) enum Windows {
 }
 
 /// The architecture.
-pub(super) fn arch(template: &Template<'_>) -> Arch {
-    match Places::read(template).values(&ARCH) {
+pub(super) fn arch(pod: &Node<'_>) -> Arch {
+    match Places::read(pod).values(&ARCH) {
         Values::Only(names) if names.len() > 1 => Arch::Several,
         Values::Only(names) => names.into_iter().next().map_or(Arch::Any, Arch::One),
         Values::Not(_) => Arch::Any,
@@ -51,9 +51,8 @@ pub(super) fn arch(template: &Template<'_>) -> Arch {
 
 /// The operating system: by `os.name`, which the kubelet holds nodes to; else by the nodes that
 /// the pod may be scheduled to; else by what only Windows has.
-pub(super) fn windows(template: &Template<'_>) -> Windows {
-    let rest = &template.spec.rest;
-    let read = |key| member(rest, key).map(parsed).unwrap_or_default();
+pub(super) fn windows(pod: &Node<'_>) -> Windows {
+    let read = |key| pod.json(key).map(json::value).unwrap_or_default();
     if let Some(name) = read("os")["name"].as_str() {
         return if name == WINDOWS {
             Windows::Only
@@ -61,7 +60,7 @@ pub(super) fn windows(template: &Template<'_>) -> Windows {
             Windows::Unnamed
         };
     }
-    let places = Places::read(template);
+    let places = Places::read(pod);
     let possible = places.values(&OS);
     if possible.only(WINDOWS) || places.has_label(WINDOWS_BUILD) {
         return Windows::Only;
@@ -76,10 +75,15 @@ pub(super) fn windows(template: &Template<'_>) -> Windows {
         }
         Values::Not(_) => {}
     }
-    let containers = template.spec.containers.iter();
-    let contexts = containers.filter_map(|container| member(&container.rest, "securityContext"));
+    let containers: &[Node<'_>] = match pod.get("containers") {
+        Some(Node::List(containers)) => containers,
+        _ => &[],
+    };
+    let contexts = containers
+        .iter()
+        .filter_map(|container| container.json("securityContext"));
     let options: Vec<Value> = contexts
-        .map(parsed)
+        .map(json::value)
         .chain([read("securityContext")])
         .map(|context| context["windowsOptions"].clone())
         .collect();
@@ -97,10 +101,6 @@ pub(super) fn windows(template: &Template<'_>) -> Windows {
         return Windows::Too;
     }
     Windows::Unnamed
-}
-
-fn parsed(raw: &RawValue) -> Value {
-    serde_json::from_str(raw.get()).unwrap_or_default()
 }
 
 /// The values that a label of the pod's nodes can have.
@@ -179,9 +179,8 @@ struct Places {
 }
 
 impl Places {
-    fn read(template: &Template<'_>) -> Self {
-        let rest = &template.spec.rest;
-        let read = |key| member(rest, key).map(parsed).unwrap_or_default();
+    fn read(pod: &Node<'_>) -> Self {
+        let read = |key| pod.json(key).map(json::value).unwrap_or_default();
         Self::new(read("nodeSelector"), &read("affinity"))
     }
 
@@ -245,6 +244,9 @@ fn of_term(term: &Value, label: &Label) -> Values {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::kind::Kind;
+    use crate::engine::tree::Tree;
+    use crate::engine::view::Spec;
     use serde_json::json;
 
     fn required(terms: &[Value]) -> Value {
@@ -258,8 +260,11 @@ mod tests {
         ]})
     }
 
-    fn pod(spec: &Value) -> String {
-        json!({"spec": spec}).to_string()
+    /// Runs it over the pod's spec as it is read from a workload.
+    fn asked<T>(spec: &Value, ask: fn(&Node<'_>) -> T) -> T {
+        let text = json!({"template": {"spec": spec}}).to_string();
+        let spec: Spec<'_> = serde_json::from_str(&text).unwrap();
+        ask(Tree::read(Kind::Deployment, &spec).unwrap().pod())
     }
 
     #[test]
@@ -327,9 +332,8 @@ mod tests {
                 Some("several") => Arch::Several,
                 Some(arch) => Arch::One(arch.to_owned()),
             };
-            let text = pod(&json!({"nodeSelector": selector, "affinity": affinity}));
-            let template: Template<'_> = serde_json::from_str(&text).unwrap();
-            assert_eq!(arch(&template), expected, "{text}");
+            let spec = json!({"nodeSelector": selector, "affinity": affinity});
+            assert_eq!(asked(&spec, arch), expected, "{spec}");
         }
     }
 
@@ -420,9 +424,7 @@ mod tests {
                 Windows::Unnamed,
             ),
         ] {
-            let text = pod(&spec);
-            let template: Template<'_> = serde_json::from_str(&text).unwrap();
-            assert_eq!(windows(&template), expected, "{text}");
+            assert_eq!(asked(&spec, windows), expected, "{spec}");
         }
     }
 }

@@ -2,7 +2,6 @@
 //! before the drain and with an answer that is read.
 
 use serde_json::Value;
-use serde_json::value::RawValue;
 
 use crate::policy::{Policy, cut};
 
@@ -33,8 +32,8 @@ const WORDS: &[&str] = &[
 const PARTS: &[&str] = &["deregister", "unregister"];
 
 /// Reads a lifecycle handler of the user's.
-pub(super) fn calls(hook: &RawValue) -> Option<Calls> {
-    let hook: Value = serde_json::from_str(hook.get()).ok()?;
+pub(super) fn calls(hook: &str) -> Option<Calls> {
+    let hook: Value = serde_json::from_str(hook).ok()?;
     let text = match (hook.get("exec"), hook.get("httpGet")) {
         (Some(exec), _) => {
             let words = exec.get("command")?.as_array()?;
@@ -108,7 +107,7 @@ mod tests {
     use serde_json::json;
 
     fn of(hook: &Value) -> Option<Calls> {
-        calls(&RawValue::from_string(hook.to_string()).unwrap())
+        calls(&hook.to_string())
     }
 
     #[test]

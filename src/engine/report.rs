@@ -65,7 +65,7 @@ reasons! {
     /// the user changed nothing, so the template stays as it was
     Restored = "restored",
     /// the template came back with its own injection, as a rollback brings it
-    BroughtBack = "brought-back",
+    RollbackKept = "rollback-kept",
     /// neither the template nor an annotation of Silkroll changed
     NothingChanged = "nothing-changed",
     /// everything is there already
@@ -78,6 +78,10 @@ reasons! {
     NotRequested = "not-requested",
     /// the workload says disabled
     WorkloadDisabled = "workload-disabled",
+    /// a controller owns the workload and would write it back; `inject: enabled` on itself says otherwise
+    Owned = "owned",
+    /// the record of an earlier injection is lost or cannot be read, so the object is left alone
+    BadRecord = "bad-record",
     /// the namespace is not known (yet)
     NamespaceUnknown = "namespace-unknown",
     /// an annotation cannot be used

@@ -2,11 +2,10 @@
 
 use std::borrow::Cow;
 
-use serde_json::value::RawValue;
-
-use super::Stop;
+use super::ask::Stop;
 use super::report::Reason;
-use super::view::{Container, Template, Text, member};
+use super::tree::{Node, Tree};
+use super::view::Text;
 use crate::leave::DeclaredPort;
 use crate::policy::{Policy, quoted};
 
@@ -14,13 +13,16 @@ use crate::policy::{Policy, quoted};
 const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
 
 /// Positions of the containers that serve traffic, and how they were found.
+///
+/// `before` are those of the record: they stay, whatever another webhook has added since.
 pub(super) fn choose(
     policy: &Policy<'_>,
-    template: &Template<'_>,
+    tree: &Tree<'_>,
+    before: &[String],
 ) -> Result<(Vec<usize>, &'static str), Stop> {
-    let containers = &template.spec.containers;
-    let position = |name: &str| containers.iter().position(|c| c.name == name);
-    if containers.is_empty() {
+    let all = &tree.names;
+    let position = |name: &str| all.iter().position(|known| known == name);
+    if all.is_empty() {
         return Err(Stop::skip(
             Reason::NoContainer,
             "nothing was injected: the pod template has no containers".to_owned(),
@@ -36,7 +38,7 @@ pub(super) fn choose(
                     format!(
                         "there is no container {}; the pod has {}",
                         quoted(name, 63),
-                        names_of(containers)
+                        list_of(all)
                     ),
                 )));
             };
@@ -47,50 +49,53 @@ pub(super) fn choose(
         chosen.sort_unstable();
         return Ok((chosen, "named by silkroll.dev/container"));
     }
-    if containers.len() == 1 {
+    if all.len() == 1 {
         return Ok((vec![0], "the only container"));
     }
-    let others = &template.metadata.annotations.others;
-    if let Some(name) = member(others, DEFAULT_CONTAINER)
-        && let Ok(Text(name)) = serde_json::from_str::<Text<'_>>(name.get())
+    let mut chosen: Vec<usize> = before.iter().filter_map(|name| position(name)).collect();
+    if !chosen.is_empty() {
+        chosen.sort_unstable();
+        chosen.dedup();
+        return Ok((chosen, "injected before"));
+    }
+    let annotations = tree.meta().get("annotations").unwrap_or(&Node::Gone);
+    if let Some(name) = annotations.json(DEFAULT_CONTAINER)
+        && let Ok(Text(name)) = serde_json::from_str::<Text<'_>>(name)
         && let Some(at) = position(&name)
     {
         return Ok((vec![at], "named by kubectl.kubernetes.io/default-container"));
     }
-    let mut with_ports = containers
+    let mut with_ports = tree
+        .containers()
         .iter()
         .enumerate()
-        .filter(|(_, container)| !tcp_ports(container.ports).is_empty());
+        .filter(|(_, container)| !tcp_ports(container.json("ports")).is_empty());
     match (with_ports.next(), with_ports.next()) {
         (Some((at, _)), None) => Ok((vec![at], "the only container that declares ports")),
         _ => Err(Stop::skip(
             Reason::NoContainer,
             format!(
                 "nothing was injected: which of the containers {} serves traffic? Set silkroll.dev/container",
-                names_of(containers)
+                list_of(all)
             ),
         )),
     }
 }
 
-fn names_of(containers: &[Container<'_>]) -> String {
+fn list_of(all: &[Cow<'_, str>]) -> String {
     /// More would push the rest out of a kubectl warning.
     const SHOWN: usize = 4;
-    let names: Vec<_> = containers
+    let names: Vec<_> = all
         .iter()
         .take(SHOWN)
-        .map(|container| crate::policy::cut(&container.name, 30))
+        .map(|name| crate::policy::cut(name, 30))
         .collect();
-    let more = if containers.len() > SHOWN {
-        ", …"
-    } else {
-        ""
-    };
+    let more = if all.len() > SHOWN { ", …" } else { "" };
     format!("{}{more}", names.join(", "))
 }
 
 /// The TCP ports that a container declares, in their order; what the API would refuse is left out.
-pub(super) fn tcp_ports(raw: Option<&RawValue>) -> Vec<DeclaredPort<'_>> {
+pub(super) fn tcp_ports(text: Option<&str>) -> Vec<DeclaredPort<'_>> {
     #[derive(serde::Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct RawPort<'a> {
@@ -100,10 +105,10 @@ pub(super) fn tcp_ports(raw: Option<&RawValue>) -> Vec<DeclaredPort<'_>> {
         #[serde(borrow, default)]
         protocol: Option<Text<'a>>,
     }
-    let Some(raw) = raw else {
+    let Some(text) = text else {
         return Vec::new();
     };
-    let ports: Option<Vec<RawPort<'_>>> = serde_json::from_str(raw.get()).unwrap_or_default();
+    let ports: Option<Vec<RawPort<'_>>> = serde_json::from_str(text).unwrap_or_default();
     ports
         .unwrap_or_default()
         .into_iter()

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::ask::{Expected, check_all, container, injected, left_alone, object, pod, server};
+use crate::ask::{check_all, container, injected, left_alone, object, pod, server};
 
 #[test]
 fn what_the_user_wrote_stays_and_trouble_with_it_is_said() {
@@ -215,15 +215,12 @@ fn what_the_user_wrote_stays_and_trouble_with_it_is_said() {
                 bad_grace("terminationGracePeriodSeconds is"),
             ),
             (
-                "a forged record: injected afresh",
+                "a forged record: left alone",
                 object(|object| {
                     object["spec"]["template"]["metadata"]["annotations"]["silkroll.dev/status"] =
                         "{\"format\":1,\"grace\":\u{202e}".into();
                 }),
-                Expected {
-                    reason: "refreshed",
-                    ..injected("cannot be read and counts as none")
-                },
+                left_alone("bad-record", "cannot be read"),
             ),
         ],
     );

@@ -138,9 +138,9 @@ fn hostile_keys_and_names_are_shown_for_what_they_are() {
                 injected(r"container w\u{1b}[31mb: no readiness probe"),
             ),
             (
-                "a container's name of 100 KB",
+                "a container's name of 40 KB",
                 container(|container| {
-                    container["name"] = "x".repeat(100 * 1024).into();
+                    container["name"] = "x".repeat(40 * 1024).into();
                     container["ports"] = json!([]);
                 }),
                 injected("container xxx"),

@@ -32,6 +32,7 @@ mod hooks;
 mod kinds;
 mod nothing;
 mod opting;
+mod others;
 mod rules;
 mod told;
 mod upheaval;

@@ -1,22 +1,23 @@
 //! What is valid by our parts alone, and so fails when they are taken out.
 
 use serde_json::Value;
-use serde_json::value::RawValue;
 
-use super::init_containers;
-use crate::engine::base::Base;
-use crate::engine::grace;
-use crate::engine::inject::Injection;
-use crate::engine::view::Template;
+use crate::engine::json;
+use crate::engine::parts::{self, GRACE, POST_START, PRE_STOP};
+use crate::engine::plan::Plan;
+use crate::engine::tree::Tree;
 use crate::policy::cut;
 
 /// Warns of it.
-pub(super) fn warn(template: &Template<'_>, base: &Base<'_>, plan: &mut Injection<'_>) {
-    let had = grace::had(template, base);
-    let raised = plan.wanted.grace.is_some_and(|seconds| seconds > had);
+pub(super) fn warn(user: &Tree<'_>, plan: &mut Plan<'_>) {
+    let had = parts::had(user);
+    let raised = plan
+        .wanted(&GRACE)
+        .any(|want| json::integer(Some(&want.value)) > Some(had));
     let mut warnings = Vec::new();
-    let mut look = |container: &str, name: &str, user: &Value, replaced: bool| {
-        match fault(user, had) {
+    let mut look = |container: &str, name: &str, hook: &Value, replaced: bool| {
+        let container = cut(container, 63);
+        match fault(hook, had) {
             Some(Fault::Sleep(seconds)) if raised || replaced => warnings.push(format!(
                 "container {container}: its own {name} sleeps {seconds} s: set terminationGracePeriodSeconds to \
                  {seconds} or more, for {had} is valid only with Silkroll's, and opting out will be denied"
@@ -28,29 +29,22 @@ pub(super) fn warn(template: &Template<'_>, base: &Base<'_>, plan: &mut Injectio
             _ => {}
         }
     };
-    let parsed = |raw: &RawValue| serde_json::from_str(raw.get()).unwrap_or_default();
-    let wanted = plan.wanted.containers.iter();
-    let containers = template.spec.containers.iter().zip(&base.containers);
-    for ((container, parted), wanted) in containers.zip(wanted) {
-        for (name, hook, wanted) in [
-            ("preStop", &parted.pre_stop, &wanted.pre_stop),
-            ("postStart", &parted.post_start, &wanted.post_start),
-        ] {
-            if let Some(user) = hook.user.as_deref() {
-                look(
-                    &cut(&container.name, 63),
-                    name,
-                    &parsed(user),
-                    wanted.is_some(),
-                );
+    for (container, name) in user.containers().iter().zip(&user.names) {
+        let Some(lifecycle) = container.get("lifecycle") else {
+            continue;
+        };
+        for (hook, form) in [("preStop", &PRE_STOP), ("postStart", &POST_START)] {
+            if let Some(text) = lifecycle.json(hook) {
+                let replaced = plan.wanted(form).any(|want| want.slot.container == *name);
+                look(name, hook, &json::value(text), replaced);
             }
         }
     }
     if raised {
-        for container in init_containers(template) {
+        for container in user.init_containers() {
             let name = container["name"].as_str().unwrap_or_default();
             for hook in ["preStop", "postStart"] {
-                look(&cut(name, 63), hook, &container["lifecycle"][hook], false);
+                look(name, hook, &container["lifecycle"][hook], false);
             }
         }
     }

@@ -1,12 +1,28 @@
 //! The readiness probe, where the container has none.
 
-use super::patch::{list, string};
+use super::super::ask::Stop;
+use super::super::chain::HANDLERS;
+use super::super::json::{list, string};
+use super::super::plan::{Part, Plan, Target, Wants};
+use super::super::slot::{Form, Holds, Root};
 use crate::leave::Place;
 use crate::policy::{Policy, Port, ProbeTimes, Problem, Readiness};
 
+static FORM: Form = Form {
+    key: "readiness",
+    root: Root::Container,
+    path: &["readinessProbe"],
+    item: None,
+    holds: Holds::Object(&HANDLERS),
+};
+
+pub(super) const PART: Part = Part {
+    forms: &[&FORM],
+    wants: Wants::Container(want),
+};
+
 /// The probe to add, or why there is none.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Probe {
+enum Probe {
     /// Its JSON, and one line about it.
     Add(String, String),
     /// The annotation says `none`.
@@ -15,8 +31,33 @@ pub(super) enum Probe {
     NoPort(String),
 }
 
+fn want<'a>(plan: &mut Plan<'a>, target: &Target<'_, 'a>) -> Result<(), Stop> {
+    let probe = decide(target.pod.policy, target.place).map_err(Stop::Problem)?;
+    if target.container.json("readinessProbe").is_some() {
+        plan.step("readiness", target, || {
+            "the container has a probe, it stays".to_owned()
+        });
+        return Ok(());
+    }
+    match probe {
+        Probe::Add(text, line) => {
+            plan.step("readiness", target, || line);
+            plan.want(target.slot(&FORM), text);
+        }
+        Probe::NotWanted => plan.step("readiness", target, || "none, as asked".to_owned()),
+        Probe::NoPort(why) => {
+            plan.step("readiness", target, || format!("none: {why}"));
+            plan.warn(format!(
+                "container {}: no readiness probe was added, {why}; set silkroll.dev/readiness",
+                target.name
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// Decides on the probe of one container.
-pub(super) fn plan(policy: &Policy<'_>, place: &Place<'_>) -> Result<Probe, Problem> {
+fn decide(policy: &Policy<'_>, place: &Place<'_>) -> Result<Probe, Problem> {
     let Some((readiness, found)) = &policy.readiness else {
         return Ok(match place.main_port() {
             Ok(port) => tcp(&port.to_string(), &policy.probe),

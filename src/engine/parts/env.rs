@@ -5,26 +5,47 @@
 //! stands first: the kubelet expands references to earlier entries alone. Where ours stand in an object
 //! that was injected by another rule does not matter until its user changes it (law 2).
 
-use super::Strict;
-use super::base::{BaseContainer, POD_IP};
-use super::patch::{Patch, list, same, string};
-use super::view::{Container, List, Presence, Text, member};
+use std::borrow::Cow;
+
+use super::super::ask::Stop;
+use super::super::chain;
+use super::super::json::{name_of, string};
+use super::super::plan::{Part, Plan, Target, Want, Wants};
+use super::super::slot::{Form, Holds, Root, Slot};
+use super::super::strict::Strict;
+use super::super::tree::Node;
+use super::super::view::Text;
 use crate::leave::{Leave, VarValue};
 use crate::policy::Policy;
 
+static FORM: Form = Form {
+    key: "env",
+    root: Root::Container,
+    path: &["env"],
+    item: Some(("name", "")),
+    holds: Holds::Object(&["value", "valueFrom"]),
+};
+
+pub(super) const PART: Part = Part {
+    forms: &[&FORM],
+    wants: Wants::Container(want),
+};
+
+/// The address of the pod: what hooks and scripts of users read, too.
+const POD_IP: &str = "podip";
+
 /// With the field that the API server fills in, so that the next round sees no difference.
-pub(super) const POD_IP_ENTRY: &str =
+const POD_IP_ENTRY: &str =
     r#"{"name":"podip","valueFrom":{"fieldRef":{"apiVersion":"v1","fieldPath":"status.podIP"}}}"#;
 
 /// One entry: its name and its JSON.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Entry {
-    pub(super) name: &'static str,
-    pub(super) text: String,
+struct Entry {
+    name: &'static str,
+    text: String,
 }
 
 /// The address alone: all that a hook without the script needs.
-pub(super) fn pod_ip() -> Entry {
+fn pod_ip() -> Entry {
     Entry {
         name: POD_IP,
         text: POD_IP_ENTRY.to_owned(),
@@ -32,7 +53,7 @@ pub(super) fn pod_ip() -> Entry {
 }
 
 /// The entries that the script reads.
-pub(super) fn script(policy: &Policy<'_>, leave: &Leave, own_seconds: u32) -> Vec<Entry> {
+fn script(policy: &Policy<'_>, leave: &Leave, own_seconds: u32) -> Vec<Entry> {
     let mut entries = vec![
         value("SILKROLL_METHOD", policy.method.name),
         value("SILKROLL_DRAIN_SECONDS", &policy.drain.to_string()),
@@ -88,78 +109,100 @@ fn entry(name: &'static str, rest: &str) -> Entry {
     }
 }
 
+fn want<'a>(plan: &mut Plan<'a>, target: &Target<'_, 'a>) -> Result<(), Stop> {
+    let hook = plan.hook;
+    let mut entries = vec![pod_ip()];
+    if hook.program {
+        entries.extend(script(target.pod.policy, target.leave, hook.own));
+    }
+    let users: Vec<&str> = target.container.list("env").collect();
+    let names: Vec<Cow<'_, str>> = users.iter().map(|entry| name_of(entry)).collect();
+    let (mut address, mut settings) = (false, 0);
+    for Entry { name, text } in entries {
+        if names.iter().any(|known| known == name) {
+            plan.step("env", target, || {
+                format!("{name} stays as the container has it")
+            });
+            let mut here = users.iter().zip(&names).filter(|(_, known)| *known == name);
+            let foreign =
+                name != POD_IP || here.any(|(entry, _)| !entry.contains("\"status.podIP\""));
+            // What the user wrote stays, but the script then does something else than the annotations say.
+            if hook.program && foreign {
+                plan.warn(format!(
+                    "container {}: its own variable {name} stays, and the hook goes by it instead of by Silkroll's",
+                    target.name
+                ));
+            }
+            continue;
+        }
+        match name {
+            POD_IP => address = true,
+            _ => settings += 1,
+        }
+        let first = name == POD_IP && users.iter().any(|entry| refers_to_pod_ip(entry));
+        let slot = Slot {
+            item: Cow::Borrowed(name),
+            ..target.slot(&FORM)
+        };
+        plan.wants.push(Want {
+            slot,
+            value: text,
+            first,
+            later: false,
+        });
+    }
+    if address || settings > 0 {
+        plan.step("env", target, || match (address, settings) {
+            (true, 0) => "podip from status.podIP".to_owned(),
+            (true, _) => format!("podip from status.podIP and {settings} settings of the hook"),
+            (false, _) => format!("{settings} settings of the hook"),
+        });
+    }
+    if address {
+        warn_of_hidden_pod_ip(plan, target, &users);
+    }
+    Ok(())
+}
+
+/// An `envFrom` that may set `podip` is in most large manifests, and hardly one does: a warning for
+/// each would be read by nobody. It is given where the container's own parts speak of `podip`, which
+/// then may have come from there.
+fn warn_of_hidden_pod_ip(plan: &mut Plan<'_>, target: &Target<'_, '_>, users: &[&str]) {
+    if !may_come_from_elsewhere(target.container) {
+        return;
+    }
+    let mut texts = chain::shell_evidence(target);
+    texts.extend(users);
+    if texts.iter().any(|text| text.contains(POD_IP)) {
+        plan.warn(format!(
+            "container {}: podip is the pod's address now, also where its envFrom sets another; to \
+             keep that, or to end this warning, write podip in its env",
+            target.name
+        ));
+    } else {
+        plan.step("env", target, || {
+            "podip of env stands over one of envFrom, if there is any".to_owned()
+        });
+    }
+}
+
 /// Whether one of the container's `envFrom` may set `podip`: the keys of a ConfigMap or Secret are not
 /// in the manifest, but with a prefix only some names are possible. An entry of `env`, as ours is, wins.
-pub(super) fn may_come_from_elsewhere(container: &Container<'_>) -> bool {
+fn may_come_from_elsewhere(container: &Node<'_>) -> bool {
     #[derive(Default, serde::Deserialize)]
     #[serde(default)]
     struct Source<'a> {
         #[serde(borrow)]
         prefix: Option<Text<'a>>,
     }
-    let sources: Vec<Source<'_>> = member(&container.rest, "envFrom")
-        .and_then(|raw| serde_json::from_str(raw.get()).ok())
+    let sources: Vec<Source<'_>> = container
+        .json("envFrom")
+        .and_then(|text| serde_json::from_str(text).ok())
         .unwrap_or_default();
     sources.iter().any(|source| {
         let prefix = source.prefix.as_ref().map_or("", |text| text.0.as_ref());
         POD_IP.starts_with(prefix)
     })
-}
-
-/// Brings a container's environment to the user's entries and the wanted ones.
-pub(super) fn settle(
-    patch: &mut Patch,
-    pointer: &str,
-    present: &List<'_>,
-    base: &BaseContainer<'_>,
-    wanted: &[Entry],
-    was: Option<&str>,
-) {
-    if base.our_env.is_empty() && wanted.is_empty() {
-        return;
-    }
-    let users = users(present, base);
-    let referred = users.iter().any(|entry| refers_to_pod_ip(entry));
-    let leads = |entry: &&Entry| referred && entry.name == POD_IP;
-    let first = wanted.iter().filter(leads).map(|entry| entry.text.as_str());
-    let last = wanted
-        .iter()
-        .filter(|entry| !leads(entry))
-        .map(|entry| entry.text.as_str());
-    if base.our_env.is_empty() && present.presence == Presence::Present {
-        for entry in first {
-            patch.add(&format!("{pointer}/0"), entry);
-        }
-        for entry in last {
-            patch.add(&format!("{pointer}/-"), entry);
-        }
-        return;
-    }
-    let target: Vec<&str> = first.chain(users.iter().copied()).chain(last).collect();
-    let equal = target.len() == present.items.len()
-        && target
-            .iter()
-            .zip(&present.items)
-            .all(|(target, item)| same(target, item.get()));
-    match (target.is_empty(), was) {
-        (true, Some(was)) => patch.replace(pointer, was),
-        (true, None) => patch.remove(pointer),
-        (false, _) if equal => {}
-        (false, _) if base.our_env.is_empty() => patch.add(pointer, &list(target)),
-        (false, _) => patch.replace(pointer, &list(target)),
-    }
-}
-
-/// The user's entries in their order; a `podip` of theirs that was merged into ours is in its place.
-fn users<'b>(present: &'b List<'_>, base: &'b BaseContainer<'_>) -> Vec<&'b str> {
-    let entries = present.items.iter().enumerate();
-    entries
-        .filter_map(|(at, item)| match &base.pod_ip {
-            Some((place, users)) if *place == at => Some(users.get()),
-            _ if base.our_env.binary_search(&at).is_ok() => None,
-            _ => Some(item.get()),
-        })
-        .collect()
 }
 
 /// Whether the kubelet expands `$(podip)` in the value of this entry.
@@ -178,7 +221,7 @@ fn refers_to_pod_ip(entry: &str) -> bool {
 
 /// Whether `$(podip)` stands in the text and is not escaped: `$$` is a dollar sign, and what follows it
 /// is text (Kubernetes, `third_party/forked/golang/expansion`).
-pub(super) fn expands_pod_ip(text: &str) -> bool {
+fn expands_pod_ip(text: &str) -> bool {
     let mut rest = text;
     while let Some(at) = rest.find('$') {
         rest = &rest[at + 1..];

@@ -1,35 +1,23 @@
 //! Update strategies that the API refuses.
 
 use serde_json::Value;
-use serde_json::value::RawValue;
 
-use crate::engine::Kind;
-
-/// What the API fills in for maxUnavailable and maxSurge (`SetDefaults_Deployment`,
-/// `SetDefaults_DaemonSet`), before a webhook sees the object; a manifest may leave them out.
-pub(in crate::engine) fn defaults(kind: Kind) -> Option<(Value, Value)> {
-    match kind {
-        Kind::Deployment => Some(("25%".into(), "25%".into())),
-        Kind::DaemonSet => Some((1.into(), 0.into())),
-        Kind::StatefulSet => None,
-    }
-}
+use super::json;
+use super::kind::Kind;
+use super::tree::Node;
 
 /// Whether the API refuses this update strategy as it stands.
-pub(in crate::engine) fn refuses_strategy(kind: Kind, strategy: Option<&RawValue>) -> bool {
-    let strategy: Value = strategy
-        .and_then(|raw| serde_json::from_str(raw.get()).ok())
-        .unwrap_or_default();
-    let rolling = &strategy["rollingUpdate"];
-    if !matches!(strategy["type"].as_str(), None | Some("" | "RollingUpdate")) {
+pub(super) fn refuses_strategy(kind: Kind, strategy: &Node<'_>) -> bool {
+    let named = strategy.json("type").map(json::value).unwrap_or_default();
+    if !matches!(named.as_str(), None | Some("" | "RollingUpdate")) {
         return false;
     }
-    let Some((unavailable, surge)) = defaults(kind) else {
+    let Some((unavailable, surge)) = kind.rolling() else {
         return false;
     };
-    let amount = |member: &str, default: Value| match &rolling[member] {
-        Value::Null => Amount::read(&default),
-        value => Amount::read(value),
+    let rolling = strategy.get("rollingUpdate").unwrap_or(&Node::Gone);
+    let amount = |member: &str, default: &str| {
+        Amount::read(&json::value(rolling.json(member).unwrap_or(default)))
     };
     let (Some(unavailable), Some(surge)) = (
         amount("maxUnavailable", unavailable),
@@ -47,14 +35,14 @@ pub(in crate::engine) fn refuses_strategy(kind: Kind, strategy: Option<&RawValue
 
 /// A number of pods, or a share of them.
 #[derive(Clone, Copy)]
-pub(in crate::engine) struct Amount {
-    pub(in crate::engine) number: u64,
+pub(super) struct Amount {
+    pub(super) number: u64,
     percent: bool,
 }
 
 impl Amount {
     /// As `ValidatePositiveIntOrPercent` does; `None` where it is neither.
-    pub(in crate::engine) fn read(value: &Value) -> Option<Self> {
+    pub(super) fn read(value: &Value) -> Option<Self> {
         if let Some(number) = value.as_u64() {
             return i32::try_from(number).is_ok().then_some(Self {
                 number,
@@ -77,15 +65,23 @@ impl Amount {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::tree::Tree;
+    use crate::engine::view::Spec;
     use serde_json::json;
+
+    fn asked(kind: Kind, strategy: &Value) -> bool {
+        let text = json!({"template": {}, kind.strategy(): strategy}).to_string();
+        let spec: Spec<'_> = serde_json::from_str(&text).unwrap();
+        let tree = Tree::read(kind, &spec).unwrap();
+        refuses_strategy(kind, tree.strategy())
+    }
 
     #[test]
     fn a_strategy_is_refused_where_the_api_refuses_it() {
         let refused = |kind: Kind, unavailable: &Value, surge: &Value| {
             let strategy =
                 json!({"rollingUpdate": {"maxUnavailable": unavailable, "maxSurge": surge}});
-            let raw = RawValue::from_string(strategy.to_string()).unwrap();
-            refuses_strategy(kind, Some(&raw))
+            asked(kind, &strategy)
         };
         let none = Value::Null;
         // maxUnavailable, maxSurge, and whether it is refused of a Deployment and of a DaemonSet.
@@ -115,7 +111,6 @@ mod tests {
                 assert_eq!(found, expected, "{kind:?} {unavailable} {surge}");
             }
         }
-        let recreate = RawValue::from_string(json!({"type": "Recreate"}).to_string()).unwrap();
-        assert!(!refuses_strategy(Kind::Deployment, Some(&recreate)));
+        assert!(!asked(Kind::Deployment, &json!({"type": "Recreate"})));
     }
 }

@@ -1,0 +1,144 @@
+//! JSON texts: compared, taken apart and written by hand, for most of an object is never looked into.
+
+use std::borrow::Cow;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::strict::Strict;
+use super::view::Text;
+
+/// The members of an object, in their order.
+pub(super) type Members<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
+
+/// A value's text, the same whoever wrote it: the API server escapes `&`, `<` and `>` in strings
+/// (Go's `encoding/json` does), other writers do not. Both leave out white space.
+pub(super) fn plain(text: &str) -> Cow<'_, str> {
+    if !text.contains('\\') {
+        return Cow::Borrowed(text);
+    }
+    match serde_json::from_str::<Value>(text) {
+        Ok(value) => Cow::Owned(value.to_string()),
+        Err(_) => Cow::Borrowed(text),
+    }
+}
+
+/// Whether two JSON texts mean the same value. The API server writes members in its own order and
+/// escapes `<`, `>` and `&`, so texts may differ where values do not.
+pub(super) fn same(left: &str, right: &str) -> bool {
+    left == right || {
+        let left = serde_json::from_str::<Value>(left).ok();
+        left.is_some() && left == serde_json::from_str(right).ok()
+    }
+}
+
+/// A hash of what a value means, whoever wrote it: `#` and 16 hexadecimal digits.
+pub(super) fn hash(mut value: Value) -> String {
+    value.sort_all_objects();
+    format!("#{:016x}", xxh3_64(value.to_string().as_bytes()))
+}
+
+/// A text as a value; null where it is none.
+pub(super) fn value(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_default()
+}
+
+/// A whole number; none for null, absence and everything else.
+pub(super) fn integer(text: Option<&str>) -> Option<i64> {
+    serde_json::from_str(text?).ok()
+}
+
+/// Writes a JSON string.
+pub(super) fn string(text: &str) -> String {
+    let plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
+    if text.bytes().all(plain) {
+        return ["\"", text, "\""].concat();
+    }
+    // Text has no way to fail.
+    serde_json::to_string(text).unwrap_or_default()
+}
+
+/// Writes a JSON list of raw elements.
+pub(super) fn list<'a>(items: impl IntoIterator<Item = impl AsRef<str> + 'a>) -> String {
+    let mut out = String::from("[");
+    for (at, item) in items.into_iter().enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        out.push_str(item.as_ref());
+    }
+    out.push(']');
+    out
+}
+
+/// Writes a JSON object of raw members.
+pub(super) fn object<K: AsRef<str>, V: AsRef<str>>(
+    members: impl IntoIterator<Item = (K, V)>,
+) -> String {
+    let mut out = String::from("{");
+    for (at, (key, value)) in members.into_iter().enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        out.push_str(&string(key.as_ref()));
+        out.push(':');
+        out.push_str(value.as_ref());
+    }
+    out.push('}');
+    out
+}
+
+/// The members of an object; empty for `null` and for other kinds of values.
+pub(super) fn members(text: &str) -> Members<'_> {
+    struct All<'a>(Members<'a>);
+    impl<'de: 'a, 'a> Deserialize<'de> for All<'a> {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            struct AllVisitor;
+            impl<'de> Visitor<'de> for AllVisitor {
+                type Value = Members<'de>;
+                fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                    f.write_str("an object")
+                }
+                fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                    let mut found = Vec::new();
+                    while let Some(Text(key)) = map.next_key()? {
+                        found.push((key, map.next_value()?));
+                    }
+                    Ok(found)
+                }
+            }
+            deserializer.deserialize_map(AllVisitor).map(All)
+        }
+    }
+    serde_json::from_str::<All<'_>>(text).map_or_else(|_| Vec::new(), |all| all.0)
+}
+
+/// The text of one member.
+pub(super) fn member<'a>(members: &Members<'a>, name: &str) -> Option<&'a str> {
+    let found = members.iter().find(|(key, _)| key == name);
+    found.map(|(_, value)| value.get())
+}
+
+/// The name of a list's element; empty where it has none.
+pub(super) fn name_of(text: &str) -> Cow<'_, str> {
+    #[derive(Default, serde::Deserialize)]
+    #[serde(default)]
+    struct Named<'a> {
+        #[serde(borrow)]
+        name: Text<'a>,
+    }
+    // The API server writes the name first: then a look at the first bytes is enough, far cheaper than
+    // reading each of a hundred elements.
+    if let Some(rest) = text.strip_prefix(r#"{"name":""#)
+        && let Some(end) = rest.find(['"', '\\'])
+        && rest.as_bytes()[end] == b'"'
+        && !rest[end..].contains(r#","name":"#)
+    {
+        return Cow::Borrowed(&rest[..end]);
+    }
+    serde_json::from_str::<Strict<Named<'_>>>(text)
+        .map(|Strict(named)| named.name.0)
+        .unwrap_or_default()
+}

@@ -1,0 +1,93 @@
+//! terminationGracePeriodSeconds: the hook's budget never eats the app's own time to shut down.
+
+use super::super::ask::Stop;
+use super::super::fingerprint::DEFAULT_GRACE;
+use super::super::json::integer;
+use super::super::plan::{Part, Plan, Pod, Wants};
+use super::super::report::{Reason, Timeline};
+use super::super::slot::{Form, Holds, Root, Slot};
+use super::super::tree::Tree;
+
+pub(in crate::engine) static FORM: Form = Form {
+    key: "grace",
+    root: Root::Pod,
+    path: &["terminationGracePeriodSeconds"],
+    item: None,
+    holds: Holds::Seconds,
+};
+
+pub(super) const PART: Part = Part {
+    forms: &[&FORM],
+    wants: Wants::Pod(want),
+};
+
+/// Seconds for the kubelet's own work between the hook and SIGKILL.
+const MARGIN: i64 = 5;
+/// What the API's own seconds go up to where it bounds them; nobody means more.
+const LONGEST: i64 = i32::MAX as i64;
+/// `--max-graceful-termination-sec` of the cluster autoscaler.
+const AUTOSCALER_LIMIT: i64 = 600;
+
+/// The seconds that the user's object has or gets, without Silkroll.
+pub(in crate::engine) fn had(user: &Tree<'_>) -> i64 {
+    let text = user.pod().json("terminationGracePeriodSeconds");
+    integer(text).unwrap_or(DEFAULT_GRACE)
+}
+
+fn want<'a>(plan: &mut Plan<'a>, pod: &Pod<'_, 'a>) -> Result<(), Stop> {
+    let text = pod.user.pod().json("terminationGracePeriodSeconds");
+    let had = had(pod.user);
+    // The API server refuses it with a better message than a raised number would get.
+    if let Some(text) = text
+        && !integer(Some(text)).is_some_and(|seconds| (0..=LONGEST).contains(&seconds))
+    {
+        return Err(Stop::skip(
+            Reason::BadGracePeriod,
+            format!(
+                "nothing was injected: terminationGracePeriodSeconds is {}, allowed is a whole number from 0",
+                crate::policy::cut(text, 40)
+            ),
+        ));
+    }
+    let policy = pod.policy;
+    let budget = &plan.budget;
+    let (leave, drain, end, own) = (budget.leave, budget.drain, budget.end, budget.own);
+    let shutdown = policy.shutdown.map_or(had, i64::from);
+    let hook_needs = leave + drain + end + own;
+    let needs_more = budget.hooks || own > 0 || policy.shutdown.is_some();
+    // A record of more would not be believed.
+    let needed = (hook_needs + shutdown + MARGIN).clamp(had, LONGEST.max(had));
+    let grace = if needs_more { needed } else { had };
+    let known = (!budget.unbounded).then(|| own.max(budget.kept));
+    let sigterm = known.map(|hook| hook_needs - own + hook);
+    plan.timeline = Some(Timeline {
+        leave,
+        drain,
+        end,
+        hook: known,
+        sigterm,
+        shutdown: sigterm.map(|at| grace - at),
+        sigkill: grace,
+    });
+    if grace != had {
+        plan.want(Slot::new(&FORM), grace.to_string());
+    }
+    plan.pod_step("grace", || {
+        if !needs_more {
+            return format!("{grace} s, as it was: no hook takes any of it");
+        }
+        let end = match end {
+            0 => String::new(),
+            seconds => format!(" + end {seconds}"),
+        };
+        format!(
+            "{grace} s: leave {leave} + drain {drain}{end} + own hook {own} + shutdown {shutdown} + {MARGIN}, never less than {had}"
+        )
+    });
+    if grace > AUTOSCALER_LIMIT {
+        plan.warn(format!(
+            "terminationGracePeriodSeconds is {grace}; the cluster autoscaler cuts it at {AUTOSCALER_LIMIT} s unless told otherwise"
+        ));
+    }
+    Ok(())
+}

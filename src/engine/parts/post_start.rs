@@ -1,0 +1,67 @@
+//! lifecycle.postStart: the way back, where leaving switches something off that stays off for the address.
+
+use super::super::ask::Stop;
+use super::super::chain::{self, Chain};
+use super::super::plan::{Part, Plan, Target, Wants};
+use super::super::slot::{Form, Holds, Root};
+
+pub(in crate::engine) static FORM: Form = Form {
+    key: "postStart",
+    root: Root::Container,
+    path: &["lifecycle", "postStart"],
+    item: None,
+    holds: Holds::Object(&chain::HANDLERS),
+};
+
+pub(super) const PART: Part = Part {
+    forms: &[&FORM],
+    wants: Wants::Container(want),
+};
+
+fn want<'a>(plan: &mut Plan<'a>, target: &Target<'_, 'a>) -> Result<(), Stop> {
+    let policy = target.pod.policy;
+    let user = target.hook("postStart");
+    chain::no_lost_record(target, user)?;
+    if !(plan.hook.program && target.leave.comes_back && policy.start_hook) {
+        return Ok(());
+    }
+    let words = match chain::of(user, target.place, policy.hook) {
+        Chain::Nothing => Vec::new(),
+        Chain::Words(words) => words,
+        Chain::Sleep(seconds) => chain::sleeping(seconds),
+        Chain::Unknown(why) => {
+            plan.step("post-start", target, || format!("none: {why}"));
+            plan.warn(format!(
+                "container {}: no start hook, the postStart there cannot be chained: {why}; \
+                 a restarted container may stay out of its registry",
+                target.name
+            ));
+            return Ok(());
+        }
+    };
+    plan.step("post-start", target, || {
+        let after = if words.is_empty() {
+            ""
+        } else {
+            ", then the container's own postStart"
+        };
+        format!("the way back: switch on what leaving switched off{after}")
+    });
+    let key = target.slot(&FORM).key();
+    let stands = target
+        .pod
+        .record
+        .is_some_and(|record| record.slots.contains_key(&*key));
+    if !stands && chain::shell_is_a_guess(target) {
+        plan.warn(format!(
+            "container {}: a start hook runs /bin/sh; an image without a shell will not \
+             start with it: then set silkroll.dev/hook to binary, else to script",
+            target.name
+        ));
+    }
+    plan.want(
+        target.slot(&FORM),
+        chain::exec(policy.hook, chain::When::Start, &words),
+    );
+    Ok(())
+}

@@ -1,0 +1,492 @@
+//! What is to become of one workload: covered or not, changed by its user or not.
+//!
+//! How an UPDATE is told from a change that the user made (law 2, no rollout of its own):
+//! 1. Template, our annotations and strategy are the same bytes as before: nothing to do.
+//! 2. What the user wrote (the template with our slots taken out, `user.rs`) has the same fingerprint as
+//!    in the stored object: the stored template is put back, whatever was applied over it.
+//! 3. The template carries a record that fits it whole: it came back from a rollback and stays.
+//! 4. Else the user changed something: our slots are taken out and filled afresh.
+
+use std::borrow::Cow;
+
+use memchr::memmem;
+use serde_json::value::RawValue;
+
+use super::ask::{Ask, Stop};
+use super::chain;
+use super::cover::{self, Cover, layers};
+use super::diff::Patch;
+use super::fingerprint;
+use super::hint;
+use super::inject::{self, read_record};
+use super::json;
+use super::parts::{self, MIN_READY, forms};
+use super::record::Record;
+use super::report::{Decision, Outcome, Reason};
+use super::slot::{Places, RECORD, Slot};
+use super::strategy::refuses_strategy;
+use super::tree::Tree;
+use super::user::{User, take_out};
+use super::view::Object;
+use crate::leave::{METHODS, MOUNT_PATH, Script, VOLUME};
+use crate::policy::{self, Layers};
+
+/// Decides on one workload.
+#[must_use]
+pub fn decide(ask: &Ask<'_>) -> Decision {
+    if !ask.remove && !ask.settings.kinds.contains(&ask.kind) {
+        return left_out(ask);
+    }
+    if !ask.remove && nothing_changed(ask) {
+        return Decision::new(Outcome::Unchanged, Reason::NothingChanged);
+    }
+    let (Some(spec), Some(raw)) = (&ask.object.spec, ask.object.template()) else {
+        return malformed(ask, "spec.template is missing");
+    };
+    if let Some(decision) = skipped_unread(ask, raw) {
+        return decision;
+    }
+    let tree = match Tree::read(ask.kind, spec) {
+        Ok(tree) => tree,
+        Err(why) => return malformed(ask, &why),
+    };
+    let old = ask.old.and_then(|old| old.spec.as_ref());
+    let old = old.filter(|spec| {
+        spec.template
+            .is_some_and(|raw| has(raw.get(), policy::STATUS))
+    });
+    let old = old.and_then(|spec| Tree::read(ask.kind, spec).ok());
+    let mut decision = reconcile(ask, &tree, old.as_ref());
+    // Whether the pods that come of it mount the helper of this version. One mention too many, in a
+    // template that is just being rid of it, costs a ConfigMap that nobody mounts.
+    let name = &ask.settings.helper.config_map;
+    decision.helper = matches!(decision.outcome, Outcome::Injected | Outcome::Unchanged)
+        && (has(raw.get(), name)
+            || decision
+                .patch
+                .as_deref()
+                .is_some_and(|patch| has(patch, name)));
+    decision
+}
+
+fn has(text: &str, what: &str) -> bool {
+    memmem::find(text.as_bytes(), what.as_bytes()).is_some()
+}
+
+fn malformed(ask: &Ask<'_>, what: &str) -> Decision {
+    Decision::skipped(Reason::Malformed).warn(&format!(
+        "{} was left alone, it cannot be read: {what}",
+        ask.subject().place(policy::Layer::Workload)
+    ))
+}
+
+/// Whether it is an UPDATE that touches nothing that Silkroll looks at. Bytes are compared, not values: the
+/// API server writes both objects with one encoder.
+fn nothing_changed(ask: &Ask<'_>) -> bool {
+    let (Some(old), object) = (ask.old, ask.object) else {
+        return false;
+    };
+    let (Some(new), Some(old_spec)) = (&object.spec, &old.spec) else {
+        return false;
+    };
+    let same = |new: Option<&RawValue>, old: Option<&RawValue>| {
+        new.map(RawValue::get) == old.map(RawValue::get)
+    };
+    object.metadata.is_some()
+        && old.metadata.is_some()
+        && same(new.template, old_spec.template)
+        && object.our_annotations() == old.our_annotations()
+        && same(new.strategy, old_spec.strategy)
+        && same(new.update_strategy, old_spec.update_strategy)
+        && same(new.min_ready_seconds, old_spec.min_ready_seconds)
+        // What was injected as minReadySeconds has to stay below it.
+        && same(new.progress_deadline_seconds, old_spec.progress_deadline_seconds)
+}
+
+/// Most templates of namespaces that have not opted in: nothing in them is of Silkroll, so they need
+/// not be read to be left alone.
+fn skipped_unread(ask: &Ask<'_>, template: &RawValue) -> Option<Decision> {
+    // An escape could hide what is looked for.
+    let words = [policy::PREFIX, MOUNT_PATH, "\\u", "\\/"];
+    if ask.remove || words.iter().any(|word| has(template.get(), word)) {
+        return None;
+    }
+    match cover::cover(ask, &layers(ask, &[], &[]), ask.settings.deny_invalid) {
+        Cover::Namespace(reason, None) => Some(Decision::skipped(reason)),
+        Cover::Namespace(reason, Some(warning)) => Some(Decision::skipped(reason).warn(&warning)),
+        _ => None,
+    }
+}
+
+/// A workload of a kind that the settings leave out. Its author hears what an author of a covered kind
+/// would hear, and, where the namespace would cover it, that the kind is left out.
+fn left_out(ask: &Ask<'_>) -> Decision {
+    let mut decision = Decision::skipped(Reason::KindNotCovered);
+    let Some(raw) = ask.object.template().filter(|_| !nothing_changed(ask)) else {
+        return decision;
+    };
+    if let Some(as_if_covered) = skipped_unread(ask, raw) {
+        decision.warnings = as_if_covered.warnings;
+        return decision;
+    }
+    let Some(Ok(tree)) = ask
+        .object
+        .spec
+        .as_ref()
+        .map(|spec| Tree::read(ask.kind, spec))
+    else {
+        return decision;
+    };
+    let labels = tree.our_labels();
+    match cover::cover(ask, &layers(ask, &tree.ours, &labels), false) {
+        Cover::Yes => decision.push_warning(&hint::kind_left_out(ask)),
+        Cover::Workload(_, warning) | Cover::Namespace(_, warning) => {
+            if let Some(warning) = warning {
+                decision.push_warning(&warning);
+            }
+        }
+        Cover::Invalid(invalid) => decision.warnings = invalid.warnings,
+    }
+    decision
+}
+
+/// Decides on a workload that has been read; `old` is the stored one, where it has a record of ours.
+fn reconcile(ask: &Ask<'_>, tree: &Tree<'_>, old: Option<&Tree<'_>>) -> Decision {
+    let own = match tree.record().map(read_record) {
+        Some(Err(why)) => {
+            return Decision::skipped(Reason::BadRecord).warn(&format!(
+                "left alone: its record {} cannot be read: {}; apply the manifest from before the injection, \
+                 or run the version that wrote it",
+                policy::STATUS,
+                policy::cut(&why, 60)
+            ));
+        }
+        own => own.and_then(Result::ok),
+    };
+    let old_record = old
+        .and_then(Tree::record)
+        .and_then(|text| read_record(text).ok());
+    let meta = ask.object.metadata.as_ref();
+    let mut record = own.as_ref();
+    let mut user = take_out(tree, record, meta, forms());
+    if let (None, Some(lost)) = (record, &old_record) {
+        let by_old = take_out(tree, Some(lost), meta, forms());
+        if by_old.whole || carries_ours(tree) {
+            record = Some(lost);
+            user = by_old;
+        }
+    }
+    let labels = tree.our_labels();
+    let workload = Workload {
+        ask,
+        tree,
+        old,
+        old_record: old_record.as_ref(),
+        record,
+        user,
+        layers: layers(ask, &tree.ours, &labels),
+    };
+    workload.decide()
+}
+
+/// Whether a hook or a volume stands there that only Silkroll writes.
+fn carries_ours(tree: &Tree<'_>) -> bool {
+    let lifecycles = tree
+        .containers()
+        .iter()
+        .filter_map(|container| container.get("lifecycle"));
+    let mut hooks = lifecycles.flat_map(|all| [all.json("preStop"), all.json("postStart")]);
+    let ours = |volume: &str| {
+        let map = &json::value(volume)["configMap"]["name"];
+        json::name_of(volume) == VOLUME && map.as_str().is_some_and(Script::names)
+    };
+    hooks.any(|hook| hook.is_some_and(chain::is_ours)) || tree.pod().list("volumes").any(ours)
+}
+
+struct Workload<'a> {
+    ask: &'a Ask<'a>,
+    tree: &'a Tree<'a>,
+    old: Option<&'a Tree<'a>>,
+    old_record: Option<&'a Record<'a>>,
+    /// The template's own, or the stored one where the template plainly lost it.
+    record: Option<&'a Record<'a>>,
+    user: User<'a>,
+    layers: Layers<'a>,
+}
+
+impl Workload<'_> {
+    fn decide(&self) -> Decision {
+        if self.ask.remove {
+            return self.remove(Reason::RemovalAsked, Reason::NothingToRemove);
+        }
+        let decision = self.decide_by_cover();
+        if decision.patch.is_none() && decision.outcome != Outcome::Rejected {
+            return self.giving_way(decision);
+        }
+        decision
+    }
+
+    fn decide_by_cover(&self) -> Decision {
+        let cover = cover::cover(self.ask, &self.layers, self.ask.settings.deny_invalid);
+        if self.only_rollout_changed() {
+            let kept = match cover {
+                Cover::Yes => self.restored(&self.fingerprint()),
+                _ => None,
+            };
+            return kept
+                .unwrap_or_else(|| Decision::new(Outcome::Unchanged, Reason::NothingChanged));
+        }
+        match cover {
+            Cover::Yes => self.covered(),
+            Cover::Workload(reason, warning) => {
+                let decision = self.remove(reason, reason);
+                match warning {
+                    Some(warning) if decision.outcome != Outcome::Removed => {
+                        decision.warn(&warning)
+                    }
+                    _ => decision,
+                }
+            }
+            Cover::Namespace(reason @ Reason::NamespaceUnknown, warning) => {
+                let mut skipped = Decision::skipped(reason);
+                if let Some(warning) = warning {
+                    skipped.push_warning(&warning);
+                }
+                self.not_injected(skipped)
+            }
+            Cover::Namespace(reason, warning) => {
+                let mut decision = self.not_opted_in(reason);
+                // What was said already tells of the namespace.
+                if let Some(warning) = warning.filter(|_| decision.warnings.is_empty()) {
+                    decision.push_warning(&warning);
+                }
+                decision
+            }
+            Cover::Invalid(decision) => self.not_injected(*decision),
+        }
+    }
+
+    /// On a CREATE nothing is touched where nobody has opted in; on an UPDATE what was injected here before
+    /// is given back.
+    fn not_opted_in(&self, reason: Reason) -> Decision {
+        let namespace = self.ask.namespace;
+        if self.ask.old.is_none() {
+            let skipped = Decision::skipped(reason);
+            return match self.record {
+                None => skipped,
+                Some(_) => skipped.warn(&format!(
+                    "the pod template was injected elsewhere and namespace {namespace} has not opted in: \
+                     opt in, or run silkroll inject --remove on the manifest"
+                )),
+            };
+        }
+        let removed = self.remove(reason, reason);
+        match removed.outcome {
+            Outcome::Removed => removed.warn(&format!(
+                "what Silkroll had injected was taken out: namespace {namespace} has not opted in"
+            )),
+            _ => removed,
+        }
+    }
+
+    fn fingerprint(&self) -> String {
+        fingerprint::of(&self.user.tree, self.layers.workload)
+    }
+
+    /// Where nothing can be injected for want of something to go by: what the user did not change
+    /// stays as it is stored.
+    fn not_injected(&self, skipped: Decision) -> Decision {
+        let unchanged = self
+            .ask
+            .old
+            .and_then(|_| self.restored(&self.fingerprint()));
+        unchanged.unwrap_or_else(|| self.left_alone(skipped))
+    }
+
+    /// An UPDATE can have merged the user's new parts into ours, which makes an object that the API
+    /// refuses: where nothing is injected ours goes then. So it does where it is in the way of what
+    /// the user wrote.
+    fn left_alone(&self, skipped: Decision) -> Decision {
+        let in_the_way = matches!(
+            skipped.reason,
+            Reason::NameTaken | Reason::NoRoom | Reason::Windows | Reason::BadGracePeriod
+        );
+        let mixed = in_the_way || !self.user.whole;
+        if skipped.outcome != Outcome::Skipped || self.old_record.is_none() || !mixed {
+            return match self.record {
+                Some(_) => skipped.of_what_stays(),
+                None => skipped,
+            };
+        }
+        let mut decision = self.remove(skipped.reason, skipped.reason);
+        decision.warnings = skipped.warnings;
+        decision
+    }
+
+    /// What of ours outside the template would break a rule of the API beside what the user wrote
+    /// gives way, whoever is covered.
+    fn giving_way(&self, mut decision: Decision) -> Decision {
+        let Some(record) = self.old_record else {
+            return decision;
+        };
+        let user = take_out(
+            self.tree,
+            Some(record),
+            self.ask.object.metadata.as_ref(),
+            forms(),
+        );
+        let mut wanted = self.tree.clone();
+        if refuses_strategy(self.ask.kind, self.tree.strategy()) {
+            *wanted.spec.place(self.ask.kind.strategy()) = user.tree.strategy().clone();
+        }
+        let seconds = json::integer(self.tree.spec.json("minReadySeconds"));
+        let ours = json::integer(record.slots.get(MIN_READY.key).map(|raw| raw.get()));
+        if let Some(seconds) = seconds.filter(|_| seconds == ours)
+            && let Some(why) =
+                parts::too_long(self.ask.kind, self.ask.object.spec.as_ref(), seconds)
+        {
+            *wanted.spec.place("minReadySeconds") = user
+                .tree
+                .spec
+                .get("minReadySeconds")
+                .cloned()
+                .unwrap_or_default();
+            decision.push_warning(&parts::left_out(seconds, &why));
+        }
+        let mut patch = Patch::default();
+        patch.difference("/spec", &self.tree.spec, &wanted.spec);
+        if !patch.is_empty() {
+            decision.outcome = Outcome::Injected;
+            decision.reason = Reason::Restored;
+            decision.patch = patch.finish();
+        }
+        decision
+    }
+
+    /// What was there before. `nothing` is the reason where there is nothing of ours.
+    fn remove(&self, reason: Reason, nothing: Reason) -> Decision {
+        if self.record.is_none() {
+            return if self.ask.remove {
+                Decision::new(Outcome::Unchanged, nothing)
+            } else {
+                Decision::skipped(nothing)
+            };
+        }
+        let mut patch = Patch::default();
+        patch.difference("/spec", &self.tree.spec, &self.user.tree.spec);
+        let mut decision = Decision::new(Outcome::Removed, reason);
+        decision.patch = patch.finish();
+        decision
+    }
+
+    fn covered(&self) -> Decision {
+        let fingerprint = self.fingerprint();
+        if let Some(decision) = self.restored(&fingerprint) {
+            return decision;
+        }
+        let resolved = policy::resolve(&self.layers, METHODS);
+        let mut decision = match resolved.policy {
+            Ok(policy) => self.inject(&policy, fingerprint),
+            Err(problems) => {
+                self.left_alone(cover::invalid(&problems, self.ask.settings.deny_invalid))
+            }
+        };
+        for note in resolved.notes {
+            decision.push_warning(&note);
+        }
+        decision
+    }
+
+    /// The cases in which the user changed nothing that is injected into.
+    fn restored(&self, fingerprint: &str) -> Option<Decision> {
+        let object = self.ask.old?;
+        if let (Some(old), Some(record)) = (self.old, self.old_record) {
+            let before = take_out(old, Some(record), object.metadata.as_ref(), forms());
+            if before.whole
+                && fingerprint::of(&before.tree, object.our_annotations()) == fingerprint
+            {
+                return Some(self.put_back(record, object));
+            }
+        }
+        let record = self.record?;
+        let came_back = self.tree.record().is_some()
+            && self.user.whole
+            && record.user == fingerprint
+            && self.template_changed();
+        came_back.then(|| Decision::new(Outcome::Unchanged, Reason::RollbackKept))
+    }
+
+    /// The stored template, and what is wanted beside it.
+    fn put_back(&self, record: &Record<'_>, object: &Object<'_>) -> Decision {
+        let mut patch = Patch::default();
+        let old = object.template().map_or("null", RawValue::get);
+        let new = self.ask.object.template().map_or("null", RawValue::get);
+        if !json::same(new, old) {
+            patch.replace("/spec/template", old);
+        }
+        let mut wanted = self.user.tree.clone();
+        *wanted.spec.place("template") = self.tree.template().clone();
+        let warning = inject::keep_rollout(self.ask, record, &mut wanted);
+        patch.difference("/spec", &self.tree.spec, &wanted.spec);
+        let mut decision = if patch.is_empty() {
+            Decision::new(Outcome::Unchanged, Reason::AlreadyInjected)
+        } else {
+            Decision::new(Outcome::Injected, Reason::Restored)
+        };
+        decision.patch = patch.finish();
+        if let Some(warning) = warning {
+            decision.push_warning(&warning);
+        }
+        decision
+    }
+
+    fn inject(&self, policy: &policy::Policy<'_>, fingerprint: String) -> Decision {
+        let injected = inject::inject(self.ask, policy, &self.user, self.record, fingerprint);
+        let mut injection = match injected {
+            Ok(injection) => injection,
+            Err(Stop::Problem(problem)) => {
+                let invalid = cover::invalid(&[problem], self.ask.settings.deny_invalid);
+                return self.left_alone(invalid);
+            }
+            Err(Stop::Skip(reason, warning)) => {
+                return self.left_alone(Decision::skipped(reason).warn(&warning));
+            }
+        };
+        let wanted = &mut injection.tree;
+        *wanted.spec.place("template").place("metadata") = self.tree.meta().clone();
+        let mut patch = Patch::default();
+        patch.difference("/spec", &self.tree.spec, &wanted.spec);
+        // A record that came with the template is as good as ours where nothing else differs; one
+        // that the old object has, too, belongs to what was there before the user's change.
+        let own = self.tree.record();
+        let outdated = own == self.old.and_then(Tree::record) && self.template_changed();
+        if own.is_none() || outdated || !patch.is_empty() {
+            let text = Cow::Owned(json::string(&injection.record));
+            Places::new(wanted).put(&Slot::new(&RECORD), text, false);
+            patch.difference("/spec/template/metadata", self.tree.meta(), wanted.meta());
+        }
+        let mut decision = match (patch.is_empty(), self.record.is_some()) {
+            (true, _) => Decision::new(Outcome::Unchanged, Reason::AlreadyInjected),
+            (false, true) => Decision::new(Outcome::Injected, Reason::Refreshed),
+            (false, false) => Decision::new(Outcome::Injected, Reason::Covered),
+        };
+        decision.patch = patch.finish();
+        decision.steps = injection.plan.steps;
+        decision.timeline = injection.plan.timeline;
+        for warning in injection.plan.warnings {
+            decision.push_warning(&warning);
+        }
+        decision
+    }
+
+    /// Whether an UPDATE leaves the template and our annotations alone: then the template stays.
+    fn only_rollout_changed(&self) -> bool {
+        let same = |old: &Object<'_>| old.our_annotations() == self.ask.object.our_annotations();
+        self.ask.old.is_some_and(same) && !self.template_changed()
+    }
+
+    fn template_changed(&self) -> bool {
+        let old = self.ask.old.and_then(Object::template);
+        old.map(RawValue::get) != self.ask.object.template().map(RawValue::get)
+    }
+}

@@ -1,0 +1,140 @@
+//! The record that Silkroll leaves on the pod template: what stands in each slot and what stood there
+//! before, by which version. It travels with the template through a rollback. It is believed as far as the
+//! template bears it out, or not read at all (law 13).
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::json;
+use super::slot::{Form, Holds, Slot};
+
+/// Format 1 was never published.
+const FORMAT: u32 = 2;
+
+/// What a parent may have been to be worth remembering.
+const EMPTY: [&str; 3] = ["null", "[]", "{}"];
+
+/// Values by the name of their slot.
+type Values<'a> = BTreeMap<Cow<'a, str>, Cow<'a, RawValue>>;
+
+/// What was injected, over what.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Record<'a> {
+    format: u32,
+    /// The version that injected.
+    #[serde(borrow)]
+    version: Cow<'a, str>,
+    /// Fingerprint of what the user wrote: tells a template that was brought back whole, as a
+    /// rollback does, from one that was changed.
+    #[serde(borrow)]
+    pub(super) user: Cow<'a, str>,
+    /// The containers that serve traffic.
+    #[serde(borrow)]
+    pub(super) containers: Vec<Cow<'a, str>>,
+    /// What stands in each slot, abbreviated.
+    #[serde(borrow)]
+    pub(super) slots: Values<'a>,
+    /// What stood there before, where something did.
+    #[serde(borrow, default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) was: Values<'a>,
+    /// Parents that stood there, but empty or null.
+    #[serde(borrow, default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) empty: Values<'a>,
+}
+
+/// The numbers of a record's format alone.
+#[derive(Deserialize)]
+struct Head {
+    format: u32,
+}
+
+impl<'a> Record<'a> {
+    /// Reads a record.
+    ///
+    /// # Errors
+    /// Why it is none that this version can read.
+    pub(super) fn read(text: &'a str, forms: &[&'static Form]) -> Result<Self, String> {
+        let head: Head = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        if head.format != FORMAT {
+            return Err(format!(
+                "it is of format {}, this version knows {FORMAT}",
+                head.format
+            ));
+        }
+        let record: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let slots = &record.slots;
+        for (key, now) in slots {
+            let slot = Slot::parse(key, forms.iter().copied());
+            let slot =
+                slot.ok_or_else(|| format!("{} is no slot", crate::policy::quoted(key, 60)))?;
+            let was = record.was.get(key).filter(|was| was.get() != "null");
+            if !fits(slot.form, now.get()) || was.is_some_and(|was| !fits(slot.form, was.get())) {
+                return Err(format!(
+                    "{} cannot hold that",
+                    crate::policy::quoted(key, 60)
+                ));
+            }
+        }
+        let unknown = record.was.keys().find(|key| !slots.contains_key(*key));
+        if let Some(key) = unknown {
+            return Err(format!(
+                "{} is no slot of it",
+                crate::policy::quoted(key, 60)
+            ));
+        }
+        if record.empty.values().all(|raw| EMPTY.contains(&raw.get())) {
+            Ok(record)
+        } else {
+            Err("a value in it is of the wrong kind".to_owned())
+        }
+    }
+
+    /// A record of this version, without slots.
+    pub(super) fn new(user: String) -> Self {
+        Self {
+            format: FORMAT,
+            version: Cow::Borrowed(env!("CARGO_PKG_VERSION")),
+            user: Cow::Owned(user),
+            ..Self::default()
+        }
+    }
+
+    /// The slots with what is recorded as standing there.
+    pub(super) fn slots<'r>(
+        &'r self,
+        forms: &'r [&'static Form],
+    ) -> impl Iterator<Item = (Slot<'r>, &'r str, &'r str)> {
+        let slots = self.slots.iter();
+        slots.filter_map(|(key, now)| {
+            let slot = Slot::parse(key, forms.iter().copied())?;
+            Some((slot, &**key, now.get()))
+        })
+    }
+
+    /// The record as the annotation's value.
+    pub(super) fn write(&self) -> String {
+        // Strings and maps with string keys: nothing in a record can fail to serialise.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+/// A text of JSON for a record; null where it is none.
+pub(super) fn raw(text: &str) -> Cow<'static, RawValue> {
+    let raw = RawValue::from_string(text.to_owned());
+    Cow::Owned(raw.unwrap_or_else(|_| RawValue::NULL.to_owned()))
+}
+
+/// Whether a slot can hold this.
+fn fits(form: &Form, text: &str) -> bool {
+    match form.holds {
+        Holds::Seconds => {
+            json::integer(Some(text)).is_some_and(|n| (0..=i64::from(i32::MAX)).contains(&n))
+        }
+        Holds::Plain => !text.starts_with('{') && text != "null",
+        Holds::Object(_) => text.starts_with('{') || text.starts_with("\"#"),
+    }
+}

@@ -11,10 +11,10 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 
-use super::cluster::eventually;
 use super::manifests;
 use super::space::{Space, State};
 use super::world::World;
+use testkit::wait::eventually;
 
 /// A webhook that sets the grace period of every Deployment of one namespace to 60, asked after ours. It ends
 /// with the test process.

@@ -85,8 +85,8 @@ fn serve(stream: StreamOwned<ServerConnection, TcpStream>) -> std::io::Result<()
         let mut body = vec![0; length];
         stream.read_exact(&mut body)?;
         let review: Value = serde_json::from_slice(&body)?;
-        let path = "/spec/template/spec/terminationGracePeriodSeconds";
-        let patch = json!([{"op": "add", "path": path, "value": 60}]);
+        let grace = "/spec/template/spec/terminationGracePeriodSeconds";
+        let patch = json!([{"op": "add", "path": grace, "value": 60}]);
         let answer = json!({
             "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
             "response": {

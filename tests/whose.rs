@@ -233,8 +233,10 @@ fn what_came_without_the_record_is_the_users_though_it_equals_ours() {
 }
 
 #[test]
-fn an_object_that_lost_its_record_alone_is_still_known() {
-    let (stored, _) = create(&deployment(), &opted_in(&[]), &Settings::default());
+fn an_object_that_lost_its_record_alone_is_still_known_where_its_manifest_is() {
+    let mut plain = deployment();
+    note(&mut plain, &manifest(), Sent::ClientSide);
+    let (stored, _) = create(&plain, &opted_in(&[]), &Settings::default());
     let mut stripped = stored.clone();
     let template = stripped["spec"]["template"].as_object_mut().unwrap();
     template["metadata"]
@@ -247,6 +249,24 @@ fn an_object_that_lost_its_record_alone_is_still_known() {
     let (mut after, _) = update(&stripped, &stored, &opted_in(&[]), &Settings::default());
     let hook = &web(&mut after)["lifecycle"]["preStop"];
     assert_eq!(hook, &json!({"sleep": {"seconds": 15}}));
+}
+
+#[test]
+fn a_manifest_that_says_all_that_was_injected_is_its_authors_whole() {
+    let mut plain = deployment();
+    web(&mut plain)["env"] = json!([{
+        "name": "podip", "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "status.podIP"}}
+    }]);
+    let probe = json!({"httpGet": {"path": "/", "port": 8080, "scheme": "HTTP"}});
+    web(&mut plain)["readinessProbe"] = probe;
+    let (stored, _) = create(&plain, &opted_in(&[]), &Settings::default());
+    let mut replaced = plain;
+    web(&mut replaced)["lifecycle"] = json!({"preStop": {"sleep": {"seconds": 15}}});
+    pod(&mut replaced)["terminationGracePeriodSeconds"] = 50.into();
+    let (now, _) = update(&replaced, &stored, &opted_in(&[]), &Settings::default());
+    annotate(&mut replaced, "inject", "disabled");
+    let (after, _) = update(&replaced, &now, &opted_in(&[]), &Settings::default());
+    assert_eq!(after["spec"], replaced["spec"]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .SILENT:
 # What a target needs is asked before anything is built for it; cargo uses all processors anyway.
 .NOTPARALLEL:
-.PHONY: help demo test test-registries lint static helper helper-check bench attack cluster manifests prove prove-full \
+.PHONY: help demo test test-registries lint static helper helper-check bench attack fuzz cluster manifests prove prove-full \
   prove-needs prove-programs prove-docs prove-node prove-node-needs prove-image prove-cluster prove-cluster-check
 
 CARGO ?= cargo
@@ -73,9 +73,12 @@ test:
 	hook=$$!
 	others=$$(for file in tests/*.rs tests/*/main.rs; do
 	  name=$${file%/main.rs}; name=$$(basename "$$name" .rs)
-	  [ "$$name" = script ] || echo "--test $$name"
+	  [[ "$$name" =~ ^(script|laws)$$ ]] || echo "--test $$name"
 	done)
 	failed=0
+	# As many lives as show what is rare: six times as long without optimization.
+	LAWS_CASES="$${LAWS_CASES:-20000}" $(CARGO) test --locked --config profile.dev.package.silkroll.opt-level=2 \
+	  --test laws || failed=1
 	$(CARGO) test --locked --workspace --no-fail-fast --lib --bins --examples $$others || failed=1
 	$(CARGO) test --locked --workspace --doc || failed=1
 	$(CARGO) test --locked --no-fail-fast --manifest-path prove/Cargo.toml || failed=1
@@ -116,6 +119,7 @@ lint:
 	$(CARGO) clippy --locked --manifest-path helper/Cargo.toml --lib --bins --tests -- -D warnings
 	$(CARGO) fmt --manifest-path prove/Cargo.toml --check
 	$(CARGO) clippy --locked --manifest-path prove/Cargo.toml --all-targets -- -D warnings
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	find . -name target -prune -o -name '*.sh' -print | xargs shellcheck .ci/run .ci/needs
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items --lib --manifest-path helper/Cargo.toml
@@ -174,6 +178,17 @@ attack:
 	echo "Building with optimizations (8 minutes in a fresh clone), then each attack in tests/attack on a server of its own,"
 	echo "on 127.0.0.1, for $${ATTACK_SECONDS:-20} s. It fails where memory, a good review or a probe is not within its bound."
 	$(CARGO) test --release --locked --test attack -- --ignored --nocapture all_attacks
+
+# FUZZ_SECONDS of each target, two at a time, and FUZZ_ONLY those with this in their name. What they learn stays in
+# fuzz/corpus, so that the next run goes on where this one ended; what is worth keeping goes to fuzz/seeds by hand.
+fuzz: export FUZZ_SECONDS ?= 60
+fuzz: export FUZZ_ONLY ?=
+fuzz:
+	.ci/needs build fuzz
+	echo "Building the targets in fuzz/ (5 minutes in a fresh clone), then each for $$FUZZ_SECONDS s, two at a time. A find ends its"
+	echo "target, and names the file with the input: cargo fuzz run -s none TARGET FILE runs it again."
+	$(CARGO) fuzz build -s none
+	fuzz/run.sh
 
 cluster:
 	echo "The control plane for the tests: etcd, kube-apiserver, kubectl and kube-controller-manager of one Kubernetes"

@@ -50,7 +50,7 @@ pub fn file(path: &Path) -> anyhow::Result<Vec<u8>> {
 /// Reads standard input.
 ///
 /// # Errors
-/// As [`file`]. A pipe, a socket and a terminal end when whoever is at the other end ends them.
+/// As [`file()`]. A pipe, a socket and a terminal end when whoever is at the other end ends them.
 pub fn standard() -> anyhow::Result<Vec<u8>> {
     let name = "standard input";
     let input = io::stdin().as_fd().try_clone_to_owned();

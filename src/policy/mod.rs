@@ -10,6 +10,7 @@ mod problem;
 mod readiness;
 mod value;
 
+use crate::text::shown;
 pub use crate::text::{cut, quoted, visible};
 pub use keys::{Key, nearest, suggestion};
 pub use layers::{Found, Layer, Layers, Pairs, Subject};
@@ -299,12 +300,12 @@ pub(crate) fn unknown(
     subject: Subject<'_>,
 ) -> String {
     let place = subject.place(layer);
-    let shown = cut(name, 60);
+    let key = shown(name, 60);
     match near {
         Some(near) => {
-            format!("{PREFIX}{shown} on {place} is not known; did you mean {PREFIX}{near}?")
+            format!("{PREFIX}{key} on {place} is not known; did you mean {PREFIX}{near}?")
         }
-        None => format!("{PREFIX}{shown} on {place} is not known and has no effect"),
+        None => format!("{PREFIX}{key} on {place} is not known and has no effect"),
     }
 }
 

@@ -342,6 +342,15 @@ fn defaults_are_checked_when_they_are_given() {
 }
 
 #[test]
+fn a_default_that_is_not_known_is_named_on_one_line() {
+    let told = check_default("silkroll.dev/\0\n\u{1b}[2K", "x", METHODS).unwrap_err();
+    assert!(
+        told.starts_with("silkroll.dev/\\u{0}\\n\\u{1b}[2K on "),
+        "{told}"
+    );
+}
+
+#[test]
 fn what_deceives_a_reader_is_shown_escaped() {
     for (text, quoted_text, visible_text) in [
         ("plain é ３", "\"plain é ３\"", "plain é ３"),

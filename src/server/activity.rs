@@ -45,7 +45,7 @@ pub(super) enum Class {
     Unproven,
     /// Does not read its answer, or takes long over its body.
     Slow,
-    /// Was answered before, and asks nothing whole now.
+    /// Was answered before, other than by a refusal, and asks nothing whole now.
     Idle,
     /// Sends a body.
     Body,
@@ -87,6 +87,8 @@ enum State {
         whole: bool,
         /// Since when the client takes none of it.
         stalled: Option<Instant>,
+        /// It is one that was worth asking for: refusals make no connection a good one.
+        counts: bool,
     },
     Leaving,
 }
@@ -184,11 +186,12 @@ impl Activity {
         }
     }
 
-    /// The answer is ready to be sent.
-    pub(super) fn answer(&self) {
+    /// The answer is ready to be sent, and whether it is none that refuses.
+    pub(super) fn answer(&self, counts: bool) {
         self.lock().enter(State::Writing {
             whole: false,
             stalled: None,
+            counts,
         });
     }
 
@@ -209,8 +212,12 @@ impl Activity {
     pub(super) fn wrote(&self, all: bool) {
         let mut inner = self.lock();
         match &mut inner.state {
-            State::Writing { whole: true, .. } if all => {
-                inner.answers += 1;
+            State::Writing {
+                whole: true,
+                counts,
+                ..
+            } if all => {
+                inner.answers += u64::from(*counts);
                 inner.enter(State::Idle);
             }
             State::Writing { stalled, .. } => *stalled = None,
@@ -413,7 +420,7 @@ mod tests {
         assert_eq!(class(&it, SLOW), Some(Class::Slow));
         it.body_read();
         assert_eq!((next(&it), class(&it, SLOWLY_READ)), (None, None));
-        it.answer();
+        it.answer(true);
         assert_eq!((next(&it), class(&it, SLOW)), (answer, None));
         assert_eq!(class(&it, SLOWLY_READ), Some(Class::Slow));
         it.write_waits();

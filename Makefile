@@ -29,7 +29,7 @@ help:
 	echo 'Silkroll'
 	echo
 	echo '  make demo            see it work: the real webhook on loopback, four manifests, no cluster (3 min, then 5 s)'
-	echo '  make test            every test, those on a real Kubernetes control plane included         (20 min, then 4 min)'
+	echo '  make test            every test, those on a real Kubernetes control plane included         (30 min, then 13 min)'
 	echo '  make test-registries the hook on real registries: Nacos, Eureka, Consul, …; needs root     (10 min, then 4 min)'
 	echo '  make lint            formatting, clippy, shellcheck, documentation                         (2 min, then 10 s)'
 	echo '  make static          the binary of the image, and that nothing has to be there to start it (5 min, then 1 s)'
@@ -64,7 +64,7 @@ test:
 	SILKROLL_CLUSTER_BIN="$${SILKROLL_CLUSTER_BIN:-$$(tests/cluster/build.sh)}"
 	export SILKROLL_CLUSTER_BIN
 	echo "    $$SILKROLL_CLUSTER_BIN"
-	echo "2/2 All tests (10 minutes in a fresh clone, then 4). They listen on 127.0.0.1 and stop what they start."
+	echo "2/2 All tests (20 minutes in a fresh clone, then 13). They listen on 127.0.0.1 and stop what they start."
 	$(CARGO) test --locked --workspace --no-run
 	# The hook's tests mostly wait, for the hook waits: they run beside the others, and are shown after them.
 	log=$$(mktemp)

@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal as _, Read as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::Path;
+use std::sync::LazyLock;
 
 use anyhow::{Context as _, bail};
 
@@ -80,13 +81,15 @@ fn whole(input: File, name: &str) -> anyhow::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// What is open here, where nobody may ever end it.
+/// What is open here, where it may never end.
 fn endless(metadata: &Metadata) -> Option<&'static str> {
+    /// Read once: a folder may have thousands of files.
+    static MOUNTS: LazyLock<String> =
+        LazyLock::new(|| std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default());
     if metadata.file_type().is_char_device() && metadata.rdev() != NULL {
         return Some("a device");
     }
-    let mounts = || std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    (metadata.is_file() && is_made_up(metadata.dev(), &mounts()))
+    (metadata.is_file() && is_made_up(metadata.dev(), &MOUNTS))
         .then_some("a file that the kernel makes up")
 }
 

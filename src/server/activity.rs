@@ -15,10 +15,10 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::limits::Limits;
-use super::pool::PACE;
+use super::pool::at_pace;
 
-/// A first body that is waited for longer than this, beside the time that its bytes take at [`PACE`], is missed less than a
-/// connection that was answered before: an API server sends its review with the head, in milliseconds.
+/// A first body that is waited for longer than this, beside the time that its bytes take ([`at_pace`]), is missed less than a
+/// connection that was served before: an API server sends its review with the head, in milliseconds.
 const SLOW_AT_FIRST: Duration = Duration::from_millis(100);
 /// A client that takes none of its answer for this long does not wait for it, and one that has not sent
 /// its body by then is not about to: where places are short, it gives way. Far longer than a round trip
@@ -41,22 +41,22 @@ pub(super) enum Overdue {
 /// How little a connection would be missed, least first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Class {
-    /// Never sent a whole request; or all is said, and only the client's end is waited for.
+    /// Never sent a request that was not refused; or all is said, and only the client's end is waited for.
     Unproven,
     /// Does not read its answer, or takes long over its body.
     Slow,
-    /// Was answered before, and asks nothing whole now.
+    /// Was served before, and asks nothing whole now.
     Idle,
     /// Sends a body.
     Body,
 }
 
-/// Who gives way first: by class, then who was answered least, then who is in it longest. Those that are
+/// Who gives way first: by class, then who was served least, then who is in it longest. Those that are
 /// unproven count from when they were accepted: what looks like progress costs a bad client nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Rank {
     pub(super) class: Class,
-    answers: u64,
+    served: u64,
     since: Instant,
 }
 
@@ -87,6 +87,8 @@ enum State {
         whole: bool,
         /// Since when the client takes none of it.
         stalled: Option<Instant>,
+        /// It is one that was worth asking for: refusals make no connection a good one.
+        counts: bool,
     },
     Leaving,
 }
@@ -97,6 +99,8 @@ struct Inner {
     state: State,
     since: Instant,
     answers: u64,
+    /// Those of them that were no refusals.
+    served: u64,
 }
 
 impl Inner {
@@ -118,6 +122,7 @@ impl Activity {
             state: State::Handshake,
             since: Instant::now(),
             answers: 0,
+            served: 0,
         };
         Self(Arc::new((Mutex::new(inner), Notify::new())))
     }
@@ -184,11 +189,12 @@ impl Activity {
         }
     }
 
-    /// The answer is ready to be sent.
-    pub(super) fn answer(&self) {
+    /// The answer is ready to be sent, and whether it is none that refuses.
+    pub(super) fn answer(&self, counts: bool) {
         self.lock().enter(State::Writing {
             whole: false,
             stalled: None,
+            counts,
         });
     }
 
@@ -209,7 +215,12 @@ impl Activity {
     pub(super) fn wrote(&self, all: bool) {
         let mut inner = self.lock();
         match &mut inner.state {
-            State::Writing { whole: true, .. } if all => {
+            State::Writing {
+                whole: true,
+                counts,
+                ..
+            } if all => {
+                inner.served += u64::from(*counts);
                 inner.answers += 1;
                 inner.enter(State::Idle);
             }
@@ -257,18 +268,17 @@ impl Activity {
         let long = |since, time| now >= since + time;
         let class = match inner.state {
             State::Handshake | State::Leaving => Class::Unproven,
-            State::Idle | State::Head if inner.answers == 0 => Class::Unproven,
+            State::Idle | State::Head if inner.served == 0 => Class::Unproven,
             State::Idle | State::Head => Class::Idle,
             State::Body {
                 waits,
                 waited,
                 moved,
             } => {
-                let first = inner.answers == 0;
+                let first = inner.served == 0;
                 let time = if first { SLOW_AT_FIRST } else { SLOW };
-                let fair = Duration::from_micros(moved * 1_000_000 / PACE);
                 let waited = waited + waits.map_or(Duration::ZERO, |since| now - since);
-                if waited >= time + fair {
+                if waited >= time + at_pace(moved) {
                     Class::Slow
                 } else {
                     Class::Body
@@ -285,7 +295,7 @@ impl Activity {
         let leaving = inner.state == State::Leaving;
         Some(Rank {
             class,
-            answers: if leaving { 0 } else { inner.answers },
+            served: if leaving { 0 } else { inner.served },
             since: if class == Class::Unproven && !leaving {
                 inner.accepted
             } else {
@@ -413,7 +423,7 @@ mod tests {
         assert_eq!(class(&it, SLOW), Some(Class::Slow));
         it.body_read();
         assert_eq!((next(&it), class(&it, SLOWLY_READ)), (None, None));
-        it.answer();
+        it.answer(true);
         assert_eq!((next(&it), class(&it, SLOW)), (answer, None));
         assert_eq!(class(&it, SLOWLY_READ), Some(Class::Slow));
         it.write_waits();
@@ -457,6 +467,21 @@ mod tests {
             activity.body_moved(bytes, waiting);
             let rank = activity.rank(Instant::now() + soon);
             assert_eq!(rank.map(|rank| rank.class), Some(expected), "{what}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_an_answer_that_keeps_no_place() {
+        for (served, expected) in [(true, Class::Idle), (false, Class::Unproven)] {
+            let activity = Activity::new();
+            activity.open();
+            activity.request(false);
+            activity.answer(served);
+            activity.answer_taken();
+            activity.wrote(true);
+            let rank = activity.rank(Instant::now());
+            assert_eq!(rank.map(|rank| rank.class), Some(expected));
+            assert!(activity.is_idle() && !activity.is_unproven());
         }
     }
 

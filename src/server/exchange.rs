@@ -75,7 +75,7 @@ pub(super) async fn answer(
             .headers_mut()
             .insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    activity.answer();
+    activity.answer(response.status().is_success());
     response.map(|body| Sent {
         body,
         activity: activity.clone(),

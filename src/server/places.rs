@@ -144,7 +144,7 @@ mod tests {
         let idle = Activity::new();
         idle.open();
         idle.request(false);
-        idle.answer();
+        idle.answer(true);
         idle.answer_taken();
         idle.wrote(true);
         for (new, kept, may_go, expected) in [

@@ -1,7 +1,7 @@
 //! Units that requests share, bytes or turns: who gets them next, and who has to give way when there are no more.
 //!
-//! Nobody waits for anybody who is slower: where none are left, one of the requests that are behind a slow network's pace
-//! has to go. And nobody waits for a crowd: what becomes free goes to the one whose peer has used least lately.
+//! No request waits for a slower one: where none are left, one of those that are behind a slow network's pace has to go. And
+//! none waits for a crowd: what becomes free goes to the one whose peer has used least lately.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +17,12 @@ use super::shares::{Peer, Shares};
 const GRACE: Duration = Duration::from_millis(300);
 
 /// The pace: bytes a second. A fifth of a 200 Mbit line, for an API server that is near.
-pub(super) const PACE: u64 = 4 << 20;
+const PACE: u64 = 4 << 20;
+
+/// The time that so many bytes take at that pace.
+pub(super) fn at_pace(bytes: u64) -> Duration {
+    Duration::from_micros(bytes * 1_000_000 / PACE)
+}
 
 /// Others needed its units, and it was too slow.
 #[derive(Debug)]
@@ -230,7 +235,7 @@ impl Pool {
         lock(&self.0).free
     }
 
-    /// Waits for one unit that nobody can take back, in a pool of turns.
+    /// Waits for one unit that cannot be taken back, in a pool of turns.
     pub(super) async fn turn(self: &Arc<Self>, peer: Peer) -> Result<Place, Evicted> {
         let place = self.place(peer);
         place.at_work();
@@ -310,9 +315,8 @@ impl Place {
     pub(super) fn moved(&self, bytes: usize) {
         self.held(|held| {
             let more = bytes.saturating_sub(std::mem::replace(&mut held.moved, bytes)) as u64;
-            let fair = Duration::from_micros(more * 1_000_000 / PACE);
             let most = Instant::now() + GRACE;
-            held.late = held.late.map(|late| (late + fair).min(most));
+            held.late = held.late.map(|late| (late + at_pace(more)).min(most));
         });
     }
 

@@ -236,7 +236,7 @@ async fn decide(
     }
 }
 
-/// Who asks; nobody in particular where the request came through no socket.
+/// Where the request comes from; the default where it came through no socket, as in tests.
 pub(super) fn peer(extensions: &Extensions) -> Peer {
     extensions.get().copied().unwrap_or_default()
 }
@@ -374,7 +374,7 @@ pub(super) fn refusal(unread: &Unread) -> Refused {
     }
 }
 
-/// Of a small body nobody counts them: it has fewer.
+/// Asked of large bodies alone: one within the allowance has fewer bytes than that.
 fn too_many_values() -> Refused {
     Refused {
         status: StatusCode::PAYLOAD_TOO_LARGE,

@@ -19,7 +19,7 @@ use super::check::{self, Files, Pair};
 use super::date;
 use super::file::read;
 
-/// How often files are read where nothing else is said. The kubelet itself takes 30 to 100 s.
+/// How often files are read. The kubelet brings a changed Secret after 30 to 100 s; ten more do not matter.
 pub const POLL: Duration = Duration::from_secs(10);
 /// How soon a pair that fails while another is served is looked at again: whoever writes the two files one after the other
 /// is done by then.

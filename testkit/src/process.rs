@@ -272,7 +272,7 @@ mod tests {
         };
         let process = Process::supervised(&shell(&script), &folder, clean).unwrap();
         crate::wait::eventually("that it is up", || {
-            process.tail().contains("up").then_some(())
+            process.tail().ends_with("\nup\n").then_some(())
         });
         let id = crate::wait::eventually("its process id", || process.id().ok());
         assert_ne!(id, process.child.id());

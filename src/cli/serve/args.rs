@@ -87,11 +87,7 @@ pub(super) enum DryRunListen {
 
 /// `:8444` means loopback: what reaches further has to be written out.
 fn dry_run_listen(text: &str) -> Result<DryRunListen, String> {
-    let full = match text.strip_prefix(':') {
-        Some(port) => format!("127.0.0.1:{port}"),
-        None => text.to_owned(),
-    };
-    match full.parse() {
+    match with_host(text, "127.0.0.1").parse() {
         _ if text == "off" => Ok(DryRunListen::Off),
         Ok(address) => Ok(DryRunListen::On(address)),
         Err(_) => Err(
@@ -103,13 +99,17 @@ fn dry_run_listen(text: &str) -> Result<DryRunListen, String> {
 
 /// `:8443` means every address, IPv6 included.
 fn address(text: &str) -> Result<SocketAddr, String> {
-    let full = match text.strip_prefix(':') {
-        Some(port) => format!("[::]:{port}"),
-        None => text.to_owned(),
-    };
-    full.parse().map_err(|_| {
+    with_host(text, "[::]").parse().map_err(|_| {
         "expected is an IP address and a port, like 127.0.0.1:8443, or :8443".to_owned()
     })
+}
+
+/// Completes `:PORT`.
+fn with_host(text: &str, host: &str) -> String {
+    match text.strip_prefix(':') {
+        Some(port) => format!("{host}:{port}"),
+        None => text.to_owned(),
+    }
 }
 
 /// One that no certificate can have would refuse every one.

@@ -2,7 +2,6 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::bail;
 
@@ -14,10 +13,8 @@ use crate::server::admin::Readiness;
 use crate::tls::check::{self, Files};
 use crate::tls::date;
 use crate::tls::issue::Authority;
-use crate::tls::reload::{Reloader, Slot};
+use crate::tls::reload::{POLL, Reloader, Slot};
 
-/// The kubelet brings a changed Secret after 30 to 100 s; ten more do not matter.
-const CERTIFICATE_POLL: Duration = Duration::from_secs(10);
 /// Days that a certificate of `--standalone` is for: it is made anew at each start.
 const STANDALONE_DAYS: u32 = 30;
 
@@ -38,7 +35,7 @@ pub(super) fn certificate(
         // The first look is now: a certificate of no use is in the log before the first request.
         reloader.poll(date::now());
         tasks.spawn("the watch of the certificate", async move {
-            reloader.run(CERTIFICATE_POLL).await;
+            reloader.run(POLL).await;
             Ok(())
         });
     } else if args.standalone {

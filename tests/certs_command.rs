@@ -291,6 +291,13 @@ fn what_is_in_the_folder_is_printed_for_a_cluster() {
     let (patch, _) = certs(&["--dir", dir, "--output", "patch"]).unwrap();
     assert!(patch.starts_with("webhooks:\n- name: inject.silkroll.dev\n"));
     assert_eq!(value(&patch, "caBundle"), read(temp.path(), "ca.crt"));
+    let (both, _) = certs(&["--dir", dir, "--output", "patch", "--pods"]).unwrap();
+    let second = both.strip_prefix(&patch).unwrap();
+    assert!(
+        second.starts_with("- name: pods.silkroll.dev\n"),
+        "{second}"
+    );
+    assert_eq!(value(second, "caBundle"), read(temp.path(), "ca.crt"));
 
     let (secret, report) = certs(&["--dir", dir, "--output", "secret"]).unwrap();
     for part in [

@@ -91,10 +91,13 @@ fn chosen(reason: Reason) -> bool {
         | Reason::NotRequested
         | Reason::WorkloadDisabled
         | Reason::Owned
+        | Reason::LevelPod
+        | Reason::LevelWorkload
         | Reason::RemovalAsked
         | Reason::NothingToRemove
         // No workload is applied.
         | Reason::OtherKind
+        | Reason::OtherPod
         | Reason::OtherOperation
         | Reason::Subresource
         | Reason::NoObject
@@ -106,6 +109,7 @@ fn chosen(reason: Reason) -> bool {
         | Reason::NothingChanged
         | Reason::AlreadyInjected => true,
         Reason::NamespaceNotOptedIn
+        | Reason::LevelOff
         | Reason::NamespaceUnknown
         | Reason::InvalidAnnotation
         | Reason::NoContainer
@@ -136,6 +140,7 @@ mod tests {
             .collect();
         let expected = [
             "namespace-not-opted-in",
+            "level-off",
             "bad-record",
             "namespace-unknown",
             "invalid-annotation",

@@ -9,8 +9,8 @@ use serde_json::Value;
 use crate::engine::{Ask, Decision, Kind, NamespaceView, Object, Reason, Settings, decide};
 use crate::manifest::Warning;
 use crate::manifest::budget::{Account, Excess, element, text};
-use crate::policy::{PREFIX, cut};
-use crate::snapshot::{INJECT, NamespaceEntry, Namespaces};
+use crate::policy::{Level, PREFIX, STATUS, cut};
+use crate::snapshot::{INJECT, LEVEL, NamespaceEntry, Namespaces};
 use crate::text::shown;
 
 /// The longest title of an object, in characters: kind, namespace and name as the API server takes them fit.
@@ -242,7 +242,9 @@ impl Run {
         let texts = [api_version, kind, namespace, name, &path];
         let texts: usize = texts.map(str::len).into_iter().map(text).sum();
         account.charge(element::<Item>() + texts)?;
-        let decision = match Kind::of(api_version, kind) {
+        let known = Kind::of(api_version, kind);
+        let known = known.filter(|kind| *kind != Kind::Pod || self.injects(namespace, value));
+        let decision = match known {
             Some(kind) => self.workload(kind, namespace, value, account)?,
             None if runs_pods(kind, value) && self.is_meant(namespace, value) => {
                 Decision::skipped(Reason::KindNotCovered)
@@ -259,6 +261,18 @@ impl Run {
             decision,
         });
         Ok(())
+    }
+
+    /// Whether a Pod is to be looked at: most in files are nobody's.
+    fn injects(&self, namespace: &str, pod: &Value) -> bool {
+        match &self.known {
+            _ if self.remove => pod["metadata"]["annotations"][STATUS].is_string(),
+            Known::All => false,
+            Known::Snapshot(namespaces) => namespaces.get(namespace).is_some_and(|entry| {
+                entry.opted_in()
+                    && entry.annotation(LEVEL).and_then(Level::parse) == Some(Level::Pod)
+            }),
+        }
     }
 
     /// Whether its namespace asks for all workloads, and it says nothing else itself.
@@ -291,7 +305,7 @@ impl Run {
         let json = to_json_within(value, &mut beside)?;
         // The engine keeps slices of it: the smallest element takes two bytes here and a slice there.
         beside.charge(json.len() * SLICES)?;
-        let object: Object<'_> = match serde_json::from_str(&json) {
+        let object: Object<'_> = match Object::read(kind, &json) {
             Ok(object) => object,
             Err(error) => return Ok(malformed(kind, &error.to_string())),
         };
@@ -308,6 +322,8 @@ impl Run {
             old: None,
             remove: self.remove,
             explain: true,
+            // By the time that it is applied.
+            helper_stands: true,
         });
         if decision.reason == Reason::Malformed {
             return Ok(malformed(kind, &decision.warnings.join("; ")));
@@ -366,6 +382,9 @@ fn malformed(kind: Kind, why: &str) -> Decision {
 
 /// What tells that a workload is only a patch for one.
 fn patch(kind: Kind, value: &Value) -> Option<String> {
+    if kind == Kind::Pod {
+        return None;
+    }
     let kind = kind.name();
     if let Some(key) = directive(value) {
         let key = cut(key, 60);

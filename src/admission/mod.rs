@@ -11,6 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 
 use crate::engine::{
     Ask, Decision, Kind, NamespaceView, Object, Outcome, Reason, Settings, Strict, Text, decide,
@@ -80,6 +81,8 @@ pub struct Review<'a> {
     pub operation: Operation,
     /// Whether nothing will be stored; the answer is the same.
     pub dry_run: bool,
+    /// Whether the helper's ConfigMap stands in the namespace; false unless it is said.
+    pub helper_stands: bool,
     subresource: bool,
     namespace: Text<'a>,
     name: Text<'a>,
@@ -163,7 +166,13 @@ impl<'a> Review<'a> {
             ))
         })?;
         match serde_json::from_str::<Strict<RawReview<'a, Object<'a>>>>(text) {
-            Ok(Strict(raw)) => Self::of(raw, None, |object| object),
+            Ok(Strict(raw)) => {
+                let mut review = Self::of(raw, None, |object| object)?;
+                if review.kind == Some(Kind::Pod) {
+                    review.read_whole(text);
+                }
+                Ok(review)
+            }
             // Objects of other kinds may have any shape; what has no shape at all is refused.
             Err(error) => match serde_json::from_str::<Strict<RawReview<'a, IgnoredAny>>>(text) {
                 Ok(Strict(raw)) => Self::of(raw, Some(displayed(error, WHY)), |_| None),
@@ -205,7 +214,10 @@ impl<'a> Review<'a> {
             )));
         }
         let named = request.kind.unwrap_or_default();
-        let api_version = format!("{}/{}", named.group.0, named.version.0);
+        let api_version = match named.group.0.as_ref() {
+            "" => named.version.0.into_owned(),
+            group => format!("{group}/{}", named.version.0),
+        };
         Ok(Self {
             uid,
             kind: Kind::of(&api_version, &named.kind.0),
@@ -215,6 +227,7 @@ impl<'a> Review<'a> {
                 _ => Operation::Other,
             },
             dry_run: request.dry_run.unwrap_or(false),
+            helper_stands: false,
             subresource: request.sub_resource.is_some_and(|text| !text.0.is_empty()),
             namespace: request.namespace.unwrap_or_default(),
             name: request.name.unwrap_or_default(),
@@ -222,6 +235,25 @@ impl<'a> Review<'a> {
             object: object(request.object),
             old: object(request.old_object),
         })
+    }
+
+    /// A Pod is its own template, so the object is needed as a whole.
+    fn read_whole(&mut self, text: &'a str) {
+        #[derive(Deserialize)]
+        struct Body<'a> {
+            #[serde(borrow)]
+            request: Request<'a>,
+        }
+        #[derive(Deserialize)]
+        struct Request<'a> {
+            #[serde(borrow)]
+            object: &'a RawValue,
+        }
+        if let Some(object) = &mut self.object
+            && let Ok(body) = serde_json::from_str::<Body<'a>>(text)
+        {
+            object.is_template(body.request.object);
+        }
     }
 
     /// The namespace that the answer depends on; none where no answer of ours does.
@@ -271,7 +303,9 @@ impl<'a> Review<'a> {
         if self.subresource {
             return Decision::skipped(Reason::Subresource);
         }
-        if self.operation == Operation::Other {
+        // Of a stored Pod nothing can be changed that is injected.
+        let pod = kind == Kind::Pod;
+        if self.operation == Operation::Other || pod && self.operation != Operation::Create {
             return Decision::skipped(Reason::OtherOperation);
         }
         if let Some(why) = &self.malformed {
@@ -296,6 +330,7 @@ impl<'a> Review<'a> {
                 .filter(|_| self.operation == Operation::Update),
             remove: false,
             explain,
+            helper_stands: self.helper_stands,
         })
     }
 }

@@ -1,5 +1,6 @@
 //! `silkroll certs`: a certificate authority and a serving certificate, as files and for a cluster.
 
+use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -103,6 +104,11 @@ pub struct Args {
     /// beside ca.crt
     #[arg(long, value_name = "FILE")]
     pub trust: Vec<PathBuf>,
+
+    /// With `--output patch` or `manifests`: for the webhook's entry for Pods, too, where
+    /// manifests/pods.patch.yaml has added it
+    #[arg(long)]
+    pub pods: bool,
 }
 
 /// What becomes of the certificates.
@@ -129,6 +135,11 @@ pub fn run(args: &Args, out: &mut dyn Write, report: &mut dyn Write) -> Result<(
     let patches = matches!(args.output, Output::Patch | Output::Manifests);
     if !patches && !args.trust.is_empty() {
         bail!("--trust is for --output patch or manifests: nothing else says whom callers trust");
+    }
+    if !patches && args.pods {
+        bail!(
+            "--pods is for --output patch or manifests: nothing else is about the webhook's entries"
+        );
     }
     if args.output != Output::Files && (args.force || args.reuse_ca) {
         bail!("--force and --reuse-ca make files: run without --output first, then print them");
@@ -267,6 +278,9 @@ fn lock(dir: &Path, alone: bool) -> Result<File> {
     }
 }
 
+/// The webhook's entries: of the install file, and for Pods, which not every cluster has.
+const ENTRIES: [&str; 2] = ["inject.silkroll.dev", "pods.silkroll.dev"];
+
 /// A strategic merge patch. Not a manifest for `kubectl apply --server-side`: on an object that was
 /// applied client-side before, kubectl moves all its fields to the new manager, and the next such
 /// apply takes away whatever the partial manifest does not have.
@@ -275,14 +289,16 @@ fn patch(args: &Args, now: i64) -> Result<String> {
     for path in &args.trust {
         bundle.push_str(&certificates(path, now)?);
     }
-    Ok(format!(
-        "webhooks:
-- name: inject.silkroll.dev
-  clientConfig:
-    caBundle: {}
-",
-        STANDARD.encode(bundle)
-    ))
+    let bundle = STANDARD.encode(bundle);
+    let mut patch = "webhooks:\n".to_owned();
+    for name in ENTRIES.into_iter().take(1 + usize::from(args.pods)) {
+        // Writing into a String cannot fail.
+        let _ = writeln!(
+            patch,
+            "- name: {name}\n  clientConfig:\n    caBundle: {bundle}"
+        );
+    }
+    Ok(patch)
 }
 
 /// The Secret; `told` gets what to say of it.

@@ -32,6 +32,8 @@ pub enum Workload {
     Statefulset,
     /// DaemonSets
     Daemonset,
+    /// Each Pod when it is created, in namespaces that say `silkroll.dev/level: pod`
+    Pod,
 }
 
 /// Settings of the engine.
@@ -84,6 +86,7 @@ impl Args {
                     Workload::Deployment => Kind::Deployment,
                     Workload::Statefulset => Kind::StatefulSet,
                     Workload::Daemonset => Kind::DaemonSet,
+                    Workload::Pod => Kind::Pod,
                 })
                 .collect(),
             ..Settings::default()

@@ -168,7 +168,7 @@ async fn start(args: &Args, metrics: Arc<Metrics>) -> anyhow::Result<Running> {
         let cluster = Cluster::connect().await?;
         tracing::info!(url = cluster.url(), "cluster");
         let helper = if helper_everywhere(&app.settings.load()) {
-            Wanted::Everywhere
+            Wanted::Known(Arc::clone(&app.asked))
         } else {
             Wanted::Where(HOOK.0, HOOK.1, Arc::clone(&app.asked))
         };

@@ -54,6 +54,8 @@ pub struct Files {
 pub enum Wanted {
     /// All of them.
     Everywhere,
+    /// All of them, and it is noted where it stands.
+    Known(Arc<Asked>),
     /// Those that carry this annotation with this value, and those that asked.
     Where(&'static str, &'static str, Arc<Asked>),
 }
@@ -62,7 +64,7 @@ impl Wanted {
     /// Whether a namespace that has opted in holds it.
     fn holds(&self, name: &str, entry: &NamespaceEntry) -> bool {
         match self {
-            Self::Everywhere => true,
+            Self::Everywhere | Self::Known(_) => true,
             Self::Where(key, value, asked) => {
                 entry.annotation(key) == Some(value) || asked.contains(name)
             }
@@ -87,12 +89,27 @@ impl Wanted {
         if let Self::Where(_, _, asked) = self {
             asked.add(namespace);
         }
+        self.note(namespace, true);
+    }
+
+    fn note(&self, namespace: &str, stands: bool) {
+        if let Some(asked) = self.asked() {
+            asked.note(namespace, stands);
+        }
+    }
+
+    /// Who is told where it stands.
+    fn asked(&self) -> Option<&Asked> {
+        match self {
+            Self::Everywhere => None,
+            Self::Known(asked) | Self::Where(_, _, asked) => Some(asked),
+        }
     }
 
     fn changes(&self) -> Changes {
         match self {
             // What opts in is all that counts.
-            Self::Everywhere => Changes::never(),
+            Self::Everywhere | Self::Known(_) => Changes::never(),
             Self::Where(_, _, asked) => asked.changes(),
         }
     }
@@ -204,6 +221,9 @@ pub(super) async fn keep(
             change = asked.next() => wanted.follow(&change, &snapshot, &mut ledger),
             Some((namespace, result)) = writes.next(), if !writes.is_empty() => {
                 let there = matches!(result, Ok(Write::Created | Write::Existed));
+                if there {
+                    wanted.note(&namespace, true);
+                }
                 let tries = ledger.written(&namespace, there, Instant::now());
                 observer.configmap(report(&namespace, &files.name, tries, &result));
             }
@@ -215,7 +235,12 @@ pub(super) async fn keep(
 fn note(event: Event<Meta>, ledger: &mut Ledger, wanted: &Wanted) {
     match event {
         Event::Init => ledger.relist_begins(),
-        Event::InitDone => ledger.relist_done(),
+        Event::InitDone => {
+            ledger.relist_done();
+            if let Some(asked) = wanted.asked() {
+                asked.note_all(ledger.present());
+            }
+        }
         Event::InitApply(found) => {
             if let Some(namespace) = namespace_of(found) {
                 wanted.found(&namespace);
@@ -230,6 +255,7 @@ fn note(event: Event<Meta>, ledger: &mut Ledger, wanted: &Wanted) {
         }
         Event::Delete(found) => {
             if let Some(namespace) = namespace_of(found) {
+                wanted.note(&namespace, false);
                 ledger.vanished(&namespace);
             }
         }

@@ -96,6 +96,11 @@ impl Ledger {
         }
     }
 
+    /// Where it stands, as far as the watch has told.
+    pub(super) fn present(&self) -> impl Iterator<Item = Name> + '_ {
+        self.present.iter().cloned()
+    }
+
     pub(super) fn appeared(&mut self, namespace: &str) {
         self.seen(namespace);
         self.present.insert(namespace.into());

@@ -89,6 +89,9 @@ pub struct Ask<'a> {
     pub remove: bool,
     /// Tell the decisions one by one.
     pub explain: bool,
+    /// Whether the helper's ConfigMap stands in the namespace. Asked of Pods alone, which start at once; false
+    /// where it is not known.
+    pub helper_stands: bool,
 }
 
 impl Ask<'_> {

@@ -2,6 +2,8 @@
 
 use super::ask::{Ask, NamespaceView};
 use super::hint;
+use super::kind::Kind;
+use super::level;
 use super::report::{Decision, Reason};
 use crate::policy::{Found, Inject, Layer, Layers, Pairs, Problem, cut};
 
@@ -11,7 +13,9 @@ pub(super) fn layers<'a>(
     template: &'a Pairs<'a>,
     template_labels: &'a Pairs<'a>,
 ) -> Layers<'a> {
-    let meta = ask.object.metadata.as_ref();
+    // A Pod's are its template's, and what stands on a workload's own metadata reaches no Pod.
+    let own = ask.kind != Kind::Pod && !level::left_to_pods(ask);
+    let meta = ask.object.metadata.as_ref().filter(|_| own);
     Layers {
         subject: ask.subject(),
         workload: meta.map_or(&[], |meta| &meta.annotations.ours),
@@ -103,7 +107,9 @@ pub(super) fn cover(ask: &Ask<'_>, layers: &Layers<'_>, deny: bool) -> Cover {
             "allowed on a workload is enabled or disabled (true, false)",
         ),
         (_, Some(Inject::Disabled)) => Cover::Workload(Reason::WorkloadDisabled, None),
-        (None, None) if ask.object.is_owned() => Cover::Workload(Reason::Owned, None),
+        (None, None) if ask.object.is_owned() && !level::of_pods(ask) => {
+            Cover::Workload(Reason::Owned, None)
+        }
         (None, None) if opted == Inject::OnRequest => {
             Cover::Workload(Reason::NotRequested, hint::not_requested(layers))
         }

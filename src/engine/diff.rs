@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use super::json::{self, list, same};
-use super::tree::{Members, Node};
+use super::tree::{Members, Node, Tree};
 
 /// Operations as JSON text, in order.
 #[derive(Debug, Default)]
@@ -29,6 +29,14 @@ impl Patch {
 
     pub(super) fn replace(&mut self, path: &str, value: &str) {
         self.op("replace", path, Some(value));
+    }
+
+    /// Brings a workload to what is wanted of it.
+    pub(super) fn workload(&mut self, present: &Tree<'_>, wanted: &Tree<'_>) {
+        match present.kind.template() {
+            "" => self.difference("", present.template(), wanted.template()),
+            _ => self.difference("/spec", &present.spec, &wanted.spec),
+        }
     }
 
     /// Brings what stands at a path to what is wanted there.

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::ask::{Ask, Stop};
 use super::json;
+use super::level;
 use super::parts::{PARTS, forms};
 use super::plan::{Plan, Pod, Target, Wants};
 use super::record::{self, Record};
@@ -101,12 +102,13 @@ fn plan<'a>(
         explain: pod.ask.explain,
         ..Plan::default()
     };
+    let workload = level::workload_name(pod.ask, pod.user);
     for at in targets {
         let container = &pod.user.containers()[at];
         let name = &pod.user.names[at];
         let ports = target::tcp_ports(container.json("ports"));
         let place = Place {
-            workload: pod.ask.workload_name(),
+            workload: &workload,
             container: name,
             ports: &ports,
         };

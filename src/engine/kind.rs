@@ -6,6 +6,8 @@ struct Row {
     kind: Kind,
     api_version: &'static str,
     name: &'static str,
+    /// Where its pod template is, as a JSON pointer; a Pod is its own.
+    template: &'static str,
     /// The member of `spec` that says how the pods are replaced.
     strategy: &'static str,
     /// What the API fills in for maxUnavailable and maxSurge (`SetDefaults_Deployment`,
@@ -15,11 +17,12 @@ struct Row {
     deadline: bool,
 }
 
-const ROWS: [Row; 3] = [
+const ROWS: [Row; 4] = [
     Row {
         kind: Kind::Deployment,
         api_version: "apps/v1",
         name: "Deployment",
+        template: "/spec/template",
         strategy: "strategy",
         rolling: Some((r#""25%""#, r#""25%""#)),
         deadline: true,
@@ -28,6 +31,7 @@ const ROWS: [Row; 3] = [
         kind: Kind::StatefulSet,
         api_version: "apps/v1",
         name: "StatefulSet",
+        template: "/spec/template",
         strategy: "updateStrategy",
         rolling: None,
         deadline: false,
@@ -36,8 +40,18 @@ const ROWS: [Row; 3] = [
         kind: Kind::DaemonSet,
         api_version: "apps/v1",
         name: "DaemonSet",
+        template: "/spec/template",
         strategy: "updateStrategy",
         rolling: Some(("1", "0")),
+        deadline: false,
+    },
+    Row {
+        kind: Kind::Pod,
+        api_version: "v1",
+        name: "Pod",
+        template: "",
+        strategy: "",
+        rolling: None,
         deadline: false,
     },
 ];
@@ -51,11 +65,13 @@ pub enum Kind {
     StatefulSet,
     /// `DaemonSet`
     DaemonSet,
+    /// Pod, where a namespace asks for `level: pod`.
+    Pod,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 3] = [ROWS[0].kind, ROWS[1].kind, ROWS[2].kind];
+    pub const ALL: [Self; 4] = [ROWS[0].kind, ROWS[1].kind, ROWS[2].kind, ROWS[3].kind];
 
     fn row(self) -> &'static Row {
         let row = ROWS.iter().find(|row| row.kind == self);
@@ -73,6 +89,12 @@ impl Kind {
     pub fn of(api_version: &str, kind: &str) -> Option<Self> {
         let known = |row: &&Row| row.api_version == api_version && row.name == kind;
         ROWS.iter().find(known).map(|row| row.kind)
+    }
+
+    /// Where the pod template is, as a JSON pointer: empty for a Pod.
+    #[must_use]
+    pub fn template(self) -> &'static str {
+        self.row().template
     }
 
     pub(super) fn strategy(self) -> &'static str {

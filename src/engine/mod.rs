@@ -3,6 +3,7 @@
 
 mod ask;
 mod chain;
+mod check;
 mod cover;
 mod diff;
 mod fingerprint;
@@ -10,6 +11,7 @@ mod hint;
 mod inject;
 mod json;
 mod kind;
+mod level;
 mod nodes;
 mod own;
 mod parts;

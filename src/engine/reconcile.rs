@@ -14,12 +14,15 @@ use serde_json::value::RawValue;
 
 use super::ask::{Ask, Stop};
 use super::chain;
+use super::check;
 use super::cover::{self, Cover, layers};
 use super::diff::Patch;
 use super::fingerprint;
 use super::hint;
 use super::inject::{self, read_record};
 use super::json;
+use super::kind::Kind;
+use super::level;
 use super::parts::{self, MIN_READY, forms};
 use super::record::Record;
 use super::report::{Decision, Outcome, Reason};
@@ -34,7 +37,11 @@ use crate::policy::{self, Layers};
 /// Decides on one workload.
 #[must_use]
 pub fn decide(ask: &Ask<'_>) -> Decision {
-    if !ask.remove && !ask.settings.kinds.contains(&ask.kind) {
+    if let Some(decision) = level::passed_over(ask) {
+        return decision;
+    }
+    let covered = ask.settings.kinds.contains(&ask.kind) || level::of_pods(ask);
+    if !ask.remove && !covered {
         return left_out(ask);
     }
     if !ask.remove && nothing_changed(ask) {
@@ -50,6 +57,9 @@ pub fn decide(ask: &Ask<'_>) -> Decision {
         Ok(tree) => tree,
         Err(why) => return malformed(ask, &why),
     };
+    if !ask.remove && !level::serves(ask, &tree) {
+        return Decision::skipped(Reason::OtherPod);
+    }
     let old = ask.old.and_then(|old| old.spec.as_ref());
     let old = old.filter(|spec| {
         spec.template
@@ -60,7 +70,7 @@ pub fn decide(ask: &Ask<'_>) -> Decision {
     // Whether the pods that come of it mount the helper of this version. One mention too many, in a
     // template that is just being rid of it, costs a ConfigMap that nobody mounts.
     let name = &ask.settings.helper.config_map;
-    decision.helper = matches!(decision.outcome, Outcome::Injected | Outcome::Unchanged)
+    decision.helper |= matches!(decision.outcome, Outcome::Injected | Outcome::Unchanged)
         && (has(raw.get(), name)
             || decision
                 .patch
@@ -111,7 +121,7 @@ fn skipped_unread(ask: &Ask<'_>, template: &RawValue) -> Option<Decision> {
     if ask.remove || words.iter().any(|word| has(template.get(), word)) {
         return None;
     }
-    match cover::cover(ask, &layers(ask, &[], &[]), ask.settings.deny_invalid) {
+    match cover::cover(ask, &layers(ask, &[], &[]), level::denies(ask)) {
         Cover::Namespace(reason, None) => Some(Decision::skipped(reason)),
         Cover::Namespace(reason, Some(warning)) => Some(Decision::skipped(reason).warn(&warning)),
         _ => None,
@@ -229,25 +239,26 @@ impl Workload<'_> {
     }
 
     fn decide_by_cover(&self) -> Decision {
-        let cover = cover::cover(self.ask, &self.layers, self.ask.settings.deny_invalid);
+        let cover = cover::cover(self.ask, &self.layers, level::denies(self.ask));
         if self.only_rollout_changed() {
             let kept = match cover {
-                Cover::Yes => self.restored(&self.fingerprint()),
+                Cover::Yes if !level::left_to_pods(self.ask) => self.restored(&self.fingerprint()),
                 _ => None,
             };
             return kept
                 .unwrap_or_else(|| Decision::new(Outcome::Unchanged, Reason::NothingChanged));
         }
         match cover {
+            Cover::Yes if level::left_to_pods(self.ask) => self.left_to_pods(),
             Cover::Yes => self.covered(),
             Cover::Workload(reason, warning) => {
-                let decision = self.remove(reason, reason);
-                match warning {
-                    Some(warning) if decision.outcome != Outcome::Removed => {
-                        decision.warn(&warning)
-                    }
-                    _ => decision,
+                let mut decision = self.remove(reason, reason);
+                // What stands on the workload itself, and is not what was gone by, is nearer to the cause.
+                let warning = check::idle_switch(self.ask).or(warning);
+                if let Some(warning) = warning.filter(|_| decision.outcome != Outcome::Removed) {
+                    decision.push_warning(&warning);
                 }
+                decision
             }
             Cover::Namespace(reason @ Reason::NamespaceUnknown, warning) => {
                 let mut skipped = Decision::skipped(reason);
@@ -292,7 +303,25 @@ impl Workload<'_> {
     }
 
     fn fingerprint(&self) -> String {
-        fingerprint::of(&self.user.tree, self.layers.workload)
+        let own: &policy::Pairs<'_> = match self.ask.kind {
+            Kind::Pod => &[],
+            _ => self.ask.object.our_annotations(),
+        };
+        fingerprint::of(&self.user.tree, own)
+    }
+
+    /// At level `pod`: read and checked as ever, and not changed. What was injected before is given back.
+    fn left_to_pods(&self) -> Decision {
+        let checked = check::check(self.ask, &self.layers, &self.user);
+        if self.old_record.is_none() || checked.outcome == Outcome::Rejected {
+            return checked;
+        }
+        let removed = self.remove(checked.reason, checked.reason);
+        Decision {
+            outcome: removed.outcome,
+            patch: removed.patch,
+            ..checked
+        }
     }
 
     /// Where nothing can be injected for want of something to go by: what the user did not change
@@ -375,7 +404,7 @@ impl Workload<'_> {
             };
         }
         let mut patch = Patch::default();
-        patch.difference("/spec", &self.tree.spec, &self.user.tree.spec);
+        patch.workload(self.tree, &self.user.tree);
         let mut decision = Decision::new(Outcome::Removed, reason);
         decision.patch = patch.finish();
         decision
@@ -388,10 +417,11 @@ impl Workload<'_> {
         }
         let resolved = policy::resolve(&self.layers, METHODS);
         let mut decision = match resolved.policy {
-            Ok(policy) => self.inject(&policy, fingerprint),
-            Err(problems) => {
-                self.left_alone(cover::invalid(&problems, self.ask.settings.deny_invalid))
+            Ok(policy) if self.ask.kind == Kind::Pod => {
+                self.inject(&policy.of_a_pod(), fingerprint)
             }
+            Ok(policy) => self.inject(&policy, fingerprint),
+            Err(problems) => self.left_alone(cover::invalid(&problems, level::denies(self.ask))),
         };
         for note in resolved.notes {
             decision.push_warning(&note);
@@ -447,7 +477,7 @@ impl Workload<'_> {
         let mut injection = match injected {
             Ok(injection) => injection,
             Err(Stop::Problem(problem)) => {
-                let invalid = cover::invalid(&[problem], self.ask.settings.deny_invalid);
+                let invalid = cover::invalid(&[problem], level::denies(self.ask));
                 return self.left_alone(invalid);
             }
             Err(Stop::Skip(reason, warning)) => {
@@ -457,7 +487,7 @@ impl Workload<'_> {
         let wanted = &mut injection.tree;
         *wanted.spec.place("template").place("metadata") = self.tree.meta().clone();
         let mut patch = Patch::default();
-        patch.difference("/spec", &self.tree.spec, &wanted.spec);
+        patch.workload(self.tree, wanted);
         // A record that came with the template is as good as ours where nothing else differs; one
         // that the old object has, too, belongs to what was there before the user's change.
         let own = self.tree.record();
@@ -465,7 +495,8 @@ impl Workload<'_> {
         if own.is_none() || outdated || !patch.is_empty() {
             let text = Cow::Owned(json::string(&injection.record));
             Places::new(wanted).put(&Slot::new(&RECORD), text, false);
-            patch.difference("/spec/template/metadata", self.tree.meta(), wanted.meta());
+            let path = format!("{}/metadata", self.ask.kind.template());
+            patch.difference(&path, self.tree.meta(), wanted.meta());
         }
         let mut decision = match (patch.is_empty(), self.record.is_some()) {
             (true, _) => Decision::new(Outcome::Unchanged, Reason::AlreadyInjected),

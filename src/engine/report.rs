@@ -80,6 +80,14 @@ reasons! {
     WorkloadDisabled = "workload-disabled",
     /// a controller owns the workload and would write it back; `inject: enabled` on itself says otherwise
     Owned = "owned",
+    /// the namespace injects its Pods when they are created (`level: pod`); workloads stay as they are
+    LevelPod = "level-pod",
+    /// the namespace asks for `level: pod`, which is switched off
+    LevelOff = "level-off",
+    /// a Pod of a namespace that does not ask for `level: pod`
+    LevelWorkload = "level-workload",
+    /// a Pod of a Job, without a controller, that is not always restarted, or the mirror of a static one
+    OtherPod = "other-pod",
     /// the record of an earlier injection is lost or cannot be read, so the object is left alone
     BadRecord = "bad-record",
     /// the namespace is not known (yet)

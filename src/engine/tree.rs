@@ -258,7 +258,10 @@ impl<'a> Tree<'a> {
     /// Why the template is none, in words.
     pub(super) fn read(kind: Kind, spec: &Spec<'a>) -> Result<Self, String> {
         let raw = spec.template.ok_or("spec.template is missing")?;
-        let told = |why: String| format!("spec.template: {why}");
+        let told = |why: String| match kind {
+            Kind::Pod => why,
+            _ => format!("spec.template: {why}"),
+        };
         let bytes = raw.get().len();
         if bytes > MOST_BYTES {
             let what = format!("the template has {bytes} bytes, at most {MOST_BYTES} are read");

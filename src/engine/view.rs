@@ -7,6 +7,7 @@ use std::fmt;
 use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::kind::Kind;
 use super::strict::{flag, no_text};
 use crate::policy::PREFIX;
 
@@ -53,6 +54,39 @@ pub struct Object<'a> {
     pub(super) spec: Option<Spec<'a>>,
 }
 
+/// An owner reference.
+#[derive(Debug, serde::Deserialize)]
+pub(super) struct Owner<'a> {
+    #[serde(borrow, default)]
+    pub(super) kind: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) name: Text<'a>,
+    #[serde(default, deserialize_with = "flag")]
+    controller: Option<bool>,
+}
+
+impl<'a> Object<'a> {
+    /// Reads an object of a kind.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn read(kind: Kind, text: &'a str) -> Result<Self, serde_json::Error> {
+        let mut object: Self = serde_json::from_str(text)?;
+        if kind == Kind::Pod {
+            object.is_template(serde_json::from_str(text)?);
+        }
+        Ok(object)
+    }
+
+    /// Makes it its own template, as a Pod is; `raw` is all of it.
+    pub(crate) fn is_template(&mut self, raw: &'a RawValue) {
+        self.spec = Some(Spec {
+            template: Some(raw),
+            ..Spec::default()
+        });
+    }
+}
+
 impl Object<'_> {
     /// `metadata.name`, else `metadata.generateName`, else nothing.
     #[must_use]
@@ -79,18 +113,16 @@ impl Object<'_> {
 
     /// Whether a controller has it, which would write back what was changed.
     pub(super) fn is_owned(&self) -> bool {
-        #[derive(serde::Deserialize)]
-        struct Owner {
-            #[serde(default, deserialize_with = "flag")]
-            controller: Option<bool>,
-        }
-        let owners = self
-            .metadata
-            .as_ref()
-            .and_then(|meta| meta.owner_references);
-        let owners: Option<Vec<Owner>> =
-            owners.and_then(|raw| serde_json::from_str(raw.get()).ok());
-        owners.is_some_and(|owners| owners.iter().any(|owner| owner.controller == Some(true)))
+        self.controller().is_some()
+    }
+
+    /// The controller that has it.
+    pub(super) fn controller(&self) -> Option<Owner<'_>> {
+        let owners = self.metadata.as_ref()?.owner_references?;
+        let owners: Vec<Owner<'_>> = serde_json::from_str(owners.get()).ok()?;
+        owners
+            .into_iter()
+            .find(|owner| owner.controller == Some(true))
     }
 
     pub(super) fn template(&self) -> Option<&RawValue> {

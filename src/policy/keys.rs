@@ -1,4 +1,4 @@
-use super::{Inject, Layer, Method, PREFIX, Pairs, Readiness, value};
+use super::{Inject, LEVEL, Layer, Level, Method, PREFIX, Pairs, Readiness, value};
 
 /// One annotation: its name, its check and what to say where the check fails.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +31,11 @@ pub(super) const KEYS: &[Key] = &[
         name: "inject",
         allowed: "allowed is enabled or disabled (true, false), and on a Namespace on-request",
         fits: |text| Inject::parse(text).is_some(),
+    },
+    Key {
+        name: LEVEL,
+        allowed: "allowed is workload or pod",
+        fits: |text| Level::parse(text).is_some(),
     },
     Key {
         name: "container",

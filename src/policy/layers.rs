@@ -35,7 +35,7 @@ impl Layer {
 /// The object that the policy is for, as messages name it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Subject<'a> {
-    /// `Deployment`, `StatefulSet` or `DaemonSet`.
+    /// `Deployment`, …, or `Pod`.
     pub kind: &'a str,
     /// Its namespace.
     pub namespace: &'a str,
@@ -63,6 +63,8 @@ impl Subject<'_> {
             cut(name, LABEL)
         };
         match layer {
+            // A Pod is its own template.
+            Layer::Template if *kind == "Pod" => format!("{kind} {name}"),
             Layer::Workload => format!("{kind} {name}"),
             Layer::Template => format!("the pod template of {kind} {name}"),
             Layer::Namespace => format!("Namespace {namespace}"),

@@ -30,6 +30,9 @@ pub const PREFIX: &str = "silkroll.dev/";
 /// The record that Silkroll writes on the pod template; never read as a setting.
 pub const STATUS: &str = "silkroll.dev/status";
 
+/// The key that says where the injection happens; without the prefix, on Namespaces only.
+pub(crate) const LEVEL: &str = "level";
+
 /// One way of leaving as the policy sees it: its name and the annotations that belong to it.
 #[derive(Debug, Clone, Copy)]
 pub struct Method {
@@ -63,6 +66,27 @@ impl Inject {
             "enabled" | "true" => Some(Self::Enabled),
             "on-request" => Some(Self::OnRequest),
             "disabled" | "false" => Some(Self::Disabled),
+            _ => None,
+        }
+    }
+}
+
+/// Where the injection happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// In the pod template of the workload that is applied.
+    Workload,
+    /// In each Pod when it is created; workloads stay as they are.
+    Pod,
+}
+
+impl Level {
+    /// Reads the value of the annotation.
+    #[must_use]
+    pub fn parse(value: &str) -> Option<Self> {
+        match value {
+            "workload" => Some(Self::Workload),
+            "pod" => Some(Self::Pod),
             _ => None,
         }
     }
@@ -180,6 +204,14 @@ impl<'a> Policy<'a> {
         })
     }
 
+    /// The same for a Pod, which has no say in how a workload replaces its Pods.
+    #[must_use]
+    pub fn of_a_pod(mut self) -> Self {
+        self.surge = false;
+        self.min_ready = None;
+        self
+    }
+
     /// The problem of a method that lacks something: it stands where the method was chosen.
     #[must_use]
     pub fn method_problem(&self, allowed: String) -> Problem {
@@ -245,6 +277,15 @@ pub fn resolve<'a>(layers: &Layers<'a>, methods: &'static [Method]) -> Resolved<
                     notes.push(format!(
                         "{} on {} is ignored: Silkroll writes it, on pod templates only",
                         STATUS,
+                        layers.subject.place(layer)
+                    ));
+                }
+                continue;
+            }
+            if name == LEVEL && layer != Layer::Namespace {
+                if notes.len() < MOST_NOTES {
+                    notes.push(format!(
+                        "{full} on {} has no effect: the level of a namespace stands on the Namespace",
                         layers.subject.place(layer)
                     ));
                 }
@@ -369,7 +410,7 @@ fn build<'a>(layers: Layers<'a>, methods: &'static [Method]) -> Result<Policy<'a
 pub fn check_default(key: &str, value: &str, methods: &'static [Method]) -> Result<String, String> {
     let name = key.strip_prefix(PREFIX).unwrap_or(key);
     let subject = Subject::default();
-    if name == "inject" || name == "status" {
+    if name == "inject" || name == "status" || name == LEVEL {
         return Err(format!(
             "{PREFIX}{name} cannot be a cluster default: namespaces opt in for themselves"
         ));

@@ -425,7 +425,10 @@ fn review<'d>(
 ) -> Result<(), Wrong> {
     let mut beside = decided.account.beside();
     let text = to_json_within(value, &mut beside)?;
-    let review = Review::read(text.as_bytes()).map_err(|refusal| Wrong::With(refusal.message))?;
+    let mut review =
+        Review::read(text.as_bytes()).map_err(|refusal| Wrong::With(refusal.message))?;
+    // By the time that the Pod is made.
+    review.helper_stands = true;
     let entry = match &run.known {
         Known::Snapshot(namespaces) => namespaces.get(review.namespace()),
         Known::All => None,
@@ -435,7 +438,10 @@ fn review<'d>(
     let kind = &request["kind"];
     let part = |name: &str| kind[name].as_str().unwrap_or_default();
     let item = Item {
-        api_version: format!("{}/{}", part("group"), part("version")),
+        api_version: match part("group") {
+            "" => part("version").to_owned(),
+            group => format!("{group}/{}", part("version")),
+        },
         kind: part("kind").to_owned(),
         namespace: review.namespace().to_owned(),
         name: review.name().to_owned(),

@@ -19,7 +19,7 @@ use super::shares::Peer;
 use crate::admission::manifests::{Known, view_of};
 use crate::admission::values::{self, MOST_VALUES};
 use crate::admission::{MAX_BODY, Review, answer};
-use crate::engine::{Decision, NamespaceView, Settings};
+use crate::engine::{Decision, Kind, NamespaceView, Settings};
 use crate::observe::Metrics;
 use crate::snapshot::{Asked, Namespaces};
 use crate::text::shown;
@@ -267,7 +267,7 @@ enum Decided {
 }
 
 fn try_decide(app: &App, body: &[u8], waited: bool, started: Instant) -> Result<Decided, Refused> {
-    let review = Review::read(body).map_err(|refusal| Refused {
+    let mut review = Review::read(body).map_err(|refusal| Refused {
         status: StatusCode::BAD_REQUEST,
         why: "not-a-review",
         message: refusal.message,
@@ -280,16 +280,22 @@ fn try_decide(app: &App, body: &[u8], waited: bool, started: Instant) -> Result<
         None => None,
     };
     let view = entry.as_deref().map_or(NamespaceView::Unknown, view_of);
-    let decision = review.decide(&app.settings.load(), view, false);
+    let pod = review.kind == Some(Kind::Pod);
+    review.helper_stands = pod && app.asked.stands(review.namespace());
+    let mut decision = review.decide(&app.settings.load(), view, false);
     // A review may claim anything: only what is known of the namespace counts.
     let served = entry.as_ref().is_some_and(|entry| entry.is_served());
     if decision.helper && !review.dry_run && served {
         app.asked.add(review.namespace());
     }
     log(&review, &decision);
+    if pod {
+        // Who makes a Pod is a controller: it would write them into its own log, for each Pod again.
+        decision.warnings.clear();
+    }
     app.metrics.admission(
         review.operation.code(),
-        review.kind.map_or("other", crate::engine::Kind::name),
+        review.kind.map_or("other", Kind::name),
         decision.outcome.code(),
         decision.reason.code(),
         started.elapsed(),
@@ -298,17 +304,24 @@ fn try_decide(app: &App, body: &[u8], waited: bool, started: Instant) -> Result<
 }
 
 fn log(review: &Review<'_>, decision: &Decision) {
+    // What is said of a workload its author reads; of a Pod, the log alone.
+    let said = match review.kind {
+        Some(Kind::Pod) => decision.warnings.join("; "),
+        _ => String::new(),
+    };
     // Anybody who reaches the port can send a review: what it says is shown and cut.
+    let said = shown(&said, MESSAGE);
     tracing::info!(
         uid = shown(&review.uid.0, NAME).as_ref(),
         namespace = shown(review.namespace(), NAME).as_ref(),
         name = shown(review.name(), NAME).as_ref(),
-        kind = review.kind.map_or("other", crate::engine::Kind::name),
+        kind = review.kind.map_or("other", Kind::name),
         operation = review.operation.code(),
         dry_run = review.dry_run,
         outcome = decision.outcome.code(),
         reason = decision.reason.code(),
         warnings = decision.warnings.len(),
+        said = said.as_ref(),
         denial = decision.denial.as_deref().unwrap_or_default(),
         "decided"
     );

@@ -1,7 +1,8 @@
 //! Namespaces whose workloads asked for the helper binary: the webhook notes them, the cluster side
-//! keeps the helper's ConfigMap there. Only few namespaces need it, and it is larger than the script.
+//! keeps the helper's ConfigMap there. Only few namespaces need it, and it is larger than the script. And the way
+//! back: where it stands, for a Pod starts at once and must not wait for it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::changes::{Change, Changes, Teller};
@@ -10,6 +11,7 @@ use super::changes::{Change, Changes, Teller};
 #[derive(Debug, Default)]
 pub struct Asked {
     names: Mutex<BTreeSet<Box<str>>>,
+    stands: Mutex<HashSet<Box<str>>>,
     changed: Teller,
 }
 
@@ -36,6 +38,27 @@ impl Asked {
         self.names().contains(namespace)
     }
 
+    /// Notes whether the helper's ConfigMap stands in a namespace.
+    pub fn note(&self, namespace: &str, stands: bool) {
+        let mut known = self.standing();
+        if stands {
+            known.insert(namespace.into());
+        } else {
+            known.remove(namespace);
+        }
+    }
+
+    /// Notes that it stands in these namespaces and no others.
+    pub fn note_all(&self, namespaces: impl IntoIterator<Item = Box<str>>) {
+        *self.standing() = namespaces.into_iter().collect();
+    }
+
+    /// Whether the helper's ConfigMap is known to stand in a namespace.
+    #[must_use]
+    pub fn stands(&self, namespace: &str) -> bool {
+        self.standing().contains(namespace)
+    }
+
     /// All that asked, sorted.
     #[must_use]
     pub fn all(&self) -> Vec<Box<str>> {
@@ -46,6 +69,10 @@ impl Asked {
     #[must_use]
     pub fn changes(&self) -> Changes {
         self.changed.follow()
+    }
+
+    fn standing(&self) -> MutexGuard<'_, HashSet<Box<str>>> {
+        self.stands.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn names(&self) -> MutexGuard<'_, BTreeSet<Box<str>>> {
@@ -85,6 +112,18 @@ mod tests {
         assert_eq!(changes.next().now_or_never(), shop);
         assert_eq!(changes.next().now_or_never(), None);
         assert!(asked.all().is_empty());
+    }
+
+    #[test]
+    fn where_the_config_map_stands_is_what_was_said_last() {
+        let asked = Asked::default();
+        asked.note("shop", true);
+        assert!(asked.stands("shop") && !asked.contains("shop"));
+        asked.note("shop", false);
+        assert!(!asked.stands("shop"));
+        asked.note("old", true);
+        asked.note_all(["shop".into()]);
+        assert!(asked.stands("shop") && !asked.stands("old"));
     }
 
     #[test]

@@ -33,6 +33,7 @@ mod kinds;
 mod nothing;
 mod opting;
 mod others;
+mod pods;
 mod rules;
 mod told;
 mod upheaval;

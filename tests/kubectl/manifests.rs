@@ -96,3 +96,17 @@ pub(crate) const NACOS: &[(&str, &str)] = &[
     ("nacos-server", "http://nacos:8848"),
     ("existing-pre-stop-seconds", "3"),
 ];
+
+/// A Pod as a controller would make it.
+pub(crate) fn owned_pod(namespace: &str) -> Value {
+    let template = plain("probe")["spec"]["template"].clone();
+    json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {
+            "name": "probe", "namespace": namespace,
+            "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "probe",
+                                 "uid": "b6f0d5c4-0000-0000-0000-000000000000", "controller": true}],
+        },
+        "spec": template["spec"],
+    })
+}

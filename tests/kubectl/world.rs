@@ -32,7 +32,7 @@ pub(crate) struct World {
 }
 
 /// What the one webhook that all share runs with, besides what the install file says.
-const SHARED_FLAGS: &[&str] = &["--workloads=deployment,statefulset,daemonset"];
+const SHARED_FLAGS: &[&str] = &["--workloads=deployment,statefulset,daemonset,pod"];
 
 impl World {
     /// The one for tests that leave Silkroll alone. It covers all kinds of workload.
@@ -40,23 +40,28 @@ impl World {
         static SHARED: OnceLock<World> = OnceLock::new();
         SHARED.get_or_init(|| {
             let world = Self::start(SHARED_FLAGS);
-            let patch = file("manifests/all-workloads.patch.yaml");
-            let patch = patch.display().to_string();
-            let target = ["mutatingwebhookconfiguration", "silkroll", "--type=json"];
-            world.plane.ok(
-                &[
-                    "patch",
-                    target[0],
-                    target[1],
-                    target[2],
-                    "--patch-file",
-                    &patch,
-                ],
-                "",
-            );
+            for patch in ["all-workloads.patch.yaml", "pods.patch.yaml"] {
+                let patch = file("manifests").join(patch).display().to_string();
+                let target = ["mutatingwebhookconfiguration", "silkroll", "--type=json"];
+                world.plane.ok(
+                    &[
+                        "patch",
+                        target[0],
+                        target[1],
+                        target[2],
+                        "--patch-file",
+                        &patch,
+                    ],
+                    "",
+                );
+            }
             for kind in ["StatefulSet", "DaemonSet"] {
                 world.webhook_in_force(&manifests::workload(kind, "probe"));
             }
+            let pods =
+                manifests::namespace("warmup-pods", &[("inject", "enabled"), ("level", "pod")]);
+            world.plane.ok(&["create", "-f", "-"], &pods.to_string());
+            world.webhook_in_force(&manifests::owned_pod("warmup-pods"));
             world
         })
     }
@@ -169,10 +174,11 @@ impl World {
     /// Waits until the API server calls the webhook about such an object.
     pub(crate) fn webhook_in_force(&self, object: &Value) {
         eventually("the webhook in force", || {
+            let namespace = object["metadata"]["namespace"].as_str();
             let args = [
                 "create",
                 "-n",
-                "warmup",
+                namespace.unwrap_or("warmup"),
                 "--dry-run=server",
                 "-o",
                 "json",

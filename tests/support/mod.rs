@@ -33,11 +33,12 @@ pub(crate) fn pairs(list: &[(&str, &str)]) -> Pairs {
 /// An AdmissionReview as the API server writes it.
 pub(crate) fn review(operation: &str, object: &Value, old: &Value) -> Vec<u8> {
     let kind = object["kind"].as_str().unwrap_or("Deployment");
+    let group = if kind == "Pod" { "" } else { "apps" };
     let mut request = json!({
         "uid": "705ab4f5-6393-11e8-b7cc-42010a800002",
-        "kind": {"group": "apps", "version": "v1", "kind": kind},
-        "resource": {"group": "apps", "version": "v1", "resource": format!("{}s", kind.to_lowercase())},
-        "requestKind": {"group": "apps", "version": "v1", "kind": kind},
+        "kind": {"group": group, "version": "v1", "kind": kind},
+        "resource": {"group": group, "version": "v1", "resource": format!("{}s", kind.to_lowercase())},
+        "requestKind": {"group": group, "version": "v1", "kind": kind},
         "name": object["metadata"]["name"],
         "namespace": object["metadata"]["namespace"],
         "operation": operation,
@@ -120,16 +121,22 @@ pub(crate) fn update(
 /// `silkroll inject --remove`, and what the object is then.
 pub(crate) fn remove(object: &Value, settings: &Settings) -> (Value, Decision) {
     let text = object.to_string();
-    let parsed: Object<'_> = serde_json::from_str(&text).unwrap();
+    let kind = Kind::of(
+        object["apiVersion"].as_str().unwrap(),
+        object["kind"].as_str().unwrap(),
+    );
+    let kind = kind.unwrap();
+    let parsed = Object::read(kind, &text).unwrap();
     let decision = ask(&Ask {
         settings,
-        kind: Kind::of("apps/v1", object["kind"].as_str().unwrap()).unwrap(),
+        kind,
         namespace: "shop",
         view: NamespaceView::Assumed,
         object: &parsed,
         old: None,
         remove: true,
         explain: false,
+        helper_stands: true,
     });
     (apply(object, &decision), decision)
 }

@@ -2,8 +2,10 @@
 
 use super::super::ask::Stop;
 use super::super::chain::{self, Chain};
+use super::super::kind::Kind;
 use super::super::plan::{Part, Plan, Target, Wants};
 use super::super::slot::{Form, Holds, Root};
+use crate::policy::Hook;
 
 pub(in crate::engine) static FORM: Form = Form {
     key: "postStart",
@@ -23,6 +25,17 @@ fn want<'a>(plan: &mut Plan<'a>, target: &Target<'_, 'a>) -> Result<(), Stop> {
     let user = target.hook("postStart");
     chain::no_lost_record(target, user)?;
     if !(plan.hook.program && target.leave.comes_back && policy.start_hook) {
+        return Ok(());
+    }
+    // Law 14: its container would be killed again and again, or wait for the ConfigMap.
+    let ask = target.pod.ask;
+    if ask.kind == Kind::Pod && policy.hook == Hook::Binary && !ask.helper_stands {
+        let why = "the helper's ConfigMap is not in the namespace yet";
+        plan.step("post-start", target, || format!("none: {why}"));
+        plan.warn(format!(
+            "container {}: no start hook in this Pod, {why}; those that come later have one",
+            target.name
+        ));
         return Ok(());
     }
     let words = match chain::of(user, target.place, policy.hook) {

@@ -130,6 +130,14 @@ async fn the_helper_is_kept_where_it_is_asked_for_and_nowhere_else() {
     asked.add("by-workload");
     asked.add("not-opted-in");
     eventually("the ConfigMap by a workload", there("by-workload"));
+    // A Pod must not wait for one, so it is known where it stands.
+    let known = |asked: &Asked| {
+        let stands = ["by-annotation", "by-workload"]
+            .iter()
+            .all(|name| asked.stands(name));
+        (stands && !asked.stands("by-nobody")).then_some(())
+    };
+    eventually("where it stands", || known(&asked));
     let delete = || {
         plane.ok(
             &[
@@ -147,8 +155,10 @@ async fn the_helper_is_kept_where_it_is_asked_for_and_nowhere_else() {
     side.stop().await;
 
     // A replica that starts anew has been asked by nobody, but sees who was.
-    let side = Side::start_with(&plane.kubeconfig(), &files, wanted(&Arc::default())).await;
+    let asked = Arc::new(Asked::default());
+    let side = Side::start_with(&plane.kubeconfig(), &files, wanted(&asked)).await;
     eventually("its first list", || side.namespaces.synced().then_some(()));
+    eventually("where it stands, after a restart", || known(&asked));
     namespace(plane, "by-annotation-later", Some("enabled"));
     set("by-annotation-later", "silkroll.dev/hook=binary");
     eventually("another namespace's", there("by-annotation-later"));
@@ -157,6 +167,33 @@ async fn the_helper_is_kept_where_it_is_asked_for_and_nowhere_else() {
         "the ConfigMap after a restart and its deletion",
         there("by-workload"),
     );
+    side.stop().await;
+
+    // Where all namespaces want it, it is known just so. And what goes with nobody to put it back is known, too.
+    let asked = Arc::new(Asked::default());
+    let everywhere = Wanted::Known(Arc::clone(&asked));
+    let mut elsewhere = files.clone();
+    elsewhere.name = "silkroll-everywhere".to_owned();
+    let side = Side::start_with(&plane.kubeconfig(), &elsewhere, everywhere).await;
+    eventually("where it stands", || {
+        asked.stands("by-nobody").then_some(())
+    });
+    set("by-nobody", "silkroll.dev/inject-");
+    eventually("the namespace out", || {
+        let entry = side.namespaces.get("by-nobody")?;
+        (!entry.opted_in()).then_some(())
+    });
+    let gone = [
+        "delete",
+        "configmap",
+        "-n",
+        "by-nobody",
+        "silkroll-everywhere",
+    ];
+    plane.ok(&gone, "");
+    eventually("that it is gone", || {
+        (!asked.stands("by-nobody")).then_some(())
+    });
     side.stop().await;
     for namespace in ["by-nobody", "not-opted-in"] {
         assert!(!creations(plane, "silkroll-helper").contains(&namespace.to_owned()));

@@ -158,6 +158,26 @@ fn a_kustomization_keeps_image_arguments_kinds_and_ca_bundle_through_an_upgrade(
     let bundle = webhook(&plane)["clientConfig"]["caBundle"].clone();
     assert!(bundle.is_string());
 
+    // A second entry is nobody's to take away, and both trust by one command.
+    let patch = path("pods.patch.yaml");
+    let target = ["mutatingwebhookconfiguration", "silkroll"];
+    plane.ok(
+        &[
+            "patch",
+            target[0],
+            target[1],
+            "--type=json",
+            "--patch-file",
+            &patch,
+        ],
+        "",
+    );
+    let second = || plane.get(&target).unwrap()["webhooks"][1].clone();
+    let added = second();
+    assert_eq!(added["clientConfig"]["caBundle"], bundle);
+    apply(by_file);
+    assert_eq!(second(), added);
+
     // What the plain file takes away, the kustomization gives back.
     apply(by_file);
     assert_eq!(container()["args"].as_array().unwrap().len(), 3);
@@ -305,6 +325,8 @@ async fn the_webhook_is_asked_about_changes_that_can_matter_and_no_others() {
         "",
     );
 
+    pods_that_can_matter(plane, &recorder, expect);
+
     // An expression that fails counts as "do not call" under failurePolicy Ignore: none has.
     let metrics = plane.ok(&["get", "--raw", "/metrics"], "");
     let failures: Vec<&str> = metrics
@@ -319,6 +341,156 @@ async fn the_webhook_is_asked_about_changes_that_can_matter_and_no_others() {
         metrics.contains(exclusions),
         "the metrics have other names now"
     );
+}
+
+/// The webhook's second entry, and what it is asked about.
+fn pods_that_can_matter(
+    plane: &ControlPlane,
+    recorder: &Recorder,
+    expect: impl Fn(bool, &[&str], &str),
+) {
+    let create: &[&str] = &["create", "-f", "-"];
+    // There are no controllers here that would make it.
+    plane.ok(&["create", "serviceaccount", "default"], "");
+    let before = webhook(plane);
+    let patch = [
+        "patch",
+        "mutatingwebhookconfiguration",
+        "silkroll",
+        "--type=json",
+        "--patch-file",
+        &path("pods.patch.yaml"),
+    ];
+    expect(SPARED, create, &pod("before", |_| {}));
+    plane.ok(&patch, "");
+    let entry = || {
+        let configuration = plane
+            .get(&["mutatingwebhookconfiguration", "silkroll"])
+            .unwrap();
+        let entries = configuration["webhooks"].as_array().unwrap().clone();
+        assert_eq!((entries.len(), &entries[0]), (2, &before));
+        entries[1].clone()
+    };
+    let second = entry();
+    assert_eq!(
+        second["clientConfig"], before["clientConfig"],
+        "and the CA bundle is in it"
+    );
+    // Twice is refused and not done by halves, and an upgrade leaves it.
+    let again = plane.kubectl(&patch, "");
+    assert!(
+        !again.success && again.stderr.contains("Duplicate value"),
+        "{again:?}"
+    );
+    assert_eq!(entry(), second);
+
+    eventually("the second entry in force", || {
+        let probe = pod("probe", |_| {});
+        plane.ok(&["create", "--dry-run=server", "-f", "-"], &probe);
+        let requests = recorder.requests();
+        let pod = |request: &&Value| request["kind"]["kind"] == "Pod";
+        requests.iter().find(pod).map(drop)
+    });
+    type Edit = fn(&mut Value);
+    let cases: [(&str, bool, Edit); 9] = [
+        ("owned", ASKED, |_| {}),
+        ("annotated", ASKED, |pod| {
+            pod["metadata"]["annotations"] = json!({"a": "b"})
+        }),
+        ("asks", ASKED, |pod| {
+            pod["metadata"]["annotations"] = json!({"silkroll.dev/inject": "enabled"});
+        }),
+        ("bare", SPARED, |pod| {
+            drop(
+                pod["metadata"]
+                    .as_object_mut()
+                    .unwrap()
+                    .remove("ownerReferences"),
+            )
+        }),
+        ("only-owned", SPARED, |pod| {
+            pod["metadata"]["ownerReferences"][0]["controller"] = Value::Null
+        }),
+        ("job", SPARED, |pod| {
+            pod["metadata"]["ownerReferences"][0]["kind"] = "Job".into()
+        }),
+        ("ends", SPARED, |pod| {
+            pod["spec"]["restartPolicy"] = "OnFailure".into()
+        }),
+        ("mirror", SPARED, |pod| {
+            pod["metadata"]["annotations"] = json!({"kubernetes.io/config.mirror": "x"});
+            pod["spec"]["nodeName"] = "node".into();
+        }),
+        ("says-no", SPARED, |pod| {
+            pod["metadata"]["annotations"] = json!({"silkroll.dev/inject": "disabled"});
+        }),
+    ];
+    for (name, asked, edit) in cases {
+        expect(asked, create, &pod(name, edit));
+    }
+    expect(SPARED, &["label", "pod/owned", "a=b"], "");
+    expect(
+        SPARED,
+        &[
+            "patch",
+            "pod",
+            "owned",
+            "-p",
+            r#"{"spec":{"containers":[{"name":"app","image":"app:2"}]}}"#,
+        ],
+        "",
+    );
+    let resize =
+        r#"{"spec":{"containers":[{"name":"app","resources":{"requests":{"cpu":"10m"}}}]}}"#;
+    expect(
+        SPARED,
+        &[
+            "patch",
+            "pod",
+            "owned",
+            "--subresource=resize",
+            "-p",
+            resize,
+        ],
+        "",
+    );
+    let debug = r#"{"spec":{"ephemeralContainers":[{"name":"debug","image":"debug:1"}]}}"#;
+    expect(
+        SPARED,
+        &[
+            "patch",
+            "pod",
+            "owned",
+            "--subresource=ephemeralcontainers",
+            "-p",
+            debug,
+        ],
+        "",
+    );
+    expect(SPARED, &["delete", "pod/owned", "--wait=false"], "");
+    plane.ok(
+        &["create", "serviceaccount", "-n", "kube-system", "default"],
+        "",
+    );
+    expect(
+        SPARED,
+        &["create", "-n", "kube-system", "-f", "-"],
+        &pod("owned", |_| {}),
+    );
+}
+
+fn pod(name: &str, edit: fn(&mut Value)) -> String {
+    let mut pod = json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {
+            "name": name,
+            "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web",
+                                 "uid": "b6f0d5c4-0000-0000-0000-000000000000", "controller": true}],
+        },
+        "spec": {"containers": [{"name": "app", "image": "app:1", "resources": {"requests": {"cpu": "5m"}}}]},
+    });
+    edit(&mut pod);
+    pod.to_string()
 }
 
 /// The install file with the patch for all workloads, and a recorder where Silkroll would be.

@@ -1,6 +1,7 @@
 //! `level: pod` on a real API server with its controllers: Pods are injected, and what makes them is not touched.
 
 use serde_json::{Value, json};
+use silkroll::leave::Helper;
 use testkit::wait::eventually;
 
 use super::manifests;
@@ -162,4 +163,68 @@ fn the_level_of_a_namespace_that_was_injected_changes_at_the_next_change_of_each
         "{}",
         after.pod()
     );
+}
+
+#[test]
+fn no_pod_waits_for_the_helper() {
+    let space = Space::new(World::shared(), "level-helper", LEVEL_POD);
+    let asks = |mut object: Value| {
+        object["spec"]["template"]["metadata"]["annotations"] = json!({
+            "silkroll.dev/hook": "binary", "silkroll.dev/hook-arch": "amd64",
+            "silkroll.dev/deregister": "http", "silkroll.dev/http-url": "http://admin/offline",
+            "silkroll.dev/http-start-url": "http://admin/online",
+        });
+        object
+    };
+    let helper = Helper::current().config_map;
+    let stands = || {
+        space
+            .world
+            .plane
+            .get(&["configmap", "-n", &space.name, &helper])
+    };
+    // Whether the kubelet runs the helper at start, and then waits for its ConfigMap.
+    let waits = |pod: &Value| {
+        let start = &pod["spec"]["containers"][0]["lifecycle"]["postStart"];
+        let volumes = pod["spec"]["volumes"].as_array().unwrap().iter();
+        let maps: Vec<_> = volumes
+            .filter(|volume| volume["configMap"]["name"] == *helper)
+            .collect();
+        assert_eq!(maps.len(), 1, "{pod}");
+        assert_eq!(
+            maps[0]["configMap"]["optional"] == true,
+            start.is_null(),
+            "{pod}"
+        );
+        !start.is_null()
+    };
+
+    let mut pod = manifests::owned_pod(&space.name);
+    pod["metadata"]["annotations"] =
+        asks(replica_set("web"))["spec"]["template"]["metadata"]["annotations"].clone();
+    assert_eq!(stands(), None);
+    assert!(
+        !waits(&space.dry_run(&pod)),
+        "there is none, and a dry run makes none"
+    );
+    space.apply(&asks(replica_set("web")));
+    pods(&space, "web", 2)
+        .iter()
+        .for_each(|pod| drop(waits(pod)));
+    eventually("the helper's ConfigMap", stands);
+    eventually("a start hook in later Pods", || {
+        waits(&space.dry_run(&pod)).then_some(())
+    });
+
+    // A kind that is seen: it is there before the first Pod.
+    let early = Space::new(World::shared(), "level-helper-early", LEVEL_POD);
+    let mut deployment = asks(manifests::plain("web"));
+    deployment["spec"]["replicas"] = 0.into();
+    early.apply(&deployment);
+    eventually("the helper's ConfigMap before a Pod", || {
+        early
+            .world
+            .plane
+            .get(&["configmap", "-n", &early.name, &helper])
+    });
 }

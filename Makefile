@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .SILENT:
 # What a target needs is asked before anything is built for it; cargo uses all processors anyway.
 .NOTPARALLEL:
-.PHONY: help demo test test-registries lint static helper helper-check bench attack fuzz cluster manifests prove prove-full \
+.PHONY: help demo test test-registries lint static helper helper-check bench bench-pods attack fuzz cluster manifests prove prove-full \
   prove-needs prove-programs prove-docs prove-node prove-node-needs prove-image prove-cluster prove-cluster-check
 
 CARGO ?= cargo
@@ -44,6 +44,7 @@ help:
 	echo "  make prove-node COMMAND='…'   a real node with Silkroll for one command, or for a shell; root (26 min, then 30 s)"
 	echo '  make prove-cluster-check   that prove-cluster works, on such a node; root                  (30 min, then 3 min)'
 	echo '  make bench           what an answer costs, beside the cost of skipping its input           (4 min)'
+	echo '  make bench-pods      what a Pod takes at the API server with level: pod switched on, and without   (18 min, then 1 min)'
 	echo '  make attack          what any pod can do to the port: memory, and good reviews meanwhile   (13 min, then 5 min)'
 	echo '  make cluster         only build the control plane for the tests: etcd, kube-apiserver, …   (10 min, then 1 s)'
 	echo "  make manifests       write the names of script and helper into manifests/install.yaml      (1 min, then 1 s)"
@@ -171,6 +172,14 @@ bench:
 	.ci/needs build
 	echo "Building with optimizations and measuring (4 minutes). Close what else is running: it shows in the figures."
 	$(CARGO) bench --locked
+
+bench-pods:
+	.ci/needs build test
+	echo "1/2 The control plane for the tests (10 minutes once, cached outside this folder; then a second)."
+	SILKROLL_CLUSTER_BIN="$${SILKROLL_CLUSTER_BIN:-$$(tests/cluster/build.sh)}"
+	export SILKROLL_CLUSTER_BIN
+	echo "2/2 Building with optimizations (8 minutes in a fresh clone), then creating 200 Pods of each kind (half a minute)."
+	$(CARGO) test --release --locked --test kubectl -- --ignored --nocapture price::
 
 # ATTACK_SECONDS of each attack, and ATTACK_ONLY those with this in their name.
 attack:

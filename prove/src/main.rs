@@ -151,6 +151,10 @@ fn inside(options: &Options) -> Result<i32> {
     }
     install::silkroll(&repository, &silkroll, &node.kubectl)?;
     say(begun, "Silkroll is installed, both replicas serve");
+    if scenarios.iter().any(|scenario| scenario.injects_pods()) {
+        install::pods(&repository, &node.kubectl)?;
+        say(begun, "level: pod is switched on");
+    }
 
     if scenarios
         .iter()

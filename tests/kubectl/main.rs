@@ -34,6 +34,7 @@ mod nothing;
 mod opting;
 mod others;
 mod pods;
+mod price;
 mod rules;
 mod told;
 mod upheaval;

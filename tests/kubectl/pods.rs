@@ -208,9 +208,9 @@ fn no_pod_waits_for_the_helper() {
         "there is none, and a dry run makes none"
     );
     space.apply(&asks(replica_set("web")));
-    pods(&space, "web", 2)
-        .iter()
-        .for_each(|pod| drop(waits(pod)));
+    for pod in pods(&space, "web", 2) {
+        waits(&pod);
+    }
     eventually("the helper's ConfigMap", stands);
     eventually("a start hook in later Pods", || {
         waits(&space.dry_run(&pod)).then_some(())

@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 
+use clap::Parser as _;
 use serde_json::{Value, json};
+use silkroll::cli::Cli;
 use testkit::process::Process;
 use testkit::wait::eventually;
 
@@ -90,6 +92,17 @@ fn what_the_readme_tells_to_type_works_in_its_order() {
         assert!(said.contains("Silkroll answers"), "{said}");
     });
     assert_eq!(bundle(&plane), trusted);
+    assert_eq!(template(), before);
+
+    std::thread::scope(|scope| {
+        let switching = scope.spawn(|| run("level-pod"));
+        while !switching.is_finished() {
+            say_ready(&plane, &pods(&plane));
+        }
+        let said = switching.join().unwrap();
+        assert!(said.contains("Silkroll answers"), "{said}");
+    });
+    pods_are_switched_on(&plane);
     assert_eq!(template(), before);
 
     let old = secret(&plane, "tls.crt");
@@ -236,16 +249,41 @@ fn stateful_set(name: &str) -> String {
     .to_string()
 }
 
+/// Both entries call the same and trust the same, and the program takes its arguments.
+fn pods_are_switched_on(plane: &ControlPlane) {
+    let configuration = plane.get(CONFIGURATION).unwrap();
+    let entries = configuration["webhooks"].as_array().unwrap();
+    assert_eq!(entries.len(), 2);
+    assert_eq!(entries[0]["clientConfig"], entries[1]["clientConfig"]);
+    let deployment = plane
+        .get(&["deployment", "-n", SYSTEM, "silkroll"])
+        .unwrap();
+    let args = deployment["spec"]["template"]["spec"]["containers"][0]["args"].clone();
+    let args = args.as_array().unwrap().iter();
+    let args: Vec<_> = args.map(|arg| arg.as_str().unwrap()).collect();
+    assert_eq!(args.last(), Some(&"--workloads=deployment,pod"));
+    Cli::try_parse_from(["silkroll"].into_iter().chain(args)).unwrap();
+}
+
 /// Says of the pods that the controllers made what a kubelet would say.
 fn make_pods_ready(plane: &ControlPlane) {
     let names = eventually("two pods", || {
-        let pods = plane.get(&["pods", "-n", SYSTEM])?["items"].clone();
-        let names = pods.as_array()?.iter();
-        let names: Vec<String> = names
-            .map(|pod| pod["metadata"]["name"].as_str().map(str::to_owned))
-            .collect::<Option<_>>()?;
+        let names = pods(plane);
         (names.len() == 2).then_some(names)
     });
+    say_ready(plane, &names);
+}
+
+/// Silkroll's pods.
+fn pods(plane: &ControlPlane) -> Vec<String> {
+    let pods = plane.get(&["pods", "-n", SYSTEM]).unwrap();
+    let pods = pods["items"].as_array().unwrap().iter();
+    let names = pods.map(|pod| pod["metadata"]["name"].as_str().unwrap().to_owned());
+    names.collect()
+}
+
+/// A pod may have gone meanwhile.
+fn say_ready(plane: &ControlPlane, names: &[String]) {
     for name in names {
         let ready =
             r#"{"status":{"phase":"Running","conditions":[{"type":"Ready","status":"True"}]}}"#;
@@ -254,12 +292,13 @@ fn make_pods_ready(plane: &ControlPlane) {
             "pod",
             "-n",
             SYSTEM,
-            &name,
+            name,
             "--subresource=status",
             "-p",
             ready,
         ];
-        plane.ok(&args, "");
+        let said = plane.kubectl(&args, "");
+        assert!(said.success || said.stderr.contains("NotFound"), "{said:?}");
     }
 }
 

@@ -42,6 +42,19 @@ pub fn silkroll(repository: &Path, binary: &Path, kubectl: &Kubectl) -> Result<(
     run(&with_image(commands)?, &folder, kubectl)
 }
 
+/// Switches `level: pod` on, by the README's commands; [`silkroll`] comes first.
+///
+/// # Errors
+///
+/// Where one of them fails, with what it said.
+pub fn pods(repository: &Path, kubectl: &Kubectl) -> Result<()> {
+    let readme = fs::read_to_string(repository.join("README.md")).context("reading README.md")?;
+    let commands = block(&readme, "sh level-pod").context(
+        "README.md has no block of the commands that switch level: pod on: ```sh level-pod",
+    )?;
+    run(commands, &folder(), kubectl)
+}
+
 /// Writes what Silkroll's replicas logged to `silkroll.log`: all decisions are in there.
 ///
 /// # Errors
@@ -96,7 +109,7 @@ fn run(commands: &str, folder: &Path, kubectl: &Kubectl) -> Result<()> {
         .context("starting timeout, of coreutils")?;
     if !output.status.success() {
         bail!(
-            "the README's commands that install failed:\n{commands}\n{}{}",
+            "these commands of the README failed:\n{commands}\n{}{}",
             String::from_utf8_lossy(&output.stdout),
             String::from_utf8_lossy(&output.stderr)
         );
@@ -150,6 +163,7 @@ mod tests {
         let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let read = |name: &str| fs::read_to_string(repository.join(name)).unwrap();
         assert!(with_image(block(&read("README.md"), "sh install").unwrap()).is_ok());
+        assert!(block(&read("README.md"), "sh level-pod").is_some());
         let dockerfile = read("Dockerfile");
         let stage = last_stage(&dockerfile).unwrap();
         assert_eq!(stage.matches("FROM ").count(), 1);

@@ -19,6 +19,8 @@ pub fn anywhere() -> Vec<&'static Scenario> {
 }
 
 const SERVICE: &str = include_str!("../../manifests/service.yaml");
+const OPERATOR: &str = include_str!("../../manifests/operator.yaml");
+const OWNED: &str = include_str!("../../manifests/owned.yaml");
 const NO_PROBE: &str = include_str!("../../manifests/no-probe.yaml");
 const BARE: &str = include_str!("../../manifests/bare.yaml");
 const OWN_HOOK: &str = include_str!("../../manifests/own-hook.yaml");
@@ -36,6 +38,9 @@ const OFTEN: (&str, &str) = ("readiness-period-seconds", "1");
 
 /// The list of Spring's load balancer gets 35 s old; the default drain, 30 s, is too short for it.
 const NACOS_DRAIN: (&str, &str) = ("drain-seconds", "40");
+
+/// The annotation by which a namespace has its Pods injected, and not its workloads.
+pub(super) const LEVEL_POD: (&str, &str) = ("level", "pod");
 
 /// Longer than the grace period in its manifest.
 const SLOW_GUNICORN_SECONDS: u64 = 6;
@@ -71,7 +76,7 @@ static SCALING: Scenario = Scenario {
     ..PLAIN
 };
 
-static SCENARIOS: [Scenario; 12] = [
+static SCENARIOS: [Scenario; 13] = [
     PLAIN,
     Scenario {
         name: "no-probe",
@@ -122,6 +127,13 @@ static SCENARIOS: [Scenario; 12] = [
         about: "a preStop hook of the user's own, chained by the script from the ConfigMap",
         manifests: &[OWN_HOOK],
         own_hook: true,
+        ..PLAIN
+    },
+    Scenario {
+        name: "pod-level",
+        about: "a Deployment that an operator owns and would write back: its Pods are injected in its place",
+        manifests: &[OPERATOR, OWNED],
+        annotations: &[LEVEL_POD],
         ..PLAIN
     },
     Scenario {

@@ -104,6 +104,12 @@ impl Scenario {
         times.clamp(1, most)
     }
 
+    /// Whether Pods are injected, and not their workloads.
+    #[must_use]
+    pub fn injects_pods(&self) -> bool {
+        self.annotations.contains(&list::LEVEL_POD)
+    }
+
     /// What it needs that no cluster but the proof's own node has, if there is such a thing.
     #[must_use]
     pub fn needs(&self) -> Option<&'static str> {
@@ -111,6 +117,9 @@ impl Scenario {
             return Some(
                 "it drains the node, which is not for a proof to do to nodes of others; see `scaling`",
             );
+        }
+        if self.injects_pods() {
+            return Some("it needs `level: pod` switched on, which is the cluster's owner to do");
         }
         match (self.entry, self.image) {
             (Entry::Ingress, _) => Some("it calls Traefik, which runs beside the node's programs"),
@@ -199,6 +208,7 @@ mod tests {
         for (name, why) in [
             ("drain", "drains the node"),
             ("nacos", "a registry"),
+            ("pod-level", "switched on"),
             ("nginx", "programs of the machine"),
             ("ingres", "there is no scenario ingres; there are service, "),
         ] {

@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use serde_json::json;
+use serde_json::{Value, json};
 use testkit::kubectl::Kubectl;
 
+use super::list::LEVEL_POD;
 use super::{Place, Settings, replace};
 use crate::node::services::HERE;
 use crate::record::Arm;
@@ -13,6 +14,9 @@ use crate::record::Arm;
 /// Bounds the wait for a ConfigMap that Silkroll writes within milliseconds, on a machine that is not
 /// overloaded.
 const CONFIG_MAP: Duration = Duration::from_secs(10);
+
+/// What stands in a manifest for the uid of the ConfigMap `operator`, which the API server gives.
+const OPERATOR_UID: &str = "OPERATOR_UID";
 
 /// The namespace with the service in it, as it should be.
 pub(super) fn set_up(
@@ -28,17 +32,28 @@ pub(super) fn set_up(
     // At once, as where both are in one file: Silkroll has to know of a namespace in time by itself.
     let mut warnings = String::new();
     for manifest in manifests {
+        let manifest = manifest.as_ref();
         // An Ingress needs a host of its own; no other manifest names its namespace.
-        let mut manifest = manifest.as_ref().replace("NAMESPACE", namespace);
+        let mut manifest = manifest.replace("NAMESPACE", namespace);
+        if manifest.contains(OPERATOR_UID) {
+            let path = "jsonpath={.metadata.uid}";
+            let operator = ["get", "configmap", "operator", "-n", namespace, "-o", path];
+            manifest = manifest.replace(OPERATOR_UID, &kubectl.run(&operator, "")?);
+        }
         if let Place::Cluster { images } = &settings.place {
             manifest = manifest.replace(&format!("image: {HERE}/"), &format!("image: {images}/"));
         }
         let apply = ["apply", "-n", namespace, "-f", "-"];
         warnings += &kubectl.run_with_warnings(&apply, &manifest)?.1;
     }
-    check_injection(kubectl, namespace, arm)
+    let of_pods = annotations.contains(&LEVEL_POD);
+    check_injection(kubectl, namespace, arm, of_pods)
         .with_context(|| format!("kubectl apply warned: {warnings:?}"))?;
-    replace::settled(kubectl, namespace)
+    replace::settled(kubectl, namespace)?;
+    if of_pods {
+        check_pods(kubectl, namespace, arm)?;
+    }
+    Ok(())
 }
 
 /// The namespace: here, and nowhere else, the arms differ.
@@ -59,16 +74,37 @@ fn manifest(namespace: &str, arm: Arm, annotations: &[(&str, &str)]) -> String {
 
 /// An arm with Silkroll in which nothing was injected, because the webhook was away, would be a
 /// second control arm; and the other way round.
-fn check_injection(kubectl: &Kubectl, namespace: &str, arm: Arm) -> Result<()> {
+fn check_injection(kubectl: &Kubectl, namespace: &str, arm: Arm, of_pods: bool) -> Result<()> {
     let path = r"jsonpath={.spec.template.metadata.annotations.silkroll\.dev/status}";
     let deployment = ["get", "deployment", "web", "-n", namespace, "-o", path];
     let injected = !kubectl.run(&deployment, "")?.is_empty();
     match (arm, injected) {
+        (_, true) if of_pods => bail!("Silkroll injected into the Deployment, and not its Pods"),
+        (_, false) if of_pods => Ok(()),
         (Arm::Silkroll, false) => bail!("Silkroll injected nothing"),
         (Arm::Control, true) => bail!("Silkroll injected into a namespace that did not opt in"),
         (Arm::Control, false) => Ok(()),
         (Arm::Silkroll, true) => check_script(kubectl, namespace),
     }
+}
+
+/// The same of Pods: all of them are there.
+fn check_pods(kubectl: &Kubectl, namespace: &str, arm: Arm) -> Result<()> {
+    let pods = kubectl.get(&["pods", "--selector=app=web", "-n", namespace])?;
+    let pods = pods["items"].as_array().map_or(&[][..], Vec::as_slice);
+    let status = |pod: &Value| pod["metadata"]["annotations"]["silkroll.dev/status"].is_string();
+    let injected = pods.iter().filter(|pod| status(pod)).count();
+    let wanted = match arm {
+        Arm::Silkroll => pods.len(),
+        Arm::Control => 0,
+    };
+    if pods.is_empty() || injected != wanted {
+        bail!(
+            "Silkroll injected into {injected} of {} Pods, not {wanted}",
+            pods.len()
+        );
+    }
+    Ok(())
 }
 
 /// Without the ConfigMap that a hook runs from pods start all the same, and it only waits. Silkroll may

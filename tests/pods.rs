@@ -533,6 +533,43 @@ fn a_pod_waits_for_no_helper() {
     assert!(decision.helper, "{decision:?}");
 }
 
+#[test]
+fn no_start_hook_runs_a_shell_that_may_not_be_there() {
+    let nacos = [
+        ("deregister", "nacos"),
+        ("nacos-server", "http://nacos:8848"),
+    ];
+    let said = [&nacos[..], &[("hook", "script")]].concat();
+    let start = |pod: &Value| pod["spec"]["containers"][0]["lifecycle"]["postStart"].is_object();
+    for (edit, namespace, starts) in [
+        ((|_| {}) as fn(&mut Value), level_pod(&nacos), false),
+        (|_| {}, level_pod(&said), true),
+        (
+            |web| web["command"] = json!(["/bin/sh", "-c", "exec web"]),
+            level_pod(&nacos),
+            true,
+        ),
+    ] {
+        let mut workload = deployment();
+        edit(&mut workload["spec"]["template"]["spec"]["containers"][0]);
+        let (pod, first) = create(&pod_of(&workload), &namespace, &settings());
+        assert_eq!(start(&pod), starts, "{first:?}");
+        let (same, again) = create(&pod, &namespace, &settings());
+        assert_eq!((&same, again.outcome), (&pod, Outcome::Unchanged));
+        // The author of the workload is told what the log says of the Pod.
+        let (_, decision) = create(&workload, &namespace, &settings());
+        let told = says(&decision).contains("no start hook, for an image without a shell");
+        assert_eq!(told, !starts, "{decision:?}");
+    }
+    // As it was with the workload: its author was told then.
+    let (stored, _) = create(&deployment(), &opted_in(&nacos), &settings());
+    let (pod, decision) = create(&pod_of(&stored), &level_pod(&nacos), &settings());
+    assert!(
+        start(&pod) && decision.outcome == Outcome::Unchanged,
+        "{decision:?}"
+    );
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 

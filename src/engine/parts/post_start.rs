@@ -3,6 +3,7 @@
 use super::super::ask::Stop;
 use super::super::chain::{self, Chain};
 use super::super::kind::Kind;
+use super::super::level;
 use super::super::plan::{Part, Plan, Target, Wants};
 use super::super::slot::{Form, Holds, Root};
 use crate::policy::Hook;
@@ -52,6 +53,24 @@ fn want<'a>(plan: &mut Plan<'a>, target: &Target<'_, 'a>) -> Result<(), Stop> {
             return Ok(());
         }
     };
+    let key = target.slot(&FORM).key();
+    let stands = target
+        .pod
+        .record
+        .is_some_and(|record| record.slots.contains_key(&*key));
+    let guess = !stands && chain::shell_is_a_guess(target);
+    // Law 14, and of a Pod nobody would read the warning.
+    if guess && level::of_pods(ask) {
+        plan.step("post-start", target, || {
+            "none: nothing shows that the image has a shell".to_owned()
+        });
+        plan.warn(format!(
+            "container {}: no start hook, for an image without a shell would not start with it; set \
+             silkroll.dev/hook to script where there is one, else to binary",
+            target.name
+        ));
+        return Ok(());
+    }
     plan.step("post-start", target, || {
         let after = if words.is_empty() {
             ""
@@ -60,12 +79,7 @@ fn want<'a>(plan: &mut Plan<'a>, target: &Target<'_, 'a>) -> Result<(), Stop> {
         };
         format!("the way back: switch on what leaving switched off{after}")
     });
-    let key = target.slot(&FORM).key();
-    let stands = target
-        .pod
-        .record
-        .is_some_and(|record| record.slots.contains_key(&*key));
-    if !stands && chain::shell_is_a_guess(target) {
+    if guess {
         plan.warn(format!(
             "container {}: a start hook runs /bin/sh; an image without a shell will not \
              start with it: then set silkroll.dev/hook to binary, else to script",

@@ -320,6 +320,7 @@ impl Run {
             view: self.known.view(entry.as_deref()),
             object: &object,
             old: None,
+            manager: None,
             remove: self.remove,
             explain: true,
             // By the time that it is applied.

@@ -73,8 +73,16 @@ pub(in crate::engine) fn surge(user: &Tree<'_>) -> Surge {
             "rollout: surge was left out: the API refuses maxSurge and maxUnavailable as they stand",
         );
     }
+    if matches!(strategy, Node::Json(text) if text != "null") {
+        return Surge::Cannot("rollout: surge was left out: the update strategy cannot be read");
+    }
     let kind = strategy.json("type").map(json::value).unwrap_or_default();
     match kind.as_str() {
+        None if !kind.is_null() => {
+            return Surge::Cannot(
+                "rollout: surge was left out: the update strategy cannot be read",
+            );
+        }
         None | Some("RollingUpdate" | "") => {}
         Some("Recreate") => {
             return Surge::Cannot(

@@ -131,7 +131,7 @@ pub(super) fn idle_switch(ask: &Ask<'_>) -> Option<String> {
 }
 
 fn not_on_the_template(subject: policy::Subject<'_>, names: &[&str]) -> String {
-    let named: Vec<_> = names.iter().take(NAMED).copied().collect();
+    let first: Vec<_> = names.iter().take(NAMED).copied().collect();
     let more = match names.len().saturating_sub(NAMED) {
         0 => String::new(),
         more => format!(" and {more} more"),
@@ -139,7 +139,7 @@ fn not_on_the_template(subject: policy::Subject<'_>, names: &[&str]) -> String {
     format!(
         "{PREFIX}{}{more} on {} does not reach its Pods, which the namespace injects (level: pod): put it on the \
          pod template",
-        named.join(", "),
+        first.join(", "),
         subject.place(Layer::Workload)
     )
 }

@@ -12,7 +12,7 @@ use crate::policy::{Inject, LEVEL, Layer, Level, PREFIX, Pairs, Problem};
 
 /// By which the kubelet marks the mirror of a static Pod: nothing that is changed in it reaches the containers.
 const MIRROR: &str = "kubernetes.io/config.mirror";
-/// Labels of a Pod that end its ReplicaSet's name: of a Deployment's and of an Argo Rollout's.
+/// Labels of a Pod that end its `ReplicaSet`'s name: of a Deployment's and of an Argo Rollout's.
 const HASHES: [&str; 2] = ["pod-template-hash", "rollouts-pod-template-hash"];
 
 /// Whether the namespace has opted in and asks for its Pods to be injected.
@@ -54,13 +54,13 @@ pub(super) fn passed_over(ask: &Ask<'_>) -> Option<Decision> {
     if ask.kind != Kind::Pod || ask.remove {
         return None;
     }
-    let reason = match said(ask).map(Level::parse) {
+    let level = said(ask).map_or(Some(Level::Workload), Level::parse);
+    let reason = match level {
         _ if matches!(ask.view, NamespaceView::Unknown) => Reason::NamespaceUnknown,
-        None | Some(Some(Level::Workload)) => Reason::LevelWorkload,
-        Some(None) if has_opted_in(ask) => return Some(unknown_level(ask)),
-        Some(Some(Level::Pod)) if ask.settings.kinds.contains(&Kind::Pod) => return None,
-        Some(Some(Level::Pod)) if has_opted_in(ask) => Reason::LevelOff,
-        Some(_) => Reason::LevelWorkload,
+        None if has_opted_in(ask) => return Some(unknown_level(ask)),
+        Some(Level::Pod) if ask.settings.kinds.contains(&Kind::Pod) => return None,
+        Some(Level::Pod) if has_opted_in(ask) => Reason::LevelOff,
+        _ => Reason::LevelWorkload,
     };
     Some(Decision::skipped(reason))
 }

@@ -516,8 +516,8 @@ impl Workload<'_> {
         if own.is_none() || outdated || !patch.is_empty() {
             let text = Cow::Owned(json::string(&injection.record));
             Places::new(wanted).put(&Slot::new(&RECORD), text, false);
-            let path = format!("{}/metadata", self.ask.kind.template());
-            patch.difference(&path, self.tree.meta(), wanted.meta());
+            let at = format!("{}/metadata", self.ask.kind.template());
+            patch.difference(&at, self.tree.meta(), wanted.meta());
         }
         let mut decision = match (patch.is_empty(), self.record.is_some()) {
             (true, _) => Decision::new(Outcome::Unchanged, Reason::AlreadyInjected),

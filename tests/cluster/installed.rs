@@ -28,7 +28,7 @@ pub(crate) fn mount_secret(plane: &ControlPlane) {
     }
 }
 
-/// Starts it with the arguments of the Deployment and more, at these ports (0: any) for webhook and probes.
+/// Starts it, or what `SILKROLL_PROGRAM` names, with the arguments of the Deployment and more, at these ports (0: any) for webhook and probes.
 pub(crate) fn serve(
     plane: &ControlPlane,
     account: &Path,
@@ -50,7 +50,8 @@ pub(crate) fn serve(
     args.extend(flags.iter().map(|&flag| flag.to_owned()));
     let spec = Spec {
         name: "silkroll".to_owned(),
-        program: env!("CARGO_BIN_EXE_silkroll").into(),
+        program: std::env::var_os("SILKROLL_PROGRAM")
+            .map_or_else(|| env!("CARGO_BIN_EXE_silkroll").into(), Into::into),
         args,
         env: vec![("KUBECONFIG".to_owned(), account.display().to_string())],
     };

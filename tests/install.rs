@@ -343,6 +343,42 @@ async fn the_webhook_is_asked_about_changes_that_can_matter_and_no_others() {
     );
 }
 
+/// What is done to a Pod.
+type Edit = fn(&mut Value);
+
+/// Pods as controllers and others make them, and whether the webhook hears of each.
+const PODS: &[(&str, bool, Edit)] = &[
+    ("owned", ASKED, |_| {}),
+    ("annotated", ASKED, |pod| {
+        pod["metadata"]["annotations"] = json!({"a": "b"});
+    }),
+    ("asks", ASKED, |pod| {
+        pod["metadata"]["annotations"] = json!({"silkroll.dev/inject": "enabled"});
+    }),
+    ("bare", SPARED, |pod| {
+        pod["metadata"]
+            .as_object_mut()
+            .unwrap()
+            .remove("ownerReferences");
+    }),
+    ("only-owned", SPARED, |pod| {
+        pod["metadata"]["ownerReferences"][0]["controller"] = Value::Null;
+    }),
+    ("job", SPARED, |pod| {
+        pod["metadata"]["ownerReferences"][0]["kind"] = "Job".into();
+    }),
+    ("ends", SPARED, |pod| {
+        pod["spec"]["restartPolicy"] = "OnFailure".into();
+    }),
+    ("mirror", SPARED, |pod| {
+        pod["metadata"]["annotations"] = json!({"kubernetes.io/config.mirror": "x"});
+        pod["spec"]["nodeName"] = "node".into();
+    }),
+    ("says-no", SPARED, |pod| {
+        pod["metadata"]["annotations"] = json!({"silkroll.dev/inject": "disabled"});
+    }),
+];
+
 /// The webhook's second entry, and what it is asked about.
 fn pods_that_can_matter(
     plane: &ControlPlane,
@@ -391,41 +427,7 @@ fn pods_that_can_matter(
         let pod = |request: &&Value| request["kind"]["kind"] == "Pod";
         requests.iter().find(pod).map(drop)
     });
-    type Edit = fn(&mut Value);
-    let cases: [(&str, bool, Edit); 9] = [
-        ("owned", ASKED, |_| {}),
-        ("annotated", ASKED, |pod| {
-            pod["metadata"]["annotations"] = json!({"a": "b"})
-        }),
-        ("asks", ASKED, |pod| {
-            pod["metadata"]["annotations"] = json!({"silkroll.dev/inject": "enabled"});
-        }),
-        ("bare", SPARED, |pod| {
-            drop(
-                pod["metadata"]
-                    .as_object_mut()
-                    .unwrap()
-                    .remove("ownerReferences"),
-            )
-        }),
-        ("only-owned", SPARED, |pod| {
-            pod["metadata"]["ownerReferences"][0]["controller"] = Value::Null
-        }),
-        ("job", SPARED, |pod| {
-            pod["metadata"]["ownerReferences"][0]["kind"] = "Job".into()
-        }),
-        ("ends", SPARED, |pod| {
-            pod["spec"]["restartPolicy"] = "OnFailure".into()
-        }),
-        ("mirror", SPARED, |pod| {
-            pod["metadata"]["annotations"] = json!({"kubernetes.io/config.mirror": "x"});
-            pod["spec"]["nodeName"] = "node".into();
-        }),
-        ("says-no", SPARED, |pod| {
-            pod["metadata"]["annotations"] = json!({"silkroll.dev/inject": "disabled"});
-        }),
-    ];
-    for (name, asked, edit) in cases {
+    for &(name, asked, edit) in PODS {
         expect(asked, create, &pod(name, edit));
     }
     expect(SPARED, &["label", "pod/owned", "a=b"], "");

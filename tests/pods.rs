@@ -96,12 +96,10 @@ fn only_pods_that_stand_for_a_service_and_whose_namespace_asks_are_injected() {
     let on = settings();
     let as_it_is: Edit = |_| {};
     let no_owner: Edit = |pod| {
-        drop(
-            pod["metadata"]
-                .as_object_mut()
-                .unwrap()
-                .remove("ownerReferences"),
-        )
+        pod["metadata"]
+            .as_object_mut()
+            .unwrap()
+            .remove("ownerReferences");
     };
     let not_controller: Edit =
         |pod| pod["metadata"]["ownerReferences"][0]["controller"] = false.into();

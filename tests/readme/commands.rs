@@ -94,15 +94,7 @@ fn what_the_readme_tells_to_type_works_in_its_order() {
     assert_eq!(bundle(&plane), trusted);
     assert_eq!(template(), before);
 
-    std::thread::scope(|scope| {
-        let switching = scope.spawn(|| run("level-pod"));
-        while !switching.is_finished() {
-            say_ready(&plane, &pods(&plane));
-        }
-        let said = switching.join().unwrap();
-        assert!(said.contains("Silkroll answers"), "{said}");
-    });
-    pods_are_switched_on(&plane);
+    pods_are_switched_on(&plane, run);
     assert_eq!(template(), before);
 
     let old = secret(&plane, "tls.crt");
@@ -249,8 +241,16 @@ fn stateful_set(name: &str) -> String {
     .to_string()
 }
 
-/// Both entries call the same and trust the same, and the program takes its arguments.
-fn pods_are_switched_on(plane: &ControlPlane) {
+/// Then both entries call the same and trust the same, and the program takes its arguments.
+fn pods_are_switched_on(plane: &ControlPlane, run: impl Fn(&str) -> String + Sync) {
+    std::thread::scope(|scope| {
+        let switching = scope.spawn(|| run("level-pod"));
+        while !switching.is_finished() {
+            say_ready(plane, &pods(plane));
+        }
+        let said = switching.join().unwrap();
+        assert!(said.contains("Silkroll answers"), "{said}");
+    });
     let configuration = plane.get(CONFIGURATION).unwrap();
     let entries = configuration["webhooks"].as_array().unwrap();
     assert_eq!(entries.len(), 2);

@@ -39,9 +39,7 @@ fn an_instance_that_registers_late_and_disabled_is_enabled_then() {
             ..State::new(Generation::Two)
         });
         let url = registry.server.url();
-        let mut env = settings(&url);
-        // A name of its own: the stops of other tests end the way back of the pod that they share.
-        env.push(("SILKROLL_POD_NAME", "late"));
+        let env = settings(&url);
         let place = Place::new(shell, &["curl"]);
         let outcome = place.hook(&env, &["start"]);
         assert_eq!(outcome.status, Some(0), "{shell}: {}", outcome.output);

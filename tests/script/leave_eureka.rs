@@ -38,8 +38,6 @@ const KNOWN: Instance = Instance::new("10.1.2.3:orders:8080", "10.1.2.3", 8080);
 
 fn run(shell: &str, client: &str, servers: &str, more: &[(&str, &str)], step: &str) -> Outcome {
     let mut env = settings("eureka", servers);
-    // A name of its own: the stops of other tests end the way back of the pod that they share.
-    env.push(("SILKROLL_POD_NAME", "eureka"));
     env.extend(more);
     Place::new(shell, &[client]).hook(&env, &[step])
 }

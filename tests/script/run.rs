@@ -136,6 +136,8 @@ impl Place {
             .env_clear()
             .env("PATH", &self.bin)
             .env("SILKROLL_LOG", "-")
+            // A pod of its own: a stop ends the way back of its pod, also where another test began it.
+            .env("SILKROLL_POD_NAME", self.dir.path().file_name().unwrap())
             .env("SILKROLL_DRAIN_SECONDS", "0")
             .envs(env.iter().copied())
             .current_dir(self.work());

@@ -5,6 +5,8 @@ use std::io::Read;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, TryRecvError, channel};
+use std::thread;
 use std::time::{Duration, Instant};
 
 pub(crate) const HOOK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/leave/hook.sh");
@@ -83,10 +85,45 @@ pub(crate) struct Place {
     runner: Runner,
 }
 
+/// What the contract gives the hook over its budget.
+pub(crate) const SPARE: Duration = Duration::from_secs(2);
+
+/// What a [`step`] takes on a machine with nothing else to do: what it sleeps, and what it takes to start a program and to
+/// hear of its end.
+const STEP: Duration = Duration::from_millis(25);
+
+/// After this a start hook goes on in a process of its own, which says nothing.
+pub(crate) const START: Duration = Duration::from_secs(3);
+
+/// A part of what a hook does: a program that starts, sleeps and ends.
+fn step() {
+    let slept = Command::new("/bin/sleep").arg("0.02").status();
+    assert!(slept.unwrap().success());
+}
+
 pub(crate) struct Outcome {
     pub(crate) status: Option<i32>,
     pub(crate) output: String,
+    /// By the clock, for what may not be shorter.
     pub(crate) took: Duration,
+    /// Beyond the budget it was given, for what may not be longer: not by the clock, but by what this machine got done
+    /// meanwhile. Where it is slow or busy the hook is, too, and so are the steps that are counted here.
+    pub(crate) over: Duration,
+}
+
+impl Outcome {
+    /// What a start says, where it came to its end in its own time.
+    pub(crate) fn says_at_start(&self, words: &str) -> bool {
+        self.output.contains(words) || (self.output.is_empty() && self.took >= START)
+    }
+
+    /// What it says that it tried until its bound came, of one that ran by [`Place::hook_to_its_bound`]. It gives up where
+    /// the bound leaves it no time for another try; a machine that takes twice its time may be in the middle of one then,
+    /// and its words are lost.
+    pub(crate) fn says_at_its_bound(&self, words: &str) -> bool {
+        let slow = self.took > 2 * self.over;
+        self.output.contains(words) || (slow && self.output.contains(": not done within "))
+    }
 }
 
 impl Place {
@@ -129,6 +166,12 @@ impl Place {
         self.dir.path().join("work")
     }
 
+    /// The pod that its hooks are in, unless a test names another: one of its own, for a stop ends the way back of its pod,
+    /// also where another test began it, or another run of the tests on this machine.
+    pub(crate) fn pod(&self) -> &str {
+        self.dir.path().file_name().unwrap().to_str().unwrap()
+    }
+
     /// A program in this container.
     pub(crate) fn command(&self, program: impl AsRef<OsStr>, env: &[(&str, &str)]) -> Command {
         let mut command = Command::new(program);
@@ -136,8 +179,7 @@ impl Place {
             .env_clear()
             .env("PATH", &self.bin)
             .env("SILKROLL_LOG", "-")
-            // A pod of its own: a stop ends the way back of its pod, also where another test began it.
-            .env("SILKROLL_POD_NAME", self.dir.path().file_name().unwrap())
+            .env("SILKROLL_POD_NAME", self.pod())
             .env("SILKROLL_DRAIN_SECONDS", "0")
             .envs(env.iter().copied())
             .current_dir(self.work());
@@ -162,6 +204,42 @@ impl Place {
     pub(crate) fn hook(&self, env: &[(&str, &str)], arguments: &[&str]) -> Outcome {
         finish(self.hook_command(env, arguments))
     }
+
+    /// The same, where all that the machine gets done meanwhile counts.
+    pub(crate) fn hook_to_its_bound(&self, env: &[(&str, &str)], arguments: &[&str]) -> Outcome {
+        self.hook_within(Duration::ZERO, env, arguments)
+    }
+
+    /// The same, where it has a budget.
+    pub(crate) fn hook_within(
+        &self,
+        budget: Duration,
+        env: &[(&str, &str)],
+        arguments: &[&str],
+    ) -> Outcome {
+        finish_within(budget, self.hook_command(env, arguments))
+    }
+}
+
+/// Runs it as [`finish`] does, and counts what it takes over its budget.
+pub(crate) fn finish_within(budget: Duration, command: Command) -> Outcome {
+    let (ended, end) = channel::<()>();
+    thread::scope(|scope| {
+        let over = scope.spawn(move || {
+            let mut over = Duration::ZERO;
+            if end.recv_timeout(budget) == Err(RecvTimeoutError::Timeout) {
+                while end.try_recv() == Err(TryRecvError::Empty) {
+                    step();
+                    over += STEP;
+                }
+            }
+            over
+        });
+        let mut outcome = finish(command);
+        drop(ended);
+        outcome.over = over.join().unwrap();
+        outcome
+    })
 }
 
 /// Runs to the end of the output, as the kubelet does, which waits for everybody who holds it.
@@ -182,5 +260,6 @@ pub(crate) fn finish(mut command: Command) -> Outcome {
         status,
         output: String::from_utf8_lossy(&output).into_owned(),
         took: begun.elapsed(),
+        over: Duration::ZERO,
     }
 }

@@ -1,5 +1,7 @@
-//! Waiting for a condition: it is asked for again and again, and not for ever.
+//! Waiting for a condition: it is asked for again and again, and not for ever. And the time that a machine has.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -41,4 +43,53 @@ pub fn within<T>(
 #[allow(clippy::panic, reason = "so does a test fail")]
 pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     within(PATIENCE, what, || Ok(look())).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Between two beats of a [`Pulse`].
+const BEAT: Duration = Duration::from_millis(10);
+
+/// Time as this machine has it: how long a thread that sleeps again and again has slept. Where the machine keeps up that is
+/// the time by the clock; where it is busy or stands still, it is less, for the program that is timed and for this alike.
+#[derive(Debug)]
+pub struct Pulse(Arc<AtomicU32>);
+
+impl Pulse {
+    /// Begins, and ends when it is dropped.
+    #[must_use]
+    pub fn start() -> Self {
+        let beats = Arc::<AtomicU32>::default();
+        let pulse = Self(Arc::clone(&beats));
+        thread::spawn(move || {
+            // The other is the pulse itself.
+            while Arc::strong_count(&beats) > 1 {
+                thread::sleep(BEAT);
+                beats.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        pulse
+    }
+
+    /// Since its start, and never more than by the clock.
+    #[must_use]
+    pub fn time(&self) -> Duration {
+        BEAT * self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pulse_goes_on_and_is_never_ahead_of_the_clock() {
+        let begun = Instant::now();
+        let pulse = Pulse::start();
+        for beats in 1..5 {
+            let time = eventually("a beat", || {
+                let time = pulse.time();
+                (time >= BEAT * beats).then_some(time)
+            });
+            assert!(time <= begun.elapsed());
+        }
+    }
 }

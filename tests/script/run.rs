@@ -5,9 +5,8 @@ use std::io::Read;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::mpsc::{RecvTimeoutError, TryRecvError, channel};
-use std::thread;
 use std::time::{Duration, Instant};
+use testkit::wait::over;
 
 pub(crate) const HOOK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/leave/hook.sh");
 
@@ -88,26 +87,15 @@ pub(crate) struct Place {
 /// What the contract gives the hook over its budget.
 pub(crate) const SPARE: Duration = Duration::from_secs(2);
 
-/// What a [`step`] takes on a machine with nothing else to do: what it sleeps, and what it takes to start a program and to
-/// hear of its end.
-const STEP: Duration = Duration::from_millis(25);
-
 /// After this a start hook goes on in a process of its own, which says nothing.
 pub(crate) const START: Duration = Duration::from_secs(3);
-
-/// A part of what a hook does: a program that starts, sleeps and ends.
-fn step() {
-    let slept = Command::new("/bin/sleep").arg("0.02").status();
-    assert!(slept.unwrap().success());
-}
 
 pub(crate) struct Outcome {
     pub(crate) status: Option<i32>,
     pub(crate) output: String,
     /// By the clock, for what may not be shorter.
     pub(crate) took: Duration,
-    /// Beyond the budget it was given, for what may not be longer: not by the clock, but by what this machine got done
-    /// meanwhile. Where it is slow or busy the hook is, too, and so are the steps that are counted here.
+    /// Beyond the budget it was given, for what may not be longer: not by the clock, see [`over`].
     pub(crate) over: Duration,
 }
 
@@ -118,10 +106,9 @@ impl Outcome {
     }
 
     /// What it says that it tried until its bound came, of one that ran by [`Place::hook_to_its_bound`]. It gives up where
-    /// the bound leaves it no time for another try; a machine that takes twice its time may be in the middle of one then,
-    /// and its words are lost.
+    /// the bound leaves it no time for another try; a slow machine may be in the middle of one then, and its words are lost.
     pub(crate) fn says_at_its_bound(&self, words: &str) -> bool {
-        let slow = self.took > 2 * self.over;
+        let slow = self.took > self.over * 5 / 4;
         self.output.contains(words) || (slow && self.output.contains(": not done within "))
     }
 }
@@ -223,23 +210,8 @@ impl Place {
 
 /// Runs it as [`finish`] does, and counts what it takes over its budget.
 pub(crate) fn finish_within(budget: Duration, command: Command) -> Outcome {
-    let (ended, end) = channel::<()>();
-    thread::scope(|scope| {
-        let over = scope.spawn(move || {
-            let mut over = Duration::ZERO;
-            if end.recv_timeout(budget) == Err(RecvTimeoutError::Timeout) {
-                while end.try_recv() == Err(TryRecvError::Empty) {
-                    step();
-                    over += STEP;
-                }
-            }
-            over
-        });
-        let mut outcome = finish(command);
-        drop(ended);
-        outcome.over = over.join().unwrap();
-        outcome
-    })
+    let (outcome, over) = over(budget, || finish(command));
+    Outcome { over, ..outcome }
 }
 
 /// Runs to the end of the output, as the kubelet does, which waits for everybody who holds it.

@@ -10,14 +10,14 @@ mod servers;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use prove::load::{Plan, Stale, start};
 use prove::record::{Connection, Kind, Load};
 use servers::{OK, answer_all, request, serve};
-use socket2::SockRef;
+use socket2::{Domain, SockRef, Socket, Type};
 
 /// A second of load, no slow requests, and more time for each than the busiest machine needs.
 fn plan() -> Plan {
@@ -93,10 +93,11 @@ fn any_framing_is_an_answer() {
 
 #[test]
 fn nobody_listening_is_refused() {
-    let address = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
+    // A port that nobody else is given meanwhile.
+    let held = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    held.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())
         .unwrap();
+    let address = held.local_addr().unwrap().as_socket().unwrap();
     let load = load(plan(), address);
     all_lost_as(Kind::Refused, &load);
     assert!(

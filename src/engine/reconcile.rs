@@ -193,9 +193,12 @@ fn reconcile(ask: &Ask<'_>, tree: &Tree<'_>, old: Option<&Tree<'_>>) -> Decision
         if (told && by_old.whole) || carries_ours(tree) {
             record = Some(lost);
             user = by_old;
-        } else if refuses_strategy(ask.kind, tree.strategy()) {
-            // What the user wrote does not stand beside ours.
-            *user.tree.spec.place(ask.kind.strategy()) = by_old.tree.strategy().clone();
+        } else {
+            user.containers = by_old.containers;
+            if refuses_strategy(ask.kind, tree.strategy()) {
+                // What the user wrote does not stand beside ours.
+                *user.tree.spec.place(ask.kind.strategy()) = by_old.tree.strategy().clone();
+            }
         }
     }
     let labels = tree.our_labels();

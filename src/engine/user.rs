@@ -77,7 +77,7 @@ pub(super) fn take_out<'a>(
             user.whole &= !gone;
             !gone
         });
-        let Some(node) = places.find(&slot) else {
+        let Some(node) = places.find_ours(&slot, now) else {
             user.whole &= !in_template;
             continue;
         };

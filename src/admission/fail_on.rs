@@ -91,6 +91,7 @@ fn chosen(reason: Reason) -> bool {
         | Reason::NotRequested
         | Reason::WorkloadDisabled
         | Reason::Owned
+        | Reason::WorkloadRef
         | Reason::RemovalAsked
         | Reason::NothingToRemove
         // No workload is applied.

@@ -2,6 +2,8 @@
 //! randomness; the same input gives the same bytes. The way through it is told in ARCHITECTURE.md.
 
 mod ask;
+mod bare;
+mod carry;
 mod chain;
 mod cover;
 mod diff;
@@ -16,6 +18,7 @@ mod parts;
 mod plan;
 mod reconcile;
 mod record;
+mod reference;
 mod report;
 mod sent;
 mod slot;

@@ -13,6 +13,7 @@ use memchr::memmem;
 use serde_json::value::RawValue;
 
 use super::ask::{Ask, Stop};
+use super::carry::carry;
 use super::chain;
 use super::cover::{self, Cover, layers};
 use super::diff::Patch;
@@ -22,6 +23,7 @@ use super::inject::{self, read_record};
 use super::json;
 use super::parts::{self, MIN_READY, forms};
 use super::record::Record;
+use super::reference;
 use super::report::{Decision, Outcome, Reason};
 use super::slot::{Places, RECORD, Slot};
 use super::strategy::refuses_strategy;
@@ -34,6 +36,9 @@ use crate::policy::{self, Layers};
 /// Decides on one workload.
 #[must_use]
 pub fn decide(ask: &Ask<'_>) -> Decision {
+    if let Some(decision) = referring(ask) {
+        return decision;
+    }
     if !ask.remove && !ask.settings.kinds.contains(&ask.kind) {
         return left_out(ask);
     }
@@ -41,7 +46,7 @@ pub fn decide(ask: &Ask<'_>) -> Decision {
         return Decision::new(Outcome::Unchanged, Reason::NothingChanged);
     }
     let (Some(spec), Some(raw)) = (&ask.object.spec, ask.object.template()) else {
-        return malformed(ask, "spec.template is missing");
+        return without_template(ask);
     };
     if let Some(decision) = skipped_unread(ask, raw) {
         return decision;
@@ -69,6 +74,23 @@ pub fn decide(ask: &Ask<'_>) -> Decision {
     decision
 }
 
+/// A workload that takes its template from another one.
+fn referring(ask: &Ask<'_>) -> Option<Decision> {
+    let reference = reference::of(ask)?;
+    let kept = ask.object.template().map(RawValue::get);
+    let kept = kept.filter(|text| has(text, policy::STATUS));
+    Some(if kept.is_some_and(reference::only_ours) {
+        reference::without_template()
+    } else if ask.remove {
+        Decision::new(Outcome::Unchanged, Reason::NothingToRemove)
+    } else if nothing_changed(ask) {
+        Decision::new(Outcome::Unchanged, Reason::NothingChanged)
+    } else {
+        let cover = cover::cover(ask, &layers(ask, &[], &[]), false);
+        reference::skipped(ask, &reference, matches!(cover, Cover::Yes))
+    })
+}
+
 fn has(text: &str, what: &str) -> bool {
     memmem::find(text.as_bytes(), what.as_bytes()).is_some()
 }
@@ -78,6 +100,18 @@ fn malformed(ask: &Ask<'_>, what: &str) -> Decision {
         "{} was left alone, it cannot be read: {what}",
         ask.subject().place(policy::Layer::Workload)
     ))
+}
+
+/// The API server takes a custom resource without a template: only whose namespace is covered is told.
+fn without_template(ask: &Ask<'_>) -> Decision {
+    let cover = || cover::cover(ask, &layers(ask, &[], &[]), false);
+    if !ask.remove
+        && !ask.kind.is_filled_in()
+        && let Cover::Namespace(reason, None) = cover()
+    {
+        return Decision::skipped(reason);
+    }
+    malformed(ask, "spec.template is missing")
 }
 
 /// Whether it is an UPDATE that touches nothing that Silkroll looks at. Bytes are compared, not values: the
@@ -101,6 +135,7 @@ fn nothing_changed(ask: &Ask<'_>) -> bool {
         && same(new.min_ready_seconds, old_spec.min_ready_seconds)
         // What was injected as minReadySeconds has to stay below it.
         && same(new.progress_deadline_seconds, old_spec.progress_deadline_seconds)
+        && same(new.workload_ref, old_spec.workload_ref)
 }
 
 /// Most templates of namespaces that have not opted in: nothing in them is of Silkroll, so they need
@@ -338,7 +373,7 @@ impl Workload<'_> {
             forms(),
         );
         let mut wanted = self.tree.clone();
-        if refuses_strategy(self.ask.kind, self.tree.strategy()) {
+        if refuses_strategy(self.tree) {
             *wanted.spec.place(self.ask.kind.strategy()) = user.tree.strategy().clone();
         }
         let seconds = json::integer(self.tree.spec.json("minReadySeconds"));
@@ -407,7 +442,7 @@ impl Workload<'_> {
             if before.whole
                 && fingerprint::of(&before.tree, object.our_annotations()) == fingerprint
             {
-                return Some(self.put_back(record, object));
+                return Some(self.put_back(record, old, &before.tree));
             }
         }
         let record = self.record?;
@@ -418,16 +453,25 @@ impl Workload<'_> {
         came_back.then(|| Decision::new(Outcome::Unchanged, Reason::RollbackKept))
     }
 
-    /// The stored template, and what is wanted beside it.
-    fn put_back(&self, record: &Record<'_>, object: &Object<'_>) -> Decision {
+    /// The stored template, and what is wanted beside it. Where the user wrote the same in other words, these stay, with
+    /// what was injected as it is stored.
+    fn put_back(&self, record: &Record<'_>, old: &Tree<'_>, before: &Tree<'_>) -> Decision {
         let mut patch = Patch::default();
-        let old = object.template().map_or("null", RawValue::get);
-        let new = self.ask.object.template().map_or("null", RawValue::get);
-        if !json::same(new, old) {
-            patch.replace("/spec/template", old);
-        }
         let mut wanted = self.user.tree.clone();
-        *wanted.spec.place("template") = self.tree.template().clone();
+        if fingerprint::same_as_written(before, &self.user.tree) {
+            let [new, old] = [Some(self.ask.object), self.ask.old].map(|object| {
+                object
+                    .and_then(Object::template)
+                    .map_or("null", RawValue::get)
+            });
+            if !json::same(new, old) {
+                patch.replace("/spec/template", old);
+            }
+            *wanted.spec.place("template") = self.tree.template().clone();
+        } else {
+            let template = wanted.spec.place("template");
+            carry(old.template(), before.template(), template);
+        }
         let warning = inject::keep_rollout(self.ask, record, &mut wanted);
         patch.difference("/spec", &self.tree.spec, &wanted.spec);
         let mut decision = if patch.is_empty() {

@@ -80,6 +80,8 @@ reasons! {
     WorkloadDisabled = "workload-disabled",
     /// a controller owns the workload and would write it back; `inject: enabled` on itself says otherwise
     Owned = "owned",
+    /// the pod template is that of the workload that `workloadRef` names, which is injected in its place
+    WorkloadRef = "workload-ref",
     /// the record of an earlier injection is lost or cannot be read, so the object is left alone
     BadRecord = "bad-record",
     /// the namespace is not known (yet)

@@ -77,7 +77,7 @@ impl Sent {
             last: self.last.as_ref(),
         };
         let root: &[&str] = match slot.form.root {
-            Root::Strategy | Root::Spec => &["spec"],
+            Root::Strategy | Root::Rolling | Root::Spec => &["spec"],
             Root::Template => &["spec", "template"],
             Root::Pod => &["spec", "template", "spec"],
             Root::Container => &["spec", "template", "spec", "containers"],

@@ -12,8 +12,10 @@ use super::tree::{Node, Tree};
 /// Where a path begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Root {
-    /// The workload's `spec`; the path's first member is the strategy, by whatever name the kind has it.
+    /// The strategy in the workload's `spec`, by whatever name the kind has it.
     Strategy,
+    /// The member of the strategy with the numbers of pods, by whatever name the kind has it.
+    Rolling,
     /// The workload's `spec`.
     Spec,
     /// The pod template.
@@ -117,13 +119,15 @@ impl<'a> Slot<'a> {
         })
     }
 
-    /// The path from the root, with the strategy's name.
+    /// The path, with the names that the kind has for its root; of a strategy from the workload's `spec`.
     pub(super) fn path(&self, tree: &Tree<'_>) -> Vec<&'static str> {
-        let strategy = (self.form.root == Root::Strategy).then(|| tree.kind.strategy());
-        strategy
-            .into_iter()
-            .chain(self.form.path.iter().copied())
-            .collect()
+        let names = [tree.kind.strategy(), tree.kind.rolling()];
+        let names = match self.form.root {
+            Root::Strategy => &names[..1],
+            Root::Rolling => &names[..],
+            _ => &[],
+        };
+        [names, self.form.path].concat()
     }
 
     /// The member that tells items apart, and its value here.
@@ -187,7 +191,7 @@ impl<'t, 'a> Places<'t, 'a> {
 
     fn root(&mut self, slot: &Slot<'_>) -> Option<&mut Node<'a>> {
         match slot.form.root {
-            Root::Strategy | Root::Spec => Some(&mut self.tree.spec),
+            Root::Strategy | Root::Rolling | Root::Spec => Some(&mut self.tree.spec),
             Root::Template => member(&mut self.tree.spec, "template"),
             Root::Pod => member(member(&mut self.tree.spec, "template")?, "spec"),
             Root::Container => {

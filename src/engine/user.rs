@@ -59,7 +59,7 @@ pub(super) fn take_out<'a>(
             user.whole = false;
         }
         let by = slot.item().map(|(by, _)| by);
-        let in_template = !matches!(slot.form.root, Root::Spec | Root::Strategy);
+        let in_template = !matches!(slot.form.root, Root::Spec | Root::Strategy | Root::Rolling);
         let sent_here = if sent.is_empty() {
             SentAt::default()
         } else {

@@ -1,10 +1,11 @@
 #!/bin/sh
-# Builds the controller of Argo Rollouts from its Go module, once, and prints the folder it is in, with its CRDs.
+# Builds Argo Rollouts from its Go module, once: its controller and its plugin for kubectl. Prints the folder that they are in,
+# with its CRDs.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 
 if ! command -v go >/dev/null 2>&1; then
-  echo "The tests of Argo Rollouts build its controller from its Go module and there is no 'go' on the PATH." >&2
+  echo "The tests of Argo Rollouts build it from its Go module and there is no 'go' on the PATH." >&2
   echo "Install Go 1.26 or newer, then run this again:" >&2
   echo "  apt-get install golang-1.26 && export PATH=\"\$PATH:/usr/lib/go-1.26/bin\"   (or see https://go.dev/doc/install)" >&2
   exit 1
@@ -16,14 +17,18 @@ version=$(sed -n 's/^.*github.com\/argoproj\/argo-rollouts \(v[0-9.]*\).*/\1/p' 
 key=$( { cat "$here/go.mod" "$here/go.sum" "$0"; go env GOVERSION GOOS GOARCH; } | sha256sum | cut -c1-16)
 out="${SILKROLL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/silkroll}/rollouts-$version-$key"
 mkdir -p "$out"
-if [ ! -x "$out/rollouts-controller" ]; then
-  echo "building the controller of Argo Rollouts ($version; once, cached in $out; 8 minutes on two cores)" >&2
-  cd "$here"
-  rm -rf "$out/crds"
-  cp -R "$(go list -m -f '{{.Dir}}' github.com/argoproj/argo-rollouts)/manifests/crds" "$out/crds"
-  chmod -R u+w "$out/crds"
-  CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w" \
-    -o "$out/rollouts-controller.part" github.com/argoproj/argo-rollouts/cmd/rollouts-controller
-  mv "$out/rollouts-controller.part" "$out/rollouts-controller"
+cd "$here"
+if [ ! -d "$out/crds" ]; then
+  cp -R "$(go list -m -f '{{.Dir}}' github.com/argoproj/argo-rollouts)/manifests/crds" "$out/crds.part"
+  chmod -R u+w "$out/crds.part"
+  mv "$out/crds.part" "$out/crds"
 fi
+for program in rollouts-controller kubectl-argo-rollouts; do
+  if [ ! -x "$out/$program" ]; then
+    echo "building $program of Argo Rollouts ($version; once, cached in $out; 9 minutes for both on two cores)" >&2
+    CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w" \
+      -o "$out/$program.part" "github.com/argoproj/argo-rollouts/cmd/$program"
+    mv "$out/$program.part" "$out/$program"
+  fi
+done
 echo "$out"

@@ -324,6 +324,15 @@ fn outside() -> Vec<(&'static str, Option<Value>)> {
             Some(json!({"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 2}})),
         ),
         ("spec|updateStrategy", None),
+        ("spec|strategy", Some(json!({"canary": {"maxSurge": 0}}))),
+        (
+            "spec|strategy",
+            Some(json!({"blueGreen": {"activeService": "web"}})),
+        ),
+        (
+            "spec|workloadRef",
+            Some(json!({"kind": "Deployment", "name": "web"})),
+        ),
     ]
 }
 

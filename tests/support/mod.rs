@@ -30,14 +30,24 @@ pub(crate) fn pairs(list: &[(&str, &str)]) -> Pairs {
         .collect()
 }
 
+/// The kind of this name.
+pub(crate) fn kind(name: &str) -> Kind {
+    let mut kinds = Kind::ALL.into_iter();
+    kinds.find(|kind| kind.name() == name).unwrap()
+}
+
 /// An AdmissionReview as the API server writes it.
 pub(crate) fn review(operation: &str, object: &Value, old: &Value) -> Vec<u8> {
-    let kind = object["kind"].as_str().unwrap_or("Deployment");
+    let name = object["kind"].as_str().unwrap_or("Deployment");
+    let known = Kind::ALL.into_iter().find(|kind| kind.name() == name);
+    let api_version = known.map_or("apps/v1", Kind::api_version);
+    let (group, version) = api_version.split_once('/').unwrap();
+    let kind = json!({"group": group, "version": version, "kind": name});
     let mut request = json!({
         "uid": "705ab4f5-6393-11e8-b7cc-42010a800002",
-        "kind": {"group": "apps", "version": "v1", "kind": kind},
-        "resource": {"group": "apps", "version": "v1", "resource": format!("{}s", kind.to_lowercase())},
-        "requestKind": {"group": "apps", "version": "v1", "kind": kind},
+        "kind": kind,
+        "resource": {"group": group, "version": version, "resource": format!("{}s", name.to_lowercase())},
+        "requestKind": kind,
         "name": object["metadata"]["name"],
         "namespace": object["metadata"]["namespace"],
         "operation": operation,
@@ -123,7 +133,7 @@ pub(crate) fn remove(object: &Value, settings: &Settings) -> (Value, Decision) {
     let parsed: Object<'_> = serde_json::from_str(&text).unwrap();
     let decision = ask(&Ask {
         settings,
-        kind: Kind::of("apps/v1", object["kind"].as_str().unwrap()).unwrap(),
+        kind: kind(object["kind"].as_str().unwrap()),
         namespace: "shop",
         view: NamespaceView::Assumed,
         object: &parsed,

@@ -15,8 +15,10 @@ use super::changes::{Change, Way, users, way, webhooks};
 use super::generate::{self, namespace};
 use super::{Pairs, create, edges, pairs, remove, update};
 
-/// The kinds that the generators make.
-pub(crate) const KINDS: &[&str] = &["Deployment", "StatefulSet", "DaemonSet"];
+/// The kinds that the generators make: all that there are.
+fn kinds() -> Vec<&'static str> {
+    Kind::ALL.map(Kind::name).to_vec()
+}
 
 /// One workload, its namespace, and what happens to it.
 #[derive(Debug, Clone)]
@@ -48,18 +50,26 @@ pub(crate) struct Step {
 /// Whatever an object can hold, and what the API takes or just does not take, of every kind.
 pub(crate) fn workload() -> BoxedStrategy<Value> {
     prop_oneof![
-        2 => (generate::workload(), prop::sample::select(KINDS)).prop_map(|(object, kind)| of_kind(object, kind)),
-        1 => (edges::workload(KINDS), prop::bool::weighted(0.05)).prop_map(mostly_small),
+        2 => (generate::workload(), prop::sample::select(kinds())).prop_map(|(object, kind)| of_kind(object, kind)),
+        1 => (edges::workload(kinds()), prop::bool::weighted(0.05)).prop_map(mostly_small),
     ]
     .boxed()
 }
 
 fn of_kind(mut object: Value, kind: &str) -> Value {
+    object["apiVersion"] = super::kind(kind).api_version().into();
     object["kind"] = kind.into();
     if let (true, Value::Object(spec)) = (kind != "Deployment", &mut object["spec"])
-        && let Some(strategy) = spec.shift_remove("strategy")
+        && let Some(mut strategy) = spec.shift_remove("strategy")
     {
-        spec.insert("updateStrategy".to_owned(), strategy);
+        let (name, strategy) = match kind {
+            "Rollout" => match strategy["rollingUpdate"].take() {
+                Value::Null => ("strategy", json!({"blueGreen": {"activeService": "web"}})),
+                canary => ("strategy", json!({"canary": canary})),
+            },
+            _ => ("updateStrategy", strategy),
+        };
+        spec.insert(name.to_owned(), strategy);
     }
     object
 }
@@ -209,6 +219,33 @@ pub(crate) fn numbered<S: Strategy>(strategy: &S, seed: u64, number: u64) -> S::
     tree(strategy, TestRng::from_seed(RngAlgorithm::XorShift, &bytes))
 }
 
+/// A Rollout as its controller writes it back: without what Go takes for nothing, and with each container's resources.
+fn as_go_writes(object: &Value) -> Value {
+    let pointers = [
+        "terminationGracePeriodSeconds",
+        "replicas",
+        "maxSurge",
+        "maxUnavailable",
+    ];
+    match object {
+        Value::Object(map) => {
+            let says = |key: &str, value: &Value| {
+                let nothing = [json!(null), json!(""), json!(0), json!(false), json!([])];
+                value.is_null() == false && (pointers.contains(&key) || !nothing.contains(value))
+            };
+            let members = map.iter().filter(|(key, value)| says(key, value));
+            let members = members.map(|(key, value)| (key.clone(), as_go_writes(value)));
+            let mut members: serde_json::Map<_, _> = members.collect();
+            if members.contains_key("image") {
+                members.entry("resources").or_insert_with(|| json!({}));
+            }
+            Value::Object(members)
+        }
+        Value::Array(items) => items.iter().map(as_go_writes).collect(),
+        _ => object.clone(),
+    }
+}
+
 fn changed(object: &Value, changes: &[Change]) -> Value {
     let mut object = object.clone();
     for change in changes {
@@ -270,6 +307,15 @@ impl Case {
             &created,
             update(&first, &created, namespace, &settings),
         );
+
+        if manifest["kind"] == "Rollout" {
+            let written = as_go_writes(&created);
+            note(
+                "controller",
+                &created,
+                update(&written, &created, later, &upgraded),
+            );
+        }
 
         let by_the_other =
             |object: &Value| changed(object, if self.before { &self.webhook } else { &[] });

@@ -27,10 +27,6 @@ impl Patch {
         Some(self.text)
     }
 
-    pub(super) fn remove(&mut self, path: &str) {
-        self.op("remove", path, None);
-    }
-
     pub(super) fn replace(&mut self, path: &str, value: &str) {
         self.op("replace", path, Some(value));
     }

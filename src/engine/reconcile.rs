@@ -77,11 +77,7 @@ pub fn decide(ask: &Ask<'_>) -> Decision {
 /// A workload that takes its template from another one.
 fn referring(ask: &Ask<'_>) -> Option<Decision> {
     let reference = reference::of(ask)?;
-    let kept = ask.object.template().map(RawValue::get);
-    let kept = kept.filter(|text| has(text, policy::STATUS));
-    Some(if kept.is_some_and(reference::only_ours) {
-        reference::without_template()
-    } else if ask.remove {
+    Some(if ask.remove {
         Decision::new(Outcome::Unchanged, Reason::NothingToRemove)
     } else if nothing_changed(ask) {
         Decision::new(Outcome::Unchanged, Reason::NothingChanged)

@@ -2,12 +2,10 @@
 //! Rollout is left alone. Its controller takes no Rollout that has both, were it only an annotation.
 
 use super::ask::Ask;
-use super::diff::Patch;
-use super::json;
 use super::kind::Kind;
-use super::report::{Decision, Outcome, Reason};
+use super::report::{Decision, Reason};
 use super::view::Text;
-use crate::policy::{PREFIX, STATUS, cut};
+use crate::policy::{PREFIX, cut};
 
 /// What `workloadRef` names.
 #[derive(Debug, Default, serde::Deserialize)]
@@ -28,24 +26,6 @@ pub(super) fn of<'a>(ask: &Ask<'a>) -> Option<Reference<'a>> {
     // What cannot be read as one is refused by the API server.
     let reference: Option<_> = serde_json::from_str(raw.get()).unwrap_or_default();
     reference
-}
-
-/// Whether a template says nothing but what was injected: a server-side apply that takes the template away leaves that, for it
-/// is not the applier's. The controller looks at labels and annotations (`EmptyTemplate`), and takes no template that has
-/// any.
-pub(super) fn only_ours(template: &str) -> bool {
-    let meta = &json::value(template)["metadata"];
-    let count = |name: &str| meta[name].as_object().map_or(0, serde_json::Map::len);
-    count("labels") == 0 && count("annotations") == 1 && meta["annotations"][STATUS].is_string()
-}
-
-/// Takes that away.
-pub(super) fn without_template() -> Decision {
-    let mut patch = Patch::default();
-    patch.remove("/spec/template");
-    let mut decision = Decision::new(Outcome::Removed, Reason::WorkloadRef);
-    decision.patch = patch.finish();
-    decision
 }
 
 /// The answer to such a Rollout, with a warning where its author has to do something. `covered`: whether it would be injected

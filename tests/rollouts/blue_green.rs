@@ -34,6 +34,7 @@ fn a_blue_green_rollout_is_injected_and_told_of_a_delay_shorter_than_the_drain()
         (paused.names(), paused.record())
     );
     plugin(&space, &["undo", "web"]);
+    seen(&space, "web", "Paused");
     plugin(&space, &["promote", "web", "--full"]);
     let undone = seen(&space, "web", "Healthy");
     assert_eq!(

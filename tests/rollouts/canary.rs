@@ -66,6 +66,7 @@ fn a_canary_is_injected_and_rolls_only_where_its_user_changes_it() {
         output.stdout.contains("\"77\"")
     });
     plugin(&space, &["undo", "web"]);
+    seen(&space, "web", "Paused");
     plugin(&space, &["promote", "web", "--full"]);
     let undone = seen(&space, "web", "Healthy");
     assert_eq!(undone.names(), paused.names(), "undo makes no third");

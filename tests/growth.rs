@@ -288,3 +288,123 @@ fn a_wide_indentation_is_not_repeated_in_every_new_line() {
     assert_eq!(edited.rewritten, None);
     assert!(edited.text.len() < 2 * text.len(), "{}", edited.text.len());
 }
+
+/// An UPDATE of a stored object with a record, as a review; the image is another.
+fn changed(stored: &Value) -> String {
+    let mut new = stored.clone();
+    new["spec"]["template"]["spec"]["containers"][0]["image"] = "i:2".into();
+    json!({
+        "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
+        "request": {
+            "uid": "u", "operation": "UPDATE", "namespace": "shop",
+            "kind": {"group": "apps", "version": "v1", "kind": "Deployment"},
+            "object": new, "oldObject": stored
+        }
+    })
+    .to_string()
+}
+
+fn decide(body: &String) {
+    let namespace = [
+        ("silkroll.dev/inject".into(), "enabled".into()),
+        ("silkroll.dev/container".into(), "c0".into()),
+    ];
+    let view = NamespaceView::Known {
+        annotations: &namespace,
+        labels: &[],
+    };
+    let review = Review::read(body.as_bytes()).unwrap();
+    let decision = review.decide(&Settings::default(), view, false);
+    assert_eq!(decision.outcome.code(), "injected", "{decision:?}");
+}
+
+/// A record that says so of each of these slots, forged or not, and the names of its containers.
+fn record(containers: &[String], slots: Vec<(String, Value)>) -> Value {
+    let slots: serde_json::Map<_, _> = slots.into_iter().collect();
+    let text = json!({
+        "format": 2, "version": "0.1.0", "user": "0123456789abcdef", "containers": containers, "slots": slots
+    });
+    text.to_string().into()
+}
+
+const PODIP: &str =
+    r#"{"name":"podip","valueFrom":{"fieldRef":{"apiVersion":"v1","fieldPath":"status.podIP"}}}"#;
+
+#[test]
+fn records_of_many_slots_and_manifests_that_were_sent() {
+    let entry = |at: usize| json!({"name": format!("V{at}"), "value": "1"});
+    let address: Value = serde_json::from_str(PODIP).unwrap();
+    let source = json!({"valueFrom": address["valueFrom"]});
+    let names = |count: usize| (0..count).map(|at| format!("c{at}")).collect::<Vec<_>>();
+    let status = "silkroll.dev/status";
+    let last = "kubectl.kubernetes.io/last-applied-configuration";
+    let with = |mut object: Value, annotation: Value| {
+        object["spec"]["template"]["metadata"]["annotations"] = json!({status: annotation});
+        object
+    };
+    // One container with many entries of ours.
+    let one = |count: usize| {
+        let mut object = deployment("web", 1, 1);
+        let entries: Vec<Value> = (0..count).map(entry).collect();
+        object["spec"]["template"]["spec"]["containers"][0]["env"] = entries.into();
+        let slots = (0..count).map(|at| (format!("c0/env/V{at}"), json!({"value": "1"})));
+        with(object, record(&names(1), slots.collect()))
+    };
+    // Many containers with one each, as they are and renamed.
+    let many = |count: usize, called: &str| {
+        let mut object = deployment("web", 1, count);
+        let containers = &mut object["spec"]["template"]["spec"]["containers"];
+        for container in containers.as_array_mut().unwrap().iter_mut().skip(1) {
+            container["env"] = json!([address]);
+        }
+        let slots = (1..count).map(|at| (format!("{called}{at}/env/podip"), source.clone()));
+        let names: Vec<_> = (1..count).map(|at| format!("{called}{at}")).collect();
+        with(object, record(&names, slots.collect()))
+    };
+    // Each of them in what was applied last, and in what an apply manages.
+    let sent = |mut object: Value| {
+        let manifest = json!({"spec": object["spec"]["template"]["spec"]});
+        object["metadata"]["annotations"] =
+            json!({last: json!({"spec": {"template": manifest}}).to_string()});
+        object
+    };
+    let managed = |mut object: Value, count: usize| {
+        let field = json!({"k:{\"name\":\"podip\"}": {".": {}}});
+        let containers: serde_json::Map<_, _> = (0..count)
+            .map(|at| (format!("k:{{\"name\":\"c{at}\"}}"), json!({"f:env": field})))
+            .collect();
+        let fields = json!({"f:spec": {"f:template": {"f:spec": {"f:containers": containers}}}});
+        object["metadata"]["managedFields"] = json!([
+            {"manager": "kubectl", "operation": "Apply", "fieldsV1": fields}
+        ]);
+        object
+    };
+    // An object with many members that nothing of ours is among.
+    let members = |count: usize| {
+        let mut object = one(count);
+        let pod = &mut object["spec"]["template"]["spec"];
+        for at in 0..count {
+            pod[format!("unknown{at}")] = 1.into();
+            pod["containers"][0][format!("unknown{at}")] = 1.into();
+        }
+        object
+    };
+    let text = |object: Value| changed(&object);
+    grows("entries", 150, |n| text(one(n)), decide);
+    grows("entries, sent", 150, |n| text(sent(one(n))), decide);
+    grows("containers", 80, |n| text(many(n, "c")), decide);
+    grows(
+        "containers, sent",
+        250,
+        |n| text(sent(many(n, "c"))),
+        decide,
+    );
+    grows(
+        "containers, managed",
+        250,
+        |n| text(managed(many(n, "c"), n)),
+        decide,
+    );
+    grows("containers, renamed", 80, |n| text(many(n, "old")), decide);
+    grows("members", 80, |n| text(members(n)), decide);
+}

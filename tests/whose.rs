@@ -11,7 +11,7 @@ mod support;
 
 use serde_json::{Value, json};
 use silkroll::engine::{Outcome, Reason, Settings};
-use support::{Pairs, annotate, create, deployment, opted_in, update};
+use support::{Pairs, annotate, apply_as, create, deployment, opted_in, update};
 
 fn pod(object: &mut Value) -> &mut Value {
     &mut object["spec"]["template"]["spec"]
@@ -173,6 +173,49 @@ fn what_was_sent_before_the_injection_says_nothing_about_what_was_put_in_its_pla
         );
         let hook = &web(&mut out)["lifecycle"]["preStop"];
         assert_eq!(hook, &json!({"sleep": {"seconds": 4}}), "{sent:?}");
+    }
+}
+
+#[test]
+fn a_grace_period_that_an_apply_sends_is_the_users_though_one_stood_there_before() {
+    let mut first = deployment();
+    note(&mut first, &manifest(), Sent::ServerSide);
+    let (stored, _) = create(&first, &opted_in(&[]), &Settings::default());
+    let mut written = manifest();
+    pod(&mut written)["terminationGracePeriodSeconds"] = 50.into();
+    web(&mut written)["lifecycle"]["preStop"] = json!({"sleep": {"seconds": 35}});
+    let mut sent = stored.clone();
+    note(&mut sent, &written, Sent::ServerSide);
+    web(&mut sent)["lifecycle"]["preStop"] = json!({"sleep": {"seconds": 35}});
+    let settings = Settings::default();
+    let (now, _) = apply_as("kubectl", &sent, &stored, &opted_in(&[]), &settings);
+    let mut out = now.clone();
+    annotate(&mut out, "inject", "disabled");
+    let (mut after, decision) = update(&out, &now, &opted_in(&[]), &settings);
+    assert_eq!(decision.outcome, Outcome::Removed);
+    assert_eq!(pod(&mut after)["terminationGracePeriodSeconds"], 50);
+    let hook = &web(&mut after)["lifecycle"]["preStop"];
+    assert_eq!(hook, &json!({"sleep": {"seconds": 35}}));
+}
+
+#[test]
+fn a_grace_period_that_is_taken_back_counts_no_more_though_the_default_equals_ours() {
+    for sent in [Sent::ClientSide, Sent::ServerSide] {
+        let mut written = manifest();
+        pod(&mut written)["terminationGracePeriodSeconds"] = 10.into();
+        let mut first = deployment();
+        pod(&mut first)["terminationGracePeriodSeconds"] = 10.into();
+        note(&mut first, &written, sent);
+        let settings = Settings::default();
+        let (mut stored, _) = create(&first, &opted_in(&[]), &settings);
+        assert_eq!(pod(&mut stored)["terminationGracePeriodSeconds"], 30);
+        // Taken out of the manifest, it is what the API server fills in.
+        let mut without = stored.clone();
+        note(&mut without, &manifest(), sent);
+        web(&mut without)["image"] = "web:2".into();
+        let (mut after, _) = apply_as("kubectl", &without, &stored, &opted_in(&[]), &settings);
+        let grace = &pod(&mut after)["terminationGracePeriodSeconds"];
+        assert_eq!(*grace, 50, "{sent:?}");
     }
 }
 

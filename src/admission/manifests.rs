@@ -306,6 +306,7 @@ impl Run {
             view: self.known.view(entry.as_deref()),
             object: &object,
             old: None,
+            manager: None,
             remove: self.remove,
             explain: true,
         });

@@ -11,6 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 
 use crate::engine::{
     Ask, Decision, Kind, NamespaceView, Object, Outcome, Reason, Settings, Strict, Text, decide,
@@ -86,6 +87,7 @@ pub struct Review<'a> {
     malformed: Option<String>,
     object: Option<Object<'a>>,
     old: Option<Object<'a>>,
+    manager: Option<Text<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -133,6 +135,18 @@ struct RawRequest<'a, O> {
         bound(deserialize = "O: Deserialize<'de>")
     )]
     old_object: Option<O>,
+    #[serde(borrow, default)]
+    options: Option<&'a RawValue>,
+}
+
+/// A server-side apply has the options of a patch, and always a field manager.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawOptions<'a> {
+    #[serde(borrow, default)]
+    kind: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    field_manager: Option<Text<'a>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -143,6 +157,13 @@ struct RawKind<'a> {
     version: Text<'a>,
     #[serde(borrow, default)]
     kind: Text<'a>,
+}
+
+/// The field manager of a patch.
+fn manager(options: &RawValue) -> Option<Text<'_>> {
+    let Strict(options) = serde_json::from_str::<Strict<RawOptions<'_>>>(options.get()).ok()?;
+    let patch = options.kind.is_some_and(|kind| kind.0 == "PatchOptions");
+    options.field_manager.filter(|_| patch)
 }
 
 impl<'a> Review<'a> {
@@ -221,6 +242,7 @@ impl<'a> Review<'a> {
             malformed,
             object: object(request.object),
             old: object(request.old_object),
+            manager: request.options.and_then(manager),
         })
     }
 
@@ -294,6 +316,7 @@ impl<'a> Review<'a> {
                 .old
                 .as_ref()
                 .filter(|_| self.operation == Operation::Update),
+            manager: self.manager.as_ref().map(|manager| &*manager.0),
             remove: false,
             explain,
         })

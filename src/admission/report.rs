@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use super::manifests::Item;
 use crate::engine::{Decision, Step, Timeline};
+use crate::text::{shown, visible};
 
 /// One object of a dry run, as JSON.
 #[derive(Debug, Serialize)]
@@ -86,9 +87,10 @@ pub fn words(title: &str, decision: &Decision, explain: bool) -> String {
             let container = if step.container.is_empty() {
                 String::new()
             } else {
-                format!(" [{}]", step.container)
+                format!(" [{}]", shown(&step.container, 63))
             };
-            let _ = writeln!(out, "  {:<12}{container} {}", step.part, step.text);
+            let text = visible(&step.text);
+            let _ = writeln!(out, "  {:<12}{container} {text}", step.part);
         }
         if let Some(timeline) = &decision.timeline {
             out.push_str(&stop(timeline));

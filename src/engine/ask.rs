@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::kind::Kind;
 use super::report::Reason;
+use super::sent::Told;
 use super::view::Object;
 use crate::leave::{Helper, Script};
 use crate::policy::{Pairs, Problem, Subject};
@@ -85,6 +86,8 @@ pub struct Ask<'a> {
     pub object: &'a Object<'a>,
     /// The object as it is stored; none for a CREATE.
     pub old: Option<&'a Object<'a>>,
+    /// The field manager of the request, where it may be a server-side apply.
+    pub manager: Option<&'a str>,
     /// Take the injection out instead of bringing it in.
     pub remove: bool,
     /// Tell the decisions one by one.
@@ -92,6 +95,15 @@ pub struct Ask<'a> {
 }
 
 impl Ask<'_> {
+    /// Where it can be seen what the user sent.
+    pub(super) fn told(&self) -> Told<'_> {
+        Told {
+            meta: self.object.metadata.as_ref(),
+            stored: self.old.and_then(|old| old.metadata.as_ref()),
+            manager: self.manager,
+        }
+    }
+
     pub(super) fn workload_name(&self) -> &str {
         let name = self
             .object

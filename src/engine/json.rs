@@ -14,15 +14,40 @@ use super::view::Text;
 pub(super) type Members<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
 
 /// A value's text, the same whoever wrote it: the API server escapes `&`, `<` and `>` in strings
-/// (Go's `encoding/json` does), other writers do not. Both leave out white space.
+/// (Go's `encoding/json` does), other writers do not. Both leave out white space. Numbers keep their digits.
 pub(super) fn plain(text: &str) -> Cow<'_, str> {
     if !text.contains('\\') {
         return Cow::Borrowed(text);
     }
-    match serde_json::from_str::<Value>(text) {
-        Ok(value) => Cow::Owned(value.to_string()),
-        Err(_) => Cow::Borrowed(text),
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(begin) = rest.find('"') {
+        let (before, quoted) = rest.split_at(begin);
+        let end = end_of_string(quoted);
+        let (quoted, after) = quoted.split_at(end);
+        out.push_str(before);
+        match serde_json::from_str::<String>(quoted) {
+            Ok(decoded) if quoted.contains('\\') => out.push_str(&string(&decoded)),
+            _ => out.push_str(quoted),
+        }
+        rest = after;
     }
+    out.push_str(rest);
+    Cow::Owned(out)
+}
+
+/// Where the JSON string ends that a text begins with.
+fn end_of_string(text: &str) -> usize {
+    let mut escaped = false;
+    for (at, byte) in text.bytes().enumerate().skip(1) {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => return at + 1,
+            _ => {}
+        }
+    }
+    text.len()
 }
 
 /// Whether two JSON texts mean the same value. The API server writes members in its own order and

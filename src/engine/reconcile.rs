@@ -2,9 +2,9 @@
 //!
 //! How an UPDATE is told from a change that the user made (law 2, no rollout of its own):
 //! 1. Template, our annotations and strategy are the same bytes as before: nothing to do.
-//! 2. What the user wrote (the template with our slots taken out, `user.rs`) has the same fingerprint as
+//! 2. The template carries a record of its own that fits it whole: it came back from a rollback and stays.
+//! 3. What the user wrote (the template with our slots taken out, `user.rs`) has the same fingerprint as
 //!    in the stored object: the stored template is put back, whatever was applied over it.
-//! 3. The template carries a record that fits it whole: it came back from a rollback and stays.
 //! 4. Else the user changed something: our slots are taken out and filled afresh.
 
 use std::borrow::Cow;
@@ -25,6 +25,7 @@ use super::parts::{self, MIN_READY, forms};
 use super::record::Record;
 use super::reference;
 use super::report::{Decision, Outcome, Reason};
+use super::sent::Told;
 use super::slot::{Places, RECORD, Slot};
 use super::strategy::refuses_strategy;
 use super::tree::Tree;
@@ -198,15 +199,24 @@ fn reconcile(ask: &Ask<'_>, tree: &Tree<'_>, old: Option<&Tree<'_>>) -> Decision
         .and_then(Tree::record)
         .and_then(|text| read_record(text).ok());
     let meta = ask.object.metadata.as_ref();
+    // Of two records the one that is stored says nothing about what was sent since.
+    let known = tree.record().is_none() || tree.record() == old.and_then(Tree::record);
+    let told = Told {
+        stored: ask.told().stored.filter(|_| known),
+        ..ask.told()
+    };
     let mut record = own.as_ref();
-    let mut user = take_out(tree, record, meta, forms());
+    let mut user = take_out(tree, record, told, forms());
     if let (None, Some(lost)) = (record, &old_record) {
-        let by_old = take_out(tree, Some(lost), meta, forms());
+        let by_old = take_out(tree, Some(lost), told, forms());
         // Without word of what was sent, what equals ours may be what the user sent (law 1).
         let told = meta.is_some_and(|meta| meta.annotations.last_applied.is_some());
         if (told && by_old.whole) || carries_ours(tree) {
             record = Some(lost);
             user = by_old;
+        } else if refuses_strategy(tree) {
+            // What the user wrote does not stand beside ours.
+            *user.tree.spec.place(ask.kind.strategy()) = by_old.tree.strategy().clone();
         }
     }
     let labels = tree.our_labels();
@@ -362,12 +372,7 @@ impl Workload<'_> {
         let Some(record) = self.old_record else {
             return decision;
         };
-        let user = take_out(
-            self.tree,
-            Some(record),
-            self.ask.object.metadata.as_ref(),
-            forms(),
-        );
+        let user = take_out(self.tree, Some(record), self.ask.told(), forms());
         let mut wanted = self.tree.clone();
         if refuses_strategy(self.tree) {
             *wanted.spec.place(self.ask.kind.strategy()) = user.tree.strategy().clone();
@@ -433,20 +438,36 @@ impl Workload<'_> {
     /// The cases in which the user changed nothing that is injected into.
     fn restored(&self, fingerprint: &str) -> Option<Decision> {
         let object = self.ask.old?;
+        let came_back = self.template_changed() && self.fits_its_record(fingerprint);
+        let kept = || Decision::new(Outcome::Unchanged, Reason::RollbackKept);
+        if came_back && self.tree.record() != self.old.and_then(Tree::record) {
+            return Some(kept());
+        }
         if let (Some(old), Some(record)) = (self.old, self.old_record) {
-            let before = take_out(old, Some(record), object.metadata.as_ref(), forms());
+            let told = Told {
+                meta: object.metadata.as_ref(),
+                ..Told::default()
+            };
+            let before = take_out(old, Some(record), told, forms());
             if before.whole
                 && fingerprint::of(&before.tree, object.our_annotations()) == fingerprint
             {
                 return Some(self.put_back(record, old, &before.tree));
             }
         }
-        let record = self.record?;
-        let came_back = self.tree.record().is_some()
-            && self.user.whole
-            && record.user == fingerprint
-            && self.template_changed();
-        came_back.then(|| Decision::new(Outcome::Unchanged, Reason::RollbackKept))
+        came_back.then(kept)
+    }
+
+    /// Whether the template fits the record in it whole. What was sent last says nothing about one from before.
+    fn fits_its_record(&self, fingerprint: &str) -> bool {
+        let Some(record) = self.record.filter(|_| self.tree.record().is_some()) else {
+            return false;
+        };
+        if !self.user.told {
+            return self.user.whole && record.user == fingerprint;
+        }
+        let user = take_out(self.tree, Some(record), Told::default(), forms());
+        user.whole && record.user == fingerprint::of(&user.tree, self.layers.workload)
     }
 
     /// The stored template, and what is wanted beside it. Where the user wrote the same in other words, these stay, with

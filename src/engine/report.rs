@@ -171,6 +171,9 @@ pub struct Decision {
 
 /// The API server may cut warnings over 256 characters (KEP-1693).
 const WARNING_CHARS: usize = 249;
+/// More would not be shown: an API server cuts all warnings of an answer at 4096 characters, and each at 256 then
+/// (`k8s.io/apiserver/pkg/endpoints/filters/warning.go`).
+const WARNINGS: usize = 16;
 /// A denial has a problem for each annotation that cannot be used; ten say enough.
 const DENIAL_CHARS: usize = 2000;
 const NAME: &str = "silkroll: ";
@@ -227,8 +230,13 @@ impl Decision {
 
     pub(super) fn push_warning(&mut self, text: &str) {
         let line = format!("{NAME}{}", shown(text, WARNING_CHARS - NAME.len()));
-        if !self.warnings.contains(&line) {
-            self.warnings.push(line);
+        if self.warnings.len() >= WARNINGS || self.warnings.contains(&line) {
+            return;
         }
+        self.warnings.push(if self.warnings.len() + 1 < WARNINGS {
+            line
+        } else {
+            format!("{NAME}there is more to warn of; mend these first")
+        });
     }
 }

@@ -1,6 +1,8 @@
 //! What the user is known to have sent (law 1): what a field manager applied, and what kubectl applied
 //! last. Both are large and read only where something of ours is to be taken out.
 
+use std::collections::HashMap;
+
 use memchr::memmem;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -11,39 +13,39 @@ use super::tree::Tree;
 use super::view::Meta;
 use crate::policy::STATUS;
 
-/// `fieldsV1` of each apply.
-fn applied(meta: Option<&Meta<'_>>, words: &[&str]) -> Vec<Value> {
-    #[derive(serde::Deserialize)]
-    struct Entry<'a> {
-        #[serde(default)]
-        operation: String,
-        #[serde(borrow, default, rename = "fieldsV1")]
-        fields: Option<&'a RawValue>,
-    }
-    let managed = meta.and_then(|meta| meta.managed_fields).map(RawValue::get);
-    let managed = managed.filter(|text| mentions(text, &["\"Apply\""]) && mentions(text, words));
-    let entries = managed.and_then(|text| serde_json::from_str(text).ok());
-    let entries: Vec<Entry<'_>> = entries.unwrap_or_default();
-    let entries = entries.iter().filter(|entry| entry.operation == "Apply");
-    let fields = entries.filter_map(|entry| entry.fields).map(RawValue::get);
-    let fields = fields.filter(|text| mentions(text, words) && !mentions(text, &[STATUS]));
-    fields.map(json::value).collect()
+/// Where it can be seen what the user sent.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Told<'a> {
+    /// Of the object.
+    pub(super) meta: Option<&'a Meta<'a>>,
+    /// Of the stored object that an UPDATE replaces.
+    pub(super) stored: Option<&'a Meta<'a>>,
+    /// The field manager whose server-side apply this request may be.
+    pub(super) manager: Option<&'a str>,
 }
 
 /// What the user sent, whole.
 #[derive(Debug, Default)]
 pub(super) struct Sent {
-    /// `fieldsV1` of each apply.
-    fields: Vec<Value>,
+    /// `fieldsV1` of each apply, and whether this request is that apply.
+    applied: Vec<(Value, bool)>,
     /// The manifest that kubectl applied last.
     last: Option<Value>,
 }
 
-/// The same at one place: none, where nothing was sent there.
+/// The same by container and by item, for a manifest may have thousands.
+#[derive(Debug)]
+pub(super) struct Index<'v> {
+    sent: &'v Sent,
+    containers: HashMap<&'v str, &'v Value>,
+    lists: HashMap<(String, &'static str), HashMap<&'v str, &'v Value>>,
+}
+
+/// What was sent at one place: nothing, where nothing was sent there.
 #[derive(Debug, Default)]
 pub(super) struct SentAt<'v> {
-    pub(super) fields: Vec<&'v Value>,
-    pub(super) last: Option<&'v Value>,
+    applied: Vec<(&'v Value, bool)>,
+    last: Option<&'v Value>,
 }
 
 /// Looks whether one of the words is in the text, before it is read.
@@ -53,28 +55,87 @@ fn mentions(text: &str, words: &[&str]) -> bool {
         .any(|word| memmem::find(text.as_bytes(), word.as_bytes()).is_some())
 }
 
+/// The manifest that kubectl applied last, as JSON in a JSON string. One with our record in it was injected before
+/// it was sent: it says nothing.
+fn last_applied<'a>(meta: Option<&Meta<'a>>) -> Option<&'a str> {
+    let last = meta.and_then(|meta| meta.annotations.last_applied);
+    last.filter(|text| !mentions(text, &[STATUS]))
+}
+
+/// `fieldsV1` of each apply that mentions one of the words, and whether it is the request's own.
+fn applied(meta: Option<&Meta<'_>>, manager: Option<&str>, words: &[&str]) -> Vec<(Value, bool)> {
+    #[derive(serde::Deserialize)]
+    struct Entry<'a> {
+        #[serde(default)]
+        manager: String,
+        #[serde(default)]
+        operation: String,
+        #[serde(borrow, default, rename = "fieldsV1")]
+        fields: Option<&'a RawValue>,
+    }
+    let managed = meta.and_then(|meta| meta.managed_fields).map(RawValue::get);
+    let managed = managed.filter(|text| mentions(text, &["\"Apply\""]) && mentions(text, words));
+    let entries = managed.and_then(|text| serde_json::from_str(text).ok());
+    let entries: Vec<Entry<'_>> = entries.unwrap_or_default();
+    // A patch of the same manager that is no apply leaves an entry of its own.
+    let patches = entries
+        .iter()
+        .any(|entry| entry.operation == "Update" && Some(&*entry.manager) == manager);
+    let applies = entries.iter().filter(|entry| entry.operation == "Apply");
+    applies
+        .filter_map(|entry| {
+            let text = entry.fields?.get();
+            let counts = mentions(text, words) && !mentions(text, &[STATUS]);
+            let now = !patches && Some(&*entry.manager) == manager;
+            counts.then(|| (json::value(text), now))
+        })
+        .collect()
+}
+
 impl Sent {
-    /// What was sent by one of the words, which are names of members or items. A manifest with our record in it
-    /// was injected before it was sent: it says nothing.
-    pub(super) fn read(meta: Option<&Meta<'_>>, words: &[&str]) -> Self {
-        let last = meta.and_then(|meta| meta.annotations.last_applied);
-        let last = last.filter(|text| mentions(text, words) && !mentions(text, &[STATUS]));
+    /// What was sent by one of the words, which are names of members or items.
+    pub(super) fn read(told: Told<'_>, words: &[&str]) -> Self {
+        let last = last_applied(told.meta).filter(|text| mentions(text, words));
         let last: Option<String> = last.and_then(|text| serde_json::from_str(text).ok());
         Self {
-            fields: applied(meta, words),
+            applied: applied(told.meta, told.manager, words),
             last: last.and_then(|text| serde_json::from_str(&text).ok()),
         }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.fields.is_empty() && self.last.is_none()
+        self.applied.is_empty() && self.last.is_none()
     }
 
+    pub(super) fn index(&self) -> Index<'_> {
+        let at = ["spec", "template", "spec", "containers"];
+        let last = self.last.as_ref();
+        let last = at
+            .iter()
+            .try_fold(last, |value, name| Some(value?.get(*name)));
+        Index {
+            sent: self,
+            containers: by_name(last.flatten(), "name"),
+            lists: HashMap::new(),
+        }
+    }
+}
+
+/// The items of a list by the member that tells them apart, the first of each.
+fn by_name<'v>(list: Option<&'v Value>, by: &str) -> HashMap<&'v str, &'v Value> {
+    let items = list.and_then(Value::as_array).into_iter().flatten().rev();
+    items
+        .filter_map(|item| Some((item[by].as_str()?, item)))
+        .collect()
+}
+
+impl<'v> Index<'v> {
     /// What was sent into a slot.
-    pub(super) fn at(&self, slot: &Slot<'_>, tree: &Tree<'_>) -> SentAt<'_> {
+    pub(super) fn at(&mut self, slot: &Slot<'_>, tree: &Tree<'_>) -> SentAt<'v> {
+        let applied = self.sent.applied.iter();
         let whole = SentAt {
-            fields: self.fields.iter().collect(),
-            last: self.last.as_ref(),
+            applied: applied.map(|(value, now)| (value, *now)).collect(),
+            last: self.sent.last.as_ref(),
         };
         let root: &[&str] = match slot.form.root {
             Root::Strategy | Root::Rolling | Root::Spec => &["spec"],
@@ -84,57 +145,90 @@ impl Sent {
         };
         let mut at = root.iter().fold(whole, |at, name| at.member(name));
         if slot.form.root == Root::Container {
-            at = at.item("name", &slot.container);
+            let last = self.containers.get(&*slot.container).copied();
+            at = at.item("name", &slot.container, last);
         }
         at = slot.path(tree).iter().fold(at, |at, name| at.member(name));
-        match slot.item() {
-            Some((by, is)) => at.item(by, is),
-            None => at,
-        }
+        let Some((by, is)) = slot.item() else {
+            return at;
+        };
+        let last = match at.last {
+            None => None,
+            list => {
+                let key = (slot.container.clone().into_owned(), slot.form.key);
+                let items = self.lists.entry(key).or_insert_with(|| by_name(list, by));
+                items.get(is).copied()
+            }
+        };
+        at.item(by, is, last)
     }
 }
 
-impl SentAt<'_> {
+impl<'v> SentAt<'v> {
     pub(super) fn is_empty(&self) -> bool {
-        self.fields.is_empty() && self.last.is_none()
+        self.applied.is_empty() && self.last.is_none()
     }
 
     /// What was sent of a member.
     pub(super) fn member(&self, name: &str) -> Self {
-        let field = format!("f:{name}");
         Self {
-            fields: self
-                .fields
-                .iter()
-                .filter_map(|value| value.get(&field))
-                .collect(),
+            applied: self.applied_at(&format!("f:{name}")),
             last: self.last.and_then(|value| value.get(name)),
         }
     }
 
-    /// What was sent of a list's item.
-    fn item(&self, by: &str, is: &str) -> Self {
-        let field = format!("k:{{{}:{}}}", json::string(by), json::string(is));
-        let is_it = |value: &&Value| value[by] == *is;
+    /// What was sent of a list's item, which is `last` in the manifest.
+    fn item(&self, by: &str, is: &str, last: Option<&'v Value>) -> Self {
+        let key = format!("k:{{{}:{}}}", json::string(by), json::string(is));
         Self {
-            fields: self
-                .fields
-                .iter()
-                .filter_map(|value| value.get(&field))
-                .collect(),
-            last: self
-                .last
-                .and_then(|value| value.as_array()?.iter().find(is_it)),
+            applied: self.applied_at(&key),
+            last,
+        }
+    }
+
+    fn applied_at(&self, key: &str) -> Vec<(&'v Value, bool)> {
+        let here = self.applied.iter();
+        here.filter_map(|(value, now)| Some((value.get(key)?, *now)))
+            .collect()
+    }
+
+    /// Without what was sent before the injection, which put ours in the place of `was`. An apply's entry lists fields
+    /// without values, so it counts only where it is this request's own.
+    pub(super) fn since(self, was: &Value) -> Self {
+        Self {
+            applied: self.applied.into_iter().filter(|(_, now)| *now).collect(),
+            last: self.last.filter(|sent| !within(sent, was)),
         }
     }
 
     /// Whether the value that stands there is one that was sent, whole or in part: the API fills in the rest.
     pub(super) fn has(&self, value: &Value) -> bool {
-        !self.fields.is_empty() || self.last.is_some_and(|sent| within(sent, value))
+        !self.applied.is_empty() || self.last.is_some_and(|sent| within(sent, value))
     }
 }
 
-fn within(sent: &Value, value: &Value) -> bool {
+/// Whether what stood in a slot before the injection was sent once, and is not any more: the user took it back, though
+/// the API's default for it may be what was injected.
+pub(super) fn taken_back(told: Told<'_>, slot: &Slot<'_>, tree: &Tree<'_>) -> bool {
+    let Some(word) = slot.form.path.last() else {
+        return false;
+    };
+    let sent = |meta| {
+        let sent = Sent::read(Told { meta, ..told }, &[word]);
+        let at = sent.index().at(slot, tree);
+        (at.last.is_some(), at.applied.iter().any(|(_, now)| *now))
+    };
+    // Where nothing names what was sent this time, nothing was taken back either.
+    let by_kubectl = last_applied(told.meta).is_some();
+    if told.stored.is_none() || !by_kubectl && told.manager.is_none() {
+        return false;
+    }
+    let (before, now) = (sent(told.stored), sent(told.meta));
+    by_kubectl && before.0 && !now.0 || before.1 && !now.1
+}
+
+/// Whether a value has all that another has.
+pub(super) fn within(sent: &Value, value: &Value) -> bool {
     match (sent, value) {
         (Value::Object(sent), Value::Object(value)) => sent
             .iter()

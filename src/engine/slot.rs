@@ -171,9 +171,19 @@ impl<'a> Slot<'a> {
 #[derive(Debug)]
 pub(super) struct Places<'t, 'a> {
     pub(super) tree: &'t mut Tree<'a>,
+    /// Where template, pod and containers stand among the members that they are among. Nothing moves them.
+    down: [usize; 3],
     containers: HashMap<String, usize>,
-    /// The items of the list that was looked into last.
-    list: Option<(usize, &'static Form, HashMap<String, usize>)>,
+    /// The lists that were looked into, by container and form.
+    lists: HashMap<(usize, &'static str), List>,
+}
+
+/// A list of a container.
+#[derive(Debug, Default)]
+struct List {
+    /// Where it stands among the container's members.
+    member: usize,
+    items: HashMap<String, usize>,
 }
 
 impl<'t, 'a> Places<'t, 'a> {
@@ -182,22 +192,33 @@ impl<'t, 'a> Places<'t, 'a> {
         let containers = names
             .map(|(at, name)| (name.clone().into_owned(), at))
             .collect();
+        // Where one is not there, nothing below it is.
+        let down = ["template", "spec", "containers"];
+        let mut node = Some(&tree.spec);
+        let down = down.map(|name| {
+            let at = node.and_then(|node| node.index(name));
+            node = at.zip(node).and_then(|(at, node)| node.nth(at));
+            at.unwrap_or(usize::MAX)
+        });
         Self {
             tree,
+            down,
             containers,
-            list: None,
+            lists: HashMap::new(),
         }
     }
 
     fn root(&mut self, slot: &Slot<'_>) -> Option<&mut Node<'a>> {
+        let [template, pod, containers] = self.down;
+        let spec = &mut self.tree.spec;
         match slot.form.root {
-            Root::Strategy | Root::Rolling | Root::Spec => Some(&mut self.tree.spec),
-            Root::Template => member(&mut self.tree.spec, "template"),
-            Root::Pod => member(member(&mut self.tree.spec, "template")?, "spec"),
+            Root::Strategy | Root::Rolling | Root::Spec => Some(spec),
+            Root::Template => spec.nth_mut(template),
+            Root::Pod => spec.nth_mut(template)?.nth_mut(pod),
             Root::Container => {
                 let at = *self.containers.get(&*slot.container)?;
-                let pod = member(member(&mut self.tree.spec, "template")?, "spec")?;
-                match member(pod, "containers")? {
+                let pod = spec.nth_mut(template)?.nth_mut(pod)?;
+                match pod.nth_mut(containers)? {
                     Node::List(containers) => containers.get_mut(at),
                     _ => None,
                 }
@@ -207,50 +228,54 @@ impl<'t, 'a> Places<'t, 'a> {
 
     /// The node at a path from the slot's root, where it is there.
     pub(super) fn at(&mut self, slot: &Slot<'_>, path: &[&str]) -> Option<&mut Node<'a>> {
-        path.iter()
-            .try_fold(self.root(slot)?, |node, name| member(node, name))
+        path.iter().try_fold(self.root(slot)?, |node, name| {
+            let at = node.index(name)?;
+            node.nth_mut(at)
+        })
     }
 
     /// What stands in a slot; null does.
     pub(super) fn find(&mut self, slot: &Slot<'_>) -> Option<&mut Node<'a>> {
-        let path = slot.path(self.tree);
-        if slot.form.item.is_none() {
-            return self
-                .at(slot, &path)
-                .filter(|node| !matches!(node, Node::Gone));
-        }
-        let at = if matches!(slot.form.item, Some((_, ""))) {
-            self.index(slot, &path)?
-        } else {
-            let Node::List(items) = self.at(slot, &path)? else {
-                return None;
-            };
-            let is = |node: &Node<'_>| matches!(node, Node::Json(text) if slot.is_item(text));
-            items.iter().position(is)?
+        let found = match slot.form.item {
+            None => {
+                let path = slot.path(self.tree);
+                self.at(slot, &path)
+            }
+            Some((_, "")) => {
+                let list = self.list(slot)?;
+                let (member, at) = (list.member, *list.items.get(&*slot.item)?);
+                self.root(slot)?.nth_mut(member)?.item_mut(at)
+            }
+            Some(_) => {
+                let path = slot.path(self.tree);
+                let Node::List(items) = self.at(slot, &path)? else {
+                    return None;
+                };
+                let is =
+                    |node: &&mut Node<'_>| matches!(node, Node::Json(text) if slot.is_item(text));
+                items.iter_mut().find(is)
+            }
         };
-        match self.at(slot, &path)? {
-            Node::List(items) => items.get_mut(at).filter(|node| !matches!(node, Node::Gone)),
-            _ => None,
-        }
+        found.filter(|node| !matches!(node, Node::Gone))
     }
 
-    fn index(&mut self, slot: &Slot<'_>, path: &[&str]) -> Option<usize> {
-        let container = *self.containers.get(&*slot.container)?;
-        let known =
-            matches!(&self.list, Some((at, form, _)) if *at == container && *form == slot.form);
-        if !known {
-            let mut names = HashMap::new();
-            if let Node::List(items) = self.at(slot, path)? {
-                for (at, item) in items.iter().enumerate() {
+    /// The list of a container that a slot is an item of; its path has one name.
+    fn list(&mut self, slot: &Slot<'_>) -> Option<&mut List> {
+        let key = (*self.containers.get(&*slot.container)?, slot.form.key);
+        if !self.lists.contains_key(&key) {
+            let container = self.root(slot)?;
+            let member = container.index(slot.form.path.first()?)?;
+            let mut items = HashMap::new();
+            if let Some(Node::List(list)) = container.nth(member) {
+                for (at, item) in list.iter().enumerate() {
                     if let Node::Json(text) = item {
-                        names.entry(json::name_of(text).into_owned()).or_insert(at);
+                        items.entry(json::name_of(text).into_owned()).or_insert(at);
                     }
                 }
             }
-            self.list = Some((container, slot.form, names));
+            self.lists.insert(key, List { member, items });
         }
-        let (_, _, names) = self.list.as_ref()?;
-        names.get(&*slot.item).copied()
+        self.lists.get_mut(&key)
     }
 
     /// Puts a value in; of a list's items, before all others or after them.
@@ -267,6 +292,7 @@ impl<'t, 'a> Places<'t, 'a> {
         if !matches!(place, Node::List(_)) {
             *place = Node::List(Vec::new());
         }
+        let mut last = None;
         if let Node::List(items) = place {
             // An item of which there is one stands where it stood. The order of others means something.
             let left = matches!(slot.form.item, Some((_, is)) if !is.is_empty());
@@ -275,47 +301,51 @@ impl<'t, 'a> Places<'t, 'a> {
                 .position(|item| left && matches!(item, Node::Gone));
             match hole {
                 Some(at) => items[at] = Node::Json(text),
-                None => items.insert(if first { 0 } else { items.len() }, Node::Json(text)),
+                None if first => items.insert(0, Node::Json(text)),
+                None => {
+                    last = Some(items.len());
+                    items.push(Node::Json(text));
+                }
             }
         }
-        self.list = None;
+        if let Some(at) = self.containers.get(&*slot.container) {
+            let key = (*at, slot.form.key);
+            match (last, self.lists.get_mut(&key)) {
+                (Some(at), Some(list)) => {
+                    list.items
+                        .entry(slot.item.clone().into_owned())
+                        .or_insert(at);
+                }
+                _ => drop(self.lists.remove(&key)),
+            }
+        }
     }
-}
-
-fn member<'n, 'a>(node: &'n mut Node<'a>, name: &str) -> Option<&'n mut Node<'a>> {
-    let Node::Object(members) = node else {
-        return None;
-    };
-    let found = members.iter_mut().find(|(key, _)| key == name);
-    found.map(|(_, node)| node)
 }
 
 /// Longer values are recorded by their hash, in bytes of JSON.
 const LONGEST: usize = 64;
 
+/// Whether a text is recorded as it is: a short one, in which nothing can be taken for a hash.
+fn is_literal(text: &str) -> bool {
+    text.len() <= LONGEST && !text.contains("\"#")
+}
+
 /// What the record keeps of a value of ours: enough to know it again, and to know its members again where
 /// an apply merged the user's into it. `by` is the member that the key names already.
-pub(super) fn abbreviated(value: Value, by: Option<&str>) -> Value {
-    let literal = !value.as_str().is_some_and(|text| text.starts_with('#'));
+pub(super) fn abbreviated(mut value: Value, by: Option<&str>) -> Value {
+    if let (Value::Object(members), Some(by)) = (&mut value, by) {
+        members.shift_remove(by);
+    }
+    if is_literal(&value.to_string()) {
+        return value;
+    }
     match value {
         Value::Object(members) => {
-            let members = members
-                .into_iter()
-                .filter(|(key, _)| Some(key.as_str()) != by);
-            let whole = Value::Object(members.collect());
-            match whole {
-                Value::Object(members)
-                    if Value::to_string(&members.clone().into()).len() > LONGEST =>
-                {
-                    let members = members.into_iter();
-                    members
-                        .map(|(key, value)| (key, abbreviated(value, None)))
-                        .collect()
-                }
-                whole => whole,
-            }
+            let members = members.into_iter();
+            members
+                .map(|(key, value)| (key, abbreviated(value, None)))
+                .collect()
         }
-        short if literal && short.to_string().len() <= LONGEST => short,
         long => json::hash(long).into(),
     }
 }
@@ -329,7 +359,7 @@ pub(super) fn short<'t>(text: &'t str, item: Option<(&str, &str)>) -> Option<Cow
             Cow::Owned(format!("{{{}", text.strip_prefix(&named)?))
         }
     };
-    (kept.len() <= LONGEST && !kept.starts_with('"')).then_some(kept)
+    is_literal(&kept).then_some(kept)
 }
 
 /// Whether a value is what the record says.

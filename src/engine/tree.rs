@@ -52,6 +52,38 @@ impl<'a> Node<'a> {
             .filter(|node| !matches!(node, Self::Gone))
     }
 
+    /// Where a member stands among its object's, taken out or not.
+    pub(super) fn index(&self, name: &str) -> Option<usize> {
+        match self {
+            Self::Object(members) => members.iter().position(|(key, _)| key == name),
+            _ => None,
+        }
+    }
+
+    /// The member that stands there.
+    pub(super) fn nth(&self, at: usize) -> Option<&Node<'a>> {
+        match self {
+            Self::Object(members) => members.get(at).map(|(_, node)| node),
+            _ => None,
+        }
+    }
+
+    /// The member that stands there.
+    pub(super) fn nth_mut(&mut self, at: usize) -> Option<&mut Node<'a>> {
+        match self {
+            Self::Object(members) => members.get_mut(at).map(|(_, node)| node),
+            _ => None,
+        }
+    }
+
+    /// The item of a list that stands there.
+    pub(super) fn item_mut(&mut self, at: usize) -> Option<&mut Node<'a>> {
+        match self {
+            Self::List(items) => items.get_mut(at),
+            _ => None,
+        }
+    }
+
     /// The place of a member, made where there is none.
     pub(super) fn place(&mut self, name: &str) -> &mut Node<'a> {
         if !matches!(self, Self::Object(_)) {

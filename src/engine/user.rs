@@ -1,18 +1,17 @@
 //! The user's workload: what stands there with the slots of the record taken out, one after the other.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
 use super::chain;
 use super::json;
 use super::record::Record;
-use super::sent::{Sent, SentAt};
+use super::sent::{self, Sent, SentAt, Told};
 use super::slot::{self, Form, Holds, Places, RECORD, Root, Slot};
 use super::tree::{Node, Tree};
 use super::valid;
-use super::view::Meta;
 
 /// What is the user's of a workload.
 #[derive(Debug)]
@@ -20,6 +19,8 @@ pub(super) struct User<'a> {
     pub(super) tree: Tree<'a>,
     /// Whether everything in the template that the record names stood there as it was injected.
     pub(super) whole: bool,
+    /// Whether something tells what the user sent.
+    pub(super) told: bool,
     /// The record's containers, under the names that they have now.
     pub(super) containers: Vec<String>,
 }
@@ -29,21 +30,23 @@ pub(super) struct User<'a> {
 pub(super) fn take_out<'a>(
     tree: &Tree<'a>,
     record: Option<&Record<'_>>,
-    meta: Option<&Meta<'_>>,
+    told: Told<'_>,
     forms: &[&'static Form],
 ) -> User<'a> {
     let mut user = User {
         tree: tree.clone(),
         whole: record.is_some(),
+        told: false,
         containers: Vec::new(),
     };
-    let mut places = Places::new(&mut user.tree);
-    let own = Slot::new(&RECORD);
     let Some(record) = record else {
         return user;
     };
+    let mut places = Places::new(&mut user.tree);
     let slots: Vec<_> = record.slots(forms).collect();
-    let sent = Sent::read(meta, &words(slots.iter().map(|(slot, ..)| slot)));
+    let sent = Sent::read(told, &words(slots.iter().map(|(slot, ..)| slot)));
+    user.told = !sent.is_empty();
+    let mut index = sent.index();
     let renamed = renamed(record, &slots, &mut places);
     for name in &record.containers {
         let now = renamed.get(&**name).map_or(&**name, String::as_str);
@@ -53,74 +56,117 @@ pub(super) fn take_out<'a>(
     let (containers, others): (Vec<_>, Vec<_>) = slots
         .into_iter()
         .partition(|(slot, ..)| slot.form.root == Root::Container);
+    let mut emptied = Vec::new();
     for (mut slot, key, now) in containers.into_iter().chain(others) {
         if let Some(name) = renamed.get(&*slot.container) {
             slot.container = Cow::Owned(name.clone());
             user.whole = false;
         }
-        let by = slot.item().map(|(by, _)| by);
         let in_template = !matches!(slot.form.root, Root::Spec | Root::Strategy | Root::Rolling);
-        let sent_here = if sent.is_empty() {
-            SentAt::default()
-        } else {
-            let mut at = sent.at(&slot, places.tree);
-            // An apply's entry lists fields without values: where something stood before, it may be that.
-            if record.was.contains_key(key) {
-                at.fields.clear();
-            }
-            at
+        let was = record.was.get(key).map(|was| was.get());
+        let sent_here = match was {
+            _ if !user.told => SentAt::default(),
+            None => index.at(&slot, places.tree),
+            Some(was) => index.at(&slot, places.tree).since(&json::value(was)),
         };
         // Taken away, a volume that the user mounts would leave a mount without one, which the API refuses.
         let mounted = slot.form.path == ["volumes"] && valid::mounts_ours(places.tree);
+        let was = was.filter(|_| {
+            let gone = matches!(slot.form.holds, Holds::Seconds)
+                && sent::taken_back(told, &slot, places.tree);
+            user.whole &= !gone;
+            !gone
+        });
         let Some(node) = places.find(&slot) else {
             user.whole &= !in_template;
             continue;
         };
-        let give_back = || match record.was.get(key) {
-            Some(was) => Node::Json(Cow::Owned(was.get().to_owned())),
-            None => Node::Gone,
-        };
         let short = slot::short(&node.text(), slot.item()).is_some_and(|text| text == now);
-        if short && sent_here.is_empty() && !mounted {
-            *node = give_back();
-            close(&slot, &mut places, record);
-            continue;
-        }
-        let now = json::value(now);
-        let present = json::value(&node.text());
-        let stands = slot::stands(&present, &now, by);
-        user.whole &= stands || !in_template;
-        // A hook that only Silkroll writes is ours, whatever was changed in it.
-        let alone_there = present
-            .as_object()
-            .is_some_and(|members| members.len() == 1);
-        let written = slot.form.path.starts_with(&["lifecycle"])
-            && alone_there
-            && chain::is_ours(&node.text());
-        let users = if (stands || written) && sent_here.is_empty() {
-            None
+        let found = if short && sent_here.is_empty() {
+            Found {
+                stands: true,
+                whose: Whose::Ours,
+            }
         } else {
-            users(&present, &now, &sent_here)
+            let was = was.map(json::value);
+            whose(
+                &slot,
+                &node.text(),
+                &json::value(now),
+                was.as_ref(),
+                &sent_here,
+            )
         };
-        match users.filter(|users| alone(users, slot.form)) {
-            Some(users) if users == present => {}
-            Some(users) if stands || merged(&present, &users, slot.form) => {
-                *node = Node::Json(Cow::Owned(users.to_string()));
+        user.whole &= found.stands || !in_template;
+        match found.whose {
+            Whose::Ours if mounted => user.whole = false,
+            Whose::Ours => {
+                *node = was.map_or(Node::Gone, |was| Node::Json(Cow::Owned(was.to_owned())));
+                emptied.push(slot);
             }
-            None if stands && mounted => user.whole = false,
-            None if stands || written => {
-                *node = give_back();
-                close(&slot, &mut places, record);
-            }
-            // Changed since, so it is the user's as it stands.
-            _ => {}
+            Whose::Users(value) => *node = Node::Json(Cow::Owned(value.to_string())),
+            Whose::AsItStands => {}
         }
     }
+    let own = Slot::new(&RECORD);
     if let Some(node) = places.find(&own) {
         *node = Node::Gone;
-        close(&own, &mut places, record);
+        emptied.push(own);
     }
+    close(&emptied, &mut places, record);
     user
+}
+
+/// What was found in a slot.
+struct Found {
+    /// Whether it is what the record says.
+    stands: bool,
+    whose: Whose,
+}
+
+/// Whose it is what stands in a slot.
+enum Whose {
+    Ours,
+    /// Ours with the user's merged into it, which is this.
+    Users(Value),
+    /// The user's as it stands.
+    AsItStands,
+}
+
+/// Tells what an apply merged into ours, and what the user changed or sent, from ours.
+fn whose(
+    slot: &Slot<'_>,
+    present: &str,
+    now: &Value,
+    was: Option<&Value>,
+    sent: &SentAt<'_>,
+) -> Found {
+    let form = slot.form;
+    let present = json::value(present);
+    let stands = slot::stands(&present, now, slot.item().map(|(by, _)| by));
+    // A hook that only Silkroll writes is ours, whatever was changed in it.
+    let one_member = present.as_object().is_some_and(|all| all.len() == 1);
+    let hook = form.path.starts_with(&["lifecycle"]);
+    let ours = stands || hook && one_member && chain::is_ours(&present.to_string());
+    let found = |whose| Found { stands, whose };
+    if ours && sent.is_empty() {
+        return found(Whose::Ours);
+    }
+    let left = users(&present, now, sent);
+    // What stood there before was sent again, and merged into ours.
+    if let (Some(left), Some(was)) = (&left, was)
+        && merged(&present, left, form)
+        && sent::within(left, was)
+    {
+        return found(Whose::Ours);
+    }
+    found(match left.filter(|left| alone(left, form)) {
+        Some(left) if left == present => Whose::AsItStands,
+        Some(left) if stands || merged(&present, &left, form) => Whose::Users(left),
+        None if ours => Whose::Ours,
+        // Changed since, so it is the user's as it stands.
+        _ => Whose::AsItStands,
+    })
 }
 
 /// What a slot is looked for by in a text.
@@ -186,9 +232,19 @@ fn merged(present: &Value, users: &Value, form: &Form) -> bool {
     }
 }
 
-/// Gives the parents of a slot that was taken out back as they were, where nothing else is in them.
-fn close(slot: &Slot<'_>, places: &mut Places<'_, '_>, record: &Record<'_>) {
-    for (key, path) in slot.parents(places.tree).into_iter().rev() {
+/// Gives the parents of slots that were taken out back as they were, where nothing else is in them.
+fn close(emptied: &[Slot<'_>], places: &mut Places<'_, '_>, record: &Record<'_>) {
+    let mut parents = BTreeMap::new();
+    let mut seen = HashSet::new();
+    for slot in emptied {
+        // All items of a list have the same.
+        if seen.insert((&*slot.container, slot.form.key)) {
+            for (key, path) in slot.parents(places.tree) {
+                parents.insert((path.len(), key), (slot, path));
+            }
+        }
+    }
+    for ((_, key), (slot, path)) in parents.into_iter().rev() {
         if let Some(node) = places.at(slot, &path)
             && node.is_nothing()
             && !matches!(node, Node::Json(_))
@@ -203,7 +259,8 @@ fn close(slot: &Slot<'_>, places: &mut Places<'_, '_>, record: &Record<'_>) {
     }
 }
 
-/// Containers of the record that are called otherwise now: found by the most that they still carry of ours.
+/// Containers of the record that are called otherwise now: nothing of ours stands under the name that they had, and the
+/// most of it under another.
 fn renamed(
     record: &Record<'_>,
     slots: &[(Slot<'_>, &str, &str)],
@@ -211,45 +268,63 @@ fn renamed(
 ) -> BTreeMap<String, String> {
     /// A pod has a handful; a forged one may have thousands.
     const LOOKED_AT: usize = 32;
-    let mut renamed = BTreeMap::new();
+    let mut by_container: HashMap<&str, Vec<(&Slot<'_>, &str)>> = HashMap::new();
+    for (slot, _, now) in slots {
+        if slot.form.root == Root::Container {
+            let its = by_container.entry(&slot.container).or_default();
+            its.push((slot, now));
+        }
+    }
     let names = places.tree.names.clone();
-    let missing = record
+    let known: HashSet<&str> = record.containers.iter().map(|name| &**name).collect();
+    let mut stands = |slot: &Slot<'_>, now: &str, name: &str| {
+        let slot = Slot {
+            container: Cow::Borrowed(name),
+            ..slot.clone()
+        };
+        let item = slot.item();
+        places.find(&slot).is_some_and(|node| {
+            let here = node.text();
+            slot::short(&here, item).is_some_and(|text| text == now)
+                || slot::stands(
+                    &json::value(&here),
+                    &json::value(now),
+                    item.map(|(by, _)| by),
+                )
+        })
+    };
+    let of = |name: &str| by_container.get(name).map_or(&[][..], Vec::as_slice);
+    let lost: Vec<&str> = record
         .containers
         .iter()
-        .filter(|name| !names.contains(name));
-    for old in missing.take(LOOKED_AT) {
+        .map(|name| &**name)
+        .filter(|name| !of(name).iter().any(|(slot, now)| stands(slot, now, name)))
+        .collect();
+    if lost.is_empty() {
+        return BTreeMap::new();
+    }
+    let others: Vec<_> = names
+        .iter()
+        .filter(|name| !known.contains(&***name))
+        .collect();
+    let mut renamed = BTreeMap::new();
+    for old in lost.into_iter().take(LOOKED_AT) {
+        // Where one of that name is there, what others have of ours has to be more than chance.
+        let least = usize::from(names.iter().any(|name| name == old)) + 1;
         let mut best = (0, None);
-        for name in names
-            .iter()
-            .filter(|name| !record.containers.contains(name))
-            .take(LOOKED_AT)
-        {
-            if renamed.values().any(|taken| *taken == **name) {
+        for name in others.iter().take(LOOKED_AT) {
+            if renamed.values().any(|taken: &String| *taken == ***name) {
                 continue;
             }
-            let its = slots
-                .iter()
-                .filter(|(slot, ..)| slot.form.root == Root::Container && slot.container == *old);
-            let mut all = 0;
-            let mut found = 0;
-            for (slot, _, now) in its {
-                let slot = Slot {
-                    container: name.clone(),
-                    ..slot.clone()
-                };
-                let by = slot.item().map(|(by, _)| by);
-                let here = places.find(&slot).map(|node| json::value(&node.text()));
-                all += 1;
-                found += usize::from(
-                    here.is_some_and(|here| slot::stands(&here, &json::value(now), by)),
-                );
-            }
-            if found * 2 > all && found > best.0 {
-                best = (found, Some(name));
+            let its = of(old);
+            let found = its.iter().filter(|(slot, now)| stands(slot, now, name));
+            let found = found.count();
+            if found >= least && found * 2 > its.len() && found > best.0 {
+                best = (found, Some((**name).clone()));
             }
         }
         if let (_, Some(name)) = best {
-            renamed.insert(old.clone().into_owned(), name.clone().into_owned());
+            renamed.insert(old.to_owned(), name.into_owned());
         }
     }
     renamed

@@ -127,6 +127,22 @@ pub(crate) fn update(
     (apply(new, &decision), decision)
 }
 
+/// The same by a server-side apply of `manager`.
+pub(crate) fn apply_as(
+    manager: &str,
+    new: &Value,
+    old: &Value,
+    namespace: &Pairs,
+    settings: &Settings,
+) -> (Value, Decision) {
+    let mut body: Value = serde_json::from_slice(&review("UPDATE", new, old)).unwrap();
+    body["request"]["options"] = json!({
+        "kind": "PatchOptions", "apiVersion": "meta.k8s.io/v1", "fieldManager": manager
+    });
+    let decision = decide(&serde_json::to_vec(&body).unwrap(), namespace, settings);
+    (apply(new, &decision), decision)
+}
+
 /// `silkroll inject --remove`, and what the object is then.
 pub(crate) fn remove(object: &Value, settings: &Settings) -> (Value, Decision) {
     let text = object.to_string();
@@ -138,6 +154,7 @@ pub(crate) fn remove(object: &Value, settings: &Settings) -> (Value, Decision) {
         view: NamespaceView::Assumed,
         object: &parsed,
         old: None,
+        manager: None,
         remove: true,
         explain: false,
     });

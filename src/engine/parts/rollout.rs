@@ -8,7 +8,7 @@ use super::super::kind::Kind;
 use super::super::plan::{Part, Plan, Pod, Wants};
 use super::super::slot::{Form, Holds, Root, Slot};
 use super::super::strategy::{Amount, is_blue_green, refuses_strategy};
-use super::super::tree::Tree;
+use super::super::tree::{Node, Tree};
 
 const fn form(key: &'static str, root: Root, path: &'static [&'static str]) -> Form {
     Form {
@@ -79,8 +79,16 @@ pub(in crate::engine) fn surge(user: &Tree<'_>) -> Surge {
             "rollout: surge has no effect on a blue-green Rollout, which starts all new pods before it stops one",
         );
     }
+    if matches!(strategy, Node::Json(text) if text != "null") {
+        return Surge::Cannot("rollout: surge was left out: the update strategy cannot be read");
+    }
     let kind = strategy.json("type").map(json::value).unwrap_or_default();
     match kind.as_str() {
+        None if !kind.is_null() => {
+            return Surge::Cannot(
+                "rollout: surge was left out: the update strategy cannot be read",
+            );
+        }
         None | Some("RollingUpdate" | "") => {}
         Some("Recreate") => {
             return Surge::Cannot(

@@ -396,7 +396,7 @@ fn lacks_an_image(value: &Value) -> bool {
     containers.any(|container| container.is_object() && container.get("image").is_none())
 }
 
-/// Whether an object of a kind that Silkroll does not know runs pods that serve: a `CloneSet` of OpenKruise, say. Jobs end by
+/// Whether an object of a kind that Silkroll does not know runs pods that serve: a `CloneSet`, say. Jobs end by
 /// themselves, and what has an owner is its owner's.
 fn runs_pods(kind: &str, value: &Value) -> bool {
     let containers = value.pointer("/spec/template/spec/containers");

@@ -364,7 +364,7 @@ fn fail_on_turns_what_came_of_it_into_an_exit_code() {
             &there("closed").replace("kind: Deployment", "kind: CloneSet"),
             [0, 0, 0, 0],
         ),
-        ("a Rollout, not covered", &rollout(&WEB), [0, 0, 1, 1]),
+        ("a Rollout, not covered", &rollout(WEB), [0, 0, 1, 1]),
         (
             "a Rollout of another workload's template",
             &rollout(

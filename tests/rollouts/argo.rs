@@ -29,7 +29,7 @@ impl Seen {
     }
 
     pub(crate) fn names(&self) -> Vec<&str> {
-        self.sets.iter().map(|set| name(set)).collect()
+        self.sets.iter().map(name).collect()
     }
 
     /// The `ReplicaSet` of the template that it has now.

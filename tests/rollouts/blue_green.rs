@@ -33,9 +33,8 @@ fn a_blue_green_rollout_is_injected_and_told_of_a_delay_shorter_than_the_drain()
         (promoted.names(), promoted.record()),
         (paused.names(), paused.record())
     );
+    // The old pods are still there, so it goes back at once.
     plugin(&space, &["undo", "web"]);
-    seen(&space, "web", "Paused");
-    plugin(&space, &["promote", "web", "--full"]);
     let undone = seen(&space, "web", "Healthy");
     assert_eq!(
         (undone.names(), undone.record()),

@@ -231,7 +231,7 @@ fn as_go_writes(object: &Value) -> Value {
         Value::Object(map) => {
             let says = |key: &str, value: &Value| {
                 let nothing = [json!(null), json!(""), json!(0), json!(false), json!([])];
-                value.is_null() == false && (pointers.contains(&key) || !nothing.contains(value))
+                !value.is_null() && (pointers.contains(&key) || !nothing.contains(value))
             };
             let members = map.iter().filter(|(key, value)| says(key, value));
             let members = members.map(|(key, value)| (key.clone(), as_go_writes(value)));

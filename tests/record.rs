@@ -145,3 +145,18 @@ fn a_new_container_that_takes_the_name_of_one_that_was_renamed_takes_nothing_els
     containers.as_array_mut().unwrap().push(new);
     assert_eq!(out["spec"], wanted["spec"]);
 }
+
+#[test]
+fn of_two_variables_of_one_name_ours_is_taken_out() {
+    let (stored, _) = create(&deployment(), &nacos(), &Settings::default());
+    for front in [true, false] {
+        let mut edited = stored.clone();
+        let own = json!({"name": "podip", "value": "192.0.2.1"});
+        let env = web(&mut edited)["env"].as_array_mut().unwrap();
+        env.insert(if front { 0 } else { env.len() }, own.clone());
+        annotate(&mut edited, "inject", "disabled");
+        let (mut after, decision) = update(&edited, &stored, &nacos(), &Settings::default());
+        assert_eq!(decision.outcome, Outcome::Removed);
+        assert_eq!(web(&mut after)["env"], json!([own]));
+    }
+}

@@ -52,7 +52,10 @@ fn line(number: u64, steps: &[Step]) -> String {
         decision,
     } in steps
     {
-        let object = hash(&without_record(object)) & 0xFFFF_FFFF;
+        // The order of members means nothing to the API.
+        let mut object = without_record(object);
+        object.sort_all_objects();
+        let object = hash(&object) & 0xFFFF_FFFF;
         let told = hash(&(&decision.warnings, &decision.denial)) & 0xFFFF;
         let (outcome, reason) = (decision.outcome.code(), decision.reason.code());
         write!(line, " {name}={outcome}/{reason}/{object:08x}/{told:04x}").unwrap();

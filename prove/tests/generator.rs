@@ -45,7 +45,8 @@ fn it_begins_when_the_service_answers_and_tells_what_was_lost_however_often_it_i
         assert_eq!((told.failed, told.load), (None, None));
         told.started_ms
     });
-    thread::sleep(Duration::from_millis(500));
+    // At 200 requests a second, far more than are asked for below.
+    thread::sleep(Duration::from_secs(2));
     app.term();
     app.code();
     let once = ask(address, STOP);

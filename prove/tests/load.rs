@@ -10,22 +10,22 @@ mod servers;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use prove::load::{Plan, Stale, start};
 use prove::record::{Connection, Kind, Load};
 use servers::{OK, answer_all, request, serve};
-use socket2::SockRef;
+use socket2::{Domain, SockRef, Socket, Type};
 
-/// A second of load, no slow requests.
+/// A second of load, no slow requests, and more time for each than the busiest machine needs.
 fn plan() -> Plan {
     Plan {
         rate: 100,
         duration: Some(Duration::from_secs(1)),
         slow_every: 0,
-        timeout: Duration::from_millis(500),
+        timeout: Duration::from_secs(30),
         kept: 4,
         ..Plan::default()
     }
@@ -93,10 +93,11 @@ fn any_framing_is_an_answer() {
 
 #[test]
 fn nobody_listening_is_refused() {
-    let address = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
+    // A port that nobody else is given meanwhile.
+    let held = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    held.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())
         .unwrap();
+    let address = held.local_addr().unwrap().as_socket().unwrap();
     let load = load(plan(), address);
     all_lost_as(Kind::Refused, &load);
     assert!(
@@ -148,13 +149,17 @@ fn silence_is_a_timeout_and_ends_in_time() {
         let address = serve(move |mut stream| {
             request(&mut stream);
             stream.write_all(answer.as_bytes()).unwrap();
-            thread::sleep(Duration::from_secs(60));
+            thread::sleep(Duration::from_secs(600));
         });
-        let load = load(plan(), address);
+        let plan = Plan {
+            timeout: Duration::from_millis(500),
+            ..plan()
+        };
+        let load = load(plan, address);
         all_lost_as(Kind::Timeout, &load);
         assert!(load.lost.iter().all(|lost| lost.after_ms >= 500));
     }
-    assert!(begun.elapsed() < Duration::from_secs(20));
+    assert!(begun.elapsed() < Duration::from_secs(60));
 }
 
 #[test]
@@ -169,8 +174,12 @@ fn kept_connections_closed_while_idle_cost_nothing() {
         request(&mut stream);
         stream.write_all(OK.as_bytes()).unwrap();
     });
-    // Each of the four is used every 80 ms: time enough for the close to arrive.
-    let load = load(plan(), address);
+    // Each of the sixteen is used every 320 ms: time enough for the close to arrive.
+    let plan = Plan {
+        kept: 16,
+        ..plan()
+    };
+    let load = load(plan, address);
     assert_eq!(counts(&load), (100, 100, 0), "{:?}", load.lost);
     assert!(load.closed_idle > 30, "{}", load.closed_idle);
 }
@@ -240,8 +249,8 @@ fn a_request_that_crosses_with_a_close_is_sent_again_where_that_is_asked_for() {
 fn slow_requests_have_their_own_time_and_are_not_slow() {
     let address = serve(|mut stream| {
         while let Some(asked) = request(&mut stream) {
-            if asked.first.starts_with("GET /slow?ms=600 ") {
-                thread::sleep(Duration::from_millis(600));
+            if asked.first.starts_with("GET /slow?ms=2000 ") {
+                thread::sleep(Duration::from_secs(2));
             }
             if stream.write_all(OK.as_bytes()).is_err() || !asked.keeps_alive() {
                 return;
@@ -250,13 +259,13 @@ fn slow_requests_have_their_own_time_and_are_not_slow() {
     });
     let plan = Plan {
         slow_every: 5,
-        slow_path: "/slow?ms=600".to_owned(),
-        slow: Duration::from_millis(600),
+        slow_path: "/slow?ms=2000".to_owned(),
+        slow: Duration::from_secs(2),
         ..plan()
     };
     let load = load(plan, address);
     assert_eq!(counts(&load), (100, 100, 0));
-    assert!(load.slowest_ms < 500, "{}", load.slowest_ms);
+    assert!(load.slowest_ms < 1900, "{}", load.slowest_ms);
 }
 
 #[test]
@@ -266,7 +275,6 @@ fn a_server_that_stalls_holds_up_no_request() {
     let load = load(
         Plan {
             duration: Some(Duration::from_secs(3)),
-            timeout: Duration::from_secs(5),
             ..plan()
         },
         address,

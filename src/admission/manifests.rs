@@ -6,7 +6,9 @@ use std::sync::Arc;
 use json_patch::Patch;
 use serde_json::Value;
 
-use crate::engine::{Ask, Decision, Kind, NamespaceView, Object, Reason, Settings, decide};
+use crate::engine::{
+    Ask, Decision, Kind, NamespaceView, Object, Reason, Sending, Settings, decide,
+};
 use crate::manifest::Warning;
 use crate::manifest::budget::{Account, Excess, element, text};
 use crate::policy::{PREFIX, cut};
@@ -306,7 +308,7 @@ impl Run {
             view: self.known.view(entry.as_deref()),
             object: &object,
             old: None,
-            manager: None,
+            sent: Sending::default(),
             remove: self.remove,
             explain: true,
         });

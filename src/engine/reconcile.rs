@@ -209,14 +209,18 @@ fn reconcile(ask: &Ask<'_>, tree: &Tree<'_>, old: Option<&Tree<'_>>) -> Decision
     let mut user = take_out(tree, record, told, forms());
     if let (None, Some(lost)) = (record, &old_record) {
         let by_old = take_out(tree, Some(lost), told, forms());
-        // Without word of what was sent, what equals ours may be what the user sent (law 1).
+        // Where a whole object came and nothing tells what of it was meant, what equals ours may be what the user
+        // sent (law 1).
         let told = meta.is_some_and(|meta| meta.annotations.last_applied.is_some());
-        if (told && by_old.whole) || carries_ours(tree) {
+        if ask.sent.patch || (told && by_old.whole) || carries_ours(tree) {
             record = Some(lost);
             user = by_old;
-        } else if refuses_strategy(tree) {
-            // What the user wrote does not stand beside ours.
-            *user.tree.spec.place(ask.kind.strategy()) = by_old.tree.strategy().clone();
+        } else {
+            user.containers = by_old.containers;
+            if refuses_strategy(tree) {
+                // What the user wrote does not stand beside ours.
+                *user.tree.spec.place(ask.kind.strategy()) = by_old.tree.strategy().clone();
+            }
         }
     }
     let labels = tree.our_labels();

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use serde_json::Value;
 
@@ -144,6 +145,19 @@ impl<'a> Slot<'a> {
         })
     }
 
+    /// Whether a text is what the record says of this slot.
+    pub(super) fn holds(&self, text: &str, now: &str) -> bool {
+        let item = self.item();
+        let named = item.is_none() || self.is_item(text);
+        named
+            && (short(text, item).is_some_and(|short| short == now)
+                || stands(
+                    &json::value(text),
+                    &json::value(now),
+                    item.map(|(by, _)| by),
+                ))
+    }
+
     /// Where each parent that putting it in may have to make is found, the outermost first, with its name in the record.
     pub(super) fn parents(&self, tree: &Tree<'_>) -> Vec<(String, Vec<&'static str>)> {
         let path = self.path(tree);
@@ -183,7 +197,21 @@ pub(super) struct Places<'t, 'a> {
 struct List {
     /// Where it stands among the container's members.
     member: usize,
+    /// The first of each name.
     items: HashMap<String, usize>,
+    /// The others.
+    more: HashMap<String, Vec<usize>>,
+}
+
+impl List {
+    /// Where the items of a name stand.
+    fn named(&self, name: &str) -> Vec<usize> {
+        let first = self.items.get(name).into_iter();
+        first
+            .chain(self.more.get(name).into_iter().flatten())
+            .copied()
+            .collect()
+    }
 }
 
 impl<'t, 'a> Places<'t, 'a> {
@@ -236,24 +264,46 @@ impl<'t, 'a> Places<'t, 'a> {
 
     /// What stands in a slot; null does.
     pub(super) fn find(&mut self, slot: &Slot<'_>) -> Option<&mut Node<'a>> {
+        self.find_by(slot, |_| true)
+    }
+
+    /// The same; of several items of one name, the one that is what the record says, where there is one.
+    pub(super) fn find_ours(&mut self, slot: &Slot<'_>, now: &str) -> Option<&mut Node<'a>> {
+        self.find_by(
+            slot,
+            |node| matches!(node, Node::Json(text) if slot.holds(text, now)),
+        )
+    }
+
+    /// Of several items of one name, the first that is asked for, else the first.
+    fn find_by(
+        &mut self,
+        slot: &Slot<'_>,
+        asked: impl Fn(&Node<'a>) -> bool,
+    ) -> Option<&mut Node<'a>> {
         let found = match slot.form.item {
             None => {
                 let path = slot.path(self.tree);
                 self.at(slot, &path)
             }
-            Some((_, "")) => {
-                let list = self.list(slot)?;
-                let (member, at) = (list.member, *list.items.get(&*slot.item)?);
-                self.root(slot)?.nth_mut(member)?.item_mut(at)
-            }
-            Some(_) => {
-                let path = slot.path(self.tree);
-                let Node::List(items) = self.at(slot, &path)? else {
-                    return None;
+            Some((_, is)) => {
+                let (list, named) = if is.is_empty() {
+                    let list = self.list(slot)?;
+                    let (member, named) = (list.member, list.named(&slot.item));
+                    (self.root(slot)?.nth_mut(member)?, named)
+                } else {
+                    let path = slot.path(self.tree);
+                    let list = self.at(slot, &path)?;
+                    let items = list.places().iter().enumerate();
+                    let is_it =
+                        |node: &Node<'a>| matches!(node, Node::Json(text) if slot.is_item(text));
+                    let named = items.filter(|(_, item)| is_it(item)).map(|(at, _)| at);
+                    let named = named.collect();
+                    (list, named)
                 };
-                let is =
-                    |node: &&mut Node<'_>| matches!(node, Node::Json(text) if slot.is_item(text));
-                items.iter_mut().find(is)
+                let ours = |at: &&usize| list.places().get(**at).is_some_and(&asked);
+                let ours = named.iter().find(|at| named.len() > 1 && ours(at));
+                list.item_mut(*ours.or(named.first())?)
             }
         };
         found.filter(|node| !matches!(node, Node::Gone))
@@ -265,15 +315,23 @@ impl<'t, 'a> Places<'t, 'a> {
         if !self.lists.contains_key(&key) {
             let container = self.root(slot)?;
             let member = container.index(slot.form.path.first()?)?;
-            let mut items = HashMap::new();
+            let mut found = List {
+                member,
+                ..List::default()
+            };
             if let Some(Node::List(list)) = container.nth(member) {
                 for (at, item) in list.iter().enumerate() {
                     if let Node::Json(text) = item {
-                        items.entry(json::name_of(text).into_owned()).or_insert(at);
+                        match found.items.entry(json::name_of(text).into_owned()) {
+                            Entry::Vacant(free) => drop(free.insert(at)),
+                            Entry::Occupied(taken) => {
+                                found.more.entry(taken.key().clone()).or_default().push(at);
+                            }
+                        }
                     }
                 }
             }
-            self.lists.insert(key, List { member, items });
+            self.lists.insert(key, found);
         }
         self.lists.get_mut(&key)
     }

@@ -108,13 +108,17 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// The elements of a list that are there.
-    pub(super) fn items(&self) -> impl Iterator<Item = &str> {
-        let items: &[Self] = match self {
+    /// The elements of a list, taken out or not.
+    pub(super) fn places(&self) -> &[Node<'a>] {
+        match self {
             Self::List(items) => items,
             _ => &[],
-        };
-        items.iter().filter_map(|item| match item {
+        }
+    }
+
+    /// The elements of a list that are there.
+    pub(super) fn items(&self) -> impl Iterator<Item = &str> {
+        self.places().iter().filter_map(|item| match item {
             Self::Json(text) => Some(text.as_ref()),
             _ => None,
         })

@@ -392,11 +392,31 @@ mod tests {
         state.held.values().filter(|held| held.wants > 0).count()
     }
 
+    /// As if a peer had held a unit for so many seconds until now: more than any test takes, on whatever machine.
+    fn has_used(pool: &Pool, number: u32, seconds: f64) {
+        let shares = &mut lock(&pool.0).shares;
+        shares.add(peer(number), seconds, Instant::now());
+    }
+
+    #[tokio::test]
+    async fn what_is_held_is_used() {
+        let pool = Pool::new(1);
+        let turn = pool.turn(peer(1)).await.unwrap();
+        let begun = Instant::now();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let held = begun.elapsed();
+        drop(turn);
+        let used = lock(&pool.0).shares.used(peer(1), Instant::now());
+        // A part of it is forgotten already, the more the longer the machine took.
+        assert!(used >= held.as_secs_f64() / 4.0, "{used} of {held:?}");
+    }
+
     #[tokio::test]
     async fn a_turn_goes_to_the_peer_that_has_used_least_and_of_its_own_to_who_came_first() {
         let pool = Pool::new(1);
-        // Both have had a turn: the crowd a longer one.
-        drop(pool.turn(peer(1)).await.unwrap());
+        // Both have had turns: the crowd longer ones.
+        has_used(&pool, 1, 1e6);
+        has_used(&pool, 2, 1e9);
         let first = pool.turn(peer(2)).await.unwrap();
         let (done, mut order) = mpsc::unbounded_channel();
         let asks = [2, 2, 2, 2, 2, 1, 1, 3];
@@ -404,7 +424,6 @@ mod tests {
             let (one, done) = (Arc::clone(&pool), done.clone());
             tokio::spawn(async move {
                 let turn = one.turn(peer(from)).await.unwrap();
-                tokio::time::sleep(Duration::from_millis(1)).await;
                 let _ = done.send(at);
                 drop(turn);
             });
@@ -412,7 +431,6 @@ mod tests {
                 tokio::task::yield_now().await;
             }
         }
-        tokio::time::sleep(Duration::from_millis(20)).await;
         drop((first, done));
         let mut got = Vec::new();
         while let Some(at) = order.recv().await {
@@ -465,12 +483,16 @@ mod tests {
         assert!(late(&fast).unwrap() <= Instant::now() + GRACE);
         let waits = pool.place(peer(2));
         let before = late(&waits).unwrap();
-        let (grown, ()) = tokio::join!(waits.grow(2 << 20), async {
+        // It waits before the other one is looked at, and at least until that is made to go.
+        let (grown, waited) = tokio::join!(waits.grow(2 << 20), async {
+            let since = lock(&pool.0).held[&waits.id].waits;
             fast.evicted().await;
+            let waited = since.elapsed();
             fast.shrink(0);
+            waited
         });
         grown.unwrap();
-        assert!(late(&waits).unwrap() >= before + GRACE / 2);
+        assert!(waited > Duration::ZERO && late(&waits).unwrap() >= before + waited);
     }
 
     #[tokio::test]

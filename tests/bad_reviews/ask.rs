@@ -1,7 +1,7 @@
 //! What is asked of the server, and what its answer is held to.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use base64::Engine as _;
 use serde_json::Value;
@@ -12,6 +12,10 @@ use crate::support::{self, deployment, review};
 
 static DENYING: Shared = Mutex::new(Weak::new());
 static WARNING: Shared = Mutex::new(Weak::new());
+static TURN: Mutex<()> = Mutex::new(());
+
+/// Where a review is large to the server: more than this it decides on in turns.
+const LARGE: usize = 64 * 1024;
 
 pub(crate) fn server() -> Arc<Served> {
     Served::shared(&DENYING, &[], &hostile::namespaces())
@@ -19,6 +23,14 @@ pub(crate) fn server() -> Arc<Served> {
 
 pub(crate) fn server_that_warns() -> Arc<Served> {
     Served::shared(&WARNING, &["--invalid=warn"], &hostile::namespaces())
+}
+
+/// The answer to a review. The server sends away a large one that waits for others for two seconds, and it takes a slow machine
+/// that long to decide on one: one at a time.
+pub(crate) fn mutate(server: &Served, body: &[u8]) -> Answer {
+    let turn = || TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let _turn = (body.len() > LARGE).then(turn);
+    server.mutate(body)
 }
 
 /// What is to come of a review.
@@ -131,7 +143,7 @@ pub(crate) fn check(
     body: &[u8],
     expected: Expected,
 ) -> Option<String> {
-    let got = server.mutate(body);
+    let got = mutate(server, body);
     assert_eq!(got.status, 200, "{what}: {}", got.text());
     let review: Value = serde_json::from_slice(body).unwrap_or_default();
     let patched = well_formed(what, &got, &review);

@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use serde_json::{Value, json};
 use silkroll::admission::MAX_BODY;
 
-use crate::ask::{deceives, object, server};
+use crate::ask::{deceives, mutate, object, server};
 use crate::served;
 use crate::support::deployment;
 
@@ -156,7 +156,7 @@ fn bodies_that_are_no_review_are_refused_and_the_log_says_why() {
     ];
     let mut wrong = Vec::new();
     for (what, body, says) in cases {
-        let got = server.mutate(&body);
+        let got = mutate(&server, &body);
         let text = got.text();
         if got.status != 400 || !text.contains(says) {
             wrong.push(format!("{what}: {} {text}", got.status));
@@ -232,7 +232,7 @@ fn bodies_that_never_come_keep_nobody_waiting() {
         })
         .collect();
     assert_eq!(
-        server.mutate(object(|_| {}).to_string().as_bytes()).status,
+        mutate(&server, object(|_| {}).to_string().as_bytes()).status,
         200
     );
     // It was answered beside them, not after they were given up.
@@ -251,7 +251,7 @@ fn a_body_of_the_largest_size_is_read() {
     let server = server();
     let mut body = object(|_| {}).to_string().into_bytes();
     body.resize(MAX_BODY, b' ');
-    assert_eq!(server.mutate(&body).status, 200);
+    assert_eq!(mutate(&server, &body).status, 200);
 }
 
 #[test]
@@ -285,5 +285,5 @@ fn a_body_that_ends_early_is_refused_or_cut_and_the_server_lives_on() {
     stream.write_all(request.as_bytes()).unwrap();
     stream.flush().unwrap();
     assert_eq!(served::answer(&mut stream).unwrap().status, 400);
-    assert_eq!(server.mutate(body.as_bytes()).status, 200);
+    assert_eq!(mutate(&server, body.as_bytes()).status, 200);
 }

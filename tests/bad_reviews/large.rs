@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 use silkroll::admission::MAX_BODY;
 
 use crate::ask::{
-    Expected, SPLICE, again, check, container, deceives, denied, injected, left_alone, nested,
-    object, pod, server, spliced,
+    Expected, SPLICE, again, check, container, deceives, denied, injected, left_alone, mutate,
+    nested, object, pod, server, spliced,
 };
 use crate::support;
 
@@ -243,7 +243,7 @@ fn large_objects_are_answered_before_anybody_gives_up() {
 #[test]
 fn a_review_of_more_values_than_any_stored_object_has_is_refused_unread() {
     let review = container(|container| container["env"] = vec![0; 200_001].into());
-    let got = server().mutate(review.to_string().as_bytes());
+    let got = mutate(&server(), review.to_string().as_bytes());
     assert_eq!(got.status, 413, "{}", got.text());
     let says = "the review has more than 200000 values, which no stored object has";
     assert!(got.text().contains(says), "{}", got.text());
@@ -256,7 +256,7 @@ fn ten_thousand_unknown_annotations_are_told_in_a_few_warnings() {
             support::annotate(object, &format!("drain-seconds-{at}"), "1");
         }
     });
-    let got = server().mutate(review.to_string().as_bytes()).json();
+    let got = mutate(&server(), review.to_string().as_bytes()).json();
     let warnings = got["response"]["warnings"].as_array().unwrap();
     assert_eq!(warnings.len(), 11, "{warnings:?}");
     assert_eq!(
@@ -297,7 +297,7 @@ fn what_was_sent_is_repeated_in_part_only() {
     ];
     for (place, change) in refused {
         let body = with(change).to_string();
-        let answer = server.mutate(body.as_bytes());
+        let answer = mutate(&server, body.as_bytes());
         assert_eq!(answer.status, 400, "{place}");
         assert!(answer.body.len() < 600, "{place}: {}", answer.body.len());
         assert!(
@@ -339,7 +339,7 @@ fn what_was_sent_is_repeated_in_part_only() {
     ];
     for (place, change) in answered {
         let review = again(&with(change));
-        let answer = server.mutate(review.to_string().as_bytes());
+        let answer = mutate(&server, review.to_string().as_bytes());
         assert_eq!(answer.status, 200, "{place}: {}", answer.text());
         let response = answer.json()["response"].clone();
         for part in ["status", "warnings", "auditAnnotations"] {

@@ -4,8 +4,8 @@ use base64::Engine as _;
 use serde_json::json;
 
 use crate::ask::{
-    again, annotated, check, check_all, container, denied, injected, left_alone, object, request,
-    server, server_that_warns,
+    again, annotated, check, check_all, container, denied, injected, left_alone, mutate, object,
+    request, server, server_that_warns,
 };
 use crate::hostile;
 use crate::support;
@@ -175,7 +175,7 @@ fn a_value_that_is_allowed_reaches_the_container_as_it_is() {
             support::annotate(object, "http-url", "http://a/");
             support::annotate(object, "http-body", value);
         });
-        let got = server.mutate(review.to_string().as_bytes()).json();
+        let got = mutate(&server, review.to_string().as_bytes()).json();
         let patch = got["response"]["patch"].as_str().unwrap();
         let patch = base64::engine::general_purpose::STANDARD
             .decode(patch)

@@ -2,9 +2,11 @@
 //! seen all the same.
 
 use std::io;
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use testkit::ports;
 
 use crate::hook::ONE;
 use crate::nacos::settings;
@@ -43,9 +45,8 @@ pub(crate) fn restarts(world: &World, caller: &Client) {
 
     ONE.start(&settings(&AT_ONCE));
     ONE.start(&settings(&LATE));
-    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = silent.local_addr().unwrap();
-    drop(silent);
+    let [port] = ports::free().unwrap();
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
     let server = format!("http://{address}");
     ONE.start(&settings(&REGISTRY_DOWN).with("SILKROLL_NACOS_SERVER", &server));
     for instance in [&AT_ONCE, &REGISTRY_DOWN, &NO_HOOK] {

@@ -1,14 +1,13 @@
 //! Leaving ends in its bound and the hook goes on, whatever the server does.
 
 use crate::methods::{CALLING, settings};
-use crate::run::{NO_PUT, Place, SHELLS, each_client};
+use crate::run::{NO_PUT, Place, SHELLS, SPARE, each_client};
 use crate::server::{Reply, Server};
 use std::thread;
 use std::time::Duration;
+use testkit::wait::{PATIENCE, within};
 
-const LEAVE: u64 = 2;
-/// What the contract gives the hook over its budget.
-const SPARE: u64 = 2;
+const LEAVE: Duration = Duration::from_secs(2);
 
 fn faults() -> Vec<(&'static str, Reply)> {
     vec![
@@ -27,16 +26,16 @@ fn ends_in_time(shell: &str, client: &str, method: &str, fault: &str, url: &str)
         return; // says so, which a test of its own proves
     }
     let case = format!("{method} in {shell} with {client}, server {fault}");
-    let leave = LEAVE.to_string();
+    let leave = LEAVE.as_secs().to_string();
     let mut env = settings(method, url);
     env.push(("SILKROLL_LEAVE_SECONDS", &leave));
     let chain = ["stop", "exec", "sh", "-c", "echo then the own hook"];
-    let outcome = Place::new(shell, &[client]).hook(&env, &chain);
+    let outcome = Place::new(shell, &[client]).hook_within(LEAVE, &env, &chain);
     assert_eq!(outcome.status, Some(0), "{case}: {}", outcome.output);
     assert!(
-        outcome.took < Duration::from_secs(LEAVE + SPARE),
-        "{case}: {:?}",
-        outcome.took
+        outcome.over < SPARE,
+        "{case}: {:?} over its budget",
+        outcome.over
     );
     assert!(
         outcome.output.contains(": not done"),
@@ -161,7 +160,6 @@ fn a_log_that_nobody_reads_holds_up_nothing() {
         let place = Place::new(shell, &[]);
         let (_reader, mut writer) = std::io::pipe().unwrap();
         std::io::Write::write_all(&mut writer, &vec![b'x'; PIPE_BYTES]).unwrap();
-        let begun = std::time::Instant::now();
         let mut child = place
             .hook_command(
                 &[("SILKROLL_METHOD", "none"), ("SILKROLL_DRAIN_SECONDS", "1")],
@@ -170,12 +168,11 @@ fn a_log_that_nobody_reads_holds_up_nothing() {
             .stdout(writer)
             .spawn()
             .unwrap();
-        while child.try_wait().unwrap().is_none() {
-            if begun.elapsed() > Duration::from_secs(10) {
-                child.kill().unwrap();
-                panic!("{shell}: held up by its log");
-            }
-            thread::park_timeout(Duration::from_millis(50));
+        // Nothing else would end it.
+        let ended = within(PATIENCE, "its end", || Ok(child.try_wait()?));
+        if ended.is_err() {
+            child.kill().unwrap();
+            panic!("{shell}: held up by its log");
         }
     }
 }

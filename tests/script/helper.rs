@@ -3,14 +3,24 @@
 
 use crate::leave_nacos::{Registry, settings};
 use crate::nacos::{Generation, State};
-use crate::run::{HELPER, Outcome, Place, finish};
+use crate::run::{HELPER, Outcome, Place, SPARE, finish_within};
 use crate::server::{Reply, Server};
 use std::process::Command;
 use std::time::Duration;
 use testkit::wait::eventually;
 
+/// The name of a pod that nothing else on this machine is in, not even another run of these tests.
+fn pod(name: &str) -> String {
+    format!("{name}-{}", std::process::id())
+}
+
 /// An image with nothing in it but the helper: no shell, /proc, /dev, /tmp, /etc; another user; nothing to write to.
 fn in_an_empty_image(env: &[(&str, &str)], arguments: &[&str]) -> Outcome {
+    in_an_empty_image_within(Duration::MAX, env, arguments)
+}
+
+/// The same, where it has a budget.
+fn in_an_empty_image_within(budget: Duration, env: &[(&str, &str)], arguments: &[&str]) -> Outcome {
     let root = tempfile::tempdir().unwrap();
     std::fs::copy(HELPER, root.path().join("hook")).unwrap();
     let mut command = Command::new("/usr/bin/unshare");
@@ -21,17 +31,17 @@ fn in_an_empty_image(env: &[(&str, &str)], arguments: &[&str]) -> Outcome {
         .args(arguments)
         .env_clear()
         .envs(env.iter().copied());
-    finish(command)
+    finish_within(budget, command)
 }
 
 #[test]
 fn an_image_with_nothing_in_it_is_left() {
     let registry = Registry::new(State::new(Generation::Two));
-    let url = registry.server.url();
+    let (url, pod) = (registry.server.url(), pod("empty"));
     let mut env = settings(&url);
     env.extend([
         ("SILKROLL_DRAIN_SECONDS", "1"),
-        ("SILKROLL_POD_NAME", "empty"),
+        ("SILKROLL_POD_NAME", &*pod),
     ]);
     let outcome = in_an_empty_image(&env, &["stop"]);
     assert_eq!(outcome.status, Some(0), "{}", outcome.output);
@@ -47,7 +57,9 @@ fn an_image_with_nothing_in_it_is_left() {
 
     let outcome = in_an_empty_image(&env, &["start"]);
     assert_eq!(outcome.status, Some(0), "{}", outcome.output);
-    assert!(registry.state.lock().unwrap().enabled);
+    eventually("enabled", || {
+        registry.state.lock().unwrap().enabled.then_some(())
+    });
 
     // A name cannot be looked up there, and a command is not there: that costs the bound and no more.
     let lost = [
@@ -56,7 +68,8 @@ fn an_image_with_nothing_in_it_is_left() {
         ("SILKROLL_LEAVE_SECONDS", "2"),
         ("SILKROLL_DRAIN_SECONDS", "0"),
     ];
-    let outcome = in_an_empty_image(&lost, &["stop", "exec", "sleep", "1"]);
+    let leave = Duration::from_secs(2);
+    let outcome = in_an_empty_image_within(leave, &lost, &["stop", "exec", "sleep", "1"]);
     assert_eq!(outcome.status, Some(127), "{}", outcome.output);
     assert!(
         outcome
@@ -64,7 +77,7 @@ fn an_image_with_nothing_in_it_is_left() {
             .contains("http: not done: POST http://registry.invalid/: no answer")
     );
     assert!(outcome.output.ends_with("own hook: sleep is not there\n"));
-    assert!(outcome.took < Duration::from_secs(4), "{:?}", outcome.took);
+    assert!(outcome.over < SPARE, "{:?} over", outcome.over);
 }
 
 #[test]
@@ -97,18 +110,18 @@ fn a_resolver_that_does_not_answer_costs_its_server_three_seconds() {
         .env("SILKROLL_LOG", "-")
         .env("SILKROLL_DRAIN_SECONDS", "0")
         .envs(settings(&servers));
-    let outcome = finish(command);
+    let outcome = finish_within(Duration::from_secs(3), command);
     assert!(
         outcome.output.contains("nacos: left as"),
         "{}",
         outcome.output
     );
     assert!(!registry.state.lock().unwrap().enabled);
-    assert!(outcome.took < Duration::from_secs(5), "{:?}", outcome.took);
+    assert!(outcome.over < SPARE, "{:?} over", outcome.over);
 }
 
 /// Processes that have this in their environment.
-fn running(with: &str) -> Vec<String> {
+pub(crate) fn running(with: &str) -> Vec<String> {
     std::fs::read_dir("/proc")
         .unwrap()
         .flatten()
@@ -124,24 +137,26 @@ fn running(with: &str) -> Vec<String> {
 fn a_leaving_that_dies_is_said_and_callers_get_their_drain() {
     let server = Server::start(|_| Reply::Hang);
     let url = server.url();
+    let place = Place::new("helper", &[]);
+    let mine = format!("SILKROLL_POD_NAME={}\0", place.pod());
     let hook = std::thread::spawn(move || {
         let env = [
             ("SILKROLL_METHOD", "http"),
             ("SILKROLL_HTTP_URL", url.as_str()),
-            ("SILKROLL_POD_NAME", "dies"),
             ("SILKROLL_DRAIN_SECONDS", "1"),
-            ("SILKROLL_LEAVE_SECONDS", "30"),
+            // It is killed long before.
+            ("SILKROLL_LEAVE_SECONDS", "300"),
         ];
-        Place::new("helper", &[]).hook(&env, &["stop"])
+        place.hook(&env, &["stop"])
     });
     eventually("a request", || {
         (!server.requests().is_empty()).then_some(())
     });
-    let all = running("SILKROLL_POD_NAME=dies\0");
+    let all = running(&mine);
     // The one whose parent is one of ours, too: pid (comm) state ppid.
     let leaves = all.iter().find(|pid| {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-        all.contains(&stat.split(' ').nth(3).unwrap().to_owned())
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+        stat.is_ok_and(|stat| all.contains(&stat.split(' ').nth(3).unwrap().to_owned()))
     });
     let killed = Command::new("/bin/kill")
         .args(["-9", leaves.unwrap()])
@@ -165,15 +180,17 @@ fn a_way_back_is_one_process_that_a_stop_ends_without_proc() {
         _ => Reply::Hang,
     });
     let url = |path: &str| format!("{}{path}", server.url());
-    let (on, off) = (url("/on"), url("/off"));
+    let (on, off, pod) = (url("/on"), url("/off"), pod("one-process"));
     let env = [
         ("SILKROLL_METHOD", "http"),
         ("SILKROLL_HTTP_URL", off.as_str()),
         ("SILKROLL_HTTP_START_URL", on.as_str()),
-        ("SILKROLL_POD_NAME", "one-process"),
+        // Longer than anything here is waited for: only a stop ends it.
+        ("SILKROLL_HTTP_START_SECONDS", "300"),
+        ("SILKROLL_POD_NAME", pod.as_str()),
         ("SILKROLL_DRAIN_SECONDS", "0"),
     ];
-    let alive = || running("SILKROLL_POD_NAME=one-process\0").len();
+    let alive = || running(&format!("SILKROLL_POD_NAME={pod}\0")).len();
     let outcome = in_an_empty_image(&env, &["start"]);
     assert_eq!(outcome.status, Some(0), "{}", outcome.output);
     eventually("a way back that goes on", || (alive() == 1).then_some(()));
@@ -186,7 +203,8 @@ fn a_way_back_is_one_process_that_a_stop_ends_without_proc() {
         "{}",
         outcome.output
     );
-    assert_eq!(alive(), 0, "a way back outlived the stop");
+    // What was killed may need a moment of a busy machine to be gone.
+    eventually("the end of the way back", || (alive() == 0).then_some(()));
     assert_eq!(server.requests().last().unwrap().path(), "/off");
 }
 
@@ -200,11 +218,14 @@ fn https_is_said_to_be_none_of_its_business() {
         ],
         &["stop", "http", "HTTPS", "127.0.0.1", "9", "/"],
     );
+    // However long that took.
+    let (before, rest) = outcome.output.split_once(" in ").unwrap();
+    let (_, after) = rest.split_once(" s\n").unwrap();
     assert_eq!(
-        (outcome.status, outcome.output.as_str()),
+        (outcome.status, &*format!("{before}\n{after}")),
         (
             Some(0),
-            "silkroll: http: not done: the helper binary cannot send POST over https (silkroll.dev/hook: script can) in 0.0 s\n\
+            "silkroll: http: not done: the helper binary cannot send POST over https (silkroll.dev/hook: script can)\n\
              silkroll: own hook: not done: the helper binary cannot send GET over https (silkroll.dev/hook: script can)\n"
         )
     );
@@ -223,7 +244,6 @@ fn a_start_ends_as_the_users_own_hook_does() {
         let env = [
             ("SILKROLL_METHOD", "http"),
             ("SILKROLL_HTTP_START_URL", "http://"),
-            ("SILKROLL_POD_NAME", "own"),
         ];
         let outcome = place.hook(&env, chain);
         assert_eq!(
@@ -235,7 +255,7 @@ fn a_start_ends_as_the_users_own_hook_does() {
     }
 }
 
-fn arm64(env: &[(&str, &str)], arguments: &[&str]) -> Outcome {
+fn arm64(budget: Duration, env: &[(&str, &str)], arguments: &[&str]) -> Outcome {
     const QEMU: &str = "/usr/bin/qemu-aarch64-static";
     assert!(
         std::path::Path::new(QEMU).exists(),
@@ -246,11 +266,12 @@ fn arm64(env: &[(&str, &str)], arguments: &[&str]) -> Outcome {
     command
         .arg(HELPER.replace("amd64", "arm64"))
         .args(arguments);
-    finish(command)
+    finish_within(budget, command)
 }
 
 #[test]
 fn the_one_for_arm64_does_the_same() {
+    let pod = pod("arm64");
     for generation in [Generation::Two, Generation::Three] {
         let registry = Registry::new(State {
             lag: 1,
@@ -262,10 +283,11 @@ fn the_one_for_arm64_does_the_same() {
         env.extend([
             ("SILKROLL_NACOS_USERNAME", "n"),
             ("SILKROLL_NACOS_PASSWORD", "a b"),
-            ("SILKROLL_OWN_SECONDS", "5"),
-            ("SILKROLL_POD_NAME", "arm64"),
+            ("SILKROLL_OWN_SECONDS", "60"),
+            ("SILKROLL_POD_NAME", &*pod),
         ]);
-        let outcome = arm64(&env, &["stop", "exec", "sh", "-c", "echo own; exit 4"]);
+        let own = ["stop", "exec", "sh", "-c", "echo own; exit 4"];
+        let outcome = arm64(Duration::MAX, &env, &own);
         assert_eq!(outcome.status, Some(4), "{}", outcome.output);
         assert!(
             outcome
@@ -276,9 +298,11 @@ fn the_one_for_arm64_does_the_same() {
         assert!(!registry.state.lock().unwrap().enabled);
         assert_eq!(registry.changes()[0].query("weight"), Some("2.5"));
 
-        let outcome = arm64(&env, &["start"]);
+        let outcome = arm64(Duration::MAX, &env, &["start"]);
         assert_eq!(outcome.status, Some(0), "{}", outcome.output);
-        assert!(registry.state.lock().unwrap().enabled);
+        eventually("enabled", || {
+            registry.state.lock().unwrap().enabled.then_some(())
+        });
     }
     for reply in [
         Reply::Hang,
@@ -288,7 +312,9 @@ fn the_one_for_arm64_does_the_same() {
         Reply::Answer(500, String::new()),
     ] {
         let server = Server::start(move |_| reply.clone());
+        // Leaving and the drain.
         let outcome = arm64(
+            Duration::from_secs(2 + 1),
             &[
                 ("SILKROLL_METHOD", "http"),
                 ("SILKROLL_HTTP_URL", &server.url()),
@@ -307,6 +333,6 @@ fn the_one_for_arm64_does_the_same() {
                 .output
                 .ends_with("drain: 1 s for callers to forget this pod\n")
         );
-        assert!(outcome.took < Duration::from_secs(6), "{:?}", outcome.took);
+        assert!(outcome.over < SPARE, "{:?} over", outcome.over);
     }
 }

@@ -204,13 +204,14 @@ fn settings_say_what_an_answer_means() {
                 ("SILKROLL_HTTP_URL", &*url),
                 ("SILKROLL_HTTP_DONE", done),
                 ("SILKROLL_HTTP_ABSENT", absent),
-                ("SILKROLL_LEAVE_SECONDS", "2"),
+                ("SILKROLL_LEAVE_SECONDS", "5"),
             ];
-            let said = Place::new(shell, &["curl"]).hook(&env, &["stop"]).output;
+            let outcome = Place::new(shell, &["curl"]).hook_to_its_bound(&env, &["stop"]);
+            let said = &outcome.output;
             let case = format!("{done:?} {absent:?} {status} {body:?} in {shell}: {said}");
-            assert!(said.contains(says), "{case}");
+            assert!(outcome.says_at_its_bound(says), "{case}");
             assert_eq!(
-                said.contains("not done: "),
+                said.contains("not done"),
                 !says.starts_with("http: "),
                 "{case}"
             );

@@ -6,6 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+use testkit::wait::over;
 
 pub(crate) const HOOK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/leave/hook.sh");
 
@@ -83,10 +84,33 @@ pub(crate) struct Place {
     runner: Runner,
 }
 
+/// What the contract gives the hook over its budget.
+pub(crate) const SPARE: Duration = Duration::from_secs(2);
+
+/// After this a start hook goes on in a process of its own, which says nothing.
+pub(crate) const START: Duration = Duration::from_secs(3);
+
 pub(crate) struct Outcome {
     pub(crate) status: Option<i32>,
     pub(crate) output: String,
+    /// By the clock, for what may not be shorter.
     pub(crate) took: Duration,
+    /// Beyond the budget it was given, for what may not be longer: not by the clock, see [`over`].
+    pub(crate) over: Duration,
+}
+
+impl Outcome {
+    /// What a start says, where it came to its end in its own time.
+    pub(crate) fn says_at_start(&self, words: &str) -> bool {
+        self.output.contains(words) || (self.output.is_empty() && self.took >= START)
+    }
+
+    /// What it says that it tried until its bound came, of one that ran by [`Place::hook_to_its_bound`]. It gives up where
+    /// the bound leaves it no time for another try; a slow machine may be in the middle of one then, and its words are lost.
+    pub(crate) fn says_at_its_bound(&self, words: &str) -> bool {
+        let slow = self.took > self.over * 5 / 4;
+        self.output.contains(words) || (slow && self.output.contains(": not done within "))
+    }
 }
 
 impl Place {
@@ -129,6 +153,12 @@ impl Place {
         self.dir.path().join("work")
     }
 
+    /// The pod that its hooks are in, unless a test names another: one of its own, for a stop ends the way back of its pod,
+    /// also where another test began it, or another run of the tests on this machine.
+    pub(crate) fn pod(&self) -> &str {
+        self.dir.path().file_name().unwrap().to_str().unwrap()
+    }
+
     /// A program in this container.
     pub(crate) fn command(&self, program: impl AsRef<OsStr>, env: &[(&str, &str)]) -> Command {
         let mut command = Command::new(program);
@@ -136,6 +166,7 @@ impl Place {
             .env_clear()
             .env("PATH", &self.bin)
             .env("SILKROLL_LOG", "-")
+            .env("SILKROLL_POD_NAME", self.pod())
             .env("SILKROLL_DRAIN_SECONDS", "0")
             .envs(env.iter().copied())
             .current_dir(self.work());
@@ -160,6 +191,27 @@ impl Place {
     pub(crate) fn hook(&self, env: &[(&str, &str)], arguments: &[&str]) -> Outcome {
         finish(self.hook_command(env, arguments))
     }
+
+    /// The same, where all that the machine gets done meanwhile counts.
+    pub(crate) fn hook_to_its_bound(&self, env: &[(&str, &str)], arguments: &[&str]) -> Outcome {
+        self.hook_within(Duration::ZERO, env, arguments)
+    }
+
+    /// The same, where it has a budget.
+    pub(crate) fn hook_within(
+        &self,
+        budget: Duration,
+        env: &[(&str, &str)],
+        arguments: &[&str],
+    ) -> Outcome {
+        finish_within(budget, self.hook_command(env, arguments))
+    }
+}
+
+/// Runs it as [`finish`] does, and counts what it takes over its budget.
+pub(crate) fn finish_within(budget: Duration, command: Command) -> Outcome {
+    let (outcome, over) = over(budget, || finish(command));
+    Outcome { over, ..outcome }
 }
 
 /// Runs to the end of the output, as the kubelet does, which waits for everybody who holds it.
@@ -180,5 +232,6 @@ pub(crate) fn finish(mut command: Command) -> Outcome {
         status,
         output: String::from_utf8_lossy(&output).into_owned(),
         took: begun.elapsed(),
+        over: Duration::ZERO,
     }
 }

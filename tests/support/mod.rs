@@ -14,7 +14,9 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use serde_json::{Value, json};
 use silkroll::admission::{Review, answer};
-use silkroll::engine::{Ask, Decision, Kind, NamespaceView, Object, Settings, decide as ask};
+use silkroll::engine::{
+    Ask, Decision, Kind, NamespaceView, Object, Sending, Settings, decide as ask,
+};
 
 pub(crate) type Pairs = Vec<(Cow<'static, str>, Cow<'static, str>)>;
 
@@ -127,8 +129,8 @@ pub(crate) fn update(
     (apply(new, &decision), decision)
 }
 
-/// The same by a server-side apply of `manager`.
-pub(crate) fn apply_as(
+/// The same by a patch of `manager`.
+pub(crate) fn patch_by(
     manager: &str,
     new: &Value,
     old: &Value,
@@ -154,7 +156,7 @@ pub(crate) fn remove(object: &Value, settings: &Settings) -> (Value, Decision) {
         view: NamespaceView::Assumed,
         object: &parsed,
         old: None,
-        manager: None,
+        sent: Sending::default(),
         remove: true,
         explain: false,
     });

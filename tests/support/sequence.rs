@@ -293,19 +293,23 @@ impl Case {
         note("remove", &created, remove(&created, &settings));
 
         let same = self.way.next(manifest, manifest, &created, &[]);
-        note("same", &created, update(&same, &created, later, &upgraded));
+        note(
+            "same",
+            &created,
+            self.way.send(&same, &created, later, &upgraded),
+        );
 
         let next = changed(manifest, &self.first);
         let sent = self.way.next(manifest, &next, &created, &self.first);
         let first = note(
             "first",
             &created,
-            update(&sent, &created, namespace, &settings),
+            self.way.send(&sent, &created, namespace, &settings),
         );
         note(
             "first-again",
             &created,
-            update(&first, &created, namespace, &settings),
+            self.way.send(&first, &created, namespace, &settings),
         );
 
         if manifest["kind"] == "Rollout" {
@@ -325,12 +329,12 @@ impl Case {
         let third = note(
             "webhook",
             &created,
-            update(&sent, &created, namespace, &settings),
+            self.way.send(&sent, &created, namespace, &settings),
         );
         note(
             "webhook-again",
             &created,
-            update(&third, &created, namespace, &settings),
+            self.way.send(&third, &created, namespace, &settings),
         );
 
         let mut labelled = third.clone();
@@ -341,7 +345,11 @@ impl Case {
         let last = changed(&next, &self.second);
         let sent = self.way.next(&next, &last, &third, &self.second);
         let sent = by_the_other(&sent);
-        let fourth = note("second", &third, update(&sent, &third, later, &upgraded));
+        let fourth = note(
+            "second",
+            &third,
+            self.way.send(&sent, &third, later, &upgraded),
+        );
 
         let mut back = fourth.clone();
         back["spec"]["template"] = created["spec"]["template"].clone();

@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .SILENT:
 # What a target needs is asked before anything is built for it; cargo uses all processors anyway.
 .NOTPARALLEL:
-.PHONY: help demo test test-registries lint static helper helper-check bench bench-pods attack fuzz cluster manifests prove prove-full \
+.PHONY: help demo test test-registries test-rollouts lint static helper helper-check bench bench-pods attack fuzz cluster manifests prove prove-full \
   prove-needs prove-programs prove-docs prove-node prove-node-needs prove-image prove-cluster prove-cluster-check
 
 CARGO ?= cargo
@@ -31,6 +31,7 @@ help:
 	echo '  make demo            see it work: the real webhook on loopback, four manifests, no cluster (3 min, then 5 s)'
 	echo '  make test            every test, those on a real Kubernetes control plane included         (30 min, then 13 min)'
 	echo '  make test-registries the hook on real registries: Nacos, Eureka, Consul, …; needs root     (10 min, then 4 min)'
+	echo '  make test-rollouts   Rollouts with the real controller of Argo Rollouts                    (22 min, then 4 min)'
 	echo '  make lint            formatting, clippy, shellcheck, documentation                         (2 min, then 10 s)'
 	echo '  make static          the binary of the image, and that nothing has to be there to start it (5 min, then 1 s)'
 	echo '  make helper          build the hook for images without a shell, for amd64 and arm64        (1 min, then 20 s)'
@@ -109,6 +110,16 @@ test-registries:
 	timeout --foreground 1200 unshare --net --mount --pid --fork --kill-child --mount-proc sh -c \
 	  'ip link set lo up && mount -t tmpfs tmpfs /run && TMPDIR=/run "$$@"; exit' sh \
 	  $(CARGO) test --locked --offline --test registries -- --ignored --test-threads 16 --nocapture
+
+test-rollouts:
+	.ci/needs build test
+	echo "1/2 The control plane and Argo Rollouts (10 and 9 minutes once, cached outside this folder; then a second)."
+	SILKROLL_CLUSTER_BIN="$${SILKROLL_CLUSTER_BIN:-$$(tests/cluster/build.sh)}"
+	SILKROLL_ROLLOUTS="$${SILKROLL_ROLLOUTS:-$$(tests/rollouts/build.sh)}"
+	export SILKROLL_CLUSTER_BIN SILKROLL_ROLLOUTS
+	echo "    $$SILKROLL_ROLLOUTS"
+	echo "2/2 Rollouts on it (3 minutes). All listens on 127.0.0.1 and stops at the end."
+	$(CARGO) test --locked --test rollouts -- --ignored --test-threads 2
 
 lint:
 	.ci/needs build lint

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use silkroll::engine::Kind;
 use silkroll::leave::{Helper, Script};
 
 #[test]
@@ -22,4 +23,44 @@ fn the_install_file_lets_silkroll_read_the_config_maps_of_this_version() {
         ],
         "the script or the helper has changed: run `make manifests`"
     );
+}
+
+#[test]
+fn the_rules_for_all_workloads_name_all_kinds_that_there_are() {
+    let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
+    let workloads = Kind::ALL
+        .into_iter()
+        .filter(|kind| !kind.template().is_empty());
+    let workloads: Vec<_> = workloads.collect();
+    for kind in &workloads {
+        let (group, version) = kind.api_version().split_once('/').unwrap();
+        assert!(["v1", "v1alpha1"].contains(&version));
+        match groups.iter_mut().find(|(known, _)| *known == group) {
+            Some((_, kinds)) => kinds.push(kind.plural()),
+            None => groups.push((group, vec![kind.plural()])),
+        }
+    }
+    for file in [
+        "manifests/all-workloads.patch.yaml",
+        "examples/install/kustomization.yaml",
+    ] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+        let text = std::fs::read_to_string(path).unwrap();
+        let mut rules = text.lines().filter(|line| line.contains("apiGroups"));
+        for (group, kinds) in &groups {
+            let rule = rules.next().unwrap_or_default();
+            let resources = format!("resources: [{}]", kinds.join(", "));
+            assert!(
+                rule.contains(&format!("apiGroups: [{group}]")),
+                "{file}: {group}"
+            );
+            assert!(rule.contains(&resources), "{file}: {rule}: {resources}");
+        }
+        assert_eq!(rules.next(), None, "{file}");
+        let options: Vec<_> = workloads.iter().map(|kind| kind.option()).collect();
+        let options = options.join(",");
+        let named =
+            !text.contains("--workloads=") || text.contains(&format!("--workloads={options}\""));
+        assert!(named, "{file}: {options}");
+    }
 }

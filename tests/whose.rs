@@ -11,7 +11,7 @@ mod support;
 
 use serde_json::{Value, json};
 use silkroll::engine::{Outcome, Reason, Settings};
-use support::{Pairs, annotate, apply_as, create, deployment, opted_in, update};
+use support::{Pairs, annotate, create, deployment, opted_in, patch_by, update};
 
 fn pod(object: &mut Value) -> &mut Value {
     &mut object["spec"]["template"]["spec"]
@@ -188,7 +188,7 @@ fn a_grace_period_that_an_apply_sends_is_the_users_though_one_stood_there_before
     note(&mut sent, &written, Sent::ServerSide);
     web(&mut sent)["lifecycle"]["preStop"] = json!({"sleep": {"seconds": 35}});
     let settings = Settings::default();
-    let (now, _) = apply_as("kubectl", &sent, &stored, &opted_in(&[]), &settings);
+    let (now, _) = patch_by("kubectl", &sent, &stored, &opted_in(&[]), &settings);
     let mut out = now.clone();
     annotate(&mut out, "inject", "disabled");
     let (mut after, decision) = update(&out, &now, &opted_in(&[]), &settings);
@@ -213,7 +213,7 @@ fn a_grace_period_that_is_taken_back_counts_no_more_though_the_default_equals_ou
         let mut without = stored.clone();
         note(&mut without, &manifest(), sent);
         web(&mut without)["image"] = "web:2".into();
-        let (mut after, _) = apply_as("kubectl", &without, &stored, &opted_in(&[]), &settings);
+        let (mut after, _) = patch_by("kubectl", &without, &stored, &opted_in(&[]), &settings);
         let grace = &pod(&mut after)["terminationGracePeriodSeconds"];
         assert_eq!(*grace, 50, "{sent:?}");
     }
@@ -292,6 +292,18 @@ fn an_object_that_lost_its_record_alone_is_still_known_where_its_manifest_is() {
     let (mut after, _) = update(&stripped, &stored, &opted_in(&[]), &Settings::default());
     let hook = &web(&mut after)["lifecycle"]["preStop"];
     assert_eq!(hook, &json!({"sleep": {"seconds": 15}}));
+}
+
+#[test]
+fn a_patch_that_takes_the_record_away_takes_nothing_else() {
+    let settings = Settings::default();
+    let (stored, _) = create(&deployment(), &opted_in(&[]), &settings);
+    let mut stripped = stored.clone();
+    let template = stripped["spec"]["template"].as_object_mut().unwrap();
+    let meta = template["metadata"].as_object_mut().unwrap();
+    meta.shift_remove("annotations");
+    let (after, _) = patch_by("editor", &stripped, &stored, &opted_in(&[]), &settings);
+    assert_eq!(after["spec"], stored["spec"]);
 }
 
 #[test]

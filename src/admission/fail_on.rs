@@ -93,6 +93,7 @@ fn chosen(reason: Reason) -> bool {
         | Reason::Owned
         | Reason::LevelPod
         | Reason::LevelWorkload
+        | Reason::WorkloadRef
         | Reason::RemovalAsked
         | Reason::NothingToRemove
         // No workload is applied.

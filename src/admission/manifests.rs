@@ -6,7 +6,9 @@ use std::sync::Arc;
 use json_patch::Patch;
 use serde_json::Value;
 
-use crate::engine::{Ask, Decision, Kind, NamespaceView, Object, Reason, Settings, decide};
+use crate::engine::{
+    Ask, Decision, Kind, NamespaceView, Object, Reason, Sending, Settings, decide,
+};
 use crate::manifest::Warning;
 use crate::manifest::budget::{Account, Excess, element, text};
 use crate::policy::{Level, PREFIX, STATUS, cut};
@@ -320,7 +322,7 @@ impl Run {
             view: self.known.view(entry.as_deref()),
             object: &object,
             old: None,
-            manager: None,
+            sent: Sending::default(),
             remove: self.remove,
             explain: true,
             // By the time that it is applied.
@@ -393,6 +395,9 @@ fn patch(kind: Kind, value: &Value) -> Option<String> {
             "{key} stands in it, which tells how to merge: this looks like a kustomize patch for a {kind}; {BUILD}"
         ));
     }
+    if value.pointer("/spec/workloadRef").is_some() {
+        return None;
+    }
     let missing = if value.pointer("/spec/template").is_none() {
         "spec.template is missing"
     } else if value.pointer("/spec/selector").is_none() && lacks_an_image(value) {
@@ -412,7 +417,7 @@ fn lacks_an_image(value: &Value) -> bool {
     containers.any(|container| container.is_object() && container.get("image").is_none())
 }
 
-/// Whether an object of a kind that Silkroll does not know runs pods that serve: an Argo Rollout, a `CloneSet`. Jobs end by
+/// Whether an object of a kind that Silkroll does not know runs pods that serve: a `CloneSet`, say. Jobs end by
 /// themselves, and what has an owner is its owner's.
 fn runs_pods(kind: &str, value: &Value) -> bool {
     let containers = value.pointer("/spec/template/spec/containers");

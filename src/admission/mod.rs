@@ -14,8 +14,8 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use crate::engine::{
-    Ask, Decision, Kind, NamespaceView, Object, Outcome, Reason, Settings, Strict, Text, decide,
-    flag, optional,
+    Ask, Decision, Kind, NamespaceView, Object, Outcome, Reason, Sending, Settings, Strict, Text,
+    decide, flag, optional,
 };
 use crate::text::{displayed, quoted};
 
@@ -89,7 +89,8 @@ pub struct Review<'a> {
     malformed: Option<String>,
     object: Option<Object<'a>>,
     old: Option<Object<'a>>,
-    manager: Option<Text<'a>>,
+    /// The field manager of a patch; none where the request is no patch.
+    patch: Option<Text<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -141,7 +142,7 @@ struct RawRequest<'a, O> {
     options: Option<&'a RawValue>,
 }
 
-/// A server-side apply has the options of a patch, and always a field manager.
+/// `PatchOptions`, `UpdateOptions` or `CreateOptions`; a server-side apply is a patch, and always has a field manager.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct RawOptions<'a> {
@@ -161,11 +162,11 @@ struct RawKind<'a> {
     kind: Text<'a>,
 }
 
-/// The field manager of a patch.
-fn manager(options: &RawValue) -> Option<Text<'_>> {
+/// The field manager of a patch, empty where it names none; nothing where the request is no patch.
+fn patch(options: &RawValue) -> Option<Text<'_>> {
     let Strict(options) = serde_json::from_str::<Strict<RawOptions<'_>>>(options.get()).ok()?;
     let patch = options.kind.is_some_and(|kind| kind.0 == "PatchOptions");
-    options.field_manager.filter(|_| patch)
+    patch.then(|| options.field_manager.unwrap_or_default())
 }
 
 impl<'a> Review<'a> {
@@ -254,7 +255,7 @@ impl<'a> Review<'a> {
             malformed,
             object: object(request.object),
             old: object(request.old_object),
-            manager: request.options.and_then(manager),
+            patch: request.options.and_then(patch),
         })
     }
 
@@ -349,7 +350,10 @@ impl<'a> Review<'a> {
                 .old
                 .as_ref()
                 .filter(|_| self.operation == Operation::Update),
-            manager: self.manager.as_ref().map(|manager| &*manager.0),
+            sent: Sending {
+                patch: self.patch.is_some(),
+                manager: self.patch.as_ref().map(|manager| &*manager.0),
+            },
             remove: false,
             explain,
             helper_stands: self.helper_stands,

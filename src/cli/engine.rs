@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use clap::ValueEnum;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::cluster;
 use crate::engine::{Kind, Settings};
@@ -23,19 +24,6 @@ pub enum Invalid {
     Warn,
 }
 
-/// A kind of workload.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Workload {
-    /// Deployments
-    Deployment,
-    /// StatefulSets
-    Statefulset,
-    /// DaemonSets
-    Daemonset,
-    /// Each Pod when it is created, in namespaces that say `silkroll.dev/level: pod`
-    Pod,
-}
-
 /// Settings of the engine.
 #[derive(Debug, Clone, clap::Args)]
 #[group(id = "engine")]
@@ -50,13 +38,22 @@ pub struct Args {
     pub invalid: Invalid,
 
     /// The kinds of workload to inject into; the webhook's rules must ask for them, too
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "deployment")]
-    pub workloads: Vec<Workload>,
+    #[arg(long, value_name = "KIND", value_parser = kinds(), value_delimiter = ',', default_value = "deployment")]
+    pub workloads: Vec<Kind>,
 
     /// The cluster's version, e.g. 1.29: before 1.30 there is no native sleep action and the script
     /// sleeps instead [default: `serve` asks the cluster; otherwise a current version]
     #[arg(long, value_name = "MAJOR.MINOR", value_parser = version)]
     pub kubernetes_version: Option<(u32, u32)>,
+}
+
+/// Reads a kind's name; the table of kinds says which there are.
+fn kinds() -> impl TypedValueParser<Value = Kind> {
+    let options: Vec<_> = Kind::ALL.into_iter().map(Kind::option).collect();
+    PossibleValuesParser::new(options).try_map(|name| {
+        let mut kinds = Kind::ALL.into_iter();
+        kinds.find(|kind| kind.option() == name).ok_or("no kind")
+    })
 }
 
 fn version(text: &str) -> Result<(u32, u32), String> {
@@ -79,16 +76,7 @@ impl Args {
             native_sleep: self
                 .kubernetes_version
                 .is_none_or(|version| version >= (1, 30)),
-            kinds: self
-                .workloads
-                .iter()
-                .map(|workload| match workload {
-                    Workload::Deployment => Kind::Deployment,
-                    Workload::Statefulset => Kind::StatefulSet,
-                    Workload::Daemonset => Kind::DaemonSet,
-                    Workload::Pod => Kind::Pod,
-                })
-                .collect(),
+            kinds: self.workloads.clone(),
             ..Settings::default()
         };
         for given in &self.defaults {

@@ -5,7 +5,8 @@
 use serde_json::Value;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
-use super::json::plain;
+use super::bare::bare;
+use super::json::{self, plain};
 use super::tree::{Node, Tree};
 use crate::policy::Pairs;
 
@@ -14,11 +15,17 @@ pub(super) const DEFAULT_GRACE: i64 = 30;
 
 /// The fingerprint, 16 hexadecimal digits.
 pub(super) fn of(user: &Tree<'_>, workload: &Pairs<'_>) -> String {
-    let mut sum = of_node("template", user.template());
+    let mut sum = of_node("template", user.template(), user.kind.is_filled_in());
     for (key, value) in workload {
         sum = sum.wrapping_add(of_member(key, xxh3_64(value.as_bytes())));
     }
     format!("{sum:016x}")
+}
+
+/// Whether two templates of one fingerprint are the same as they are written, too.
+pub(super) fn same_as_written(one: &Tree<'_>, other: &Tree<'_>) -> bool {
+    let of = |tree: &Tree<'_>| of_node("template", tree.template(), true);
+    one.kind.is_filled_in() || of(one) == of(other)
 }
 
 fn of_grace(text: &str) -> u64 {
@@ -35,22 +42,27 @@ fn of_member(key: &str, value: u64) -> u64 {
 }
 
 /// Null, what is open and empty, and absence are one: the API server makes the first the last. The order of
-/// members does not count, for the API server writes its own.
-fn of_node(name: &str, node: &Node<'_>) -> u64 {
+/// members does not count, for the API server writes its own. `filled_in`: whether it does so with what is closed.
+fn of_node(name: &str, node: &Node<'_>, filled_in: bool) -> u64 {
     let value = match node {
         Node::Gone => return 0,
         Node::Json(text) if text == "null" => return 0,
         Node::Json(text) => match name {
             "preStop" | "postStart" => xxh3_64(handler(text).as_bytes()),
             "terminationGracePeriodSeconds" => return of_grace(text),
-            _ => xxh3_64(plain(text).as_bytes()),
+            _ if filled_in => xxh3_64(plain(text).as_bytes()),
+            _ => match said(name, text) {
+                Some(text) => xxh3_64(text.as_bytes()),
+                None => 0,
+            },
         },
         Node::Object(members) => {
-            let members = members.iter().map(|(key, node)| of_node(key, node));
+            let members = members
+                .iter()
+                .map(|(key, node)| of_node(key, node, filled_in));
             let sum = members.fold(0, u64::wrapping_add);
             // The API server fills it in; a record made from a manifest knows it as absent.
-            let filled_in = name == "spec" && node.json("terminationGracePeriodSeconds").is_none();
-            if filled_in {
+            if name == "spec" && node.json("terminationGracePeriodSeconds").is_none() {
                 sum.wrapping_add(of_grace(&DEFAULT_GRACE.to_string()))
             } else {
                 sum
@@ -62,8 +74,9 @@ fn of_node(name: &str, node: &Node<'_>) -> u64 {
             for item in items {
                 match item {
                     Node::Gone => continue,
-                    Node::Json(text) => hash.update(plain(text).as_bytes()),
-                    item => hash.update(&of_node("", item).to_be_bytes()),
+                    Node::Json(text) if filled_in => hash.update(plain(text).as_bytes()),
+                    Node::Json(text) => hash.update(said("", text).unwrap_or_default().as_bytes()),
+                    item => hash.update(&of_node("", item, filled_in).to_be_bytes()),
                 }
                 hash.update(&[0xff]);
                 any = true;
@@ -75,6 +88,13 @@ fn of_node(name: &str, node: &Node<'_>) -> u64 {
         0 => 0,
         value => of_member(name, value),
     }
+}
+
+/// What a value says of a kind whose objects the API server does not fill in; none where that is nothing.
+fn said(name: &str, text: &str) -> Option<String> {
+    let mut said = bare(name, json::value(text));
+    said.sort_all_objects();
+    (!said.is_null()).then(|| said.to_string())
 }
 
 /// A handler as the API server has it: a record made from a manifest lacks what defaulting fills in

@@ -4,7 +4,6 @@
 use std::borrow::Cow;
 
 use super::ask::Ask;
-use super::kind::Kind;
 use crate::leave::METHODS;
 use crate::policy::{self, Inject, Layer, Layers, PREFIX, Pairs, cut};
 
@@ -151,13 +150,17 @@ fn names<'a>(pairs: &'a Pairs<'_>) -> impl Iterator<Item = (&'a str, &'a str)> {
 
 /// The webhook's rules send a kind that the settings leave out.
 pub(super) fn kind_left_out(ask: &Ask<'_>) -> String {
-    let option = |kind: &Kind| kind.name().to_lowercase();
-    let covered: Vec<_> = ask.settings.kinds.iter().map(option).collect();
+    let covered: Vec<_> = ask
+        .settings
+        .kinds
+        .iter()
+        .map(|kind| kind.option())
+        .collect();
     format!(
         "nothing was injected: --workloads of Silkroll has {}, not {}: add it there, or say \
          silkroll.dev/inject: disabled on the {}",
         covered.join(", "),
-        option(&ask.kind),
+        ask.kind.option(),
         ask.kind.name()
     )
 }

@@ -8,51 +8,83 @@ struct Row {
     name: &'static str,
     /// Where its pod template is, as a JSON pointer; a Pod is its own.
     template: &'static str,
+    /// What it is called in the API's paths, and so in the webhook's rules.
+    plural: &'static str,
     /// The member of `spec` that says how the pods are replaced.
     strategy: &'static str,
-    /// What the API fills in for maxUnavailable and maxSurge (`SetDefaults_Deployment`,
-    /// `SetDefaults_DaemonSet`), as JSON; none where the kind knows no surge.
-    rolling: Option<(&'static str, &'static str)>,
+    /// The member of that with maxUnavailable and maxSurge.
+    rolling: &'static str,
+    /// What these are where they are left out, as JSON; none where the kind knows no surge.
+    amounts: Option<(&'static str, &'static str)>,
     /// Whether `spec.progressDeadlineSeconds` bounds `minReadySeconds`.
     deadline: bool,
+    /// Whether the API server fills in what a pod template leaves out, and writes each value in one way. It knows a
+    /// custom resource by its schema alone: there its controller does so, in objects that it writes back.
+    filled_in: bool,
 }
 
-const ROWS: [Row; 4] = [
+/// The defaults are those of `SetDefaults_Deployment`, `SetDefaults_DaemonSet`, and of `utils/defaults` of Argo Rollouts
+/// 1.10, whose `25` is a percentage to it.
+const ROWS: [Row; 5] = [
     Row {
         kind: Kind::Deployment,
         api_version: "apps/v1",
         name: "Deployment",
         template: "/spec/template",
+        plural: "deployments",
         strategy: "strategy",
-        rolling: Some((r#""25%""#, r#""25%""#)),
+        rolling: "rollingUpdate",
+        amounts: Some((r#""25%""#, r#""25%""#)),
         deadline: true,
+        filled_in: true,
     },
     Row {
         kind: Kind::StatefulSet,
         api_version: "apps/v1",
         name: "StatefulSet",
         template: "/spec/template",
+        plural: "statefulsets",
         strategy: "updateStrategy",
-        rolling: None,
+        rolling: "rollingUpdate",
+        amounts: None,
         deadline: false,
+        filled_in: true,
     },
     Row {
         kind: Kind::DaemonSet,
         api_version: "apps/v1",
         name: "DaemonSet",
         template: "/spec/template",
+        plural: "daemonsets",
         strategy: "updateStrategy",
-        rolling: Some(("1", "0")),
+        rolling: "rollingUpdate",
+        amounts: Some(("1", "0")),
         deadline: false,
+        filled_in: true,
+    },
+    Row {
+        kind: Kind::Rollout,
+        api_version: "argoproj.io/v1alpha1",
+        name: "Rollout",
+        template: "/spec/template",
+        plural: "rollouts",
+        strategy: "strategy",
+        rolling: "canary",
+        amounts: Some((r#""25%""#, r#""25%""#)),
+        deadline: true,
+        filled_in: false,
     },
     Row {
         kind: Kind::Pod,
         api_version: "v1",
         name: "Pod",
         template: "",
+        plural: "pods",
         strategy: "",
-        rolling: None,
+        rolling: "",
+        amounts: None,
         deadline: false,
+        filled_in: true,
     },
 ];
 
@@ -65,13 +97,23 @@ pub enum Kind {
     StatefulSet,
     /// `DaemonSet`
     DaemonSet,
+    /// The `Rollout` of Argo Rollouts
+    Rollout,
     /// Pod, where a namespace asks for `level: pod`.
     Pod,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 4] = [ROWS[0].kind, ROWS[1].kind, ROWS[2].kind, ROWS[3].kind];
+    pub const ALL: [Self; ROWS.len()] = {
+        let mut all = [Self::Deployment; ROWS.len()];
+        let mut at = 0;
+        while at < all.len() {
+            all[at] = ROWS[at].kind;
+            at += 1;
+        }
+        all
+    };
 
     fn row(self) -> &'static Row {
         let row = ROWS.iter().find(|row| row.kind == self);
@@ -82,6 +124,24 @@ impl Kind {
     #[must_use]
     pub fn name(self) -> &'static str {
         self.row().name
+    }
+
+    /// Its `apiVersion` in manifests.
+    #[must_use]
+    pub fn api_version(self) -> &'static str {
+        self.row().api_version
+    }
+
+    /// Its name in the API's paths, as the webhook's rules have it.
+    #[must_use]
+    pub fn plural(self) -> &'static str {
+        self.row().plural
+    }
+
+    /// Its name on the command line, as kubectl has it.
+    #[must_use]
+    pub fn option(self) -> &'static str {
+        self.plural().trim_end_matches('s')
     }
 
     /// Finds a kind by `apiVersion` and `kind`.
@@ -101,11 +161,19 @@ impl Kind {
         self.row().strategy
     }
 
-    pub(super) fn rolling(self) -> Option<(&'static str, &'static str)> {
+    pub(super) fn rolling(self) -> &'static str {
         self.row().rolling
+    }
+
+    pub(super) fn amounts(self) -> Option<(&'static str, &'static str)> {
+        self.row().amounts
     }
 
     pub(super) fn has_deadline(self) -> bool {
         self.row().deadline
+    }
+
+    pub(super) fn is_filled_in(self) -> bool {
+        self.row().filled_in
     }
 }

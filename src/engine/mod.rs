@@ -2,6 +2,8 @@
 //! randomness; the same input gives the same bytes. The way through it is told in ARCHITECTURE.md.
 
 mod ask;
+mod bare;
+mod carry;
 mod chain;
 mod check;
 mod cover;
@@ -18,6 +20,7 @@ mod parts;
 mod plan;
 mod reconcile;
 mod record;
+mod reference;
 mod report;
 mod sent;
 mod slot;
@@ -29,7 +32,7 @@ mod user;
 mod valid;
 mod view;
 
-pub use ask::{Ask, NamespaceView, Settings};
+pub use ask::{Ask, NamespaceView, Sending, Settings};
 pub use kind::Kind;
 pub use reconcile::decide;
 pub use report::{Decision, Outcome, Reason, Step, Timeline};

@@ -13,6 +13,7 @@ use memchr::memmem;
 use serde_json::value::RawValue;
 
 use super::ask::{Ask, Stop};
+use super::carry::carry;
 use super::chain;
 use super::check;
 use super::cover::{self, Cover, layers};
@@ -25,6 +26,7 @@ use super::kind::Kind;
 use super::level;
 use super::parts::{self, MIN_READY, forms};
 use super::record::Record;
+use super::reference;
 use super::report::{Decision, Outcome, Reason};
 use super::sent::Told;
 use super::slot::{Places, RECORD, Slot};
@@ -41,6 +43,9 @@ pub fn decide(ask: &Ask<'_>) -> Decision {
     if let Some(decision) = level::passed_over(ask) {
         return decision;
     }
+    if let Some(decision) = referring(ask) {
+        return decision;
+    }
     let covered = ask.settings.kinds.contains(&ask.kind) || level::of_pods(ask);
     if !ask.remove && !covered {
         return left_out(ask);
@@ -49,7 +54,7 @@ pub fn decide(ask: &Ask<'_>) -> Decision {
         return Decision::new(Outcome::Unchanged, Reason::NothingChanged);
     }
     let (Some(spec), Some(raw)) = (&ask.object.spec, ask.object.template()) else {
-        return malformed(ask, "spec.template is missing");
+        return without_template(ask);
     };
     if let Some(decision) = skipped_unread(ask, raw) {
         return decision;
@@ -80,6 +85,19 @@ pub fn decide(ask: &Ask<'_>) -> Decision {
     decision
 }
 
+/// A workload that takes its template from another one.
+fn referring(ask: &Ask<'_>) -> Option<Decision> {
+    let reference = reference::of(ask)?;
+    Some(if ask.remove {
+        Decision::new(Outcome::Unchanged, Reason::NothingToRemove)
+    } else if nothing_changed(ask) {
+        Decision::new(Outcome::Unchanged, Reason::NothingChanged)
+    } else {
+        let cover = cover::cover(ask, &layers(ask, &[], &[]), false);
+        reference::skipped(ask, &reference, matches!(cover, Cover::Yes))
+    })
+}
+
 fn has(text: &str, what: &str) -> bool {
     memmem::find(text.as_bytes(), what.as_bytes()).is_some()
 }
@@ -89,6 +107,18 @@ fn malformed(ask: &Ask<'_>, what: &str) -> Decision {
         "{} was left alone, it cannot be read: {what}",
         ask.subject().place(policy::Layer::Workload)
     ))
+}
+
+/// The API server takes a custom resource without a template: only whose namespace is covered is told.
+fn without_template(ask: &Ask<'_>) -> Decision {
+    let cover = || cover::cover(ask, &layers(ask, &[], &[]), false);
+    if !ask.remove
+        && !ask.kind.is_filled_in()
+        && let Cover::Namespace(reason, None) = cover()
+    {
+        return Decision::skipped(reason);
+    }
+    malformed(ask, "spec.template is missing")
 }
 
 /// Whether it is an UPDATE that touches nothing that Silkroll looks at. Bytes are compared, not values: the
@@ -112,6 +142,7 @@ fn nothing_changed(ask: &Ask<'_>) -> bool {
         && same(new.min_ready_seconds, old_spec.min_ready_seconds)
         // What was injected as minReadySeconds has to stay below it.
         && same(new.progress_deadline_seconds, old_spec.progress_deadline_seconds)
+        && same(new.workload_ref, old_spec.workload_ref)
 }
 
 /// Most templates of namespaces that have not opted in: nothing in them is of Silkroll, so they need
@@ -188,14 +219,15 @@ fn reconcile(ask: &Ask<'_>, tree: &Tree<'_>, old: Option<&Tree<'_>>) -> Decision
     let mut user = take_out(tree, record, told, forms());
     if let (None, Some(lost)) = (record, &old_record) {
         let by_old = take_out(tree, Some(lost), told, forms());
-        // Without word of what was sent, what equals ours may be what the user sent (law 1).
+        // Where a whole object came and nothing tells what of it was meant, what equals ours may be what the user
+        // sent (law 1).
         let told = meta.is_some_and(|meta| meta.annotations.last_applied.is_some());
-        if (told && by_old.whole) || carries_ours(tree) {
+        if ask.sent.patch || (told && by_old.whole) || carries_ours(tree) {
             record = Some(lost);
             user = by_old;
         } else {
             user.containers = by_old.containers;
-            if refuses_strategy(ask.kind, tree.strategy()) {
+            if refuses_strategy(tree) {
                 // What the user wrote does not stand beside ours.
                 *user.tree.spec.place(ask.kind.strategy()) = by_old.tree.strategy().clone();
             }
@@ -375,7 +407,7 @@ impl Workload<'_> {
         };
         let user = take_out(self.tree, Some(record), self.ask.told(), forms());
         let mut wanted = self.tree.clone();
-        if refuses_strategy(self.ask.kind, self.tree.strategy()) {
+        if refuses_strategy(self.tree) {
             *wanted.spec.place(self.ask.kind.strategy()) = user.tree.strategy().clone();
         }
         let seconds = json::integer(self.tree.spec.json("minReadySeconds"));
@@ -454,7 +486,7 @@ impl Workload<'_> {
             if before.whole
                 && fingerprint::of(&before.tree, object.our_annotations()) == fingerprint
             {
-                return Some(self.put_back(record, object));
+                return Some(self.put_back(record, old, &before.tree));
             }
         }
         came_back.then(kept)
@@ -472,16 +504,25 @@ impl Workload<'_> {
         user.whole && record.user == fingerprint::of(&user.tree, self.layers.workload)
     }
 
-    /// The stored template, and what is wanted beside it.
-    fn put_back(&self, record: &Record<'_>, object: &Object<'_>) -> Decision {
+    /// The stored template, and what is wanted beside it. Where the user wrote the same in other words, these stay, with
+    /// what was injected as it is stored.
+    fn put_back(&self, record: &Record<'_>, old: &Tree<'_>, before: &Tree<'_>) -> Decision {
         let mut patch = Patch::default();
-        let old = object.template().map_or("null", RawValue::get);
-        let new = self.ask.object.template().map_or("null", RawValue::get);
-        if !json::same(new, old) {
-            patch.replace("/spec/template", old);
-        }
         let mut wanted = self.user.tree.clone();
-        *wanted.spec.place("template") = self.tree.template().clone();
+        if fingerprint::same_as_written(before, &self.user.tree) {
+            let [new, old] = [Some(self.ask.object), self.ask.old].map(|object| {
+                object
+                    .and_then(Object::template)
+                    .map_or("null", RawValue::get)
+            });
+            if !json::same(new, old) {
+                patch.replace("/spec/template", old);
+            }
+            *wanted.spec.place("template") = self.tree.template().clone();
+        } else {
+            let template = wanted.spec.place("template");
+            carry(old.template(), before.template(), template);
+        }
         let warning = inject::keep_rollout(self.ask, record, &mut wanted);
         patch.difference("/spec", &self.tree.spec, &wanted.spec);
         let mut decision = if patch.is_empty() {

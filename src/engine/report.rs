@@ -88,6 +88,8 @@ reasons! {
     LevelWorkload = "level-workload",
     /// a Pod of a Job, without a controller, that is not always restarted, or the mirror of a static one
     OtherPod = "other-pod",
+    /// the pod template is that of the workload that `workloadRef` names, which is injected in its place
+    WorkloadRef = "workload-ref",
     /// the record of an earlier injection is lost or cannot be read, so the object is left alone
     BadRecord = "bad-record",
     /// the namespace is not known (yet)

@@ -138,7 +138,7 @@ impl<'v> Index<'v> {
             last: self.sent.last.as_ref(),
         };
         let root: &[&str] = match slot.form.root {
-            Root::Strategy | Root::Spec => &["spec"],
+            Root::Strategy | Root::Rolling | Root::Spec => &["spec"],
             Root::Template => &["spec", "template"],
             Root::Pod => &["spec", "template", "spec"],
             Root::Container => &["spec", "template", "spec", "containers"],

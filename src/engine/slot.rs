@@ -13,8 +13,10 @@ use super::tree::{Node, Tree};
 /// Where a path begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Root {
-    /// The workload's `spec`; the path's first member is the strategy, by whatever name the kind has it.
+    /// The strategy in the workload's `spec`, by whatever name the kind has it.
     Strategy,
+    /// The member of the strategy with the numbers of pods, by whatever name the kind has it.
+    Rolling,
     /// The workload's `spec`.
     Spec,
     /// The pod template.
@@ -118,13 +120,15 @@ impl<'a> Slot<'a> {
         })
     }
 
-    /// The path from the root, with the strategy's name.
+    /// The path, with the names that the kind has for its root; of a strategy from the workload's `spec`.
     pub(super) fn path(&self, tree: &Tree<'_>) -> Vec<&'static str> {
-        let strategy = (self.form.root == Root::Strategy).then(|| tree.kind.strategy());
-        strategy
-            .into_iter()
-            .chain(self.form.path.iter().copied())
-            .collect()
+        let names = [tree.kind.strategy(), tree.kind.rolling()];
+        let names = match self.form.root {
+            Root::Strategy => &names[..1],
+            Root::Rolling => &names[..],
+            _ => &[],
+        };
+        [names, self.form.path].concat()
     }
 
     /// The member that tells items apart, and its value here.
@@ -236,7 +240,7 @@ impl<'t, 'a> Places<'t, 'a> {
         let [template, pod, containers] = self.down;
         let spec = &mut self.tree.spec;
         match slot.form.root {
-            Root::Strategy | Root::Spec => Some(spec),
+            Root::Strategy | Root::Rolling | Root::Spec => Some(spec),
             Root::Template => spec.nth_mut(template),
             Root::Pod => spec.nth_mut(template)?.nth_mut(pod),
             Root::Container => {

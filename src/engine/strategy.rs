@@ -1,23 +1,38 @@
-//! Update strategies that the API refuses.
+//! Update strategies: what the API, or the controller of a custom resource, refuses of them.
 
 use serde_json::Value;
 
 use super::json;
 use super::kind::Kind;
-use super::tree::Node;
+use super::tree::{Node, Tree};
 
-/// Whether the API refuses this update strategy as it stands.
-pub(super) fn refuses_strategy(kind: Kind, strategy: &Node<'_>) -> bool {
+/// Whether a Rollout is said to be blue-green. Exactly one of the two is to be there (`ValidateRolloutStrategy`).
+pub(super) fn is_blue_green(tree: &Tree<'_>) -> bool {
+    tree.kind == Kind::Rollout && says(tree.strategy(), "blueGreen")
+}
+
+/// Whether a member is there, be it empty.
+fn says(strategy: &Node<'_>, name: &str) -> bool {
+    let node = strategy.get(name);
+    node.is_some_and(|node| !matches!(node, Node::Json(text) if text == "null"))
+}
+
+/// Whether the update strategy is refused as it stands, by the API or by the kind's controller.
+pub(super) fn refuses_strategy(tree: &Tree<'_>) -> bool {
+    let (kind, strategy) = (tree.kind, tree.strategy());
+    if kind == Kind::Rollout && says(strategy, "blueGreen") == says(strategy, "canary") {
+        return true;
+    }
     let named = strategy.json("type").map(json::value).unwrap_or_default();
-    if !matches!(named.as_str(), None | Some("" | "RollingUpdate")) {
+    if !matches!(named.as_str(), None | Some("" | "RollingUpdate")) || is_blue_green(tree) {
         return false;
     }
-    let Some((unavailable, surge)) = kind.rolling() else {
+    let Some((unavailable, surge)) = kind.amounts() else {
         return false;
     };
-    let rolling = strategy.get("rollingUpdate").unwrap_or(&Node::Gone);
     let amount = |member: &str, default: &str| {
-        Amount::read(&json::value(rolling.json(member).unwrap_or(default)))
+        let said = json::value(tree.rolling().json(member).unwrap_or(default));
+        Amount::read(kind, &said)
     };
     let (Some(unavailable), Some(surge)) = (
         amount("maxUnavailable", unavailable),
@@ -29,6 +44,7 @@ pub(super) fn refuses_strategy(kind: Kind, strategy: &Node<'_>) -> bool {
     let none = unavailable.number == 0 && surge.number == 0;
     match kind {
         Kind::DaemonSet => both || none || unavailable.above_all() || surge.above_all(),
+        Kind::Rollout => none,
         _ => none || unavailable.above_all(),
     }
 }
@@ -41,15 +57,18 @@ pub(super) struct Amount {
 }
 
 impl Amount {
-    /// As `ValidatePositiveIntOrPercent` does; `None` where it is neither.
-    pub(super) fn read(value: &Value) -> Option<Self> {
+    /// As `ValidatePositiveIntOrPercent` does; `None` where it is neither. To Argo Rollouts a text is a percentage
+    /// without its sign, too (`GetValueFromIntOrPercent`).
+    pub(super) fn read(kind: Kind, value: &Value) -> Option<Self> {
         if let Some(number) = value.as_u64() {
             return i32::try_from(number).is_ok().then_some(Self {
                 number,
                 percent: false,
             });
         }
-        let digits = value.as_str()?.strip_suffix('%')?;
+        let text = value.as_str()?;
+        let bare = (kind == Kind::Rollout).then_some(text);
+        let digits = text.strip_suffix('%').or(bare)?;
         let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
         plain.then(|| Self {
             number: digits.parse().unwrap_or(u64::MAX),
@@ -73,7 +92,7 @@ mod tests {
         let text = json!({"template": {}, kind.strategy(): strategy}).to_string();
         let spec: Spec<'_> = serde_json::from_str(&text).unwrap();
         let tree = Tree::read(kind, &spec).unwrap();
-        refuses_strategy(kind, tree.strategy())
+        refuses_strategy(&tree)
     }
 
     #[test]
@@ -112,5 +131,34 @@ mod tests {
             }
         }
         assert!(!asked(Kind::Deployment, &json!({"type": "Recreate"})));
+    }
+
+    #[test]
+    fn a_rollouts_strategy_is_refused_where_its_controller_refuses_it() {
+        for (strategy, refused) in [
+            (json!({"canary": {}}), false),
+            (json!({"canary": {"maxSurge": 0}}), false),
+            (
+                json!({"canary": {"maxSurge": 0, "maxUnavailable": 0}}),
+                true,
+            ),
+            (
+                json!({"canary": {"maxSurge": "0%", "maxUnavailable": "0"}}),
+                true,
+            ),
+            (
+                json!({"canary": {"maxSurge": "1", "maxUnavailable": 0}}),
+                false,
+            ),
+            (json!({"canary": {"maxUnavailable": "101%"}}), false),
+            (json!({"canary": {"maxUnavailable": "few"}}), true),
+            (json!({"blueGreen": {"activeService": "web"}}), false),
+            (json!({"blueGreen": {}, "canary": null}), false),
+            (json!({"blueGreen": {}, "canary": {}}), true),
+            (json!({"blueGreen": null}), true),
+            (json!({}), true),
+        ] {
+            assert_eq!(asked(Kind::Rollout, &strategy), refused, "{strategy}");
+        }
     }
 }

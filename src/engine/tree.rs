@@ -17,7 +17,7 @@ use crate::policy::PREFIX;
 pub(super) type Members<'a> = Vec<(Cow<'a, str>, Node<'a>)>;
 
 /// A value of the tree.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) enum Node<'a> {
     /// Not there. What is taken out leaves its place, so that what is put in again stands there.
     #[default]
@@ -193,7 +193,10 @@ const TEMPLATE: Shape = Shape::Object(
 const STRATEGY: Shape = Shape::Object(
     "a strategy",
     true,
-    &[("rollingUpdate", Shape::Object("an object", true, &[]))],
+    &[
+        ("rollingUpdate", Shape::Object("an object", true, &[])),
+        ("canary", Shape::Object("an object", true, &[])),
+    ],
 );
 
 /// Bytes of a pod template that is read. The API server takes requests of 3 MiB, and its binary form is
@@ -362,6 +365,11 @@ impl<'a> Tree<'a> {
 
     pub(super) fn strategy(&self) -> &Node<'a> {
         self.spec.get(self.kind.strategy()).unwrap_or(&NOTHING)
+    }
+
+    /// What of the strategy has the numbers of pods.
+    pub(super) fn rolling(&self) -> &Node<'a> {
+        self.strategy().get(self.kind.rolling()).unwrap_or(&NOTHING)
     }
 
     /// The record's text, where there is one.

@@ -62,7 +62,7 @@ pub(super) fn take_out<'a>(
             slot.container = Cow::Owned(name.clone());
             user.whole = false;
         }
-        let in_template = !matches!(slot.form.root, Root::Spec | Root::Strategy);
+        let in_template = !matches!(slot.form.root, Root::Spec | Root::Strategy | Root::Rolling);
         let was = record.was.get(key).map(|was| was.get());
         let sent_here = match was {
             _ if !user.told => SentAt::default(),
@@ -268,6 +268,8 @@ fn renamed(
 ) -> BTreeMap<String, String> {
     /// A pod has a handful; a forged one may have thousands.
     const LOOKED_AT: usize = 32;
+    /// An address of the pod alone many containers have.
+    const LEAST: usize = 2;
     let mut by_container: HashMap<&str, Vec<(&Slot<'_>, &str)>> = HashMap::new();
     for (slot, _, now) in slots {
         if slot.form.root == Root::Container {
@@ -309,8 +311,6 @@ fn renamed(
         .collect();
     let mut renamed = BTreeMap::new();
     for old in lost.into_iter().take(LOOKED_AT) {
-        // Where one of that name is there, what others have of ours has to be more than chance.
-        let least = usize::from(names.iter().any(|name| name == old)) + 1;
         let mut best = (0, None);
         for name in others.iter().take(LOOKED_AT) {
             if renamed.values().any(|taken: &String| *taken == ***name) {
@@ -319,7 +319,7 @@ fn renamed(
             let its = of(old);
             let found = its.iter().filter(|(slot, now)| stands(slot, now, name));
             let found = found.count();
-            if found >= least && found * 2 > its.len() && found > best.0 {
+            if found >= LEAST && found * 2 > its.len() && found > best.0 {
                 best = (found, Some((**name).clone()));
             }
         }

@@ -179,6 +179,8 @@ pub(super) struct Spec<'a> {
     pub(super) progress_deadline_seconds: Option<&'a RawValue>,
     #[serde(borrow, deserialize_with = "raw")]
     pub(super) volume_claim_templates: Option<&'a RawValue>,
+    #[serde(borrow, deserialize_with = "raw")]
+    pub(super) workload_ref: Option<&'a RawValue>,
 }
 
 /// Keeps `null` apart from an absent member.

@@ -35,7 +35,7 @@ impl Layer {
 /// The object that the policy is for, as messages name it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Subject<'a> {
-    /// `Deployment`, …, or `Pod`.
+    /// `Deployment`, `StatefulSet`, …, or `Pod`.
     pub kind: &'a str,
     /// Its namespace.
     pub namespace: &'a str,

@@ -175,7 +175,7 @@ fn settings_that_cannot_be_used_say_so_before_anything_is_read() {
         (vec!["--invalid", "maybe"], "[possible values: deny, warn]"),
         (
             vec!["--workloads", "pod"],
-            "[possible values: deployment, statefulset, daemonset]",
+            "[possible values: deployment, statefulset, daemonset, rollout]",
         ),
         (vec!["-o", "xml"], "[possible values: yaml, json, patch]"),
         (vec!["--diff", "-o", "json"], "cannot be used with"),
@@ -331,6 +331,12 @@ fn fail_on_turns_what_came_of_it_into_an_exit_code() {
         "      containers:\n",
         "      containers:\n        - {name: a, image: a, ports: [{containerPort: 1}]}\n",
     );
+    let rollout = |text: &str| {
+        let text = text
+            .replace("apiVersion: apps/v1\n", "")
+            .replace("kind: Deployment\n", "kind: Rollout\n");
+        format!("apiVersion: argoproj.io/v1alpha1\n{text}")
+    };
     let good = WEB.to_owned();
     let warned = annotated("drain-second", "\"20\"");
     let rejected = annotated("drain-seconds", "x");
@@ -350,12 +356,20 @@ fn fail_on_turns_what_came_of_it_into_an_exit_code() {
         ),
         (
             "of a kind that is not known",
-            &WEB.replace("kind: Deployment", "kind: Rollout"),
+            &WEB.replace("kind: Deployment", "kind: CloneSet"),
             [0, 0, 0, 1],
         ),
         (
             "the same where the namespace says no",
-            &there("closed").replace("kind: Deployment", "kind: Rollout"),
+            &there("closed").replace("kind: Deployment", "kind: CloneSet"),
+            [0, 0, 0, 0],
+        ),
+        ("a Rollout, not covered", &rollout(WEB), [0, 0, 1, 1]),
+        (
+            "a Rollout of another workload's template",
+            &rollout(
+                "kind: Deployment\nmetadata: {name: web, namespace: shop}\nspec: {workloadRef: {apiVersion: apps/v1, kind: Deployment, name: web}}\n",
+            ),
             [0, 0, 0, 0],
         ),
         ("chosen by the namespace", &there("closed"), [0, 0, 0, 0]),

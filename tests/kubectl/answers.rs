@@ -133,7 +133,7 @@ fn what_kubectl_stores_is_what_the_patch_makes_of_it() {
 fn but_for_inputs(mut object: Value) -> Value {
     let status = &mut object["spec"]["template"]["metadata"]["annotations"]["silkroll.dev/status"];
     let mut record: Value = serde_json::from_str(status.as_str().unwrap()).unwrap();
-    record["inputs"].take();
+    record["user"].take();
     *status = record;
     object
 }

@@ -32,7 +32,7 @@ pub(crate) struct World {
 }
 
 /// What the one webhook that all share runs with, besides what the install file says.
-const SHARED_FLAGS: &[&str] = &["--workloads=deployment,statefulset,daemonset,pod"];
+const SHARED_FLAGS: &[&str] = &["--workloads=deployment,statefulset,daemonset,rollout,pod"];
 
 impl World {
     /// The one for tests that leave Silkroll alone. It covers all kinds of workload.

@@ -4,7 +4,10 @@
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
+use silkroll::engine::{Decision, Settings};
+
 use super::merge::three_way;
+use super::{Pairs, patch_by, update};
 
 /// A change of a manifest or of a stored object.
 #[derive(Debug, Clone)]
@@ -44,6 +47,21 @@ impl Way {
             remember(&mut object, manifest);
         }
         object
+    }
+
+    /// Sends it over what is stored.
+    pub(crate) fn send(
+        self,
+        new: &Value,
+        old: &Value,
+        namespace: &Pairs,
+        settings: &Settings,
+    ) -> (Value, Decision) {
+        match self {
+            Self::Edit => patch_by("kubectl-edit", new, old, namespace, settings),
+            Self::Apply => patch_by("kubectl-client-side-apply", new, old, namespace, settings),
+            Self::Replace => update(new, old, namespace, settings),
+        }
     }
 
     /// What an update sends that turns the manifest `last` into `now`, where `live` is stored.
@@ -324,6 +342,15 @@ fn outside() -> Vec<(&'static str, Option<Value>)> {
             Some(json!({"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 2}})),
         ),
         ("spec|updateStrategy", None),
+        ("spec|strategy", Some(json!({"canary": {"maxSurge": 0}}))),
+        (
+            "spec|strategy",
+            Some(json!({"blueGreen": {"activeService": "web"}})),
+        ),
+        (
+            "spec|workloadRef",
+            Some(json!({"kind": "Deployment", "name": "web"})),
+        ),
     ]
 }
 

@@ -361,14 +361,37 @@ fn daemon_set() -> BoxedStrategy<Value> {
         .boxed()
 }
 
+/// Of Argo Rollouts: canary, blue-green, or what its controller refuses.
+fn argo() -> BoxedStrategy<Value> {
+    let strategy = one_of(vec![
+        json!({"canary": {}}),
+        json!({"canary": {"maxUnavailable": 1, "maxSurge": 0, "steps": [{"setWeight": 20}, {"pause": {}}]}}),
+        json!({"canary": {"maxUnavailable": "25", "maxSurge": "10%"}}),
+        json!({"canary": {"maxUnavailable": 0, "maxSurge": "0%"}}),
+        json!({"blueGreen": {"activeService": "web", "scaleDownDelaySeconds": 5}}),
+        json!({"blueGreen": {"activeService": "web"}, "canary": {}}),
+        json!({}),
+    ]);
+    let deadline = one_of([1, 5, 600].map(Value::from).into());
+    (maybe(strategy), maybe(deadline))
+        .prop_map(|(strategy, deadline)| {
+            object([
+                ("strategy", strategy),
+                ("progressDeadlineSeconds", deadline),
+            ])
+        })
+        .boxed()
+}
+
 /// A workload of one of these kinds.
-pub(crate) fn workload(kinds: &'static [&'static str]) -> impl Strategy<Value = Value> {
+pub(crate) fn workload(kinds: impl Into<Vec<&'static str>>) -> impl Strategy<Value = Value> {
     let rollout = |kind: &'static str| match kind {
         "Deployment" => deployment(),
         "StatefulSet" => stateful_set(),
+        "Rollout" => argo(),
         _ => daemon_set(),
     };
-    let kind = prop::sample::select(kinds)
+    let kind = prop::sample::select(kinds.into())
         .prop_flat_map(move |kind| rollout(kind).prop_map(move |rollout| (kind, rollout)));
     let min_ready = one_of([0, 1, 59, 60, 600].map(Value::from).into());
     (kind, template(), seldom(min_ready)).prop_map(|((kind, rollout), template, min_ready)| {
@@ -379,7 +402,7 @@ pub(crate) fn workload(kinds: &'static [&'static str]) -> impl Strategy<Value = 
         ]);
         merge(&mut spec, Some(rollout));
         json!({
-            "apiVersion": "apps/v1", "kind": kind,
+            "apiVersion": super::kind(kind).api_version(), "kind": kind,
             "metadata": {"name": "web", "namespace": "shop"},
             "spec": spec,
         })

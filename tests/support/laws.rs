@@ -144,6 +144,15 @@ fn rolls_nothing(case: &Case, life: &Life<'_>) -> Result<(), String> {
             ));
         }
     }
+    let controller = life.0.iter().find(|step| step.name == "controller");
+    if let Some(Some(patch)) = controller.map(|step| &step.decision.patch)
+        && life.outcome("create") == Outcome::Injected
+        && case.later.contains(&(INJECT.into(), "enabled".into()))
+    {
+        return Err(format!(
+            "what its controller writes back rolls nothing out, and this was patched: {patch}"
+        ));
+    }
     let opted_in = case.later.contains(&(INJECT.into(), "enabled".into()));
     if life.outcome("create") != Outcome::Injected || !opted_in {
         return Ok(());
@@ -154,7 +163,9 @@ fn rolls_nothing(case: &Case, life: &Life<'_>) -> Result<(), String> {
         same(law, template("same"), template("create"))?;
     }
     let [created, second] = ["create", "second"].map(|name| own_annotations(life.object(name)));
-    if created == second && life.outcome("rollback") != Outcome::Rejected {
+    // Whose template is another workload's since has none of its own that matters.
+    let refers = !life.object("rollback")["spec"]["workloadRef"].is_null();
+    if !refers && created == second && life.outcome("rollback") != Outcome::Rejected {
         // What the user wrote then may be what stands there already, injected by a later version.
         let nothing_new = meant(template("remove")) == meant(template("remove-last"));
         let stays = nothing_new && meant(template("rollback")) == meant(template("second"));

@@ -18,25 +18,31 @@ fn merge_key(list: &str) -> Option<&'static str> {
 const RETAINED: [&str; 2] = ["strategy", "volumes"];
 
 /// Live, with what changed from the manifest applied last to the one applied now; what other writers added
-/// stays.
+/// stays. Of a custom resource kubectl knows no keys: its lists are replaced as a whole.
 pub(crate) fn three_way(last: &Value, now: &Value, live: &Value) -> Value {
+    let custom = now["kind"] == "Rollout";
+    merged(custom, last, now, live)
+}
+
+fn merged(custom: bool, last: &Value, now: &Value, live: &Value) -> Value {
     match (now, live) {
         (Value::Object(now), Value::Object(live)) => {
-            Value::Object(members(last.as_object(), now, live))
+            Value::Object(members(custom, last.as_object(), now, live))
         }
         _ => now.clone(),
     }
 }
 
 fn members(
+    custom: bool,
     last: Option<&Map<String, Value>>,
     now: &Map<String, Value>,
     live: &Map<String, Value>,
 ) -> Map<String, Value> {
-    let mut merged = live.clone();
+    let mut all = live.clone();
     for key in last.into_iter().flat_map(Map::keys) {
         if !now.contains_key(key) {
-            merged.shift_remove(key);
+            all.shift_remove(key);
         }
     }
     for (key, wanted) in now {
@@ -44,16 +50,19 @@ fn members(
         let value = match (wanted, live.get(key)) {
             // The API server drops what a merge sets to null.
             (Value::Null, _) => {
-                merged.shift_remove(key);
+                all.shift_remove(key);
                 continue;
             }
             (_, None | Some(Value::Null)) => wanted.clone(),
-            (Value::Array(wanted), Some(Value::Array(live))) => list(key, last, wanted, live),
-            (_, Some(live)) => retained(key, wanted, three_way(last, wanted, live)),
+            (Value::Array(wanted), Some(Value::Array(live))) if !custom => {
+                list(key, last, wanted, live)
+            }
+            (_, Some(live)) if custom => merged(custom, last, wanted, live),
+            (_, Some(live)) => retained(key, wanted, merged(custom, last, wanted, live)),
         };
-        merged.insert(key.clone(), value);
+        all.insert(key.clone(), value);
     }
-    merged
+    all
 }
 
 fn retained(key: &str, wanted: &Value, mut merged: Value) -> Value {
@@ -103,7 +112,7 @@ fn merged_item(
 ) -> Value {
     let before = find(last, now).unwrap_or_default();
     match find(live, now) {
-        Some(stored) => retained(name, now, three_way(&before, now, &stored)),
+        Some(stored) => retained(name, now, merged(false, &before, now, &stored)),
         None => now.clone(),
     }
 }

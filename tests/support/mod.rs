@@ -14,7 +14,9 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use serde_json::{Value, json};
 use silkroll::admission::{Review, answer};
-use silkroll::engine::{Ask, Decision, Kind, NamespaceView, Object, Settings, decide as ask};
+use silkroll::engine::{
+    Ask, Decision, Kind, NamespaceView, Object, Sending, Settings, decide as ask,
+};
 
 pub(crate) type Pairs = Vec<(Cow<'static, str>, Cow<'static, str>)>;
 
@@ -30,15 +32,24 @@ pub(crate) fn pairs(list: &[(&str, &str)]) -> Pairs {
         .collect()
 }
 
+/// The kind of this name.
+pub(crate) fn kind(name: &str) -> Kind {
+    let mut kinds = Kind::ALL.into_iter();
+    kinds.find(|kind| kind.name() == name).unwrap()
+}
+
 /// An AdmissionReview as the API server writes it.
 pub(crate) fn review(operation: &str, object: &Value, old: &Value) -> Vec<u8> {
-    let kind = object["kind"].as_str().unwrap_or("Deployment");
-    let group = if kind == "Pod" { "" } else { "apps" };
+    let name = object["kind"].as_str().unwrap_or("Deployment");
+    let known = Kind::ALL.into_iter().find(|kind| kind.name() == name);
+    let api_version = known.map_or("apps/v1", Kind::api_version);
+    let (group, version) = api_version.split_once('/').unwrap();
+    let kind = json!({"group": group, "version": version, "kind": name});
     let mut request = json!({
         "uid": "705ab4f5-6393-11e8-b7cc-42010a800002",
-        "kind": {"group": group, "version": "v1", "kind": kind},
-        "resource": {"group": group, "version": "v1", "resource": format!("{}s", kind.to_lowercase())},
-        "requestKind": {"group": group, "version": "v1", "kind": kind},
+        "kind": kind,
+        "resource": {"group": group, "version": version, "resource": format!("{}s", name.to_lowercase())},
+        "requestKind": kind,
         "name": object["metadata"]["name"],
         "namespace": object["metadata"]["namespace"],
         "operation": operation,
@@ -118,8 +129,8 @@ pub(crate) fn update(
     (apply(new, &decision), decision)
 }
 
-/// The same by a server-side apply of `manager`.
-pub(crate) fn apply_as(
+/// The same by a patch of `manager`.
+pub(crate) fn patch_by(
     manager: &str,
     new: &Value,
     old: &Value,
@@ -150,7 +161,7 @@ pub(crate) fn remove(object: &Value, settings: &Settings) -> (Value, Decision) {
         view: NamespaceView::Assumed,
         object: &parsed,
         old: None,
-        manager: None,
+        sent: Sending::default(),
         remove: true,
         explain: false,
         helper_stands: true,

@@ -15,8 +15,13 @@ use super::changes::{Change, Way, users, way, webhooks};
 use super::generate::{self, namespace};
 use super::{Pairs, create, edges, pairs, remove, update};
 
-/// The kinds that the generators make.
-pub(crate) const KINDS: &[&str] = &["Deployment", "StatefulSet", "DaemonSet"];
+/// The kinds that the generators make: all that have a pod template. Pods are made in tests/pods.rs.
+fn kinds() -> Vec<&'static str> {
+    let all = Kind::ALL.into_iter();
+    all.filter(|kind| !kind.template().is_empty())
+        .map(Kind::name)
+        .collect()
+}
 
 /// One workload, its namespace, and what happens to it.
 #[derive(Debug, Clone)]
@@ -48,18 +53,26 @@ pub(crate) struct Step {
 /// Whatever an object can hold, and what the API takes or just does not take, of every kind.
 pub(crate) fn workload() -> BoxedStrategy<Value> {
     prop_oneof![
-        2 => (generate::workload(), prop::sample::select(KINDS)).prop_map(|(object, kind)| of_kind(object, kind)),
-        1 => (edges::workload(KINDS), prop::bool::weighted(0.05)).prop_map(mostly_small),
+        2 => (generate::workload(), prop::sample::select(kinds())).prop_map(|(object, kind)| of_kind(object, kind)),
+        1 => (edges::workload(kinds()), prop::bool::weighted(0.05)).prop_map(mostly_small),
     ]
     .boxed()
 }
 
 fn of_kind(mut object: Value, kind: &str) -> Value {
+    object["apiVersion"] = super::kind(kind).api_version().into();
     object["kind"] = kind.into();
     if let (true, Value::Object(spec)) = (kind != "Deployment", &mut object["spec"])
-        && let Some(strategy) = spec.shift_remove("strategy")
+        && let Some(mut strategy) = spec.shift_remove("strategy")
     {
-        spec.insert("updateStrategy".to_owned(), strategy);
+        let (name, strategy) = match kind {
+            "Rollout" => match strategy["rollingUpdate"].take() {
+                Value::Null => ("strategy", json!({"blueGreen": {"activeService": "web"}})),
+                canary => ("strategy", json!({"canary": canary})),
+            },
+            _ => ("updateStrategy", strategy),
+        };
+        spec.insert(name.to_owned(), strategy);
     }
     object
 }
@@ -209,6 +222,33 @@ pub(crate) fn numbered<S: Strategy>(strategy: &S, seed: u64, number: u64) -> S::
     tree(strategy, TestRng::from_seed(RngAlgorithm::XorShift, &bytes))
 }
 
+/// A Rollout as its controller writes it back: without what Go takes for nothing, and with each container's resources.
+fn as_go_writes(object: &Value) -> Value {
+    let pointers = [
+        "terminationGracePeriodSeconds",
+        "replicas",
+        "maxSurge",
+        "maxUnavailable",
+    ];
+    match object {
+        Value::Object(map) => {
+            let says = |key: &str, value: &Value| {
+                let nothing = [json!(null), json!(""), json!(0), json!(false), json!([])];
+                !value.is_null() && (pointers.contains(&key) || !nothing.contains(value))
+            };
+            let members = map.iter().filter(|(key, value)| says(key, value));
+            let members = members.map(|(key, value)| (key.clone(), as_go_writes(value)));
+            let mut members: serde_json::Map<_, _> = members.collect();
+            if members.contains_key("image") {
+                members.entry("resources").or_insert_with(|| json!({}));
+            }
+            Value::Object(members)
+        }
+        Value::Array(items) => items.iter().map(as_go_writes).collect(),
+        _ => object.clone(),
+    }
+}
+
 fn changed(object: &Value, changes: &[Change]) -> Value {
     let mut object = object.clone();
     for change in changes {
@@ -256,20 +296,33 @@ impl Case {
         note("remove", &created, remove(&created, &settings));
 
         let same = self.way.next(manifest, manifest, &created, &[]);
-        note("same", &created, update(&same, &created, later, &upgraded));
+        note(
+            "same",
+            &created,
+            self.way.send(&same, &created, later, &upgraded),
+        );
 
         let next = changed(manifest, &self.first);
         let sent = self.way.next(manifest, &next, &created, &self.first);
         let first = note(
             "first",
             &created,
-            update(&sent, &created, namespace, &settings),
+            self.way.send(&sent, &created, namespace, &settings),
         );
         note(
             "first-again",
             &created,
-            update(&first, &created, namespace, &settings),
+            self.way.send(&first, &created, namespace, &settings),
         );
+
+        if manifest["kind"] == "Rollout" {
+            let written = as_go_writes(&created);
+            note(
+                "controller",
+                &created,
+                update(&written, &created, later, &upgraded),
+            );
+        }
 
         let by_the_other =
             |object: &Value| changed(object, if self.before { &self.webhook } else { &[] });
@@ -279,12 +332,12 @@ impl Case {
         let third = note(
             "webhook",
             &created,
-            update(&sent, &created, namespace, &settings),
+            self.way.send(&sent, &created, namespace, &settings),
         );
         note(
             "webhook-again",
             &created,
-            update(&third, &created, namespace, &settings),
+            self.way.send(&third, &created, namespace, &settings),
         );
 
         let mut labelled = third.clone();
@@ -295,7 +348,11 @@ impl Case {
         let last = changed(&next, &self.second);
         let sent = self.way.next(&next, &last, &third, &self.second);
         let sent = by_the_other(&sent);
-        let fourth = note("second", &third, update(&sent, &third, later, &upgraded));
+        let fourth = note(
+            "second",
+            &third,
+            self.way.send(&sent, &third, later, &upgraded),
+        );
 
         let mut back = fourth.clone();
         back["spec"]["template"] = created["spec"]["template"].clone();

@@ -5,6 +5,7 @@
     reason = "all parts have one signature, though not each can fail"
 )]
 
+mod blue_green;
 mod env;
 mod grace;
 mod min_ready;
@@ -38,6 +39,7 @@ pub(super) const PARTS: &[Part] = &[
     mount::VOLUME_PART,
     grace::PART,
     rollout::PART,
+    blue_green::PART,
     min_ready::PART,
 ];
 

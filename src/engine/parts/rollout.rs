@@ -4,24 +4,25 @@ use serde_json::Value;
 
 use super::super::ask::Stop;
 use super::super::json;
+use super::super::kind::Kind;
 use super::super::plan::{Part, Plan, Pod, Wants};
 use super::super::slot::{Form, Holds, Root, Slot};
-use super::super::strategy::{Amount, refuses_strategy};
+use super::super::strategy::{Amount, is_blue_green, refuses_strategy};
 use super::super::tree::{Node, Tree};
 
-const fn form(key: &'static str, path: &'static [&'static str]) -> Form {
+const fn form(key: &'static str, root: Root, path: &'static [&'static str]) -> Form {
     Form {
         key,
-        root: Root::Strategy,
+        root,
         path,
         item: None,
         holds: Holds::Plain,
     }
 }
 
-static TYPE: Form = form("strategy", &["type"]);
-static UNAVAILABLE: Form = form("maxUnavailable", &["rollingUpdate", "maxUnavailable"]);
-static SURGE: Form = form("maxSurge", &["rollingUpdate", "maxSurge"]);
+static TYPE: Form = form("strategy", Root::Strategy, &["type"]);
+static UNAVAILABLE: Form = form("maxUnavailable", Root::Rolling, &["maxUnavailable"]);
+static SURGE: Form = form("maxSurge", Root::Rolling, &["maxSurge"]);
 
 /// All of its slots.
 pub(in crate::engine) static FORMS: [&Form; 3] = [&TYPE, &UNAVAILABLE, &SURGE];
@@ -62,15 +63,20 @@ fn want<'a>(plan: &mut Plan<'a>, pod: &Pod<'_, 'a>) -> Result<(), Stop> {
 
 /// maxUnavailable 0 and maxSurge at least 1, everything else as it is.
 pub(in crate::engine) fn surge(user: &Tree<'_>) -> Surge {
-    let Some((unavailable, surge)) = user.kind.rolling() else {
+    let Some((unavailable, surge)) = user.kind.amounts() else {
         return Surge::Cannot(
             "rollout: surge is not for StatefulSets, which end a pod before they start the next",
         );
     };
     let strategy = user.strategy();
-    if refuses_strategy(user.kind, strategy) {
+    if refuses_strategy(user) {
         return Surge::Cannot(
-            "rollout: surge was left out: the API refuses maxSurge and maxUnavailable as they stand",
+            "rollout: surge was left out: the strategy, or its maxSurge and maxUnavailable, is refused as it stands",
+        );
+    }
+    if is_blue_green(user) {
+        return Surge::Cannot(
+            "rollout: surge has no effect on a blue-green Rollout, which starts all new pods before it stops one",
         );
     }
     if matches!(strategy, Node::Json(text) if text != "null") {
@@ -95,13 +101,13 @@ pub(in crate::engine) fn surge(user: &Tree<'_>) -> Surge {
     // are answered alike. A percentage is rounded up (API reference, RollingUpdateDeployment): any above
     // 0 is at least 1.
     let number = |member: &str, default: &str| {
-        let rolling = strategy.get("rollingUpdate").unwrap_or(&Node::Gone);
-        let amount = Amount::read(&json::value(rolling.json(member).unwrap_or(default)));
-        amount.map_or(0, |amount| amount.number)
+        let said = json::value(user.rolling().json(member).unwrap_or(default));
+        Amount::read(user.kind, &said).map_or(0, |amount| amount.number)
     };
     let surges = number("maxSurge", surge) > 0;
     let mut slots = Vec::new();
-    if kind.as_str() != Some("RollingUpdate") {
+    // A Rollout has no type: it is what is in it.
+    if user.kind != Kind::Rollout && kind.as_str() != Some("RollingUpdate") {
         slots.push((&TYPE, r#""RollingUpdate""#));
     }
     if number("maxUnavailable", unavailable) > 0 {

@@ -73,9 +73,9 @@ fn applied(meta: Option<&Meta<'_>>, manager: Option<&str>, words: &[&str]) -> Ve
         #[serde(borrow, default, rename = "fieldsV1")]
         fields: Option<&'a RawValue>,
     }
-    let managed = meta.and_then(|meta| meta.managed_fields).map(RawValue::get);
-    let managed = managed.filter(|text| mentions(text, &["\"Apply\""]) && mentions(text, words));
-    let entries = managed.and_then(|text| serde_json::from_str(text).ok());
+    let all = meta.and_then(|meta| meta.managed_fields).map(RawValue::get);
+    let all = all.filter(|text| mentions(text, &["\"Apply\""]) && mentions(text, words));
+    let entries = all.and_then(|text| serde_json::from_str(text).ok());
     let entries: Vec<Entry<'_>> = entries.unwrap_or_default();
     // A patch of the same manager that is no apply leaves an entry of its own.
     let patches = entries

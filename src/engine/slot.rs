@@ -369,8 +369,9 @@ impl<'t, 'a> Places<'t, 'a> {
         if let Some(at) = self.containers.get(&*slot.container) {
             let key = (*at, slot.form.key);
             match (last, self.lists.get_mut(&key)) {
-                (Some(at), Some(list)) => {
-                    list.items
+                (Some(at), Some(known)) => {
+                    known
+                        .items
                         .entry(slot.item.clone().into_owned())
                         .or_insert(at);
                 }

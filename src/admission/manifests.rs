@@ -6,9 +6,7 @@ use std::sync::Arc;
 use json_patch::Patch;
 use serde_json::Value;
 
-use crate::engine::{
-    Ask, Decision, Kind, NamespaceView, Object, Reason, Sending, Settings, decide,
-};
+use crate::engine::{Ask, Decision, Kind, NamespaceView, Object, Reason, Settings, decide};
 use crate::manifest::Warning;
 use crate::manifest::budget::{Account, Excess, element, text};
 use crate::policy::{Level, PREFIX, STATUS, cut};
@@ -322,7 +320,7 @@ impl Run {
             view: self.known.view(entry.as_deref()),
             object: &object,
             old: None,
-            sent: Sending::default(),
+            manager: None,
             remove: self.remove,
             explain: true,
             // By the time that it is applied.

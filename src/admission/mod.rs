@@ -14,8 +14,8 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use crate::engine::{
-    Ask, Decision, Kind, NamespaceView, Object, Outcome, Reason, Sending, Settings, Strict, Text,
-    decide, flag, optional,
+    Ask, Decision, Kind, NamespaceView, Object, Outcome, Reason, Settings, Strict, Text, decide,
+    flag, optional,
 };
 use crate::text::{displayed, quoted};
 
@@ -89,8 +89,8 @@ pub struct Review<'a> {
     malformed: Option<String>,
     object: Option<Object<'a>>,
     old: Option<Object<'a>>,
-    /// The field manager of a patch; none where the request is no patch.
-    patch: Option<Text<'a>>,
+    /// The field manager, where the request names one.
+    manager: Option<Text<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -142,12 +142,10 @@ struct RawRequest<'a, O> {
     options: Option<&'a RawValue>,
 }
 
-/// `PatchOptions`, `UpdateOptions` or `CreateOptions`; a server-side apply is a patch, and always has a field manager.
+/// `UpdateOptions` for a patch, too (`patchToUpdateOptions` of the API server).
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct RawOptions<'a> {
-    #[serde(borrow, default)]
-    kind: Option<Text<'a>>,
     #[serde(borrow, default)]
     field_manager: Option<Text<'a>>,
 }
@@ -162,11 +160,9 @@ struct RawKind<'a> {
     kind: Text<'a>,
 }
 
-/// The field manager of a patch, empty where it names none; nothing where the request is no patch.
-fn patch(options: &RawValue) -> Option<Text<'_>> {
-    let Strict(options) = serde_json::from_str::<Strict<RawOptions<'_>>>(options.get()).ok()?;
-    let patch = options.kind.is_some_and(|kind| kind.0 == "PatchOptions");
-    patch.then(|| options.field_manager.unwrap_or_default())
+fn manager(options: &RawValue) -> Option<Text<'_>> {
+    let options = serde_json::from_str::<Strict<RawOptions<'_>>>(options.get());
+    options.ok()?.0.field_manager
 }
 
 impl<'a> Review<'a> {
@@ -255,7 +251,7 @@ impl<'a> Review<'a> {
             malformed,
             object: object(request.object),
             old: object(request.old_object),
-            patch: request.options.and_then(patch),
+            manager: request.options.and_then(manager),
         })
     }
 
@@ -350,10 +346,7 @@ impl<'a> Review<'a> {
                 .old
                 .as_ref()
                 .filter(|_| self.operation == Operation::Update),
-            sent: Sending {
-                patch: self.patch.is_some(),
-                manager: self.patch.as_ref().map(|manager| &*manager.0),
-            },
+            manager: self.manager.as_ref().map(|manager| &*manager.0),
             remove: false,
             explain,
             helper_stands: self.helper_stands,

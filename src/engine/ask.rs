@@ -71,15 +71,6 @@ impl<'a> NamespaceView<'a> {
     }
 }
 
-/// How an UPDATE was sent.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Sending<'a> {
-    /// As a patch: what it does not name came from the stored object, not from its sender.
-    pub patch: bool,
-    /// The field manager of a patch; a server-side apply is one and always has one.
-    pub manager: Option<&'a str>,
-}
-
 /// One question to the engine.
 #[derive(Debug, Clone, Copy)]
 pub struct Ask<'a> {
@@ -95,8 +86,8 @@ pub struct Ask<'a> {
     pub object: &'a Object<'a>,
     /// The object as it is stored; none for a CREATE.
     pub old: Option<&'a Object<'a>>,
-    /// How an UPDATE was sent.
-    pub sent: Sending<'a>,
+    /// The field manager of the request: a server-side apply always has one.
+    pub manager: Option<&'a str>,
     /// Take the injection out instead of bringing it in.
     pub remove: bool,
     /// Tell the decisions one by one.
@@ -112,7 +103,7 @@ impl Ask<'_> {
         Told {
             meta: self.object.metadata.as_ref(),
             stored: self.old.and_then(|old| old.metadata.as_ref()),
-            manager: self.sent.manager,
+            manager: self.manager,
         }
     }
 

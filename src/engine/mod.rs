@@ -32,7 +32,7 @@ mod user;
 mod valid;
 mod view;
 
-pub use ask::{Ask, NamespaceView, Sending, Settings};
+pub use ask::{Ask, NamespaceView, Settings};
 pub use kind::Kind;
 pub use reconcile::decide;
 pub use report::{Decision, Outcome, Reason, Step, Timeline};

@@ -219,10 +219,11 @@ fn reconcile(ask: &Ask<'_>, tree: &Tree<'_>, old: Option<&Tree<'_>>) -> Decision
     let mut user = take_out(tree, record, told, forms());
     if let (None, Some(lost)) = (record, &old_record) {
         let by_old = take_out(tree, Some(lost), told, forms());
-        // Where a whole object came and nothing tells what of it was meant, what equals ours may be what the user
-        // sent (law 1).
+        // What was made from the stored object lost the record alone. What came whole, and nothing tells what of it was
+        // meant, may be all its author's, though it equals ours (law 1).
+        let made_from_stored = meta.is_some_and(|meta| meta.uid.is_some());
         let told = meta.is_some_and(|meta| meta.annotations.last_applied.is_some());
-        if ask.sent.patch || (told && by_old.whole) || carries_ours(tree) {
+        if made_from_stored || (told && by_old.whole) || carries_ours(tree) {
             record = Some(lost);
             user = by_old;
         } else {

@@ -148,6 +148,9 @@ pub(super) struct Meta<'a> {
     pub(super) namespace: Option<Text<'a>>,
     #[serde(borrow)]
     pub(super) annotations: Annotations<'a>,
+    /// Given where the object was made from the stored one, by a patch or by a client that read it; a manifest has none.
+    #[serde(borrow)]
+    pub(super) uid: Option<Text<'a>>,
     #[serde(borrow, deserialize_with = "ours")]
     pub(super) labels: Ours<'a>,
     #[serde(borrow, deserialize_with = "raw")]

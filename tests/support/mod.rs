@@ -14,9 +14,7 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use serde_json::{Value, json};
 use silkroll::admission::{Review, answer};
-use silkroll::engine::{
-    Ask, Decision, Kind, NamespaceView, Object, Sending, Settings, decide as ask,
-};
+use silkroll::engine::{Ask, Decision, Kind, NamespaceView, Object, Settings, decide as ask};
 
 pub(crate) type Pairs = Vec<(Cow<'static, str>, Cow<'static, str>)>;
 
@@ -43,7 +41,7 @@ pub(crate) fn review(operation: &str, object: &Value, old: &Value) -> Vec<u8> {
     let name = object["kind"].as_str().unwrap_or("Deployment");
     let known = Kind::ALL.into_iter().find(|kind| kind.name() == name);
     let api_version = known.map_or("apps/v1", Kind::api_version);
-    let (group, version) = api_version.split_once('/').unwrap();
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
     let kind = json!({"group": group, "version": version, "kind": name});
     let mut request = json!({
         "uid": "705ab4f5-6393-11e8-b7cc-42010a800002",
@@ -138,9 +136,13 @@ pub(crate) fn patch_by(
     settings: &Settings,
 ) -> (Value, Decision) {
     let mut body: Value = serde_json::from_slice(&review("UPDATE", new, old)).unwrap();
+    // A patch comes to a webhook with the options of an update, and as an object that was made from the stored one.
     body["request"]["options"] = json!({
-        "kind": "PatchOptions", "apiVersion": "meta.k8s.io/v1", "fieldManager": manager
+        "kind": "UpdateOptions", "apiVersion": "meta.k8s.io/v1", "fieldManager": manager
     });
+    for object in ["object", "oldObject"] {
+        body["request"][object]["metadata"]["uid"] = "705ab4f5-6393-11e8-b7cc-42010a800002".into();
+    }
     let decision = decide(&serde_json::to_vec(&body).unwrap(), namespace, settings);
     (apply(new, &decision), decision)
 }
@@ -161,7 +163,7 @@ pub(crate) fn remove(object: &Value, settings: &Settings) -> (Value, Decision) {
         view: NamespaceView::Assumed,
         object: &parsed,
         old: None,
-        sent: Sending::default(),
+        manager: None,
         remove: true,
         explain: false,
         helper_stands: true,

@@ -389,22 +389,37 @@ fn records_of_many_slots_and_manifests_that_were_sent() {
         }
         object
     };
+    // One name again and again, in the record and among the items, beside a slot that takes long to read.
+    let repeated = |count: usize| {
+        let mut object = deployment("web", 1, 1);
+        let entries: Vec<Value> = (0..count)
+            .map(|at| json!({"name": "A", "value": at.to_string()}))
+            .collect();
+        object["spec"]["template"]["spec"]["containers"][0]["env"] = entries.into();
+        let long: serde_json::Map<_, _> = (0..count).map(|at| (at.to_string(), 1.into())).collect();
+        let slots = vec![("c0/env/A".to_owned(), json!({"value": "x", "long": long}))];
+        with(object, record(&names(1), slots))
+    };
+    let managers = |count: usize| {
+        let mut object = one(count);
+        let entry =
+            json!({"manager": "m", "operation": "Apply", "fieldsV1": {"f:spec": {"f:V1": {}}}});
+        object["metadata"]["managedFields"] = vec![entry; count].into();
+        object
+    };
     let text = |object: Value| changed(&object);
+    grows("items of one name", 150, |n| text(repeated(n)), decide);
+    grows("managers", 150, |n| text(managers(n)), decide);
     grows("entries", 150, |n| text(one(n)), decide);
     grows("entries, sent", 150, |n| text(sent(one(n))), decide);
-    grows("containers", 80, |n| text(many(n, "c")), decide);
-    grows(
-        "containers, sent",
-        250,
-        |n| text(sent(many(n, "c"))),
-        decide,
-    );
+    grows("containers", 30, |n| text(many(n, "c")), decide);
+    grows("containers, sent", 30, |n| text(sent(many(n, "c"))), decide);
     grows(
         "containers, managed",
-        250,
+        30,
         |n| text(managed(many(n, "c"), n)),
         decide,
     );
-    grows("containers, renamed", 80, |n| text(many(n, "old")), decide);
+    grows("containers, renamed", 30, |n| text(many(n, "old")), decide);
     grows("members", 80, |n| text(members(n)), decide);
 }

@@ -49,6 +49,7 @@ fn of_node(name: &str, node: &Node<'_>, filled_in: bool) -> u64 {
         Node::Json(text) if text == "null" => return 0,
         Node::Json(text) => match name {
             "preStop" | "postStart" => xxh3_64(handler(text).as_bytes()),
+            "readinessProbe" if filled_in => xxh3_64(probe(text).as_bytes()),
             "terminationGracePeriodSeconds" => return of_grace(text),
             _ if filled_in => xxh3_64(plain(text).as_bytes()),
             _ => match said(name, text) {
@@ -95,6 +96,29 @@ fn said(name: &str, text: &str) -> Option<String> {
     let mut said = bare(name, json::value(text));
     said.sort_all_objects();
     (!said.is_null()).then(|| said.to_string())
+}
+
+/// A probe as the API server has it (`SetDefaults_Probe`): what an apply merged into ours is told apart before that, and
+/// is read again with what was filled in.
+fn probe(text: &str) -> String {
+    const DEFAULTS: [(&str, i64); 4] = [
+        ("timeoutSeconds", 1),
+        ("periodSeconds", 10),
+        ("successThreshold", 1),
+        ("failureThreshold", 3),
+    ];
+    let Ok(mut value) = serde_json::from_str::<Value>(text) else {
+        return text.to_owned();
+    };
+    if let Some(members) = value.as_object_mut() {
+        for (member, default) in DEFAULTS {
+            let number = members.entry(member).or_insert(Value::Null);
+            if number.is_null() || *number == 0 {
+                *number = default.into();
+            }
+        }
+    }
+    handler(&value.to_string())
 }
 
 /// A handler as the API server has it: a record made from a manifest lacks what defaulting fills in

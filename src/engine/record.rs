@@ -14,6 +14,12 @@ use super::slot::{Form, Holds, Slot};
 /// Format 1 was never published.
 const FORMAT: u32 = 2;
 
+/// Containers that serve traffic and that a record names: more than any pod has, and few enough that a forged record is
+/// read in a moment.
+pub(super) const MOST_CONTAINERS: usize = 256;
+/// Slots that a record has, at most: some 40 for a container.
+const MOST_SLOTS: usize = MOST_CONTAINERS * 64;
+
 /// What a parent may have been to be worth remembering.
 const EMPTY: [&str; 3] = ["null", "[]", "{}"];
 
@@ -67,6 +73,13 @@ impl<'a> Record<'a> {
         }
         let record: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
         let slots = &record.slots;
+        if record.containers.len() > MOST_CONTAINERS || slots.len() > MOST_SLOTS {
+            return Err(format!(
+                "it has {} containers and {} slots, at most {MOST_CONTAINERS} and {MOST_SLOTS} are read",
+                record.containers.len(),
+                slots.len()
+            ));
+        }
         for (key, now) in slots {
             let slot = Slot::parse(key, forms.iter().copied());
             let slot =

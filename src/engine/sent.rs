@@ -48,11 +48,11 @@ pub(super) struct SentAt<'v> {
     last: Option<&'v Value>,
 }
 
-/// Looks whether one of the words is in the text, before it is read.
+/// Looks whether one of the words is in the text, before it is read. To look for many takes longer than to read it.
 fn mentions(text: &str, words: &[&str]) -> bool {
-    words
-        .iter()
-        .any(|word| memmem::find(text.as_bytes(), word.as_bytes()).is_some())
+    const FEW: usize = 64;
+    let there = |word: &&str| memmem::find(text.as_bytes(), word.as_bytes()).is_some();
+    words.len() > FEW || words.iter().any(there)
 }
 
 /// The manifest that kubectl applied last, as JSON in a JSON string. One with our record in it was injected before
@@ -62,31 +62,57 @@ fn last_applied<'a>(meta: Option<&Meta<'a>>) -> Option<&'a str> {
     last.filter(|text| !mentions(text, &[STATUS]))
 }
 
-/// `fieldsV1` of each apply that mentions one of the words, and whether it is the request's own.
-fn applied(meta: Option<&Meta<'_>>, manager: Option<&str>, words: &[&str]) -> Vec<(Value, bool)> {
-    #[derive(serde::Deserialize)]
-    struct Entry<'a> {
-        #[serde(default)]
-        manager: String,
-        #[serde(default)]
-        operation: String,
-        #[serde(borrow, default, rename = "fieldsV1")]
-        fields: Option<&'a RawValue>,
-    }
+/// An entry of `managedFields`.
+#[derive(serde::Deserialize)]
+struct Entry<'a> {
+    #[serde(default)]
+    manager: String,
+    #[serde(default)]
+    operation: String,
+    #[serde(default)]
+    subresource: String,
+    #[serde(borrow, default, rename = "fieldsV1")]
+    fields: Option<&'a RawValue>,
+}
+
+fn entries<'a>(meta: Option<&Meta<'a>>) -> Vec<Entry<'a>> {
+    /// An object has a handful of managers. What was sent into a slot is looked for in each.
+    const MOST: usize = 64;
     let all = meta.and_then(|meta| meta.managed_fields).map(RawValue::get);
-    let all = all.filter(|text| mentions(text, &["\"Apply\""]) && mentions(text, words));
-    let entries = all.and_then(|text| serde_json::from_str(text).ok());
-    let entries: Vec<Entry<'_>> = entries.unwrap_or_default();
-    // A patch of the same manager that is no apply leaves an entry of its own.
-    let patches = entries
+    let all = all.and_then(|text| serde_json::from_str(text).ok());
+    let mut all: Vec<Entry<'_>> = all.unwrap_or_default();
+    all.truncate(MOST);
+    all
+}
+
+/// `fieldsV1` of each apply that mentions one of the words, and whether it is the request's own.
+fn applied(told: Told<'_>, words: &[&str]) -> Vec<(Value, bool)> {
+    let all = told.meta.and_then(|meta| meta.managed_fields);
+    let may = |text: &str| mentions(text, &["\"Apply\""]) && mentions(text, words);
+    if !all.is_some_and(|all| may(all.get())) {
+        return Vec::new();
+    }
+    let entries_now = entries(told.meta);
+    // A patch of the same manager that is no apply leaves an entry of its own, or changes the one that it has.
+    let patches = |entries: &[Entry<'_>]| -> Vec<String> {
+        let its = entries.iter().filter(|entry| {
+            entry.operation == "Update"
+                && entry.subresource.is_empty()
+                && Some(&*entry.manager) == told.manager
+        });
+        its.filter_map(|entry| Some(entry.fields?.get().to_owned()))
+            .collect()
+    };
+    let patched = patches(&entries_now);
+    let patched = !patched.is_empty() && patched != patches(&entries(told.stored));
+    let applies = entries_now
         .iter()
-        .any(|entry| entry.operation == "Update" && Some(&*entry.manager) == manager);
-    let applies = entries.iter().filter(|entry| entry.operation == "Apply");
+        .filter(|entry| entry.operation == "Apply");
     applies
         .filter_map(|entry| {
             let text = entry.fields?.get();
             let counts = mentions(text, words) && !mentions(text, &[STATUS]);
-            let now = !patches && Some(&*entry.manager) == manager;
+            let now = !patched && Some(&*entry.manager) == told.manager;
             counts.then(|| (json::value(text), now))
         })
         .collect()
@@ -98,7 +124,7 @@ impl Sent {
         let last = last_applied(told.meta).filter(|text| mentions(text, words));
         let last: Option<String> = last.and_then(|text| serde_json::from_str(text).ok());
         Self {
-            applied: applied(told.meta, told.manager, words),
+            applied: applied(told, words),
             last: last.and_then(|text| serde_json::from_str(&text).ok()),
         }
     }

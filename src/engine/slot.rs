@@ -2,6 +2,7 @@
 //! put in, taken out, compared and recorded is known here and nowhere else.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
@@ -145,17 +146,13 @@ impl<'a> Slot<'a> {
         })
     }
 
-    /// Whether a text is what the record says of this slot.
-    pub(super) fn holds(&self, text: &str, now: &str) -> bool {
+    /// Whether a text is what the record says of this slot: `now`, which reads as `recorded`.
+    fn holds(&self, text: &str, now: &str, recorded: &Value) -> bool {
         let item = self.item();
         let named = item.is_none() || self.is_item(text);
         named
             && (short(text, item).is_some_and(|short| short == now)
-                || stands(
-                    &json::value(text),
-                    &json::value(now),
-                    item.map(|(by, _)| by),
-                ))
+                || stands(&json::value(text), recorded, item.map(|(by, _)| by)))
     }
 
     /// Where each parent that putting it in may have to make is found, the outermost first, with its name in the record.
@@ -269,10 +266,12 @@ impl<'t, 'a> Places<'t, 'a> {
 
     /// The same; of several items of one name, the one that is what the record says, where there is one.
     pub(super) fn find_ours(&mut self, slot: &Slot<'_>, now: &str) -> Option<&mut Node<'a>> {
-        self.find_by(
-            slot,
-            |node| matches!(node, Node::Json(text) if slot.holds(text, now)),
-        )
+        // Read once, for there may be thousands of one name.
+        let recorded = OnceCell::new();
+        self.find_by(slot, |node| match node {
+            Node::Json(text) => slot.holds(text, now, recorded.get_or_init(|| json::value(now))),
+            _ => false,
+        })
     }
 
     /// Of several items of one name, the first that is asked for, else the first.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::ask::Stop;
+use super::record::MOST_CONTAINERS;
 use super::report::Reason;
 use super::tree::{Node, Tree};
 use super::view::Text;
@@ -47,6 +48,15 @@ pub(super) fn choose(
             }
         }
         chosen.sort_unstable();
+        if chosen.len() > MOST_CONTAINERS {
+            return Err(Stop::skip(
+                Reason::NoContainer,
+                format!(
+                    "nothing was injected: silkroll.dev/container names {} containers, at most {MOST_CONTAINERS} are served",
+                    chosen.len()
+                ),
+            ));
+        }
         return Ok((chosen, "named by silkroll.dev/container"));
     }
     if all.len() == 1 {

@@ -278,7 +278,7 @@ fn renamed(
         }
     }
     let names = places.tree.names.clone();
-    let known: HashSet<&str> = record.containers.iter().map(|name| &**name).collect();
+    let known: BTreeSet<&str> = record.containers.iter().map(|name| &**name).collect();
     let mut stands = |slot: &Slot<'_>, now: &str, name: &str| {
         let slot = Slot {
             container: Cow::Borrowed(name),
@@ -296,10 +296,9 @@ fn renamed(
         })
     };
     let of = |name: &str| by_container.get(name).map_or(&[][..], Vec::as_slice);
-    let lost: Vec<&str> = record
-        .containers
+    let lost: Vec<&str> = known
         .iter()
-        .map(|name| &**name)
+        .copied()
         .filter(|name| !of(name).iter().any(|(slot, now)| stands(slot, now, name)))
         .collect();
     if lost.is_empty() {

@@ -36,6 +36,7 @@ mod others;
 mod pods;
 mod price;
 mod rules;
+mod sent;
 mod told;
 mod upheaval;
 mod validity;

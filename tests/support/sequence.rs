@@ -224,7 +224,9 @@ pub(crate) fn numbered<S: Strategy>(strategy: &S, seed: u64, number: u64) -> S::
 
 /// A Rollout as its controller writes it back: without what Go takes for nothing, and with each container's resources.
 fn as_go_writes(object: &Value) -> Value {
+    // Written though they are 0: pointers, and the seconds of a sleep.
     let pointers = [
+        "seconds",
         "terminationGracePeriodSeconds",
         "replicas",
         "maxSurge",

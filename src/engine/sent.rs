@@ -94,7 +94,7 @@ fn applied(told: Told<'_>, words: &[&str]) -> Vec<(Value, bool)> {
     }
     let entries_now = entries(told.meta);
     // A patch of the same manager that is no apply leaves an entry of its own, or changes the one that it has.
-    let patches = |entries: &[Entry<'_>]| -> Vec<String> {
+    let updates_of = |entries: &[Entry<'_>]| -> Vec<String> {
         let its = entries.iter().filter(|entry| {
             entry.operation == "Update"
                 && entry.subresource.is_empty()
@@ -103,8 +103,8 @@ fn applied(told: Told<'_>, words: &[&str]) -> Vec<(Value, bool)> {
         its.filter_map(|entry| Some(entry.fields?.get().to_owned()))
             .collect()
     };
-    let patched = patches(&entries_now);
-    let patched = !patched.is_empty() && patched != patches(&entries(told.stored));
+    let updates = updates_of(&entries_now);
+    let by_patch = !updates.is_empty() && updates != updates_of(&entries(told.stored));
     let applies = entries_now
         .iter()
         .filter(|entry| entry.operation == "Apply");
@@ -112,7 +112,7 @@ fn applied(told: Told<'_>, words: &[&str]) -> Vec<(Value, bool)> {
         .filter_map(|entry| {
             let text = entry.fields?.get();
             let counts = mentions(text, words) && !mentions(text, &[STATUS]);
-            let now = !patched && Some(&*entry.manager) == told.manager;
+            let now = !by_patch && Some(&*entry.manager) == told.manager;
             counts.then(|| (json::value(text), now))
         })
         .collect()

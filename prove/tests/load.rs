@@ -175,10 +175,7 @@ fn kept_connections_closed_while_idle_cost_nothing() {
         stream.write_all(OK.as_bytes()).unwrap();
     });
     // Each of the sixteen is used every 320 ms: time enough for the close to arrive.
-    let plan = Plan {
-        kept: 16,
-        ..plan()
-    };
+    let plan = Plan { kept: 16, ..plan() };
     let load = load(plan, address);
     assert_eq!(counts(&load), (100, 100, 0), "{:?}", load.lost);
     assert!(load.closed_idle > 30, "{}", load.closed_idle);

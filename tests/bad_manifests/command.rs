@@ -174,8 +174,8 @@ fn settings_that_cannot_be_used_say_so_before_anything_is_read() {
         ),
         (vec!["--invalid", "maybe"], "[possible values: deny, warn]"),
         (
-            vec!["--workloads", "pod"],
-            "[possible values: deployment, statefulset, daemonset, rollout]",
+            vec!["--workloads", "job"],
+            "[possible values: deployment, statefulset, daemonset, rollout, pod]",
         ),
         (vec!["-o", "xml"], "[possible values: yaml, json, patch]"),
         (vec!["--diff", "-o", "json"], "cannot be used with"),

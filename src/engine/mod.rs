@@ -7,6 +7,7 @@ mod carry;
 mod chain;
 mod check;
 mod cover;
+mod decide;
 mod diff;
 mod fingerprint;
 mod hint;
@@ -33,8 +34,8 @@ mod valid;
 mod view;
 
 pub use ask::{Ask, NamespaceView, Settings};
+pub use decide::decide;
 pub use kind::Kind;
-pub use reconcile::decide;
 pub use report::{Decision, Outcome, Reason, Step, Timeline};
 pub(crate) use strict::{Strict, flag, optional};
 pub use view::{Object, Text};

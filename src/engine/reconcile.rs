@@ -1,7 +1,7 @@
-//! What is to become of one workload: covered or not, changed by its user or not.
+//! What is to become of a workload that has been read: changed by its user or not.
 //!
 //! How an UPDATE is told from a change that the user made (law 2, no rollout of its own):
-//! 1. Template, our annotations and strategy are the same bytes as before: nothing to do.
+//! 1. Template, our annotations and strategy are the same bytes as before: nothing to do (`decide.rs`).
 //! 2. The template carries a record of its own that fits it whole: it came back from a rollback and stays.
 //! 3. What the user wrote (the template with our slots taken out, `user.rs`) has the same fingerprint as
 //!    in the stored object: the stored template is put back, whatever was applied over it.
@@ -9,7 +9,6 @@
 
 use std::borrow::Cow;
 
-use memchr::memmem;
 use serde_json::value::RawValue;
 
 use super::ask::{Ask, Stop};
@@ -19,14 +18,12 @@ use super::check;
 use super::cover::{self, Cover, layers};
 use super::diff::Patch;
 use super::fingerprint;
-use super::hint;
 use super::inject::{self, read_record};
 use super::json;
 use super::kind::Kind;
 use super::level;
 use super::parts::{self, MIN_READY, forms};
 use super::record::Record;
-use super::reference;
 use super::report::{Decision, Outcome, Reason};
 use super::sent::Told;
 use super::slot::{Places, RECORD, Slot};
@@ -34,166 +31,11 @@ use super::strategy::refuses_strategy;
 use super::tree::Tree;
 use super::user::{User, take_out};
 use super::view::Object;
-use crate::leave::{METHODS, MOUNT_PATH, Script, VOLUME};
+use crate::leave::{METHODS, Script, VOLUME};
 use crate::policy::{self, Layers};
 
-/// Decides on one workload.
-#[must_use]
-pub fn decide(ask: &Ask<'_>) -> Decision {
-    if let Some(decision) = level::passed_over(ask) {
-        return decision;
-    }
-    if let Some(decision) = referring(ask) {
-        return decision;
-    }
-    let covered = ask.settings.kinds.contains(&ask.kind) || level::of_pods(ask);
-    if !ask.remove && !covered {
-        return left_out(ask);
-    }
-    if !ask.remove && nothing_changed(ask) {
-        return Decision::new(Outcome::Unchanged, Reason::NothingChanged);
-    }
-    let (Some(spec), Some(raw)) = (&ask.object.spec, ask.object.template()) else {
-        return without_template(ask);
-    };
-    if let Some(decision) = skipped_unread(ask, raw) {
-        return decision;
-    }
-    let tree = match Tree::read(ask.kind, spec) {
-        Ok(tree) => tree,
-        Err(why) => return malformed(ask, &why),
-    };
-    if !ask.remove && !level::serves(ask, &tree) {
-        return Decision::skipped(Reason::OtherPod);
-    }
-    let old = ask.old.and_then(|old| old.spec.as_ref());
-    let old = old.filter(|spec| {
-        spec.template
-            .is_some_and(|raw| has(raw.get(), policy::STATUS))
-    });
-    let old = old.and_then(|spec| Tree::read(ask.kind, spec).ok());
-    let mut decision = reconcile(ask, &tree, old.as_ref());
-    // Whether the pods that come of it mount the helper of this version. One mention too many, in a
-    // template that is just being rid of it, costs a ConfigMap that nobody mounts.
-    let name = &ask.settings.helper.config_map;
-    decision.helper |= matches!(decision.outcome, Outcome::Injected | Outcome::Unchanged)
-        && (has(raw.get(), name)
-            || decision
-                .patch
-                .as_deref()
-                .is_some_and(|patch| has(patch, name)));
-    decision
-}
-
-/// A workload that takes its template from another one.
-fn referring(ask: &Ask<'_>) -> Option<Decision> {
-    let reference = reference::of(ask)?;
-    Some(if ask.remove {
-        Decision::new(Outcome::Unchanged, Reason::NothingToRemove)
-    } else if nothing_changed(ask) {
-        Decision::new(Outcome::Unchanged, Reason::NothingChanged)
-    } else {
-        let cover = cover::cover(ask, &layers(ask, &[], &[]), false);
-        reference::skipped(ask, &reference, matches!(cover, Cover::Yes))
-    })
-}
-
-fn has(text: &str, what: &str) -> bool {
-    memmem::find(text.as_bytes(), what.as_bytes()).is_some()
-}
-
-fn malformed(ask: &Ask<'_>, what: &str) -> Decision {
-    Decision::skipped(Reason::Malformed).warn(&format!(
-        "{} was left alone, it cannot be read: {what}",
-        ask.subject().place(policy::Layer::Workload)
-    ))
-}
-
-/// The API server takes a custom resource without a template: only whose namespace is covered is told.
-fn without_template(ask: &Ask<'_>) -> Decision {
-    let cover = || cover::cover(ask, &layers(ask, &[], &[]), false);
-    if !ask.remove
-        && !ask.kind.is_filled_in()
-        && let Cover::Namespace(reason, None) = cover()
-    {
-        return Decision::skipped(reason);
-    }
-    malformed(ask, "spec.template is missing")
-}
-
-/// Whether it is an UPDATE that touches nothing that Silkroll looks at. Bytes are compared, not values: the
-/// API server writes both objects with one encoder.
-fn nothing_changed(ask: &Ask<'_>) -> bool {
-    let (Some(old), object) = (ask.old, ask.object) else {
-        return false;
-    };
-    let (Some(new), Some(old_spec)) = (&object.spec, &old.spec) else {
-        return false;
-    };
-    let same = |new: Option<&RawValue>, old: Option<&RawValue>| {
-        new.map(RawValue::get) == old.map(RawValue::get)
-    };
-    object.metadata.is_some()
-        && old.metadata.is_some()
-        && same(new.template, old_spec.template)
-        && object.our_annotations() == old.our_annotations()
-        && same(new.strategy, old_spec.strategy)
-        && same(new.update_strategy, old_spec.update_strategy)
-        && same(new.min_ready_seconds, old_spec.min_ready_seconds)
-        // What was injected as minReadySeconds has to stay below it.
-        && same(new.progress_deadline_seconds, old_spec.progress_deadline_seconds)
-        && same(new.workload_ref, old_spec.workload_ref)
-}
-
-/// Most templates of namespaces that have not opted in: nothing in them is of Silkroll, so they need
-/// not be read to be left alone.
-fn skipped_unread(ask: &Ask<'_>, template: &RawValue) -> Option<Decision> {
-    // An escape could hide what is looked for.
-    let words = [policy::PREFIX, MOUNT_PATH, "\\u", "\\/"];
-    if ask.remove || words.iter().any(|word| has(template.get(), word)) {
-        return None;
-    }
-    match cover::cover(ask, &layers(ask, &[], &[]), level::denies(ask)) {
-        Cover::Namespace(reason, None) => Some(Decision::skipped(reason)),
-        Cover::Namespace(reason, Some(warning)) => Some(Decision::skipped(reason).warn(&warning)),
-        _ => None,
-    }
-}
-
-/// A workload of a kind that the settings leave out. Its author hears what an author of a covered kind
-/// would hear, and, where the namespace would cover it, that the kind is left out.
-fn left_out(ask: &Ask<'_>) -> Decision {
-    let mut decision = Decision::skipped(Reason::KindNotCovered);
-    let Some(raw) = ask.object.template().filter(|_| !nothing_changed(ask)) else {
-        return decision;
-    };
-    if let Some(as_if_covered) = skipped_unread(ask, raw) {
-        decision.warnings = as_if_covered.warnings;
-        return decision;
-    }
-    let Some(Ok(tree)) = ask
-        .object
-        .spec
-        .as_ref()
-        .map(|spec| Tree::read(ask.kind, spec))
-    else {
-        return decision;
-    };
-    let labels = tree.our_labels();
-    match cover::cover(ask, &layers(ask, &tree.ours, &labels), false) {
-        Cover::Yes => decision.push_warning(&hint::kind_left_out(ask)),
-        Cover::Workload(_, warning) | Cover::Namespace(_, warning) => {
-            if let Some(warning) = warning {
-                decision.push_warning(&warning);
-            }
-        }
-        Cover::Invalid(invalid) => decision.warnings = invalid.warnings,
-    }
-    decision
-}
-
 /// Decides on a workload that has been read; `old` is the stored one, where it has a record of ours.
-fn reconcile(ask: &Ask<'_>, tree: &Tree<'_>, old: Option<&Tree<'_>>) -> Decision {
+pub(super) fn reconcile(ask: &Ask<'_>, tree: &Tree<'_>, old: Option<&Tree<'_>>) -> Decision {
     let own = match tree.record().map(read_record) {
         Some(Err(why)) => {
             return Decision::skipped(Reason::BadRecord).warn(&format!(
@@ -222,8 +64,8 @@ fn reconcile(ask: &Ask<'_>, tree: &Tree<'_>, old: Option<&Tree<'_>>) -> Decision
         // What was made from the stored object lost the record alone. What came whole, and nothing tells what of it was
         // meant, may be all its author's, though it equals ours (law 1).
         let made_from_stored = meta.is_some_and(|meta| meta.uid.is_some());
-        let told = meta.is_some_and(|meta| meta.annotations.last_applied.is_some());
-        if made_from_stored || (told && by_old.whole) || carries_ours(tree) {
+        let manifest_told = meta.is_some_and(|meta| meta.annotations.last_applied.is_some());
+        if made_from_stored || (manifest_told && by_old.whole) || carries_ours(tree) {
             record = Some(lost);
             user = by_old;
         } else {
@@ -349,11 +191,16 @@ impl Workload<'_> {
     }
 
     fn fingerprint(&self) -> String {
+        self.fingerprint_of(&self.user)
+    }
+
+    /// Of what is the user's of this object, told by one way or the other. A Pod's own annotations are its template's.
+    fn fingerprint_of(&self, user: &User<'_>) -> String {
         let own: &policy::Pairs<'_> = match self.ask.kind {
             Kind::Pod => &[],
             _ => self.ask.object.our_annotations(),
         };
-        fingerprint::of(&self.user.tree, own)
+        fingerprint::of(&user.tree, own)
     }
 
     /// At level `pod`: read and checked as ever, and not changed. What was injected before is given back.
@@ -502,7 +349,7 @@ impl Workload<'_> {
             return self.user.whole && record.user == fingerprint;
         }
         let user = take_out(self.tree, Some(record), Told::default(), forms());
-        user.whole && record.user == fingerprint::of(&user.tree, self.layers.workload)
+        user.whole && record.user == self.fingerprint_of(&user)
     }
 
     /// The stored template, and what is wanted beside it. Where the user wrote the same in other words, these stay, with

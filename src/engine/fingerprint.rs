@@ -48,8 +48,8 @@ fn of_node(name: &str, node: &Node<'_>, filled_in: bool) -> u64 {
         Node::Gone => return 0,
         Node::Json(text) if text == "null" => return 0,
         Node::Json(text) => match name {
-            "preStop" | "postStart" => xxh3_64(handler(text).as_bytes()),
-            "readinessProbe" if filled_in => xxh3_64(probe(text).as_bytes()),
+            "preStop" | "postStart" => xxh3_64(with_defaults(text, handler).as_bytes()),
+            "readinessProbe" if filled_in => xxh3_64(with_defaults(text, probe).as_bytes()),
             "terminationGracePeriodSeconds" => return of_grace(text),
             _ if filled_in => xxh3_64(plain(text).as_bytes()),
             _ => match said(name, text) {
@@ -98,18 +98,25 @@ fn said(name: &str, text: &str) -> Option<String> {
     (!said.is_null()).then(|| said.to_string())
 }
 
-/// A probe as the API server has it (`SetDefaults_Probe`): what an apply merged into ours is told apart before that, and
-/// is read again with what was filled in.
-fn probe(text: &str) -> String {
+/// A value as the API server has it: a record made from a manifest lacks what defaulting fills in, and has the members
+/// in the manifest's order.
+fn with_defaults(text: &str, fill_in: fn(&mut Value)) -> String {
+    let Ok(mut value) = serde_json::from_str::<Value>(text) else {
+        return text.to_owned();
+    };
+    fill_in(&mut value);
+    value.sort_all_objects();
+    value.to_string()
+}
+
+/// `SetDefaults_Probe`: what an apply merged into ours is told apart before that, and is read again with what was filled in.
+fn probe(value: &mut Value) {
     const DEFAULTS: [(&str, i64); 4] = [
         ("timeoutSeconds", 1),
         ("periodSeconds", 10),
         ("successThreshold", 1),
         ("failureThreshold", 3),
     ];
-    let Ok(mut value) = serde_json::from_str::<Value>(text) else {
-        return text.to_owned();
-    };
     if let Some(members) = value.as_object_mut() {
         for (member, default) in DEFAULTS {
             let number = members.entry(member).or_insert(Value::Null);
@@ -118,15 +125,11 @@ fn probe(text: &str) -> String {
             }
         }
     }
-    handler(&value.to_string())
+    handler(value);
 }
 
-/// A handler as the API server has it: a record made from a manifest lacks what defaulting fills in
-/// (`SetDefaults_HTTPGetAction`), and has the members in the manifest's order.
-fn handler(text: &str) -> String {
-    let Ok(mut value) = serde_json::from_str::<Value>(text) else {
-        return text.to_owned();
-    };
+/// `SetDefaults_HTTPGetAction`.
+fn handler(value: &mut Value) {
     if let Some(get) = value.get_mut("httpGet").and_then(Value::as_object_mut) {
         for (member, default) in [("path", "/"), ("scheme", "HTTP")] {
             let text = get.entry(member).or_insert(Value::Null);
@@ -135,6 +138,4 @@ fn handler(text: &str) -> String {
             }
         }
     }
-    value.sort_all_objects();
-    value.to_string()
 }

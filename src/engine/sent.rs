@@ -227,6 +227,11 @@ impl<'v> SentAt<'v> {
         }
     }
 
+    /// Whether the manager of this request applies it.
+    fn is_by_this_apply(&self) -> bool {
+        self.applied.iter().any(|(_, now)| *now)
+    }
+
     /// Whether the value that stands there is one that was sent, whole or in part: the API fills in the rest.
     pub(super) fn has(&self, value: &Value) -> bool {
         !self.applied.is_empty() || self.last.is_some_and(|sent| within(sent, value))
@@ -234,23 +239,26 @@ impl<'v> SentAt<'v> {
 }
 
 /// Whether what stood in a slot before the injection was sent once, and is not any more: the user took it back, though
-/// the API's default for it may be what was injected.
-pub(super) fn taken_back(told: Told<'_>, slot: &Slot<'_>, tree: &Tree<'_>) -> bool {
-    let Some(word) = slot.form.path.last() else {
-        return false;
-    };
-    let sent = |meta| {
-        let sent = Sent::read(Told { meta, ..told }, &[word]);
-        let at = sent.index().at(slot, tree);
-        (at.last.is_some(), at.applied.iter().any(|(_, now)| *now))
-    };
+/// the API's default for it may be what was injected. `now` is what is sent there this time.
+pub(super) fn taken_back(
+    told: Told<'_>,
+    now: &SentAt<'_>,
+    slot: &Slot<'_>,
+    tree: &Tree<'_>,
+) -> bool {
     // Where nothing names what was sent this time, nothing was taken back either.
-    let by_kubectl = last_applied(told.meta).is_some();
-    if told.stored.is_none() || !by_kubectl && told.manager.is_none() {
+    let by_kubectl = last_applied(told.meta).is_some() && now.last.is_none();
+    let by_manager = told.manager.is_some() && !now.is_by_this_apply();
+    let (Some(word), true) = (slot.form.path.last(), by_kubectl || by_manager) else {
         return false;
-    }
-    let (before, now) = (sent(told.stored), sent(told.meta));
-    by_kubectl && before.0 && !now.0 || before.1 && !now.1
+    };
+    let stored = Told {
+        meta: told.stored,
+        ..told
+    };
+    let sent = Sent::read(stored, &[word]);
+    let before = sent.index().at(slot, tree);
+    by_kubectl && before.last.is_some() || by_manager && before.is_by_this_apply()
 }
 
 /// Whether a value has all that another has.

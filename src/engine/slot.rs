@@ -28,6 +28,13 @@ pub(super) enum Root {
     Container,
 }
 
+impl Root {
+    /// Whether it is part of the pod template, which a rollback brings back.
+    pub(super) fn in_template(self) -> bool {
+        matches!(self, Self::Template | Self::Pod | Self::Container)
+    }
+}
+
 /// What can stand in a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Holds {
@@ -147,12 +154,10 @@ impl<'a> Slot<'a> {
     }
 
     /// Whether a text is what the record says of this slot: `now`, which reads as `recorded`.
-    fn holds(&self, text: &str, now: &str, recorded: &Value) -> bool {
+    pub(super) fn holds(&self, text: &str, now: &str, recorded: &Value) -> bool {
         let item = self.item();
-        let named = item.is_none() || self.is_item(text);
-        named
-            && (short(text, item).is_some_and(|short| short == now)
-                || stands(&json::value(text), recorded, item.map(|(by, _)| by)))
+        short(text, item).is_some_and(|short| short == now)
+            || stands(&json::value(text), recorded, item.map(|(by, _)| by))
     }
 
     /// Where each parent that putting it in may have to make is found, the outermost first, with its name in the record.

@@ -62,21 +62,24 @@ pub(super) fn take_out<'a>(
             slot.container = Cow::Owned(name.clone());
             user.whole = false;
         }
-        let in_template = !matches!(slot.form.root, Root::Spec | Root::Strategy | Root::Rolling);
+        let in_template = slot.form.root.in_template();
         let was = record.was.get(key).map(|was| was.get());
-        let sent_here = match was {
-            _ if !user.told => SentAt::default(),
-            None => index.at(&slot, places.tree),
-            Some(was) => index.at(&slot, places.tree).since(&json::value(was)),
+        let sent_here = if user.told {
+            index.at(&slot, places.tree)
+        } else {
+            SentAt::default()
         };
         // Taken away, a volume that the user mounts would leave a mount without one, which the API refuses.
         let mounted = slot.form.path == ["volumes"] && valid::mounts_ours(places.tree);
-        let was = was.filter(|_| {
-            let gone = matches!(slot.form.holds, Holds::Seconds)
-                && sent::taken_back(told, &slot, places.tree);
-            user.whole &= !gone;
-            !gone
-        });
+        let gone = was.is_some()
+            && slot.form.holds == Holds::Seconds
+            && sent::taken_back(told, &sent_here, &slot, places.tree);
+        user.whole &= !gone;
+        let sent_here = match was {
+            None => sent_here,
+            Some(was) => sent_here.since(&json::value(was)),
+        };
+        let was = was.filter(|_| !gone);
         let Some(node) = places.find_ours(&slot, now) else {
             user.whole &= !in_template;
             continue;
@@ -170,7 +173,7 @@ fn whose(
 }
 
 /// What a slot is looked for by in a text.
-pub(super) fn words<'s>(slots: impl Iterator<Item = &'s Slot<'s>>) -> Vec<&'s str> {
+fn words<'s>(slots: impl Iterator<Item = &'s Slot<'s>>) -> Vec<&'s str> {
     /// All variables of the script begin so.
     const VARIABLES: &str = "SILKROLL_";
     let words = slots.filter_map(|slot| match slot.item() {
@@ -284,16 +287,8 @@ fn renamed(
             container: Cow::Borrowed(name),
             ..slot.clone()
         };
-        let item = slot.item();
-        places.find(&slot).is_some_and(|node| {
-            let here = node.text();
-            slot::short(&here, item).is_some_and(|text| text == now)
-                || slot::stands(
-                    &json::value(&here),
-                    &json::value(now),
-                    item.map(|(by, _)| by),
-                )
-        })
+        let here = places.find(&slot);
+        here.is_some_and(|node| slot.holds(&node.text(), now, &json::value(now)))
     };
     let of = |name: &str| by_container.get(name).map_or(&[][..], Vec::as_slice);
     let lost: Vec<&str> = known

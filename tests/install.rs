@@ -159,19 +159,8 @@ fn a_kustomization_keeps_image_arguments_kinds_and_ca_bundle_through_an_upgrade(
     assert!(bundle.is_string());
 
     // A second entry is nobody's to take away, and both trust by one command.
-    let patch = path("pods.patch.yaml");
+    plane.ok(&patch_of(&path("pods.patch.yaml")), "");
     let target = ["mutatingwebhookconfiguration", "silkroll"];
-    plane.ok(
-        &[
-            "patch",
-            target[0],
-            target[1],
-            "--type=json",
-            "--patch-file",
-            &patch,
-        ],
-        "",
-    );
     let second = || plane.get(&target).unwrap()["webhooks"][1].clone();
     let added = second();
     assert_eq!(added["clientConfig"]["caBundle"], bundle);
@@ -389,14 +378,8 @@ fn pods_that_can_matter(
     // There are no controllers here that would make it.
     plane.ok(&["create", "serviceaccount", "default"], "");
     let before = webhook(plane);
-    let patch = [
-        "patch",
-        "mutatingwebhookconfiguration",
-        "silkroll",
-        "--type=json",
-        "--patch-file",
-        &path("pods.patch.yaml"),
-    ];
+    let pods = path("pods.patch.yaml");
+    let patch = patch_of(&pods);
     expect(SPARED, create, &pod("before", |_| {}));
     plane.ok(&patch, "");
     let entry = || {
@@ -495,6 +478,18 @@ fn pod(name: &str, edit: fn(&mut Value)) -> String {
     pod.to_string()
 }
 
+/// The arguments that apply such a file to the webhook's configuration.
+fn patch_of(file: &str) -> [&str; 6] {
+    [
+        "patch",
+        "mutatingwebhookconfiguration",
+        "silkroll",
+        "--type=json",
+        "--patch-file",
+        file,
+    ]
+}
+
 /// The install file with the patch for all workloads, and a recorder where Silkroll would be.
 async fn installed_recorder(plane: &ControlPlane) -> Recorder {
     plane.ok(&["apply", "-f", &path("install.yaml")], "");
@@ -502,19 +497,7 @@ async fn installed_recorder(plane: &ControlPlane) -> Recorder {
     plane.route_service_to_loopback("silkroll-system", "silkroll", recorder.server.addr.port());
     plane.point_webhook_at("silkroll", recorder.server.addr.port());
     plane.trust_webhook_ca("silkroll", &recorder.server.authority.issued.cert_pem);
-    let patch = path("all-workloads.patch.yaml");
-    let target = ["mutatingwebhookconfiguration", "silkroll"];
-    plane.ok(
-        &[
-            "patch",
-            target[0],
-            target[1],
-            "--type=json",
-            "--patch-file",
-            &patch,
-        ],
-        "",
-    );
+    plane.ok(&patch_of(&path("all-workloads.patch.yaml")), "");
     for (kind, _) in KINDS {
         eventually("the webhook in force", || {
             plane.ok(

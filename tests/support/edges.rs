@@ -302,11 +302,15 @@ fn deployment() -> BoxedStrategy<Value> {
             [1.into(), "1".into()],
         ]),
     ];
-    let deadline = one_of(
-        [1, 2, 5, 60, 61, 599, 600, 601, 3_600]
-            .map(Value::from)
-            .into(),
-    );
+    with_deadline(strategy, &[1, 2, 5, 60, 61, 599, 600, 601, 3_600])
+}
+
+/// A strategy and one of these `progressDeadlineSeconds`, or not.
+fn with_deadline(
+    strategy: impl Strategy<Value = Value> + 'static,
+    seconds: &[u64],
+) -> BoxedStrategy<Value> {
+    let deadline = one_of(seconds.iter().copied().map(Value::from).collect());
     (maybe(strategy), maybe(deadline))
         .prop_map(|(strategy, deadline)| {
             object([
@@ -372,15 +376,7 @@ fn argo() -> BoxedStrategy<Value> {
         json!({"blueGreen": {"activeService": "web"}, "canary": {}}),
         json!({}),
     ]);
-    let deadline = one_of([1, 5, 600].map(Value::from).into());
-    (maybe(strategy), maybe(deadline))
-        .prop_map(|(strategy, deadline)| {
-            object([
-                ("strategy", strategy),
-                ("progressDeadlineSeconds", deadline),
-            ])
-        })
-        .boxed()
+    with_deadline(strategy, &[1, 5, 600])
 }
 
 /// A workload of one of these kinds.

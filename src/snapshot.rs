@@ -26,9 +26,6 @@ pub const PREFIX: &str = "silkroll.dev/";
 /// The annotation by which a namespace opts in.
 pub const INJECT: &str = "silkroll.dev/inject";
 
-/// The annotation by which a namespace says where the injection happens.
-pub const LEVEL: &str = "silkroll.dev/level";
-
 /// Does this value of [`INJECT`] on a namespace ask for Silkroll, for all its workloads or for some?
 ///
 /// `true` is an alias of `enabled`.

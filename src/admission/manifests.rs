@@ -6,11 +6,13 @@ use std::sync::Arc;
 use json_patch::Patch;
 use serde_json::Value;
 
-use crate::engine::{Ask, Decision, Kind, NamespaceView, Object, Reason, Settings, decide};
+use crate::engine::{
+    Ask, Decision, Kind, NamespaceView, Object, Reason, Settings, decide, injects_pods,
+};
 use crate::manifest::Warning;
 use crate::manifest::budget::{Account, Excess, element, text};
-use crate::policy::{Level, PREFIX, STATUS, cut};
-use crate::snapshot::{INJECT, LEVEL, NamespaceEntry, Namespaces};
+use crate::policy::{PREFIX, STATUS, cut};
+use crate::snapshot::{INJECT, NamespaceEntry, Namespaces};
 use crate::text::shown;
 
 /// The longest title of an object, in characters: kind, namespace and name as the API server takes them fit.
@@ -268,10 +270,10 @@ impl Run {
         match &self.known {
             _ if self.remove => pod["metadata"]["annotations"][STATUS].is_string(),
             Known::All => false,
-            Known::Snapshot(namespaces) => namespaces.get(namespace).is_some_and(|entry| {
-                entry.opted_in()
-                    && entry.annotation(LEVEL).and_then(Level::parse) == Some(Level::Pod)
-            }),
+            Known::Snapshot(namespaces) => {
+                let entry = namespaces.get(namespace);
+                entry.is_some_and(|entry| injects_pods(view_of(&entry)))
+            }
         }
     }
 

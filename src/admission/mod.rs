@@ -160,6 +160,14 @@ struct RawKind<'a> {
     kind: Text<'a>,
 }
 
+/// `apps/v1`, or `v1` of the group without a name, as manifests have it.
+pub(crate) fn api_version(group: &str, version: &str) -> String {
+    if group.is_empty() {
+        return version.to_owned();
+    }
+    format!("{group}/{version}")
+}
+
 fn manager(options: &RawValue) -> Option<Text<'_>> {
     let options = serde_json::from_str::<Strict<RawOptions<'_>>>(options.get());
     options.ok()?.0.field_manager
@@ -231,10 +239,7 @@ impl<'a> Review<'a> {
             )));
         }
         let named = request.kind.unwrap_or_default();
-        let api_version = match named.group.0.as_ref() {
-            "" => named.version.0.into_owned(),
-            group => format!("{group}/{}", named.version.0),
-        };
+        let api_version = api_version(&named.group.0, &named.version.0);
         Ok(Self {
             uid,
             kind: Kind::of(&api_version, &named.kind.0),

@@ -39,6 +39,14 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// The kinds that are covered, as the command line names them.
+    pub(super) fn workloads(&self) -> String {
+        let kinds: Vec<_> = self.kinds.iter().map(|kind| kind.option()).collect();
+        kinds.join(", ")
+    }
+}
+
 /// What is known of the namespace.
 #[derive(Debug, Clone, Copy)]
 pub enum NamespaceView<'a> {

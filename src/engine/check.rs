@@ -18,7 +18,8 @@ const NAMED: usize = 2;
 
 /// Reads and checks a workload whose Pods are injected in its place.
 pub(super) fn check(ask: &Ask<'_>, layers: &Layers<'_>, user: &User<'_>) -> Decision {
-    let mut decision = injectable(ask, layers, user);
+    let own = own(ask, layers);
+    let mut decision = injectable(ask, &own, layers, user);
     if decision.outcome == Outcome::Rejected {
         return decision;
     }
@@ -29,15 +30,15 @@ pub(super) fn check(ask: &Ask<'_>, layers: &Layers<'_>, user: &User<'_>) -> Deci
             cut(ask.namespace, 63)
         ));
     }
-    for warning in unreached(ask, layers) {
+    for warning in unreached(&own, layers) {
         decision.push_warning(&warning);
     }
     decision
 }
 
 /// What comes of injecting the workload's Pods, as far as their template and what stands over it tell.
-fn injectable(ask: &Ask<'_>, layers: &Layers<'_>, user: &User<'_>) -> Decision {
-    let own = policy::resolve(&own(ask, layers), METHODS);
+fn injectable(ask: &Ask<'_>, own: &Layers<'_>, layers: &Layers<'_>, user: &User<'_>) -> Decision {
+    let own = policy::resolve(own, METHODS);
     let reaching = policy::resolve(layers, METHODS);
     let notes = own.notes.into_iter().chain(reaching.notes);
     let invalid = |problems: &[policy::Problem]| cover::invalid(problems, level::denies(ask));
@@ -91,8 +92,7 @@ fn own<'a>(ask: &'a Ask<'_>, layers: &Layers<'a>) -> Layers<'a> {
 }
 
 /// What was said and does not come to pass, for it does not reach the Pods.
-fn unreached(ask: &Ask<'_>, layers: &Layers<'_>) -> Vec<String> {
-    let own = own(ask, layers);
+fn unreached(own: &Layers<'_>, layers: &Layers<'_>) -> Vec<String> {
     let mut warnings = Vec::new();
     for (key, nothing) in OF_WORKLOADS {
         let places = [

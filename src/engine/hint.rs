@@ -150,16 +150,10 @@ fn names<'a>(pairs: &'a Pairs<'_>) -> impl Iterator<Item = (&'a str, &'a str)> {
 
 /// The webhook's rules send a kind that the settings leave out.
 pub(super) fn kind_left_out(ask: &Ask<'_>) -> String {
-    let covered: Vec<_> = ask
-        .settings
-        .kinds
-        .iter()
-        .map(|kind| kind.option())
-        .collect();
     format!(
         "nothing was injected: --workloads of Silkroll has {}, not {}: add it there, or say \
          silkroll.dev/inject: disabled on the {}",
-        covered.join(", "),
+        ask.settings.workloads(),
         ask.kind.option(),
         ask.kind.name()
     )

@@ -15,9 +15,15 @@ const MIRROR: &str = "kubernetes.io/config.mirror";
 /// Labels of a Pod that end its `ReplicaSet`'s name: of a Deployment's and of an Argo Rollout's.
 const HASHES: [&str; 2] = ["pod-template-hash", "rollouts-pod-template-hash"];
 
-/// Whether the namespace has opted in and asks for its Pods to be injected.
+/// Whether a namespace has opted in and asks for its Pods to be injected.
+#[must_use]
+pub fn injects_pods(namespace: NamespaceView<'_>) -> bool {
+    said(namespace).and_then(Level::parse) == Some(Level::Pod) && has_opted_in(namespace)
+}
+
+/// Whether that of the object does.
 pub(super) fn of_pods(ask: &Ask<'_>) -> bool {
-    said(ask).and_then(Level::parse) == Some(Level::Pod) && has_opted_in(ask)
+    injects_pods(ask.view)
 }
 
 /// Whether that leaves this object as it is.
@@ -32,12 +38,12 @@ pub(super) fn denies(ask: &Ask<'_>) -> bool {
     ask.settings.deny_invalid && !written
 }
 
-fn said<'a>(ask: &Ask<'a>) -> Option<&'a str> {
-    value(ask.view.annotations(), LEVEL)
+fn said(namespace: NamespaceView<'_>) -> Option<&str> {
+    value(namespace.annotations(), LEVEL)
 }
 
-fn has_opted_in(ask: &Ask<'_>) -> bool {
-    let said = value(ask.view.annotations(), "inject").and_then(Inject::parse);
+fn has_opted_in(namespace: NamespaceView<'_>) -> bool {
+    let said = value(namespace.annotations(), "inject").and_then(Inject::parse);
     matches!(said, Some(Inject::Enabled | Inject::OnRequest))
 }
 
@@ -54,19 +60,19 @@ pub(super) fn passed_over(ask: &Ask<'_>) -> Option<Decision> {
     if ask.kind != Kind::Pod || ask.remove {
         return None;
     }
-    let level = said(ask).map_or(Some(Level::Workload), Level::parse);
+    let level = said(ask.view).map_or(Some(Level::Workload), Level::parse);
     let reason = match level {
         _ if matches!(ask.view, NamespaceView::Unknown) => Reason::NamespaceUnknown,
-        None if has_opted_in(ask) => return Some(unknown_level(ask)),
+        None if has_opted_in(ask.view) => return Some(unknown_level(ask)),
         Some(Level::Pod) if ask.settings.kinds.contains(&Kind::Pod) => return None,
-        Some(Level::Pod) if has_opted_in(ask) => Reason::LevelOff,
+        Some(Level::Pod) if has_opted_in(ask.view) => Reason::LevelOff,
         _ => Reason::LevelWorkload,
     };
     Some(Decision::skipped(reason))
 }
 
 fn unknown_level(ask: &Ask<'_>) -> Decision {
-    let value = said(ask).unwrap_or_default();
+    let value = said(ask.view).unwrap_or_default();
     let allowed = "allowed is workload or pod".to_owned();
     let problem = Problem::new(LEVEL, value, Layer::Namespace, ask.subject(), allowed);
     Decision::skipped(Reason::InvalidAnnotation).warn(&format!("nothing was injected: {problem}"))

@@ -36,6 +36,7 @@ mod view;
 pub use ask::{Ask, NamespaceView, Settings};
 pub use decide::decide;
 pub use kind::Kind;
+pub use level::injects_pods;
 pub use report::{Decision, Outcome, Reason, Step, Timeline};
 pub(crate) use strict::{Strict, flag, optional};
 pub use view::{Object, Text};

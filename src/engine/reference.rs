@@ -43,17 +43,11 @@ pub(super) fn skipped(ask: &Ask<'_>, reference: &Reference<'_>, covered: bool) -
         if !covered {
             return decision;
         }
-        let kinds: Vec<_> = ask
-            .settings
-            .kinds
-            .iter()
-            .map(|kind| kind.option())
-            .collect();
         return decision.warn(&format!(
             "nothing was injected: workloadRef names a {}, and --workloads of Silkroll has {}: name one of these, or say \
              silkroll.dev/inject: disabled on the Rollout",
             cut(&kind, 40),
-            kinds.join(", ")
+            ask.settings.workloads()
         ));
     }
     let decision = Decision::skipped(Reason::WorkloadRef);

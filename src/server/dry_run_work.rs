@@ -7,11 +7,11 @@ use axum::http::StatusCode;
 use serde_json::Value;
 
 use super::dry_run::{Options, Output};
-use crate::admission::Review;
 use crate::admission::manifests::{
     Item, Known, Run, not_a_manifest, tell_with_workload, to_json_within,
 };
 use crate::admission::report::{Entry, words};
+use crate::admission::{Review, api_version};
 use crate::engine::Outcome;
 use crate::manifest::budget::{Account, Budget, Excess, charge_clone, element};
 use crate::manifest::{self, DocumentError, EditError, Fault, Limits, write_unified_diff};
@@ -438,10 +438,7 @@ fn review<'d>(
     let kind = &request["kind"];
     let part = |name: &str| kind[name].as_str().unwrap_or_default();
     let item = Item {
-        api_version: match part("group") {
-            "" => part("version").to_owned(),
-            group => format!("{group}/{}", part("version")),
-        },
+        api_version: api_version(part("group"), part("version")),
         kind: part("kind").to_owned(),
         namespace: review.namespace().to_owned(),
         name: review.name().to_owned(),

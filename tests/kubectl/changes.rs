@@ -165,8 +165,8 @@ fn an_undo_brings_the_old_template_back_and_makes_no_new_one() {
     // What was brought back is as good as any other: nothing that changes nothing rolls it out.
     space.quiet(&["label", "deployment/web", "a=b"], "");
     space.quiet(&["scale", "deployment/web", "--replicas=5"], "");
-    let stored = space.quiet(&["get", "deployment/web", "-o", "json"], "");
-    space.kubectl(&["replace", "-f", "-"], &stored);
+    let replaced = space.replace_with_stored("deployment/web");
+    assert!(replaced.success, "{replaced:?}");
     let now = space.settled("deployment/web");
     assert_eq!(now.template(), states[2].template());
     assert_eq!(now.revisions, revisions);

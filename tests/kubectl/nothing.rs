@@ -131,8 +131,7 @@ const STEPS: &[Step] = &[
         space.kubectl(&["replace", "-f", "-"], &manifest.to_string())
     }),
     step("replace with the stored object", |space, _| {
-        let stored = space.quiet(&["get", "deployment/web", "-o", "json"], "");
-        space.kubectl(&["replace", "-f", "-"], &stored)
+        space.replace_with_stored("deployment/web")
     }),
     step("edit a label", |space, _| {
         let sed = "s/^  generation:.*/&\\n  finalizers: []/";

@@ -65,8 +65,31 @@ impl<'w> Space<'w> {
         }
     }
 
-    /// Runs kubectl in the namespace.
+    /// Runs kubectl in the namespace. `kubectl replace` reads the object's version before it writes: where a controller wrote
+    /// the status in between, the API server refuses, and it is run again, as people do.
     pub(crate) fn kubectl(&self, args: &[&str], stdin: &str) -> Output {
+        match args {
+            ["replace", ..] => self.replace(args, || stdin.to_owned()),
+            _ => self.kubectl_once(args, stdin),
+        }
+    }
+
+    /// `kubectl get -o json | kubectl replace -f -`.
+    pub(crate) fn replace_with_stored(&self, workload: &str) -> Output {
+        self.replace(&["replace", "-f", "-"], || {
+            self.quiet(&["get", workload, "-o", "json"], "")
+        })
+    }
+
+    fn replace(&self, args: &[&str], manifest: impl Fn() -> String) -> Output {
+        eventually("kubectl replace is not overtaken by a controller", || {
+            let output = self.kubectl_once(args, &manifest());
+            let overtaken = output.stderr.contains("the object has been modified");
+            (!overtaken).then_some(output)
+        })
+    }
+
+    fn kubectl_once(&self, args: &[&str], stdin: &str) -> Output {
         let mut all = vec!["-n", &self.name];
         all.extend_from_slice(args);
         self.world.plane.kubectl(&all, stdin)

@@ -160,7 +160,7 @@ helper:
 
 helper-check:
 	.ci/needs helper
-	echo "Building the helper and comparing it with src/leave/helper (a minute with the installation, then 20 seconds)."
+	echo "Building the helper and comparing it with src/deregister/helper (a minute with the installation, then 20 seconds)."
 	built=$$(mktemp -d)
 	trap 'rm -rf "$$built"' EXIT
 	status=0
@@ -172,8 +172,8 @@ helper-check:
 	fi
 	[ "$$status" = 0 ] || exit "$$status"
 	for program in hook-amd64 hook-arm64; do
-	  cmp "$$built/$$program" "src/leave/helper/$$program" && continue
-	  echo "src/leave/helper/$$program is not what helper/ gives. Where helper/ was changed: make helper, and commit both." >&2
+	  cmp "$$built/$$program" "src/deregister/helper/$$program" && continue
+	  echo "src/deregister/helper/$$program is not what helper/ gives. Where helper/ was changed: make helper, and commit both." >&2
 	  echo "Where it was not, one of the tools differs from those that helper/build.sh names: binutils perhaps." >&2
 	  exit 1
 	done

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds the helper for one architecture, amd64 or arm64, or for both: build.sh [amd64|arm64]…, into src/leave/helper or
+# Builds the helper for one architecture, amd64 or arm64, or for both: build.sh [amd64|arm64]…, into src/deregister/helper or
 # the folder that HELPER_OUT names. The same bytes come out of any folder, for each build of silkroll must name the same
 # ConfigMap: so compiler and C library are these and no others, Debian 12's. Ends with 3 where they are others.
 set -eu
@@ -7,7 +7,7 @@ wanted_rustc='1.96.0'
 wanted_musl='1.2.3-1'
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
-out=${HELPER_OUT:-$here/../src/leave/helper}
+out=${HELPER_OUT:-$here/../src/deregister/helper}
 rustc=${HELPER_RUSTC:-/usr/bin/rustc}
 cargo=${HELPER_CARGO:-/usr/bin/cargo}
 [ "$#" -gt 0 ] || set -- amd64 arm64

@@ -3,8 +3,8 @@
 pub mod admission;
 pub mod cli;
 pub mod cluster;
+pub mod deregister;
 pub mod engine;
-pub mod leave;
 pub mod manifest;
 pub mod observe;
 pub mod policy;

@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 
 use proptest::test_runner::RngAlgorithm;
 use serde_json::Value;
+use silkroll::deregister::METHODS;
 use silkroll::engine::{Kind, Settings};
-use silkroll::leave::METHODS;
 use silkroll::manifest::{self, Limits};
 use silkroll::policy::catalogue;
 use support::generate::namespace;

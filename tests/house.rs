@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 const ARROWS: &[(&str, &[&str])] = &[
     ("text", &[]),
     ("policy", &["text"]),
-    ("leave", &["policy"]),
-    ("engine", &["leave", "policy", "text"]),
+    ("deregister", &["policy"]),
+    ("engine", &["deregister", "policy", "text"]),
     ("manifest", &[]),
     ("snapshot", &["text"]),
     ("observe", &["text"]),
@@ -42,7 +42,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// No I/O, no clock, no randomness here: the same input gives the same bytes.
-const PURE: &[&str] = &["engine", "policy", "leave", "manifest", "text"];
+const PURE: &[&str] = &["engine", "policy", "deregister", "manifest", "text"];
 
 /// What the pure parts must not name, as beginnings of paths.
 const IMPURE: &[&str] = &[

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use silkroll::deregister::{Helper, Script};
 use silkroll::engine::Kind;
-use silkroll::leave::{Helper, Script};
 
 #[test]
 fn the_install_file_lets_silkroll_read_the_config_maps_of_this_version() {

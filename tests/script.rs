@@ -1,4 +1,4 @@
-//! The hook itself, `src/leave/hook.sh`, in real shells, with one HTTP client at a time, and the helper for images
+//! The hook itself, `src/deregister/hook.sh`, in real shells, with one HTTP client at a time, and the helper for images
 //! without a shell, against servers that record and misbehave.
 #![allow(
     clippy::unwrap_used,
@@ -25,16 +25,16 @@ mod back;
 mod bounds;
 #[path = "script/chain.rs"]
 mod chain;
+#[path = "script/deregister_eureka.rs"]
+mod deregister_eureka;
+#[path = "script/deregister_http.rs"]
+mod deregister_http;
+#[path = "script/deregister_nacos.rs"]
+mod deregister_nacos;
 #[path = "script/drain.rs"]
 mod drain;
 #[path = "script/helper.rs"]
 mod helper;
-#[path = "script/leave_eureka.rs"]
-mod leave_eureka;
-#[path = "script/leave_http.rs"]
-mod leave_http;
-#[path = "script/leave_nacos.rs"]
-mod leave_nacos;
 #[path = "script/places.rs"]
 mod places;
 #[path = "script/processes.rs"]

@@ -102,7 +102,7 @@ impl Show {
             self.heading("how a pod stops, in seconds after its deletion, at the latest");
             let mut at = 0;
             for (part, what) in [
-                ("leave", "the registry is told"),
+                ("deregister", "the registry is told"),
                 ("drain", "callers forget the pod, which still answers"),
                 ("hook", "the container's own preStop"),
             ] {

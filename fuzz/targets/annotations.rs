@@ -13,7 +13,7 @@ use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 use silkroll::admission::Review;
 use silkroll::engine::{Kind, NamespaceView, Outcome, Settings};
-use silkroll::leave::METHODS;
+use silkroll::deregister::METHODS;
 use silkroll::policy::check_default;
 use support::{Pairs, deployment, opted_in, review};
 

@@ -3,10 +3,10 @@
 use alloc::vec::Vec;
 
 use crate::attempt::{Attempt, World};
+use crate::methods::add_header;
 use crate::settings::count;
 use crate::steps::took;
 use crate::text::{number, url_text};
-use crate::ways::add_header;
 
 /// The user's own hook.
 #[derive(Debug, PartialEq, Eq)]

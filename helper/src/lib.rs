@@ -1,5 +1,5 @@
 //! What the hook decides, without I/O: `main.rs` and its `sys` do what [`World`] asks for.
-//! The log lines, the judgement of answers and the bounds are those of `src/leave/hook.sh`.
+//! The log lines, the judgement of answers and the bounds are those of `src/deregister/hook.sh`.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
@@ -13,19 +13,19 @@ mod chain;
 mod fill;
 mod http;
 mod json;
+mod methods;
 mod processes;
 mod settings;
 mod steps;
 mod url;
-mod ways;
 
 #[cfg(test)]
 mod stand_in;
 
 pub use attempt::World;
 pub use chain::{Own, Request, own};
+pub use methods::{Direction, Method};
 pub use processes::{Process, above, named, parse, topmost};
 pub use settings::{Settings, method, seconds};
 pub use steps::{Ending, Limit, Tried, Wanted, keep_trying, mark, took, wanted};
 pub use text::{escape_line, number};
-pub use ways::{Direction, Way};

@@ -18,8 +18,8 @@ use alloc::vec::Vec;
 
 use container::Container;
 use hook::{
-    Direction, Limit, Own, Settings, Tried, Wanted, Way, World, keep_trying, method, number, own,
-    seconds, wanted,
+    Direction, Limit, Method, Own, Settings, Tried, Wanted, World, keep_trying, method, number,
+    own, seconds, wanted,
 };
 use sys::{Child, Waited};
 
@@ -64,16 +64,16 @@ fn stop(container: &Container, chain: &[Vec<u8>]) -> i32 {
         drain += more;
     }
     sys::drain_on_panic(drain);
-    let limit = match seconds(container, "SILKROLL_LEAVE_SECONDS", 10) {
+    let limit = match seconds(container, "SILKROLL_DEREGISTER_SECONDS", 10) {
         0 => 10,
         limit => limit,
     };
-    let wanted = wanted(container, Direction::Leave);
+    let wanted = wanted(container, Direction::Deregister);
     let mut watched = None;
-    if let Some(Wanted::Call(way)) = wanted {
-        watched = match leave(container, wanted, limit) {
+    if let Some(Wanted::Call(call)) = wanted {
+        watched = match deregister(container, wanted, limit) {
             Left::Settled => None,
-            left => Some((way, left)),
+            left => Some((call, left)),
         };
     }
     if drain > 0 {
@@ -83,8 +83,8 @@ fn stop(container: &Container, chain: &[Vec<u8>]) -> i32 {
             b" s for callers to forget this pod",
         ]));
         let until = container.now() + drain * 1000;
-        if let Some((way, left)) = watched {
-            watch_for_it(container, way, left, until);
+        if let Some((call, left)) = watched {
+            watch_for_it(container, call, left, until);
         }
         container.pause(until.saturating_sub(container.now()));
     }
@@ -94,7 +94,7 @@ fn stop(container: &Container, chain: &[Vec<u8>]) -> i32 {
         match seconds(container, "SILKROLL_WAIT_SECONDS", limit) {
             0 => {}
             wait => {
-                leave(container, wanted, wait);
+                deregister(container, wanted, wait);
             }
         }
     }
@@ -106,7 +106,7 @@ fn stop(container: &Container, chain: &[Vec<u8>]) -> i32 {
 
 /// An app that is told to stop while it still starts registers in the middle of the drain: it is looked for, and taken
 /// out when it is there. Where a way back was ended, too: no success is the last while its last request may come.
-fn watch_for_it(container: &Container, way: &Way, left: Left, until: u64) {
+fn watch_for_it(container: &Container, call: &Method, left: Left, until: u64) {
     /// A node that forwards waits 2 s for the other; the rest is for a busy one.
     const DOUBT_MILLIS: u64 = 6000;
     const EVERY_MILLIS: u64 = 3000;
@@ -125,7 +125,7 @@ fn watch_for_it(container: &Container, way: &Way, left: Left, until: u64) {
         container.pause(EVERY_MILLIS);
         let child = sys::fork(|| {
             sys::null_stdio();
-            i32::from(keep_trying(container, way, Direction::Leave, look) != Tried::Done)
+            i32::from(keep_trying(container, call, Direction::Deregister, look) != Tried::Done)
         });
         let Some(child) = child else { return };
         match child.wait(Some(container.now() + LOOK_SECONDS * 1000)) {
@@ -140,7 +140,7 @@ fn watch_for_it(container: &Container, way: &Way, left: Left, until: u64) {
 }
 
 /// In a process of its own, which can be ended whatever it hangs in.
-fn leave(container: &Container, wanted: Option<Wanted>, limit: u64) -> Left {
+fn deregister(container: &Container, wanted: Option<Wanted>, limit: u64) -> Left {
     const ABSENT: i32 = 3;
     const CONTESTED: i32 = 4;
     let Some(wanted) = wanted else {
@@ -150,9 +150,9 @@ fn leave(container: &Container, wanted: Option<Wanted>, limit: u64) -> Left {
     let child = sys::fork(|| {
         sys::null_stdio();
         match wanted {
-            Wanted::Call(way) => {
+            Wanted::Call(call) => {
                 // Where a way back was still trying, its last request may be on its way: let that come first.
-                let contested = wanted.comes_back() && sys::end_lock(&hook::mark(container));
+                let contested = wanted.reenables() && sys::end_lock(&hook::mark(container));
                 if contested {
                     container.pause(1000);
                 }
@@ -162,7 +162,7 @@ fn leave(container: &Container, wanted: Option<Wanted>, limit: u64) -> Left {
                     once: false,
                     between_seconds: 1,
                 };
-                match keep_trying(container, way, Direction::Leave, limit) {
+                match keep_trying(container, call, Direction::Deregister, limit) {
                     Tried::Done | Tried::Absent if contested => return CONTESTED,
                     Tried::Absent => return ABSENT,
                     Tried::Done | Tried::Failed => {}
@@ -210,7 +210,7 @@ fn leave(container: &Container, wanted: Option<Wanted>, limit: u64) -> Left {
 
 /// Ends with 0 whatever happens, for a failing postStart kills the container; only the user's own hook may fail.
 fn start(container: &Container, chain: &[Vec<u8>]) -> i32 {
-    if let Some(Wanted::Call(way)) = wanted(container, Direction::Back) {
+    if let Some(Wanted::Call(call)) = wanted(container, Direction::Reenable) {
         const ONCE_SECONDS: u64 = 3;
         // A registry that is down is up again after this, or its pods have other troubles.
         const BACK_SECONDS: u64 = 120;
@@ -220,7 +220,7 @@ fn start(container: &Container, chain: &[Vec<u8>]) -> i32 {
                 once,
                 between_seconds: 2,
             };
-            keep_trying(container, way, Direction::Back, limit) == Tried::Done
+            keep_trying(container, call, Direction::Reenable, limit) == Tried::Done
         };
         let first = sys::fork(|| {
             sys::null_stdio();

@@ -3,9 +3,9 @@
 use alloc::vec::Vec;
 
 use crate::attempt::{Attempt, Trouble, World};
+use crate::methods::{Direction, Method, find};
 use crate::settings::{Settings, is_name, method};
 use crate::text::number;
-use crate::ways::{Direction, Way, find};
 
 /// How long it is tried.
 #[derive(Debug, Clone, Copy)]
@@ -22,7 +22,7 @@ pub struct Limit {
 #[derive(Clone, Copy)]
 pub enum Wanted {
     /// A call.
-    Call(&'static Way),
+    Call(&'static Method),
     /// Ending the server itself, after the drain.
     End(Ending),
 }
@@ -39,8 +39,8 @@ pub enum Ending {
 impl Wanted {
     /// Whether leaving switches something off that a start has to switch on.
     #[must_use]
-    pub fn comes_back(self) -> bool {
-        matches!(self, Self::Call(way) if way.back.is_some())
+    pub fn reenables(self) -> bool {
+        matches!(self, Self::Call(call) if call.reenable.is_some())
     }
 }
 
@@ -48,7 +48,7 @@ impl Wanted {
 #[must_use]
 pub fn wanted(world: &dyn World, direction: Direction) -> Option<Wanted> {
     let settings = Settings(world);
-    let leaving = direction == Direction::Leave;
+    let leaving = direction == Direction::Deregister;
     let method = method(settings);
     let wanted = match method.as_slice() {
         b"none" => return None,
@@ -60,7 +60,7 @@ pub fn wanted(world: &dyn World, direction: Direction) -> Option<Wanted> {
         }
         _ => Wanted::Call(find(&method, settings)),
     };
-    if !leaving && !wanted.comes_back() {
+    if !leaving && !wanted.reenables() {
         return None;
     }
     let condition = settings.get("SILKROLL_IF_ENV");
@@ -100,10 +100,10 @@ pub enum Tried {
 }
 
 /// Until it is done, cannot be, or the time is over.
-pub fn keep_trying(world: &dyn World, way: &Way, direction: Direction, limit: Limit) -> Tried {
+pub fn keep_trying(world: &dyn World, call: &Method, direction: Direction, limit: Limit) -> Tried {
     let Some(step) = (match direction {
-        Direction::Leave => Some(way.leave),
-        Direction::Back => way.back,
+        Direction::Deregister => Some(call.deregister),
+        Direction::Reenable => call.reenable,
     }) else {
         return Tried::Done;
     };
@@ -111,7 +111,7 @@ pub fn keep_trying(world: &dyn World, way: &Way, direction: Direction, limit: Li
     let attempt = Attempt::new(
         world,
         limit.seconds,
-        direction == Direction::Back || has_several_servers(world),
+        direction == Direction::Reenable || has_several_servers(world),
     );
     loop {
         match step(&attempt) {
@@ -182,5 +182,5 @@ pub fn mark(world: &dyn World) -> Vec<u8> {
     let high = number((hash >> 64) as u64);
     #[allow(clippy::cast_possible_truncation, reason = "the other half")]
     let low = number(hash as u64);
-    text!("silkroll-back-", high, "-", low)
+    text!("silkroll-reenable-", high, "-", low)
 }

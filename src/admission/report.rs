@@ -102,7 +102,7 @@ pub fn words(title: &str, decision: &Decision, explain: bool) -> String {
 /// The stop of a pod, second by second.
 fn stop(timeline: &Timeline) -> String {
     let Timeline {
-        leave,
+        deregister,
         drain,
         end,
         hook,
@@ -113,25 +113,25 @@ fn stop(timeline: &Timeline) -> String {
     let mut out =
         String::from("  how the pod stops, in seconds after its deletion, at the latest:\n");
     let mut row = |at: i64, what: &str, text: String| {
-        let _ = writeln!(out, "    {at:>5}  {what:<8} {text}");
+        let _ = writeln!(out, "    {at:>5}  {what:<10} {text}");
     };
-    if leave > 0 {
+    if deregister > 0 {
         row(
             0,
-            "leave",
-            format!("the registry is told, {leave} s at most"),
+            "deregister",
+            format!("the registry is told, {deregister} s at most"),
         );
     }
     if drain > 0 {
         row(
-            leave,
+            deregister,
             "drain",
             format!("callers forget the pod for {drain} s while it still answers"),
         );
     }
     if end > 0 {
         row(
-            leave + drain,
+            deregister + drain,
             "end",
             format!("the server is told to end and waited for, {end} s at most"),
         );
@@ -139,12 +139,12 @@ fn stop(timeline: &Timeline) -> String {
     match hook {
         Some(0) => {}
         Some(seconds) => row(
-            leave + drain + end,
+            deregister + drain + end,
             "hook",
             format!("the container's own preStop, {seconds} s"),
         ),
         None => row(
-            leave + drain + end,
+            deregister + drain + end,
             "hook",
             "the container's own preStop, not bounded (existing-pre-stop-seconds); SIGTERM comes when it ends"
                 .to_owned(),

@@ -9,8 +9,8 @@ use clap::ValueEnum;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::cluster;
+use crate::deregister::{Arch, Helper, METHODS, SCRIPT_KEY, Script};
 use crate::engine::{Kind, Settings};
-use crate::leave::{Arch, Helper, METHODS, SCRIPT_KEY, Script};
 use crate::manifest::{self, Limits};
 use crate::policy::check_default;
 use crate::snapshot::Namespaces;

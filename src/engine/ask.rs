@@ -6,7 +6,7 @@ use super::kind::Kind;
 use super::report::Reason;
 use super::sent::Told;
 use super::view::Object;
-use crate::leave::{Helper, Script};
+use crate::deregister::{Helper, Script};
 use crate::policy::{Pairs, Problem, Subject};
 
 /// What does not change from one request to the next.

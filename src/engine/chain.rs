@@ -6,7 +6,7 @@ use super::ask::Stop;
 use super::json::{self, string};
 use super::plan::Target;
 use super::report::Reason;
-use crate::leave::{HELPER_PATH, LAUNCH_START, LAUNCH_STOP, Place};
+use crate::deregister::{HELPER_PATH, LAUNCH_START, LAUNCH_STOP, Place};
 use crate::policy::{self, ExistingPreStop, Hook, Policy, Port};
 
 /// The kinds of action that a hook or probe may have, of which the API allows one at a time.

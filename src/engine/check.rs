@@ -8,7 +8,7 @@ use super::kind::Kind;
 use super::level;
 use super::report::{Decision, Outcome, Reason};
 use super::user::User;
-use crate::leave::METHODS;
+use crate::deregister::METHODS;
 use crate::policy::{self, LEVEL, Layer, Layers, PREFIX, cut};
 
 /// What a Pod has no say in: how its workload replaces it. With the values that ask for nothing.

@@ -11,7 +11,7 @@ use super::reconcile::reconcile;
 use super::reference;
 use super::report::{Decision, Outcome, Reason};
 use super::tree::Tree;
-use crate::leave::MOUNT_PATH;
+use crate::deregister::MOUNT_PATH;
 use crate::policy;
 
 /// Decides on one workload.

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use super::ask::Ask;
-use crate::leave::METHODS;
+use crate::deregister::METHODS;
 use crate::policy::{self, Inject, Layer, Layers, PREFIX, Pairs, cut};
 
 /// The key that decides who is covered.

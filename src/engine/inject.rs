@@ -13,7 +13,7 @@ use super::slot::{self, Places, RECORD, Slot};
 use super::tree::{Node, Tree};
 use super::user::User;
 use super::{nodes, target, valid};
-use crate::leave::{self, Place};
+use crate::deregister::{self, Place};
 use crate::policy::Policy;
 
 /// What is to be injected.
@@ -96,7 +96,7 @@ fn plan<'a>(
     before: &[String],
     record: &mut Record<'_>,
 ) -> Result<Plan<'a>, Stop> {
-    leave_windows_alone(pod.user)?;
+    skip_windows(pod.user)?;
     let (targets, how) = target::choose(pod.policy, pod.user, before)?;
     let mut plan = Plan {
         explain: pod.ask.explain,
@@ -112,16 +112,16 @@ fn plan<'a>(
             container: name,
             ports: &ports,
         };
-        let leave = leave::plan(pod.policy, &place).map_err(Stop::Problem)?;
+        let deregister = deregister::plan(pod.policy, &place).map_err(Stop::Problem)?;
         let target = Target {
             pod: *pod,
             name,
             container,
             place: &place,
-            leave: &leave,
+            deregister: &deregister,
         };
         plan.step("container", &target, || how.to_owned());
-        if leave.ends.is_some() {
+        if deregister.ends.is_some() {
             processes(&mut plan, pod)?;
         }
         for part in PARTS {
@@ -144,7 +144,7 @@ fn plan<'a>(
 
 /// A start hook that cannot run keeps its container from starting, so a pod that names Windows among
 /// others is left alone, too: it may start there.
-fn leave_windows_alone(user: &Tree<'_>) -> Result<(), Stop> {
+fn skip_windows(user: &Tree<'_>) -> Result<(), Stop> {
     let why = match nodes::windows(user.pod()) {
         nodes::Windows::Unnamed => return Ok(()),
         nodes::Windows::Only => "this is a Windows pod, and the script needs a POSIX shell",

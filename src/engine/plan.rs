@@ -7,7 +7,7 @@ use super::record::Record;
 use super::report::{Step, Timeline};
 use super::slot::{Form, Slot};
 use super::tree::{Node, Tree};
-use crate::leave::{Leave, Place};
+use crate::deregister::{Deregistration, Place};
 use crate::policy::Policy;
 
 /// What is wanted in one slot.
@@ -39,7 +39,7 @@ pub(super) struct Plan<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Budget {
     pub(super) hooks: bool,
-    pub(super) leave: i64,
+    pub(super) deregister: i64,
     pub(super) drain: i64,
     pub(super) end: i64,
     pub(super) own: i64,
@@ -77,7 +77,7 @@ pub(super) struct Target<'c, 'a> {
     /// What the user wrote of it.
     pub(super) container: &'c Node<'a>,
     pub(super) place: &'c Place<'c>,
-    pub(super) leave: &'c Leave,
+    pub(super) deregister: &'c Deregistration,
 }
 
 /// What a part wants, of each container that serves traffic or of the pod.

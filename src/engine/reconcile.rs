@@ -31,7 +31,7 @@ use super::strategy::refuses_strategy;
 use super::tree::Tree;
 use super::user::{User, take_out};
 use super::view::Object;
-use crate::leave::{METHODS, Script, VOLUME};
+use crate::deregister::{METHODS, Script, VOLUME};
 use crate::policy::{self, Layers};
 
 /// Decides on a workload that has been read; `old` is the stored one, where it has a record of ours.

@@ -141,7 +141,7 @@ pub struct Step {
 #[serde(rename_all = "camelCase")]
 pub struct Timeline {
     /// At most, for leaving the registry, before the drain.
-    pub leave: i64,
+    pub deregister: i64,
     /// For callers to forget the pod.
     pub drain: i64,
     /// At most, for the server to end after the drain (`nginx`, `signal`).

@@ -7,7 +7,7 @@ use super::record::MOST_CONTAINERS;
 use super::report::Reason;
 use super::tree::{Node, Tree};
 use super::view::Text;
-use crate::leave::DeclaredPort;
+use crate::deregister::DeclaredPort;
 use crate::policy::{Policy, quoted};
 
 /// `kubectl logs` and `kubectl exec` take their default container from it.

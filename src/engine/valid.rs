@@ -27,7 +27,7 @@ use super::parts::{self, MIN_READY, MOUNT};
 use super::plan::Plan;
 use super::report::Reason;
 use super::tree::{Node, Tree};
-use crate::leave::{MOUNT_PATH, VOLUME};
+use crate::deregister::{MOUNT_PATH, VOLUME};
 use crate::policy::{PREFIX, STATUS};
 
 /// `TotalAnnotationSizeLimitB` of apimachinery: bytes of all names and values together.

@@ -141,7 +141,7 @@ pub struct Policy<'a> {
     /// Leave only where the container has this variable, not empty.
     pub if_env: Option<&'a str>,
     /// Hard bound of the leaving itself, in seconds.
-    pub leave_timeout: u32,
+    pub deregister_timeout: u32,
     /// The app's own seconds between SIGTERM and its end, where they are given.
     pub shutdown: Option<u32>,
     /// The probe that is asked for; `None`: the default.
@@ -371,7 +371,7 @@ fn build<'a>(layers: Layers<'a>, methods: &'static [Method]) -> Result<Policy<'a
         method,
         method_found,
         if_env: layers.find("deregister-if-env").map(|found| found.value),
-        leave_timeout: number("deregister-timeout-seconds").unwrap_or(10),
+        deregister_timeout: number("deregister-timeout-seconds").unwrap_or(10),
         shutdown: number("shutdown-seconds"),
         readiness,
         probe: ProbeTimes {

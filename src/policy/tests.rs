@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 
 use super::*;
-use crate::leave::METHODS;
+use crate::deregister::METHODS;
 
 fn pairs(list: &[(&str, &str)]) -> Vec<(Cow<'static, str>, Cow<'static, str>)> {
     list.iter()

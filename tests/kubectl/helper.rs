@@ -2,7 +2,7 @@
 //! where pods mount it.
 
 use serde_json::{Value, json};
-use silkroll::leave::{Arch, Helper};
+use silkroll::deregister::{Arch, Helper};
 use testkit::wait::eventually;
 
 use super::manifests;

@@ -1,7 +1,7 @@
 //! `level: pod` on a real API server with its controllers: Pods are injected, and what makes them is not touched.
 
 use serde_json::{Value, json};
-use silkroll::leave::Helper;
+use silkroll::deregister::Helper;
 use testkit::wait::eventually;
 
 use super::manifests;

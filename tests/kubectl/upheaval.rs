@@ -82,7 +82,7 @@ fn a_restart_writes_nothing_and_rolls_nothing_out() {
 fn a_restart_does_not_forget_who_asked_for_the_helper() {
     let world = World::own();
     let space = Space::new(&world, "helped", manifests::NACOS);
-    let helper = silkroll::leave::Helper::current().config_map;
+    let helper = silkroll::deregister::Helper::current().config_map;
     let map = || world.plane.get(&["configmap", "-n", "helped", &helper]);
     let asking = [("hook", "binary"), ("hook-arch", "amd64")];
     space.apply(&manifests::annotated(manifests::plain("web"), &asking));

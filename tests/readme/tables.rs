@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use silkroll::deregister::METHODS;
 use silkroll::engine::Reason;
-use silkroll::leave::METHODS;
 use silkroll::observe::Metrics;
 use silkroll::policy::catalogue;
 

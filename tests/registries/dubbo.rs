@@ -68,7 +68,7 @@ fn dubbo_3_3_5() {
             runner.name
         ));
     }
-    ONE.stop(&settings().with("SILKROLL_LEAVE_SECONDS", "3"))
+    ONE.stop(&settings().with("SILKROLL_DEREGISTER_SECONDS", "3"))
         .has("silkroll: dubbo: not done: GET http://127.0.0.1:22222/offline: no answer");
     world.ok("without a QoS port the log says so");
 }

@@ -203,7 +203,7 @@ fn password(world: &World) {
     let wrong = known
         .clone()
         .with("SILKROLL_EUREKA_PASSWORD", "opensesame")
-        .with("SILKROLL_LEAVE_SECONDS", "4");
+        .with("SILKROLL_DEREGISTER_SECONDS", "4");
     for runner in RUNNERS {
         for refused in [&guarded, &wrong] {
             let said = runner.stop(refused);

@@ -5,12 +5,18 @@ use std::time::{Duration, Instant};
 
 use testkit::wait::over;
 
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/leave/hook.sh");
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/deregister/hook.sh");
 
 const HELPER: &str = if cfg!(target_arch = "aarch64") {
-    concat!(env!("CARGO_MANIFEST_DIR"), "/src/leave/helper/hook-arm64")
+    concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/src/deregister/helper/hook-arm64"
+    )
 } else {
-    concat!(env!("CARGO_MANIFEST_DIR"), "/src/leave/helper/hook-amd64")
+    concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/src/deregister/helper/hook-amd64"
+    )
 };
 
 /// A form of the hook: what stands before `stop` or `start`.
@@ -72,7 +78,7 @@ impl Settings {
         let common = Self(vec![]).with("SILKROLL_LOG", "-");
         common
             .with("SILKROLL_DRAIN_SECONDS", "0")
-            .with("SILKROLL_LEAVE_SECONDS", "10")
+            .with("SILKROLL_DEREGISTER_SECONDS", "10")
             .with("SILKROLL_POD_NAME", "web-1")
             .with("SILKROLL_POD_NAMESPACE", "shop")
             .with("SILKROLL_METHOD", method)
@@ -109,7 +115,7 @@ impl Settings {
 impl Runner {
     pub(crate) fn stop(&self, settings: &Settings) -> Said {
         let budget = [
-            "SILKROLL_LEAVE_SECONDS",
+            "SILKROLL_DEREGISTER_SECONDS",
             "SILKROLL_DRAIN_SECONDS",
             "SILKROLL_WAIT_SECONDS",
         ];

@@ -235,7 +235,7 @@ fn with_login(world: &World, generation: Generation) {
     let wrong = ONE.stop(
         &known
             .with("SILKROLL_NACOS_PASSWORD", "opensesame")
-            .with("SILKROLL_LEAVE_SECONDS", "4"),
+            .with("SILKROLL_DEREGISTER_SECONDS", "4"),
     );
     wrong.has("silkroll: nacos: not done: ");
     assert!(!wrong.log.contains("opensesame"), "{}", wrong.log);

@@ -18,7 +18,7 @@ const FILE: usize = 80_000;
 fn settings(method: &str, more: &[(&'static str, &str)]) -> Settings {
     let settings = Settings::new(method, "10.1.2.3", &[("SILKROLL_WAIT_SECONDS", WAIT)]);
     // Neither calls anybody: the wait stands for the time of leaving.
-    settings.with("SILKROLL_LEAVE_SECONDS", "1").and(more)
+    settings.with("SILKROLL_DEREGISTER_SECONDS", "1").and(more)
 }
 
 fn signal(name: &str, process: &str) -> Settings {

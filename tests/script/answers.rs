@@ -18,7 +18,7 @@ fn stop(
     let place = Place::new(shell, &[client]);
     let mut env = settings(method, url);
     // Time enough for a busy machine: what succeeds takes no more of it than it needs.
-    env.push(("SILKROLL_LEAVE_SECONDS", "60"));
+    env.push(("SILKROLL_DEREGISTER_SECONDS", "60"));
     env.extend(more);
     let outcome = place.hook(&env, &["stop"]);
     assert_eq!(outcome.status, Some(0), "{}", outcome.output);
@@ -448,7 +448,7 @@ fn secrets_are_in_no_argument_list() {
                 ("SILKROLL_HTTP_HEADERS", &*header),
                 ("SILKROLL_EUREKA_PASSWORD", plain),
                 ("SILKROLL_HTTP_TOKEN", plain),
-                ("SILKROLL_LEAVE_SECONDS", "60"),
+                ("SILKROLL_DEREGISTER_SECONDS", "60"),
             ]);
             let before = server.requests().len();
             let place = Place::new(shell, &[client]);

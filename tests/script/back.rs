@@ -1,7 +1,7 @@
 //! The way back: what leaving switched off is on again, and a later stop has the last word.
 
+use crate::deregister_nacos::{Registry, settings};
 use crate::helper::running;
-use crate::leave_nacos::{Registry, settings};
 use crate::nacos::{Generation, State};
 use crate::run::{NO_PUT, Place, SHELLS, SPARE, START, each_client};
 use crate::server::{Reply, Server};
@@ -109,7 +109,7 @@ fn a_registry_that_is_down_at_start_is_tried_until_a_stop_ends_it() {
         // One that went on would come to its end, too, for the registry is up now; but not without another try. What was
         // killed may need a moment of a busy machine to be gone.
         eventually(&format!("the end of the way back, in {shell}"), || {
-            running(&format!("silkroll-back=%2F{}%2F", place.pod()))
+            running(&format!("silkroll-reenable=%2F{}%2F", place.pod()))
                 .is_empty()
                 .then_some(())
         });

@@ -28,7 +28,7 @@ fn ends_in_time(shell: &str, client: &str, method: &str, fault: &str, url: &str)
     let case = format!("{method} in {shell} with {client}, server {fault}");
     let leave = LEAVE.as_secs().to_string();
     let mut env = settings(method, url);
-    env.push(("SILKROLL_LEAVE_SECONDS", &leave));
+    env.push(("SILKROLL_DEREGISTER_SECONDS", &leave));
     let chain = ["stop", "exec", "sh", "-c", "echo then the own hook"];
     let outcome = Place::new(shell, &[client]).hook_within(LEAVE, &env, &chain);
     assert_eq!(outcome.status, Some(0), "{case}: {}", outcome.output);

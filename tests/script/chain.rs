@@ -9,8 +9,8 @@ use std::time::Duration;
 const OWN: Duration = Duration::from_secs(1);
 
 const LAUNCHERS: [(&str, &str); 2] = [
-    ("stop", silkroll::leave::LAUNCH_STOP),
-    ("start", silkroll::leave::LAUNCH_START),
+    ("stop", silkroll::deregister::LAUNCH_STOP),
+    ("start", silkroll::deregister::LAUNCH_START),
 ];
 
 #[test]

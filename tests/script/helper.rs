@@ -1,7 +1,7 @@
 //! What the helper does where no script can run, and the one for arm64, under qemu. Everything that both can do is in
 //! the other files, where the helper is one more runner.
 
-use crate::leave_nacos::{Registry, settings};
+use crate::deregister_nacos::{Registry, settings};
 use crate::nacos::{Generation, State};
 use crate::run::{HELPER, Outcome, Place, SPARE, finish_within};
 use crate::server::{Reply, Server};
@@ -65,7 +65,7 @@ fn an_image_with_nothing_in_it_is_left() {
     let lost = [
         ("SILKROLL_METHOD", "http"),
         ("SILKROLL_HTTP_URL", "http://registry.invalid/"),
-        ("SILKROLL_LEAVE_SECONDS", "2"),
+        ("SILKROLL_DEREGISTER_SECONDS", "2"),
         ("SILKROLL_DRAIN_SECONDS", "0"),
     ];
     let leave = Duration::from_secs(2);
@@ -145,7 +145,7 @@ fn a_leaving_that_dies_is_said_and_callers_get_their_drain() {
             ("SILKROLL_HTTP_URL", url.as_str()),
             ("SILKROLL_DRAIN_SECONDS", "1"),
             // It is killed long before.
-            ("SILKROLL_LEAVE_SECONDS", "300"),
+            ("SILKROLL_DEREGISTER_SECONDS", "300"),
         ];
         place.hook(&env, &["stop"])
     });
@@ -318,7 +318,7 @@ fn the_one_for_arm64_does_the_same() {
             &[
                 ("SILKROLL_METHOD", "http"),
                 ("SILKROLL_HTTP_URL", &server.url()),
-                ("SILKROLL_LEAVE_SECONDS", "2"),
+                ("SILKROLL_DEREGISTER_SECONDS", "2"),
             ],
             &["stop", "sleep", "1"],
         );

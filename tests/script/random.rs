@@ -120,7 +120,7 @@ fn stop(seed: u64, run: u64, pairs: &Pairs, urls: &[(&'static str, String)]) -> 
     let case = format!("seed {seed}, run {run}: {method} in {shell} with {client}, server {fault}");
 
     let mut env = settings(method, url);
-    env.push(("SILKROLL_LEAVE_SECONDS", &leave_text));
+    env.push(("SILKROLL_DEREGISTER_SECONDS", &leave_text));
     env.push(("SILKROLL_DRAIN_SECONDS", &drain_text));
     let place = Place::new(shell, &[client]);
     place.add("/usr/bin/head", "head");

@@ -8,10 +8,13 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use testkit::wait::over;
 
-pub(crate) const HOOK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/leave/hook.sh");
+pub(crate) const HOOK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/deregister/hook.sh");
 
 /// The helper, for images without a shell, as it is built for this machine.
-pub(crate) const HELPER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/leave/helper/hook-amd64");
+pub(crate) const HELPER: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/src/deregister/helper/hook-amd64"
+);
 
 /// How the hook is run.
 #[derive(Clone, Copy)]

@@ -1,6 +1,6 @@
 //! What the container is told for a method, as admission makes it of annotations: the hook is proved with just that.
 
-use silkroll::leave::{DeclaredPort, METHODS, Place, VarValue, plan};
+use silkroll::deregister::{DeclaredPort, METHODS, Place, VarValue, plan};
 use silkroll::policy::{Layers, PREFIX, Subject, resolve};
 use std::borrow::Cow;
 

@@ -15,7 +15,7 @@ use super::super::slot::{Form, Holds, Root, Slot};
 use super::super::strict::Strict;
 use super::super::tree::Node;
 use super::super::view::Text;
-use crate::leave::{Leave, VarValue};
+use crate::deregister::{Deregistration, VarValue};
 use crate::policy::Policy;
 
 static FORM: Form = Form {
@@ -53,15 +53,15 @@ fn pod_ip() -> Entry {
 }
 
 /// The entries that the script reads.
-fn script(policy: &Policy<'_>, leave: &Leave, own_seconds: u32) -> Vec<Entry> {
+fn script(policy: &Policy<'_>, deregister: &Deregistration, own_seconds: u32) -> Vec<Entry> {
     let mut entries = vec![
         value("SILKROLL_METHOD", policy.method.name),
         value("SILKROLL_DRAIN_SECONDS", &policy.drain.to_string()),
     ];
-    if leave.calls {
+    if deregister.calls {
         entries.push(value(
-            "SILKROLL_LEAVE_SECONDS",
-            &policy.leave_timeout.to_string(),
+            "SILKROLL_DEREGISTER_SECONDS",
+            &policy.deregister_timeout.to_string(),
         ));
         entries.extend(policy.if_env.map(|name| value("SILKROLL_IF_ENV", name)));
         // By these a stop hook finds what the start hook of the same pod still tries, and ends it.
@@ -71,7 +71,7 @@ fn script(policy: &Policy<'_>, leave: &Leave, own_seconds: u32) -> Vec<Entry> {
     if own_seconds > 0 {
         entries.push(value("SILKROLL_OWN_SECONDS", &own_seconds.to_string()));
     }
-    entries.extend(leave.vars.iter().map(|var| match &var.value {
+    entries.extend(deregister.vars.iter().map(|var| match &var.value {
         VarValue::Text(text) => value(var.name, text),
         VarValue::Field(path) => field(var.name, path),
         VarValue::Secret { name, key } => entry(
@@ -113,7 +113,7 @@ fn want<'a>(plan: &mut Plan<'a>, target: &Target<'_, 'a>) -> Result<(), Stop> {
     let hook = plan.hook;
     let mut entries = vec![pod_ip()];
     if hook.program {
-        entries.extend(script(target.pod.policy, target.leave, hook.own));
+        entries.extend(script(target.pod.policy, target.deregister, hook.own));
     }
     let users: Vec<&str> = target.container.list("env").collect();
     let names: Vec<Cow<'_, str>> = users.iter().map(|entry| name_of(entry)).collect();

@@ -51,9 +51,9 @@ fn want<'a>(plan: &mut Plan<'a>, pod: &Pod<'_, 'a>) -> Result<(), Stop> {
     }
     let policy = pod.policy;
     let budget = &plan.budget;
-    let (leave, drain, end, own) = (budget.leave, budget.drain, budget.end, budget.own);
+    let (deregister, drain, end, own) = (budget.deregister, budget.drain, budget.end, budget.own);
     let shutdown = policy.shutdown.map_or(had, i64::from);
-    let hook_needs = leave + drain + end + own;
+    let hook_needs = deregister + drain + end + own;
     let needs_more = budget.hooks || own > 0 || policy.shutdown.is_some();
     // A record of more would not be believed.
     let needed = (hook_needs + shutdown + MARGIN).clamp(had, LONGEST.max(had));
@@ -61,7 +61,7 @@ fn want<'a>(plan: &mut Plan<'a>, pod: &Pod<'_, 'a>) -> Result<(), Stop> {
     let known = (!budget.unbounded).then(|| own.max(budget.kept));
     let sigterm = known.map(|hook| hook_needs - own + hook);
     plan.timeline = Some(Timeline {
-        leave,
+        deregister,
         drain,
         end,
         hook: known,
@@ -81,7 +81,7 @@ fn want<'a>(plan: &mut Plan<'a>, pod: &Pod<'_, 'a>) -> Result<(), Stop> {
             seconds => format!(" + end {seconds}"),
         };
         format!(
-            "{grace} s: leave {leave} + drain {drain}{end} + own hook {own} + shutdown {shutdown} + {MARGIN}, never less than {had}"
+            "{grace} s: deregister {deregister} + drain {drain}{end} + own hook {own} + shutdown {shutdown} + {MARGIN}, never less than {had}"
         )
     });
     if grace > AUTOSCALER_LIMIT {

@@ -4,7 +4,7 @@ use super::super::ask::Stop;
 use super::super::nodes;
 use super::super::plan::{Part, Plan, Pod, Target, Wants};
 use super::super::slot::{Form, Holds, Root, Slot};
-use crate::leave::{Arch, MOUNT_PATH, VOLUME};
+use crate::deregister::{Arch, MOUNT_PATH, VOLUME};
 use crate::policy::Hook;
 
 pub(in crate::engine) static MOUNT_FORM: Form = Form {

@@ -25,7 +25,7 @@ fn want<'a>(plan: &mut Plan<'a>, target: &Target<'_, 'a>) -> Result<(), Stop> {
     let policy = target.pod.policy;
     let user = target.hook("postStart");
     chain::no_lost_record(target, user)?;
-    if !(plan.hook.program && target.leave.comes_back && policy.start_hook) {
+    if !(plan.hook.program && target.deregister.reenables && policy.start_hook) {
         return Ok(());
     }
     // Law 14: its container would be killed again and again, or wait for the ConfigMap.

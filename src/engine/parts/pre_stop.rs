@@ -45,9 +45,11 @@ fn want<'a>(plan: &mut Plan<'a>, target: &Target<'_, 'a>) -> Result<(), Stop> {
         PreStop::Set(text, line) => {
             budget.hooks = true;
             budget.drain = i64::from(policy.drain);
-            match target.leave.ends {
+            match target.deregister.ends {
                 Some(seconds) => budget.end = budget.end.max(i64::from(seconds)),
-                None if target.leave.calls => budget.leave = i64::from(policy.leave_timeout),
+                None if target.deregister.calls => {
+                    budget.deregister = i64::from(policy.deregister_timeout)
+                }
                 None => {}
             }
             plan.step("pre-stop", target, || line);
@@ -77,7 +79,7 @@ fn want<'a>(plan: &mut Plan<'a>, target: &Target<'_, 'a>) -> Result<(), Stop> {
 
 fn decide(plan: &mut Plan<'_>, target: &Target<'_, '_>, user: Option<&str>) -> PreStop {
     let policy = target.pod.policy;
-    let leave = target.leave;
+    let deregister = target.deregister;
     let user = match (user, policy.existing_pre_stop) {
         (Some(_), ExistingPreStop::Keep) => {
             return PreStop::Keep(
@@ -94,7 +96,7 @@ fn decide(plan: &mut Plan<'_>, target: &Target<'_, '_>, user: Option<&str>) -> P
         Chain::Unknown(why) => return PreStop::Unchainable(why),
     };
     let only_sleeps = own_sleep
-        .filter(|_| !leave.calls)
+        .filter(|_| !deregister.calls)
         .map(|seconds| policy.drain + seconds);
     if only_sleeps == Some(0) {
         return PreStop::Keep("nothing to call and no time to wait: no hook is needed");
@@ -112,9 +114,9 @@ fn decide(plan: &mut Plan<'_>, target: &Target<'_, '_>, user: Option<&str>) -> P
     } else {
         ", then the container's own preStop"
     };
-    let line = match leave.ends {
-        None => format!("{}, wait {} s{after}", leave.summary, policy.drain),
-        Some(_) => format!("wait {} s, {}{after}", policy.drain, leave.summary),
+    let line = match deregister.ends {
+        None => format!("{}, wait {} s{after}", deregister.summary, policy.drain),
+        Some(_) => format!("wait {} s, {}{after}", policy.drain, deregister.summary),
     };
     PreStop::Set(chain::exec(policy.hook, chain::When::Stop, &words), line)
 }

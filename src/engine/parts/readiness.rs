@@ -5,7 +5,7 @@ use super::super::chain::HANDLERS;
 use super::super::json::{list, string};
 use super::super::plan::{Part, Plan, Target, Wants};
 use super::super::slot::{Form, Holds, Root};
-use crate::leave::Place;
+use crate::deregister::Place;
 use crate::policy::{Policy, Port, ProbeTimes, Problem, Readiness};
 
 static FORM: Form = Form {

@@ -8,7 +8,7 @@ use crate::fill::As;
 use crate::json::Object;
 use crate::text::{base64, component, number};
 
-pub(super) fn leave(attempt: &Attempt<'_>) -> Outcome {
+pub(super) fn deregister(attempt: &Attempt<'_>) -> Outcome {
     each(attempt, |call| {
         let place = text!(" (", call.server.base, ")");
         let Some((id, answer)) = call.instance("PUT", "/status?value=OUT_OF_SERVICE", None)? else {
@@ -23,7 +23,7 @@ pub(super) fn leave(attempt: &Attempt<'_>) -> Outcome {
     })
 }
 
-pub(super) fn back(attempt: &Attempt<'_>) -> Outcome {
+pub(super) fn reenable(attempt: &Attempt<'_>) -> Outcome {
     each(attempt, |call| {
         let place = text!(" (", call.server.base, ")");
         let mut off = false;

@@ -1,7 +1,7 @@
 //! `nginx` and `signal`: the server itself is told to end, and waited for. They run after the drain:
 //! until callers have forgotten the pod, the server has to serve.
 
-use super::{Leave, Place, text};
+use super::{Deregistration, Place, text};
 use crate::policy::{Key, Method, Policy, Problem, printable_text, whole};
 
 const WAIT: &str = "allowed is a whole number of seconds from 1 to 3600, in plain digits";
@@ -52,23 +52,23 @@ fn wait_seconds(policy: &Policy<'_>) -> u32 {
     policy
         .setting("wait-seconds")
         .and_then(|found| found.value.parse().ok())
-        .unwrap_or(policy.leave_timeout)
+        .unwrap_or(policy.deregister_timeout)
 }
 
 #[expect(
     clippy::unnecessary_wraps,
     reason = "all ways of leaving have one signature"
 )]
-pub(super) fn nginx(policy: &Policy<'_>, _: &Place<'_>) -> Result<Leave, Problem> {
+pub(super) fn nginx(policy: &Policy<'_>, _: &Place<'_>) -> Result<Deregistration, Problem> {
     let wait = wait_seconds(policy);
-    Ok(Leave {
+    Ok(Deregistration {
         ends: Some(wait),
         summary: format!("after the drain nginx -s quit, and up to {wait} s for it to go"),
-        ..Leave::calling(vec![text("SILKROLL_WAIT_SECONDS", wait.to_string())])
+        ..Deregistration::calling(vec![text("SILKROLL_WAIT_SECONDS", wait.to_string())])
     })
 }
 
-pub(super) fn signal(policy: &Policy<'_>, _: &Place<'_>) -> Result<Leave, Problem> {
+pub(super) fn signal(policy: &Policy<'_>, _: &Place<'_>) -> Result<Deregistration, Problem> {
     let name = policy.needs(
         "name",
         "the signal that ends the server gracefully, e.g. TERM or QUIT",
@@ -76,10 +76,10 @@ pub(super) fn signal(policy: &Policy<'_>, _: &Place<'_>) -> Result<Leave, Proble
     let name = name.strip_prefix("SIG").unwrap_or(name);
     let process = policy.needs("process", "the name of the server's program, e.g. gunicorn")?;
     let wait = wait_seconds(policy);
-    Ok(Leave {
+    Ok(Deregistration {
         ends: Some(wait),
         summary: format!("after the drain SIG{name} to {process}, and up to {wait} s for it to go"),
-        ..Leave::calling(vec![
+        ..Deregistration::calling(vec![
             text("SILKROLL_SIGNAL_NAME", name),
             text("SILKROLL_SIGNAL_PROCESS", process),
             text("SILKROLL_WAIT_SECONDS", wait.to_string()),

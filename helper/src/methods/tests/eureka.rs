@@ -37,7 +37,7 @@ fn an_instance_of_the_default_name_is_overridden() {
         ("SILKROLL_EUREKA_PASSWORD", "bar"),
     ]);
     let answers = server("p%3Acart%3A80", "");
-    let (done, asked, said) = run(Direction::Leave, &vars, move |asked| {
+    let (done, asked, said) = run(Direction::Deregister, &vars, move |asked| {
         assert!(
             asked
                 .text
@@ -60,7 +60,7 @@ fn an_instance_of_the_default_name_is_overridden() {
 fn one_of_another_name_is_found_by_its_address() {
     let mut vars = VARS.to_vec();
     vars.push(("SILKROLL_EUREKA_PORT", "81"));
-    let (done, asked, said) = run(Direction::Leave, &vars, server("y%3A2", ""));
+    let (done, asked, said) = run(Direction::Deregister, &vars, server("y%3A2", ""));
     assert!(done && said[0].contains("left as y:2 of CART"), "{said:?}");
     assert!(
         asked
@@ -69,7 +69,7 @@ fn one_of_another_name_is_found_by_its_address() {
             .contains("PUT e:8761/eureka/apps/CART/y%3A2/status")
     );
 
-    let (done, asked, said) = run(Direction::Leave, &VARS, server("y%3A2", ""));
+    let (done, asked, said) = run(Direction::Deregister, &VARS, server("y%3A2", ""));
     assert!(
         !done && said[0].contains("2 instances of CART are at 10.1.2.3"),
         "{said:?}"
@@ -82,7 +82,7 @@ fn one_of_another_name_is_found_by_its_address() {
     );
 
     vars.push(("SILKROLL_EUREKA_PORT", "9"));
-    let (done, _, said) = run(Direction::Leave, &vars, server("none", ""));
+    let (done, _, said) = run(Direction::Deregister, &vars, server("none", ""));
     assert!(
         done && said[0].contains("10.1.2.3:9 of CART is not registered"),
         "{said:?}"
@@ -108,7 +108,7 @@ fn only_an_override_is_taken_back() {
             false,
         ),
     ] {
-        let (done, asked, said) = run(Direction::Back, &VARS, server("p%3Acart%3A80", page));
+        let (done, asked, said) = run(Direction::Reenable, &VARS, server("p%3Acart%3A80", page));
         assert!(done && said[0].contains(words), "{said:?}");
         let deletes: Vec<_> = asked
             .iter()

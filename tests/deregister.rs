@@ -10,8 +10,8 @@
 mod support;
 
 use serde_json::{Value, json};
+use silkroll::deregister::{Helper, Script};
 use silkroll::engine::{Decision, Outcome, Reason, Settings};
-use silkroll::leave::{Helper, Script};
 use support::{create, deployment, opted_in};
 
 /// A method, its settings, the hook's settings that come of them, its budget and whether it comes back.
@@ -226,7 +226,7 @@ fn settings_of(container: &Value) -> Vec<(String, String)> {
         "podip",
         "SILKROLL_METHOD",
         "SILKROLL_DRAIN_SECONDS",
-        "SILKROLL_LEAVE_SECONDS",
+        "SILKROLL_DEREGISTER_SECONDS",
         "SILKROLL_POD_NAME",
         "SILKROLL_POD_NAMESPACE",
         "SILKROLL_CONTAINER",

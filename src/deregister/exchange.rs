@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use super::{Leave, Var, VarValue, text};
+use super::{Deregistration, Var, VarValue, text};
 
 /// The node's address, in URLs alone.
 pub(super) const HOST_IP: &str = "{hostip}";
@@ -30,7 +30,7 @@ pub(super) struct Exchange<'a> {
     /// then looks again while it drains, for the application may register yet.
     pub(super) absent: &'static [(u16, &'static str)],
     /// How what leaving switched off is switched on again, at start.
-    pub(super) back: Option<Back<'a>>,
+    pub(super) reenable: Option<Reenable<'a>>,
 }
 
 /// A header whose value is a credential.
@@ -46,7 +46,7 @@ pub(super) struct Token<'a> {
 
 /// The way back.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Back<'a> {
+pub(super) struct Reenable<'a> {
     /// The address to call.
     pub(super) url: Cow<'a, str>,
     /// The request method; without one it is POST.
@@ -61,18 +61,18 @@ pub(super) struct Back<'a> {
 
 impl Exchange<'_> {
     /// What leaving takes. `summary` is a line for `--explain`.
-    pub(super) fn leave(self, summary: String) -> Leave {
-        Leave {
-            comes_back: self.back.is_some(),
+    pub(super) fn deregister(self, summary: String) -> Deregistration {
+        Deregistration {
+            reenables: self.reenable.is_some(),
             summary,
-            ..Leave::calling(self.vars())
+            ..Deregistration::calling(self.vars())
         }
     }
 
     fn vars(self) -> Vec<Var> {
         let absent = |(status, word): &(u16, &str)| format!("{status} {word}").trim().to_owned();
         let needs_host = self.url.contains(HOST_IP);
-        let back = self.back.unwrap_or_default();
+        let reenable = self.reenable.unwrap_or_default();
         let mut vars = Vec::new();
         let mut say = |name, value: &str| {
             if !value.is_empty() {
@@ -88,14 +88,20 @@ impl Exchange<'_> {
         );
         say("SILKROLL_HTTP_DONE", &commas(self.done, u16::to_string));
         say("SILKROLL_HTTP_ABSENT", &commas(self.absent, absent));
-        say("SILKROLL_HTTP_START_URL", &back.url);
-        say("SILKROLL_HTTP_START_METHOD", back.verb.unwrap_or_default());
-        say("SILKROLL_HTTP_START_BODY", &back.body.unwrap_or_default());
+        say("SILKROLL_HTTP_START_URL", &reenable.url);
+        say(
+            "SILKROLL_HTTP_START_METHOD",
+            reenable.verb.unwrap_or_default(),
+        );
+        say(
+            "SILKROLL_HTTP_START_BODY",
+            &reenable.body.unwrap_or_default(),
+        );
         say(
             "SILKROLL_HTTP_START_THEN",
-            back.then_body.unwrap_or_default(),
+            reenable.then_body.unwrap_or_default(),
         );
-        if let Some(seconds) = back.seconds {
+        if let Some(seconds) = reenable.seconds {
             say("SILKROLL_HTTP_START_SECONDS", &seconds.to_string());
         }
         if needs_host {

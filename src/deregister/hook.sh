@@ -4,9 +4,9 @@
 #                           what ends the server itself (nginx, signal) comes after the wait
 #   hook.sh start           postStart: switch back on what an earlier stop at this address switched off
 #   hook.sh own CHAIN…      the user's own hook alone: exec CMD ARG… | http SCHEME HOST PORT PATH [HEADER…] | sleep N
-#   hook.sh back once|loop  the work behind `start`, in a process that a later `stop` can find and end
+#   hook.sh reenable once|loop  the work behind `start`, in a process that a later `stop` can find and end
 # Needs a POSIX shell and `sleep`, and for calls an HTTP client. Writes no file. Settings are SILKROLL_… variables and data, never shell text.
-# A way of leaving is a function leave_WAY, its way back a function back_WAY. They set `what` for the log,
+# A way of leaving is a function deregister_WAY, its way back a function reenable_WAY. They set `what` for the log,
 # and return 0 (done), 1 (try again while there is time), 2 (trying again cannot help) or 3 (not registered: nothing to do,
 # but it may register yet). Methods without a way of their own are the way `http`: one request, told in settings.
 # Variables of the top level begin with sr_: an unprefixed one could be the container's own, meant for the user's hook.
@@ -497,7 +497,7 @@ send() {
     *) return 2 ;;
   esac
 }
-leave_http() {
+deregister_http() {
   [ -n "${SILKROLL_HTTP_URL-}" ] || { what='SILKROLL_HTTP_URL is not set'; return 2; }
   send "$SILKROLL_HTTP_URL" "${SILKROLL_HTTP_METHOD:-POST}" "${SILKROLL_HTTP_BODY-}" "${SILKROLL_HTTP_ABSENT-}"
   set -- "$?"
@@ -507,12 +507,12 @@ leave_http() {
   esac
   return "$1"
 }
-back_http() {
-  send_back "${SILKROLL_HTTP_START_BODY-}" || return
-  [ -z "${SILKROLL_HTTP_START_THEN-}" ] || send_back "$SILKROLL_HTTP_START_THEN" || return
+reenable_http() {
+  send_reenable "${SILKROLL_HTTP_START_BODY-}" || return
+  [ -z "${SILKROLL_HTTP_START_THEN-}" ] || send_reenable "$SILKROLL_HTTP_START_THEN" || return
   what="back: $what"
 }
-send_back() { send "${SILKROLL_HTTP_START_URL-}" "${SILKROLL_HTTP_START_METHOD:-POST}" "$1" ''; }
+send_reenable() { send "${SILKROLL_HTTP_START_URL-}" "${SILKROLL_HTTP_START_METHOD:-POST}" "$1" ''; }
 
 # each_server VARIABLE PATH COMMAND: runs it for each base URL that the variable lists, in `server`, until one returns 0.
 # A URL without a path gets PATH.
@@ -563,8 +563,8 @@ judge() {
 
 # Nacos: 1.x and 2.x answer under /v1; 3.x answers 410 there (3.2: 404) and has /v3/admin. The instance is disabled and not
 # deleted, for its client would only register it again. A 200 proves nothing: the instance is read back.
-leave_nacos() { nacos_servers false; }
-back_nacos() { nacos_servers true; }
+deregister_nacos() { nacos_servers false; }
+reenable_nacos() { nacos_servers true; }
 
 nacos_servers() { # $1: what `enabled` has to become
   want=$1 n_port=${SILKROLL_NACOS_PORT-}
@@ -649,8 +649,8 @@ nacos_read() {
 
 # Eureka: an override and not DELETE, which the next heartbeat undoes. It sticks to the id for as long as an instance of that
 # id is known. Lists come from a cache of up to 30 s; an instance's own page does not.
-leave_eureka() { eureka_servers eureka_leave; }
-back_eureka() { eureka_servers eureka_back; }
+deregister_eureka() { eureka_servers eureka_deregister; }
+reenable_eureka() { eureka_servers eureka_reenable; }
 
 eureka_servers() {
   [ -n "${SILKROLL_EUREKA_APP-}" ] || { what='SILKROLL_EUREKA_APP is not set'; return 2; }
@@ -665,7 +665,7 @@ eureka_servers() {
   each_server SILKROLL_EUREKA_SERVER /eureka "$1"
 }
 
-eureka_leave() {
+eureka_deregister() {
   e_id=$e_known
   eureka PUT '/status?value=OUT_OF_SERVICE' || return
   if [ "$status" = 404 ]; then what="$e_who is not registered, nothing to switch off ($server)"; return 3; fi
@@ -673,7 +673,7 @@ eureka_leave() {
   what="left as $e_id of $SILKROLL_EUREKA_APP ($server)"
 }
 
-eureka_back() {
+eureka_reenable() {
   e_id=$e_known
   eureka GET '' || return
   if [ "$status" = 404 ]; then what="$e_who is not registered, nothing to switch on ($server)"; return 0; fi
@@ -734,7 +734,7 @@ eureka_find() {
 
 # What ends the server itself and then waits until it has gone. The watchdog ends the waiting.
 
-leave_nginx() {
+deregister_nginx() {
   find_processes nginx
   if [ -r /proc/self/stat ] && [ -z "$found" ]; then what='no nginx runs here'; return 0; fi
   if bounded 3 own_command nginx -s quit; then
@@ -747,7 +747,7 @@ leave_nginx() {
   fi
 }
 
-leave_signal() {
+deregister_signal() {
   case ${SILKROLL_SIGNAL_NAME-} in '' | *[!A-Z0-9]*) what='SILKROLL_SIGNAL_NAME is not the name of a signal'; return 2 ;; esac
   [ -n "${SILKROLL_SIGNAL_PROCESS-}" ] || { what='SILKROLL_SIGNAL_PROCESS is not set'; return 2; }
   [ -r /proc/self/stat ] || { what='there is no /proc to find the process in'; return 2; }
@@ -821,7 +821,7 @@ await_end() { for pid in $found; do while stat_of "$pid"; do pause 1; done; done
 
 # ---- the steps
 
-# Is there anything to do for $1, leave or back? Sets sr_method for the log, sr_way and `podip`.
+# Is there anything to do for $1, deregister or reenable? Sets sr_method for the log, sr_way and `podip`.
 wanted() {
   podip=${podip-} sr_method=${SILKROLL_METHOD:-none}
   case $sr_method in
@@ -830,28 +830,28 @@ wanted() {
     nacos | eureka | nginx | signal) sr_way=$sr_method ;;
     *) sr_way=http ;;
   esac
-  [ "$1" = leave ] || comes_back || return 1
+  [ "$1" = deregister ] || reenables || return 1
   case ${SILKROLL_IF_ENV-} in
     '') return 0 ;;
     [0-9]* | *[!A-Za-z0-9_]*) say "$sr_method: not done: SILKROLL_IF_ENV is not a variable's name"; return 1 ;;
   esac
   eval "[ -n \"\${$SILKROLL_IF_ENV-}\" ]" && return 0
-  [ "$1" = back ] || say "$sr_method: $SILKROLL_IF_ENV is not set here, nothing to leave"
+  [ "$1" = reenable ] || say "$sr_method: $SILKROLL_IF_ENV is not set here, nothing to leave"
   return 1
 }
 
 # Does leaving switch something off that a start has to switch on?
-comes_back() {
-  case $sr_way in http) [ -n "${SILKROLL_HTTP_START_URL-}" ] ;; *) have "back_$sr_way" ;; esac
+reenables() {
+  case $sr_way in http) [ -n "${SILKROLL_HTTP_START_URL-}" ] ;; *) have "reenable_$sr_way" ;; esac
 }
 
-# keep_trying leave|back SECONDS: until it is done, cannot be, or the time is over. With $sr_once: a single time.
+# keep_trying deregister|reenable SECONDS: until it is done, cannot be, or the time is over. With $sr_once: a single time.
 keep_trying() {
   LC_ALL=C limit=$2 each=$2 insecure='' what='' tools=''
   clock
   begun=$sr_now deadline=$((sr_now + limit * 100))
   # One dead server of several must leave time for the others; 3 s, for a node may forward and wait 2 s itself.
-  case $1:${SILKROLL_NACOS_SERVER-}${SILKROLL_EUREKA_SERVER-} in back:* | *,*) each=3 ;; esac
+  case $1:${SILKROLL_NACOS_SERVER-}${SILKROLL_EUREKA_SERVER-} in reenable:* | *,*) each=3 ;; esac
   while :; do
     "$1_$sr_way"
     rc=$?
@@ -868,14 +868,14 @@ keep_trying() {
 }
 
 # What marks the way back of this container among all processes seen in /proc, those of other containers and pods perhaps.
-back_mark() {
-  (LC_ALL=C; component "${SILKROLL_POD_NAMESPACE-}/${SILKROLL_POD_NAME-}/${podip-}/${SILKROLL_CONTAINER-}/${SILKROLL_METHOD-}"; printf '%s' "silkroll-back=$enc=")
+reenable_mark() {
+  (LC_ALL=C; component "${SILKROLL_POD_NAMESPACE-}/${SILKROLL_POD_NAME-}/${podip-}/${SILKROLL_CONTAINER-}/${SILKROLL_METHOD-}"; printf '%s' "silkroll-reenable=$enc=")
 }
 
 # Ends a way back that is still trying: it must not undo the leaving. Its requests are processes of their own, known by
 # their environment; reading every environment is slow, so that is done only where a command line showed the shell.
-end_back() {
-  mark=$(back_mark) where=cmdline
+end_reenable() {
+  mark=$(reenable_mark) where=cmdline
   for _ in 1 2 3; do
     found=
     set +f
@@ -894,21 +894,21 @@ end_back() {
 
 # Redirected in here: beside the function's call, the shell would keep copies of the hook's output for afterwards, in
 # children too, and the kubelet would wait for those that outlive the bound.
-leave() {
+deregister() {
   exec >/dev/null 2>&1 </dev/null
   # Where a way back was still trying, its last request may be on its way: let that come first.
   sr_met=''
-  if comes_back && end_back; then sr_met=yes; pause 1; fi
-  keep_trying leave "$1"
+  if reenables && end_reenable; then sr_met=yes; pause 1; fi
+  keep_trying deregister "$1"
   sr_status=$?
   case $sr_status$sr_met in 0yes | 3yes) return 4 ;; esac
   return "$sr_status"
 }
 
 # Its own process with its own name, so that a later stop finds it.
-back() { # once|loop
+reenable() { # once|loop
   if have sh; then sr_sh='sh'; else sr_sh=/bin/sh; fi
-  SILKROLL_BACK=$sr_mark exec "$sr_sh" "$sr_script" back "$1" "$sr_mark"
+  SILKROLL_REENABLE=$sr_mark exec "$sr_sh" "$sr_script" reenable "$1" "$sr_mark"
 }
 
 # The user's own hook; the last thing done, its status is the hook's.
@@ -967,9 +967,9 @@ own_request() { # SCHEME HOST PORT PATH [HEADER…]
   esac
 }
 
-leave_bounded() { # SECONDS
-  wanted leave || return 0
-  bounded "$1" leave "$1"
+deregister_bounded() { # SECONDS
+  wanted deregister || return 0
+  bounded "$1" deregister "$1"
   case $? in
     3) sr_absent=yes ;;
     4) sr_absent=yes sr_doubt=6 ;;
@@ -998,16 +998,16 @@ watch_for_it() {
 look_again() {
   exec >/dev/null 2>&1 </dev/null
   sr_once=yes
-  keep_trying leave 2
+  keep_trying deregister 2
 }
 
 stop() {
   sr_absent='' sr_doubt=0
-  seconds SILKROLL_LEAVE_SECONDS 10
+  seconds SILKROLL_DEREGISTER_SECONDS 10
   sr_limit=$sr_n
   [ "$sr_limit" -gt 0 ] || sr_limit=10
   # What ends the server itself comes after the drain: callers that have not forgotten it are to be answered.
-  case ${SILKROLL_METHOD-} in nginx | signal) sr_late=yes ;; *) sr_late=''; leave_bounded "$sr_limit" ;; esac
+  case ${SILKROLL_METHOD-} in nginx | signal) sr_late=yes ;; *) sr_late=''; deregister_bounded "$sr_limit" ;; esac
   seconds SILKROLL_DRAIN_SECONDS 15
   sr_drain=$sr_n
   case ${1-} in sleep) sr_n=${2-}; seconds sr_n 0; sr_drain=$((sr_drain + sr_n)) ;; esac
@@ -1018,21 +1018,21 @@ stop() {
   fi
   if [ -n "$sr_late" ]; then
     seconds SILKROLL_WAIT_SECONDS "$sr_limit"
-    [ "$sr_n" -eq 0 ] || leave_bounded "$sr_n"
+    [ "$sr_n" -eq 0 ] || deregister_bounded "$sr_n"
   fi
   own "$@"
 }
 
 start() {
-  wanted back || return 0
-  sr_mark=$(back_mark)
-  bounded 3 back once
+  wanted reenable || return 0
+  sr_mark=$(reenable_mark)
+  bounded 3 reenable once
   sr_status=$?
   # Killed before its bound, it was ended by a stop, which has the last word.
   case $sr_status:$sr_over in 0:* | 137:0) return 0 ;; esac
   # Only where a later stop can find it may it go on alone.
   [ -r /proc/self/cmdline ] || return 0
-  back loop >/dev/null 2>&1 </dev/null 3>&- &
+  reenable loop >/dev/null 2>&1 </dev/null 3>&- &
 }
 
 open_log
@@ -1043,13 +1043,13 @@ case $sr_do in
   stop) stop "$@" ;;
   start) start; exit 0 ;;
   own) own "$@" ;;
-  back)
-    wanted back || exit 0
+  reenable)
+    wanted reenable || exit 0
     case ${1-} in
-      once) sr_once=yes; keep_trying back 3 ;;
+      once) sr_once=yes; keep_trying reenable 3 ;;
       *) seconds SILKROLL_HTTP_START_SECONDS 120
         sr_between=2
-        bounded $((sr_n + 5)) keep_trying back "$sr_n" ;;
+        bounded $((sr_n + 5)) keep_trying reenable "$sr_n" ;;
     esac ;;
   *) echo "usage: $0 stop|start|own [exec CMD ARG… | http SCHEME HOST PORT PATH [HEADER…] | sleep N]" >&2; exit 2 ;;
 esac

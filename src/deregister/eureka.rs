@@ -1,7 +1,7 @@
 //! `eureka`: the status override `OUT_OF_SERVICE`, not DELETE (the next heartbeat would undo that).
 //! The calls: Eureka REST operations, `PUT` and `DELETE /apps/APP/ID/status`.
 
-use super::{Leave, Place, text};
+use super::{Deregistration, Place, text};
 use crate::policy::{
     Key, Method, Policy, Problem, address_list, dns_subdomain, placeholder_text, printable_text,
 };
@@ -34,7 +34,7 @@ pub(super) const METHOD: Method = Method {
     default_drain: 95,
 };
 
-pub(super) fn plan(policy: &Policy<'_>, place: &Place<'_>) -> Result<Leave, Problem> {
+pub(super) fn plan(policy: &Policy<'_>, place: &Place<'_>) -> Result<Deregistration, Problem> {
     let server = policy.needs(
         "server",
         "the URL of the registry, e.g. http://eureka:8761/eureka",
@@ -74,9 +74,9 @@ pub(super) fn plan(policy: &Policy<'_>, place: &Place<'_>) -> Result<Leave, Prob
             "password",
         ));
     }
-    Ok(Leave {
+    Ok(Deregistration {
         summary: format!("set {app} on this pod OUT_OF_SERVICE in Eureka at {server}"),
-        comes_back: true,
-        ..Leave::calling(vars)
+        reenables: true,
+        ..Deregistration::calling(vars)
     })
 }

@@ -11,7 +11,7 @@ use crate::settings::method;
 use crate::text::{contains, cut, number};
 use crate::url::Url;
 
-pub(super) fn leave(attempt: &Attempt<'_>) -> Outcome {
+pub(super) fn deregister(attempt: &Attempt<'_>) -> Outcome {
     let settings = attempt.settings;
     let absent = settings.get("SILKROLL_HTTP_ABSENT");
     let request = Request {
@@ -32,7 +32,7 @@ pub(super) fn leave(attempt: &Attempt<'_>) -> Outcome {
     )
 }
 
-pub(super) fn back(attempt: &Attempt<'_>) -> Outcome {
+pub(super) fn reenable(attempt: &Attempt<'_>) -> Outcome {
     let settings = attempt.settings;
     let request = Request {
         url: settings.get("SILKROLL_HTTP_START_URL"),

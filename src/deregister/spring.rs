@@ -1,8 +1,8 @@
 //! `spring`: the actuator's `serviceregistry` endpoint, inside the pod. What it sets sticks to the
 //! address in the registry behind it, so there is a way back.
 
-use super::exchange::{Back, Exchange};
-use super::{Leave, Place};
+use super::exchange::{Exchange, Reenable};
+use super::{Deregistration, Place};
 use crate::policy::{Key, Method, Policy, Port, Problem, port, url_path};
 
 const PATH: &str = "/actuator/serviceregistry";
@@ -33,7 +33,7 @@ pub(super) const METHOD: Method = Method {
     default_drain: 45,
 };
 
-pub(super) fn plan(policy: &Policy<'_>, place: &Place<'_>) -> Result<Leave, Problem> {
+pub(super) fn plan(policy: &Policy<'_>, place: &Place<'_>) -> Result<Deregistration, Problem> {
     let or = |key: &str, default| policy.setting(key).map_or(default, |found| found.value);
     let wanted = policy.setting("port");
     let port = match wanted.and_then(|found| Port::parse(found.value)) {
@@ -55,14 +55,14 @@ pub(super) fn plan(policy: &Policy<'_>, place: &Place<'_>) -> Result<Leave, Prob
         content_type: Some("application/json"),
         done: &[200, 204],
         // Nacos takes UP for the way back and ignores the cancelling; Eureka needs it, or UP would stick.
-        back: Some(Back {
+        reenable: Some(Reenable {
             url: url.into(),
             body: Some(body("UP")),
             then_body: Some(r#"{"status":"CANCEL_OVERRIDE"}"#),
             seconds: Some(BACK_SECONDS),
-            ..Back::default()
+            ..Reenable::default()
         }),
         ..Exchange::default()
     };
-    Ok(exchange.leave(format!("POST status {status} to 127.0.0.1:{port}{path}")))
+    Ok(exchange.deregister(format!("POST status {status} to 127.0.0.1:{port}{path}")))
 }

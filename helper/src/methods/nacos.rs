@@ -6,11 +6,11 @@ use alloc::vec::Vec;
 use crate::attempt::{Answer, Attempt, Outcome, Server, Trouble};
 use crate::text::{component, contains};
 
-pub(super) fn leave(attempt: &Attempt<'_>) -> Outcome {
+pub(super) fn deregister(attempt: &Attempt<'_>) -> Outcome {
     switch(attempt, false)
 }
 
-pub(super) fn back(attempt: &Attempt<'_>) -> Outcome {
+pub(super) fn reenable(attempt: &Attempt<'_>) -> Outcome {
     switch(attempt, true)
 }
 

@@ -44,7 +44,7 @@ fn answer(status: u16, body: &str) -> Option<(u16, String)> {
 
 #[test]
 fn there_is_not_always_something_to_do() {
-    for (vars, leaves, comes_back, said) in [
+    for (vars, leaves, reenables, said) in [
         (&[][..], false, false, ""),
         (&[("SILKROLL_METHOD", "none")][..], false, false, ""),
         (
@@ -101,14 +101,14 @@ fn there_is_not_always_something_to_do() {
     ] {
         let registry = Registry::new(vars, |_| None);
         assert_eq!(
-            wanted(&registry, Direction::Leave).is_some(),
+            wanted(&registry, Direction::Deregister).is_some(),
             leaves,
             "{vars:?}"
         );
         assert_eq!(registry.said().concat(), said, "{vars:?}");
         assert_eq!(
-            wanted(&registry, Direction::Back).is_some(),
-            comes_back,
+            wanted(&registry, Direction::Reenable).is_some(),
+            reenables,
             "{vars:?}"
         );
     }

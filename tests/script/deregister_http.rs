@@ -204,7 +204,7 @@ fn settings_say_what_an_answer_means() {
                 ("SILKROLL_HTTP_URL", &*url),
                 ("SILKROLL_HTTP_DONE", done),
                 ("SILKROLL_HTTP_ABSENT", absent),
-                ("SILKROLL_LEAVE_SECONDS", "5"),
+                ("SILKROLL_DEREGISTER_SECONDS", "5"),
             ];
             let outcome = Place::new(shell, &["curl"]).hook_to_its_bound(&env, &["stop"]);
             let said = &outcome.output;

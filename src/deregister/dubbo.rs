@@ -2,7 +2,7 @@
 //! No way back is sent: the switch is in the process, and a new process registers itself.
 
 use super::exchange::Exchange;
-use super::{Leave, Place};
+use super::{Deregistration, Place};
 use crate::policy::{Key, Method, Policy, Problem, whole};
 
 /// `dubbo.application.qos-port`
@@ -23,7 +23,7 @@ pub(super) const METHOD: Method = Method {
     clippy::unnecessary_wraps,
     reason = "all ways of leaving have one signature"
 )]
-pub(super) fn plan(policy: &Policy<'_>, _: &Place<'_>) -> Result<Leave, Problem> {
+pub(super) fn plan(policy: &Policy<'_>, _: &Place<'_>) -> Result<Deregistration, Problem> {
     let port = policy.setting("port").map_or(QOS_PORT, |found| found.value);
     let exchange = Exchange {
         url: format!("http://127.0.0.1:{port}/offline").into(),
@@ -33,5 +33,5 @@ pub(super) fn plan(policy: &Policy<'_>, _: &Place<'_>) -> Result<Leave, Problem>
         absent: &[(200, "service not found")],
         ..Exchange::default()
     };
-    Ok(exchange.leave(format!("Dubbo QoS offline at 127.0.0.1:{port}")))
+    Ok(exchange.deregister(format!("Dubbo QoS offline at 127.0.0.1:{port}")))
 }

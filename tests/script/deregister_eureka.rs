@@ -44,7 +44,7 @@ fn run(shell: &str, client: &str, servers: &str, more: &[(&str, &str)], step: &s
 fn run_in(place: &Place, servers: &str, more: &[(&str, &str)], step: &str) -> Outcome {
     let mut env = settings("eureka", servers);
     // Time enough for a busy machine: what succeeds takes no more of it than it needs.
-    env.push(("SILKROLL_LEAVE_SECONDS", "60"));
+    env.push(("SILKROLL_DEREGISTER_SECONDS", "60"));
     env.extend(more);
     place.hook(&env, &[step])
 }

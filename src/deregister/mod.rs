@@ -1,6 +1,6 @@
 //! Ways of leaving: one file each, with its settings, its defaults and what the hook gets told. A new way is a new file
 //! here and a line in `WAYS`. Where one request does it, it is an `exchange::Exchange`, which the hook can make already;
-//! where it takes more, a function `leave_<name>` (and `back_<name>`) in the script (`hook.sh`) and its like in the helper
+//! where it takes more, a function `deregister_<name>` (and `reenable_<name>`) in the script (`hook.sh`) and its like in the helper
 //! binary (`helper/` of the repository).
 
 mod consul;
@@ -57,7 +57,7 @@ const TEMPLATE: &str = "allowed is visible text of at most 255 bytes on one line
 /// What an id may hold besides text, and `{env:NAME}`.
 const PLACEHOLDERS: &[&str] = &["podip", "podname", "namespace", "port"];
 
-type Plan = fn(&Policy<'_>, &Place<'_>) -> Result<Leave, Problem>;
+type Plan = fn(&Policy<'_>, &Place<'_>) -> Result<Deregistration, Problem>;
 
 /// The container that leaves, as far as a way of leaving needs to know it.
 #[derive(Debug, Clone, Copy)]
@@ -97,12 +97,12 @@ pub enum VarValue {
 
 /// What leaving takes for one container.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Leave {
+pub struct Deregistration {
     /// Whether anything is called at all: without a call there is no timeout to budget for, and
     /// the native sleep action will do.
     pub calls: bool,
     /// Whether there is a way back that a start hook has to send (law 11).
-    pub comes_back: bool,
+    pub reenables: bool,
     /// Where it ends the server itself, after the drain: at most so many seconds.
     pub ends: Option<u32>,
     /// The script's settings, besides those that every method has.
@@ -111,7 +111,7 @@ pub struct Leave {
     pub summary: String,
 }
 
-impl Leave {
+impl Deregistration {
     /// A leaving that calls somebody, with these settings.
     fn calling(vars: Vec<Var>) -> Self {
         Self {
@@ -126,22 +126,22 @@ impl Leave {
 ///
 /// # Errors
 /// A setting that is missing or does not fit the object.
-pub fn plan(policy: &Policy<'_>, place: &Place<'_>) -> Result<Leave, Problem> {
+pub fn plan(policy: &Policy<'_>, place: &Place<'_>) -> Result<Deregistration, Problem> {
     if policy.hook == Hook::Binary {
         plain_http_only(policy)?;
     }
     let way = WAYS
         .iter()
         .find(|(method, _)| method.name == policy.method.name);
-    let mut leave = match way {
+    let mut plan = match way {
         Some((_, plan)) => plan(policy, place)?,
-        None => Leave::default(),
+        None => Deregistration::default(),
     };
-    if leave.comes_back {
+    if plan.reenables {
         // By this and the pod's name a stop hook finds its own container's way back, and no other's.
-        leave.vars.push(text("SILKROLL_CONTAINER", place.container));
+        plan.vars.push(text("SILKROLL_CONTAINER", place.container));
     }
-    Ok(leave)
+    Ok(plan)
 }
 
 /// The helper binary speaks no TLS: with it, it would not fit a ConfigMap.

@@ -1,6 +1,6 @@
 //! `none`: nobody needs to be told; the endpoints' controllers see the pod go.
 
-use super::{Leave, Place};
+use super::{Deregistration, Place};
 use crate::policy::{Method, Policy, Problem};
 
 pub(super) const METHOD: Method = Method {
@@ -14,9 +14,9 @@ pub(super) const METHOD: Method = Method {
     clippy::unnecessary_wraps,
     reason = "all ways of leaving have one signature"
 )]
-pub(super) fn plan(_: &Policy<'_>, _: &Place<'_>) -> Result<Leave, Problem> {
-    Ok(Leave {
+pub(super) fn plan(_: &Policy<'_>, _: &Place<'_>) -> Result<Deregistration, Problem> {
+    Ok(Deregistration {
         summary: "nothing to call, Kubernetes takes the pod out of its endpoints".to_owned(),
-        ..Leave::default()
+        ..Deregistration::default()
     })
 }

@@ -42,7 +42,7 @@ fn settings_say_what_is_done_and_what_is_absent() {
         (403, "Unknown", false, "not done: PUT http"),
         (204, "", false, "answered 204"),
     ] {
-        let (done, asked, said) = run(Direction::Leave, &CONSUL, move |asked| {
+        let (done, asked, said) = run(Direction::Deregister, &CONSUL, move |asked| {
             assert!(asked.text.contains("\r\nX-Consul-Token: secret\r\n"));
             assert!(!asked.text.contains("Content-Type"));
             answer(status, body)
@@ -75,7 +75,7 @@ fn a_success_may_say_otherwise_in_its_words() {
             ("SILKROLL_HTTP_METHOD", "GET"),
             ("SILKROLL_HTTP_ABSENT", rules),
         ];
-        let (_, asked, said) = run(Direction::Leave, &vars, move |_| answer(200, body));
+        let (_, asked, said) = run(Direction::Deregister, &vars, move |_| answer(200, body));
         assert_eq!(asked, ["GET 127.0.0.1:22222/offline"]);
         assert!(said[0].contains(words), "{rules}: {said:?}");
     }
@@ -93,7 +93,7 @@ fn a_way_back_may_take_two_bodies_and_knows_no_absence() {
         ("SILKROLL_HTTP_START_THEN", r#"{"status":"CANCEL"}"#),
     ];
     let bodies = |asked: &Asked| asked.text.ends_with(r#"{"status":"UP"}"#);
-    let (done, asked, said) = run(Direction::Back, &vars, move |asked| {
+    let (done, asked, said) = run(Direction::Reenable, &vars, move |asked| {
         assert!(
             asked
                 .text
@@ -109,14 +109,16 @@ fn a_way_back_may_take_two_bodies_and_knows_no_absence() {
         ["spring: back: POST http://127.0.0.1:8081/r answered 200 in 0.0 s"]
     );
     // The second waits for the first.
-    let (done, asked, said) = run(Direction::Back, &vars, |_| answer(404, ""));
+    let (done, asked, said) = run(Direction::Reenable, &vars, |_| answer(404, ""));
     assert!(!done && said[0].contains("not done: POST"), "{said:?}");
     assert_eq!(asked.len(), 1);
 }
 
 #[test]
 fn what_is_not_told_is_said() {
-    let (done, asked, said) = run(Direction::Leave, &[("SILKROLL_METHOD", "zoo")], |_| None);
+    let (done, asked, said) = run(Direction::Deregister, &[("SILKROLL_METHOD", "zoo")], |_| {
+        None
+    });
     assert!(!done && asked.is_empty());
     assert_eq!(
         said,
@@ -139,7 +141,7 @@ fn any_request_is_judged_by_its_status() {
         (404, 1, "not done: POST http://h/10.1.2.3 answered 404"),
         (503, 8, "not done: POST http://h/10.1.2.3 answered 503"),
     ] {
-        let (done, asked, said) = run(Direction::Leave, &vars, move |asked| {
+        let (done, asked, said) = run(Direction::Deregister, &vars, move |asked| {
             assert!(
                 asked
                     .text

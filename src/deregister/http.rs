@@ -1,7 +1,7 @@
 //! `http`: any request to anything that keeps a list of instances.
 
-use super::exchange::{Back, Exchange};
-use super::{Leave, Place};
+use super::exchange::{Exchange, Reenable};
+use super::{Deregistration, Place};
 use crate::policy::{
     Key, Method, Policy, Problem, dns_subdomain, header_value, http_method, http_url, text_block,
 };
@@ -66,7 +66,7 @@ fn body(value: &str) -> bool {
     text_block(value, BODY_BYTES)
 }
 
-pub(super) fn plan(policy: &Policy<'_>, place: &Place<'_>) -> Result<Leave, Problem> {
+pub(super) fn plan(policy: &Policy<'_>, place: &Place<'_>) -> Result<Deregistration, Problem> {
     const PORT: &str = "{port}";
     let value = |key: &str| policy.setting(key).map(|found| found.value);
     let url = policy.needs(
@@ -91,13 +91,13 @@ pub(super) fn plan(policy: &Policy<'_>, place: &Place<'_>) -> Result<Leave, Prob
         body: value("body").map(filled),
         content_type: value("content-type"),
         headers_secret: value("headers-secret"),
-        back: value("start-url").map(|url| Back {
+        reenable: value("start-url").map(|url| Reenable {
             url: filled(url),
             verb: value("start-method"),
             body: value("start-body").map(filled),
-            ..Back::default()
+            ..Reenable::default()
         }),
         ..Exchange::default()
     };
-    Ok(exchange.leave(format!("{} {url}", value("method").unwrap_or("POST"))))
+    Ok(exchange.deregister(format!("{} {url}", value("method").unwrap_or("POST"))))
 }

@@ -12,37 +12,37 @@ pub(crate) use http::add_header;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
     /// Before the stop.
-    Leave,
+    Deregister,
     /// At the start.
-    Back,
+    Reenable,
 }
 
 /// A way of leaving that calls something. `nginx` and `signal` are in `processes.rs`.
 #[derive(Debug)]
-pub struct Way {
-    pub(crate) leave: fn(&Attempt<'_>) -> Outcome,
-    pub(crate) back: Option<fn(&Attempt<'_>) -> Outcome>,
+pub struct Method {
+    pub(crate) deregister: fn(&Attempt<'_>) -> Outcome,
+    pub(crate) reenable: Option<fn(&Attempt<'_>) -> Outcome>,
 }
 
-const NACOS: Way = Way {
-    leave: nacos::leave,
-    back: Some(nacos::back),
+const NACOS: Method = Method {
+    deregister: nacos::deregister,
+    reenable: Some(nacos::reenable),
 };
-const EUREKA: Way = Way {
-    leave: eureka::leave,
-    back: Some(eureka::back),
+const EUREKA: Method = Method {
+    deregister: eureka::deregister,
+    reenable: Some(eureka::reenable),
 };
-const HTTP: Way = Way {
-    leave: http::leave,
-    back: Some(http::back),
+const HTTP: Method = Method {
+    deregister: http::deregister,
+    reenable: Some(http::reenable),
 };
-const HTTP_FOR_GOOD: Way = Way {
-    leave: http::leave,
-    back: None,
+const HTTP_FOR_GOOD: Method = Method {
+    deregister: http::deregister,
+    reenable: None,
 };
 
 /// The way of a method. Those without one of their own are requests, told in settings.
-pub(crate) fn find(method: &[u8], settings: Settings<'_>) -> &'static Way {
+pub(crate) fn find(method: &[u8], settings: Settings<'_>) -> &'static Method {
     match method {
         b"nacos" => &NACOS,
         b"eureka" => &EUREKA,

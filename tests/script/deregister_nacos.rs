@@ -38,7 +38,7 @@ pub(crate) fn settings(servers: &str) -> Vec<(&str, &str)> {
         ("SILKROLL_NACOS_SERVICE", "customer"),
         ("SILKROLL_NACOS_PORT", "9810"),
         // Time enough for a busy machine: what succeeds takes no more of it than it needs.
-        ("SILKROLL_LEAVE_SECONDS", "60"),
+        ("SILKROLL_DEREGISTER_SECONDS", "60"),
     ]
 }
 
@@ -251,7 +251,7 @@ fn an_ok_without_effect_is_not_believed() {
     });
     let url = registry.server.url();
     let mut env = settings(&url);
-    env.push(("SILKROLL_LEAVE_SECONDS", "3"));
+    env.push(("SILKROLL_DEREGISTER_SECONDS", "3"));
     let outcome = Place::new("dash", &["curl"]).hook_to_its_bound(&env, &["stop"]);
     assert!(outcome.output.contains("not done"), "{}", outcome.output);
     let says = outcome.says_at_its_bound("enabled=true");

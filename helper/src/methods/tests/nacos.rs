@@ -19,7 +19,7 @@ fn instance(enabled: bool) -> String {
 #[test]
 fn an_instance_is_disabled_with_its_weight_and_read_back() {
     let reads = Cell::new(0);
-    let (done, asked, said) = run(Direction::Leave, &VARS, move |asked| {
+    let (done, asked, said) = run(Direction::Deregister, &VARS, move |asked| {
         if asked.verb == "PUT" {
             return answer(200, "ok");
         }
@@ -51,7 +51,7 @@ fn three_x_is_found_by_its_refusal_and_logged_into() {
         ("SILKROLL_NACOS_PASSWORD", "p&w"),
     ]);
     let off = Cell::new(false);
-    let (done, asked, said) = run(Direction::Leave, &vars, move |asked| {
+    let (done, asked, said) = run(Direction::Deregister, &vars, move |asked| {
         if asked.target.contains("/v1/") {
             return answer(410, "gone");
         }
@@ -143,7 +143,7 @@ fn answers_are_judged() {
         (500, "", false, "answered 500 to the read"),
     ];
     for (status, body, right, words) in cases {
-        let (done, asked, said) = run(Direction::Leave, &VARS, move |_| answer(status, body));
+        let (done, asked, said) = run(Direction::Deregister, &VARS, move |_| answer(status, body));
         assert_eq!(done, right, "{status} {body}");
         assert!(said[0].contains(words), "{said:?}");
         assert_eq!(
@@ -152,7 +152,7 @@ fn answers_are_judged() {
             "{status}: {asked:?}"
         );
     }
-    let (done, _, said) = run(Direction::Leave, &VARS, |asked| {
+    let (done, _, said) = run(Direction::Deregister, &VARS, |asked| {
         answer(
             200,
             &if asked.verb == "PUT" {
@@ -171,7 +171,7 @@ fn answers_are_judged() {
 #[test]
 fn what_is_on_its_way_up_is_waited_for() {
     let tries = Cell::new(0);
-    let (done, asked, _) = run(Direction::Back, &VARS, move |asked| {
+    let (done, asked, _) = run(Direction::Reenable, &VARS, move |asked| {
         if asked.verb == "PUT" {
             assert!(asked.target.contains("&enabled=true&weight=2.5&"));
             tries.set(10);

@@ -18,21 +18,8 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use self::changes::Teller;
+use crate::policy::{INJECT, PREFIX, opts_in};
 use crate::text::shown;
-
-/// What every annotation and label of Silkroll starts with.
-pub const PREFIX: &str = "silkroll.dev/";
-
-/// The annotation by which a namespace opts in.
-pub const INJECT: &str = "silkroll.dev/inject";
-
-/// Does this value of [`INJECT`] on a namespace ask for Silkroll, for all its workloads or for some?
-///
-/// `true` is an alias of `enabled`.
-#[must_use]
-pub fn opts_in(value: &str) -> bool {
-    matches!(value, "enabled" | "on-request" | "true")
-}
 
 /// Full keys and values, as the policy reads them.
 pub type Pairs = Vec<(Cow<'static, str>, Cow<'static, str>)>;

@@ -18,7 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("deregister", &["policy"]),
     ("engine", &["deregister", "policy", "text"]),
     ("manifest", &[]),
-    ("snapshot", &["text"]),
+    ("snapshot", &["policy", "text"]),
     ("observe", &["text"]),
     ("tls", &["text"]),
     (

@@ -168,6 +168,53 @@ fn a_rollback_gets_the_old_template_back_byte_for_byte() {
 }
 
 #[test]
+fn beside_a_template_that_came_back_stands_what_its_own_record_wants() {
+    let asked = opted_in(&[("rollout", "surge"), ("min-ready-seconds", "9")]);
+    for (then, since) in [(opted_in(&[]), asked.clone()), (asked, opted_in(&[]))] {
+        let settings = Settings::default();
+        let (first, _) = create(&deployment(), &then, &settings);
+        let mut image = first.clone();
+        image["spec"]["template"]["spec"]["containers"][0]["image"] = "web:2".into();
+        let (second, _) = update(&image, &first, &since, &settings);
+        assert_ne!(second["spec"]["strategy"], first["spec"]["strategy"]);
+        let mut undo = second.clone();
+        undo["spec"]["template"] = first["spec"]["template"].clone();
+        let (after, decision) = update(&undo, &second, &since, &settings);
+        assert_eq!(decision.reason, Reason::RollbackKept);
+        assert_eq!(after["spec"], first["spec"]);
+        // And nothing of ours is left when the namespace opts out.
+        let mut labelled = after.clone();
+        annotate(&mut labelled, "inject", "disabled");
+        let (out, _) = update(&labelled, &after, &since, &settings);
+        assert_eq!(out["spec"], deployment()["spec"]);
+    }
+}
+
+#[test]
+fn what_opting_out_gives_back_is_never_refused_for_a_sleep_that_our_grace_period_held() {
+    let settings = Settings::default();
+    let (stored, _) = create(&deployment(), &nacos(), &settings);
+    for (sleep, holds) in [(20, true), (35, false)] {
+        let mut own = stored.clone();
+        let containers = &mut own["spec"]["template"]["spec"]["containers"];
+        containers[0]["lifecycle"] = json!({"preStop": {"sleep": {"seconds": sleep}}});
+        let (own, _) = update(&own, &stored, &nacos(), &settings);
+        let ours = &template(&own)["spec"]["terminationGracePeriodSeconds"];
+        let mut out = own.clone();
+        annotate(&mut out, "inject", "disabled");
+        let (out, decision) = update(&out, &own, &nacos(), &settings);
+        let spec = &template(&out)["spec"];
+        assert_eq!(
+            spec["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"],
+            sleep
+        );
+        let grace = if holds { &json!(30) } else { ours };
+        assert_eq!(spec["terminationGracePeriodSeconds"], *grace);
+        assert_eq!(decision.warnings.len(), usize::from(!holds), "{decision:?}");
+    }
+}
+
+#[test]
 fn an_annotation_that_changes_is_followed() {
     let (stored, _) = create(&deployment(), &opted_in(&[]), &Settings::default());
     let mut new = stored.clone();

@@ -399,7 +399,7 @@ fn the_timeline_knows_sigterm_only_where_the_own_hook_is_bounded() {
         let words = silkroll::admission::report::words("web", &decision, true);
         assert_eq!(words.contains("not bounded"), own.is_none(), "{words}");
         assert_eq!(
-            words.contains("SIGTERM  the app has"),
+            words.contains("SIGTERM    the app has"),
             own.is_some(),
             "{words}"
         );

@@ -11,8 +11,9 @@ use crate::engine::{
 };
 use crate::manifest::Warning;
 use crate::manifest::budget::{Account, Excess, element, text};
+use crate::policy::INJECT;
 use crate::policy::{PREFIX, STATUS, cut};
-use crate::snapshot::{INJECT, NamespaceEntry, Namespaces};
+use crate::snapshot::{NamespaceEntry, Namespaces};
 use crate::text::shown;
 
 /// The longest title of an object, in characters: kind, namespace and name as the API server takes them fit.

@@ -30,6 +30,7 @@ use super::slot::{Places, RECORD, Slot};
 use super::strategy::refuses_strategy;
 use super::tree::Tree;
 use super::user::{User, take_out};
+use super::valid;
 use super::view::Object;
 use crate::deregister::{METHODS, Script, VOLUME};
 use crate::policy::{self, Layers};
@@ -291,9 +292,20 @@ impl Workload<'_> {
                 Decision::skipped(nothing)
             };
         }
-        let mut patch = Patch::default();
-        patch.workload(self.tree, &self.user.tree);
         let mut decision = Decision::new(Outcome::Removed, reason);
+        let mut wanted = Cow::Borrowed(&self.user.tree);
+        // An UPDATE that gave back what the API refuses would be denied, whatever its author changed.
+        if self.ask.old.is_some() && valid::needs_grace(&wanted, self.tree) {
+            let grace = self.tree.pod().get("terminationGracePeriodSeconds");
+            let pod = wanted.to_mut().spec.place("template").place("spec");
+            *pod.place("terminationGracePeriodSeconds") = grace.cloned().unwrap_or_default();
+            decision.push_warning(
+                "terminationGracePeriodSeconds stays as Silkroll set it, for a hook of the pod sleeps longer than \
+                 the one from before, which the API refuses; set the one that you want",
+            );
+        }
+        let mut patch = Patch::default();
+        patch.workload(self.tree, &wanted);
         decision.patch = patch.finish();
         decision
     }
@@ -321,9 +333,8 @@ impl Workload<'_> {
     fn restored(&self, fingerprint: &str) -> Option<Decision> {
         let object = self.ask.old?;
         let came_back = self.template_changed() && self.fits_its_record(fingerprint);
-        let kept = || Decision::new(Outcome::Unchanged, Reason::RollbackKept);
         if came_back && self.tree.record() != self.old.and_then(Tree::record) {
-            return Some(kept());
+            return Some(self.rollback_kept());
         }
         if let (Some(old), Some(record)) = (self.old, self.old_record) {
             let told = Told {
@@ -337,7 +348,33 @@ impl Workload<'_> {
                 return Some(self.put_back(record, old, &before.tree));
             }
         }
-        came_back.then(kept)
+        came_back.then(|| self.rollback_kept())
+    }
+
+    /// A template that came back stays as it is. Beside it stands what the stored record says, and what the record that came
+    /// back wants takes its place.
+    fn rollback_kept(&self) -> Decision {
+        let mut decision = Decision::new(Outcome::Unchanged, Reason::RollbackKept);
+        let beside = take_out(
+            self.tree,
+            self.old_record,
+            self.ask.told(),
+            parts::beside_template(),
+        );
+        let mut wanted = beside.tree;
+        *wanted.spec.place("template") = self.tree.template().clone();
+        if let Some(record) = self.record
+            && let Some(warning) = inject::keep_rollout(self.ask, record, &mut wanted)
+        {
+            decision.push_warning(&warning);
+        }
+        let mut patch = Patch::default();
+        patch.difference("/spec", &self.tree.spec, &wanted.spec);
+        if !patch.is_empty() {
+            decision.outcome = Outcome::Injected;
+        }
+        decision.patch = patch.finish();
+        decision
     }
 
     /// Whether the template fits the record in it whole. What was sent last says nothing about one from before.

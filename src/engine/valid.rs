@@ -12,7 +12,7 @@
 //! | volume names unique, mounts of volumes that exist (`ValidateVolumes`); claim templates stand in for volumes (`ValidateStatefulSetSpec`) | the volume silkroll | nothing is injected: `name-taken` |
 //! | 256 KiB of annotations (`ValidateAnnotationsSize`) | the record | nothing is injected: `no-room` |
 //! | maxSurge and maxUnavailable not both 0; a DaemonSet's not both above 0 (`ValidateDeploymentStrategy`, `ValidateDaemonSetUpdateStrategy`) | `rollout: surge`, merged with what the user writes later | the user's part is told from ours; a strategy that is refused without us is left alone |
-//! | a sleep within the grace period (`validateSleepAction`) | nothing: the grace period is never lowered and holds our sleep | a user's sleep that only our grace period makes valid is warned of |
+//! | a sleep within the grace period (`validateSleepAction`) | taking out: the grace period is never lowered by injecting and holds our sleep | a user's sleep that only our grace period makes valid is warned of, and ours stays when the rest is taken out |
 //! | one action in a hook, and that a whole one (`validateHandler`) | nothing | a user's hook that is refused, where ours stands in its place, is warned of |
 //! | one source in a volume, a variable, a probe | what an apply merged from the user's and ours | `user.rs` tells them apart |
 
@@ -55,6 +55,13 @@ pub(super) fn check(ask: &Ask<'_>, user: &Tree<'_>, plan: &mut Plan<'_>) -> Resu
     }
     owing::warn(user, plan);
     Ok(())
+}
+
+/// Whether the user's own hooks sleep longer than their grace period, and what stands there holds them: then it has to stay
+/// when ours is taken out.
+pub(super) fn needs_grace(user: &Tree<'_>, standing: &Tree<'_>) -> bool {
+    let sleep = owing::longest_sleep(user);
+    sleep > parts::had(user) && sleep <= parts::had(standing)
 }
 
 /// The volume's name and the mount's path have to be free.

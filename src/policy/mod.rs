@@ -27,6 +27,8 @@ use keys::KEYS;
 
 /// All annotations of Silkroll start with this.
 pub const PREFIX: &str = "silkroll.dev/";
+/// The annotation by which a namespace opts in.
+pub const INJECT: &str = "silkroll.dev/inject";
 /// The record that Silkroll writes on the pod template; never read as a setting.
 pub const STATUS: &str = "silkroll.dev/status";
 
@@ -69,6 +71,15 @@ impl Inject {
             _ => None,
         }
     }
+}
+
+/// Whether this value of [`INJECT`] on a namespace asks for Silkroll, for all its workloads or for some.
+#[must_use]
+pub fn opts_in(value: &str) -> bool {
+    matches!(
+        Inject::parse(value),
+        Some(Inject::Enabled | Inject::OnRequest)
+    )
 }
 
 /// Where the injection happens.

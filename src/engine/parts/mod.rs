@@ -46,6 +46,16 @@ pub(super) const PARTS: &[Part] = &[
 static FORMS: LazyLock<Vec<&'static Form>> =
     LazyLock::new(|| PARTS.iter().flat_map(|part| part.forms).copied().collect());
 
+static BESIDE_TEMPLATE: LazyLock<Vec<&'static Form>> = LazyLock::new(|| {
+    let forms = FORMS.iter().copied();
+    forms.filter(|form| !form.root.in_template()).collect()
+});
+
+/// Those outside of the pod template, which a rollback does not bring back.
+pub(super) fn beside_template() -> &'static [&'static Form] {
+    &BESIDE_TEMPLATE
+}
+
 /// All slots that there are.
 pub(super) fn forms() -> &'static [&'static Form] {
     &FORMS

@@ -20,7 +20,9 @@ pub(super) fn warn(user: &Tree<'_>, plan: &mut Plan<'_>) {
         match fault(hook, had) {
             Some(Fault::Sleep(seconds)) if raised || replaced => warnings.push(format!(
                 "container {container}: its own {name} sleeps {seconds} s: set terminationGracePeriodSeconds to \
-                 {seconds} or more, for {had} is valid only with Silkroll's, and opting out will be denied"
+                 {seconds} or more, for {had} is valid only with Silkroll's{}",
+                // What stands there by Silkroll is kept where it is long enough.
+                if raised { ", which stays when you opt out" } else { ", and opting out will be denied" }
             )),
             Some(Fault::Action(what)) if replaced => warnings.push(format!(
                 "container {container}: its own {name} {what}, which the API refuses; Silkroll's stands in \
@@ -49,6 +51,30 @@ pub(super) fn warn(user: &Tree<'_>, plan: &mut Plan<'_>) {
         }
     }
     plan.warnings.append(&mut warnings);
+}
+
+/// The longest sleep of the user's own hooks, in seconds; of init containers, too.
+pub(super) fn longest_sleep(user: &Tree<'_>) -> i64 {
+    let seconds = |hook: Option<&str>| {
+        let hook = hook.map(json::value).unwrap_or_default();
+        hook["sleep"]["seconds"].as_i64().unwrap_or(0)
+    };
+    let lifecycles = user
+        .containers()
+        .iter()
+        .filter_map(|container| container.get("lifecycle"));
+    let containers = lifecycles
+        .flat_map(|all| [all.json("preStop"), all.json("postStart")])
+        .map(seconds);
+    let init = user.init_containers();
+    let init = init.iter().flat_map(|container| {
+        ["preStop", "postStart"].map(|hook| {
+            container["lifecycle"][hook]["sleep"]["seconds"]
+                .as_i64()
+                .unwrap_or(0)
+        })
+    });
+    containers.chain(init).max().unwrap_or(0)
 }
 
 /// What the API refuses about a hook.

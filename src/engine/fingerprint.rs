@@ -2,11 +2,14 @@
 //! workload. Equal fingerprints mean that the user changed nothing; it guards nothing against
 //! malice, for whoever could forge it could write the template itself.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
-use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+use xxhash_rust::xxh3::{Xxh3, xxh3_64, xxh3_64_with_seed};
 
 use super::bare::bare;
 use super::json::{self, plain};
+use super::slot::Form;
 use super::tree::{Node, Tree};
 use crate::policy::Pairs;
 
@@ -28,17 +31,35 @@ pub(super) fn same_as_written(one: &Tree<'_>, other: &Tree<'_>) -> bool {
     one.kind.is_filled_in() || of(one) == of(other)
 }
 
+/// Whether two templates differ where nothing is ever injected: a look at what stands beside all slots, without taking
+/// anything out. Of custom resources it is not known, for they may say the same in other words.
+pub(super) fn plainly_differ(one: &Tree<'_>, other: &Tree<'_>, slots: &[&Form]) -> bool {
+    fn closed<'n>(node: &'n Node<'_>, name: &str) -> Option<Cow<'n, str>> {
+        node.json(name).map(plain)
+    }
+    let beside = |name: &str| slots.iter().all(|form| form.path[0] != name);
+    let differ = |one: &Node<'_>, other: &Node<'_>| {
+        let names = one.names().chain(other.names());
+        names
+            .filter(|name| beside(name))
+            .any(|name| closed(one, name) != closed(other, name))
+    };
+    one.kind.is_filled_in()
+        && (one.containers().len() != other.containers().len()
+            || differ(one.pod(), other.pod())
+            || one
+                .containers()
+                .iter()
+                .zip(other.containers())
+                .any(|(one, other)| differ(one, other)))
+}
+
 fn of_grace(text: &str) -> u64 {
     xxh3_64(text.as_bytes())
 }
 
 fn of_member(key: &str, value: u64) -> u64 {
-    let mut hash = Xxh3::new();
-    hash.update(key.as_bytes());
-    // A byte that no JSON text has, so that pieces cannot run together.
-    hash.update(&[0xff]);
-    hash.update(&value.to_be_bytes());
-    hash.digest()
+    xxh3_64_with_seed(key.as_bytes(), value)
 }
 
 /// Null, what is open and empty, and absence are one: the API server makes the first the last. The order of
@@ -79,6 +100,7 @@ fn of_node(name: &str, node: &Node<'_>, filled_in: bool) -> u64 {
                     Node::Json(text) => hash.update(said("", text).unwrap_or_default().as_bytes()),
                     item => hash.update(&of_node("", item, filled_in).to_be_bytes()),
                 }
+                // A byte that no JSON text has, so that pieces cannot run together.
                 hash.update(&[0xff]);
                 any = true;
             }

@@ -7,7 +7,7 @@ use super::json;
 use super::level;
 use super::parts::{PARTS, forms};
 use super::plan::{Plan, Pod, Target, Wants};
-use super::record::{self, Record};
+use super::record::{Raw, Record};
 use super::report::Reason;
 use super::slot::{self, Places, RECORD, Slot};
 use super::tree::{Node, Tree};
@@ -51,22 +51,22 @@ pub(super) fn inject<'a>(
     let mut tree = user.tree.clone();
     let mut places = Places::new(&mut tree);
     remember_parents(&Slot::new(&RECORD), &mut places, &mut record);
+    let mut last = None;
     for want in &plan.wants {
         let slot = &want.slot;
         let key: Cow<'_, str> = Cow::Owned(slot.key());
-        let item = slot.item();
-        let now = slot::short(&want.value, item).unwrap_or_else(|| {
-            let by = item.map(|(by, _)| by);
-            let now = slot::abbreviated(json::value(&want.value), by);
-            Cow::Owned(now.to_string())
-        });
-        record.slots.insert(key.clone(), record::raw(&now));
+        let now = slot::abbreviated(&want.value, slot.item());
         if let Some(was) = places.find(slot) {
-            record
-                .was
-                .insert(key.clone(), record::raw(&json::plain(&was.text())));
+            let was = json::plain(&was.text()).into_owned();
+            record.was.insert(key.clone(), Raw::new(was));
         }
-        remember_parents(slot, &mut places, &mut record);
+        record.slots.insert(key, Raw::new(now.into_owned()));
+        // All items of a list have the same.
+        let list = (&*slot.container, slot.form);
+        if last != Some(list) {
+            remember_parents(slot, &mut places, &mut record);
+        }
+        last = Some(list);
         if !want.later {
             places.put(slot, Cow::Owned(want.value.clone()), want.first);
         }
@@ -79,7 +79,7 @@ pub(super) fn inject<'a>(
 /// Parents that stand there empty or null, and that injecting fills: giving back means to give back those, too.
 fn remember_parents(slot: &Slot<'_>, places: &mut Places<'_, '_>, record: &mut Record<'_>) {
     for (key, path) in slot.parents(places.tree) {
-        let text = match places.at(slot, &path) {
+        let text = match places.at(slot, path) {
             None | Some(Node::Gone) => continue,
             Some(node) if node.is_nothing() => node.text().into_owned(),
             Some(_) => continue,
@@ -87,7 +87,7 @@ fn remember_parents(slot: &Slot<'_>, places: &mut Places<'_, '_>, record: &mut R
         record
             .empty
             .entry(Cow::Owned(key))
-            .or_insert_with(|| record::raw(&text));
+            .or_insert_with(|| Raw::new(text));
     }
 }
 

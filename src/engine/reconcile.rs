@@ -65,7 +65,7 @@ pub(super) fn reconcile(ask: &Ask<'_>, tree: &Tree<'_>, old: Option<&Tree<'_>>) 
         // What was made from the stored object lost the record alone. What came whole, and nothing tells what of it was
         // meant, may be all its author's, though it equals ours (law 1).
         let made_from_stored = meta.is_some_and(|meta| meta.uid.is_some());
-        let manifest_told = meta.is_some_and(|meta| meta.annotations.last_applied.is_some());
+        let manifest_told = meta.is_some_and(|meta| meta.annotations.last_applied.raw.is_some());
         if made_from_stored || (manifest_told && by_old.whole) || carries_ours(tree) {
             record = Some(lost);
             user = by_old;
@@ -332,11 +332,14 @@ impl Workload<'_> {
     /// The cases in which the user changed nothing that is injected into.
     fn restored(&self, fingerprint: &str) -> Option<Decision> {
         let object = self.ask.old?;
-        let came_back = self.template_changed() && self.fits_its_record(fingerprint);
-        if came_back && self.tree.record() != self.old.and_then(Tree::record) {
+        let came_back = || self.template_changed() && self.fits_its_record(fingerprint);
+        let other_record = self.tree.record() != self.old.and_then(Tree::record);
+        if other_record && came_back() {
             return Some(self.rollback_kept());
         }
-        if let (Some(old), Some(record)) = (self.old, self.old_record) {
+        if let (Some(old), Some(record)) = (self.old, self.old_record)
+            && !fingerprint::plainly_differ(self.tree, old, forms())
+        {
             let told = Told {
                 meta: object.metadata.as_ref(),
                 ..Told::default()
@@ -348,7 +351,7 @@ impl Workload<'_> {
                 return Some(self.put_back(record, old, &before.tree));
             }
         }
-        came_back.then(|| self.rollback_kept())
+        (!other_record && came_back()).then(|| self.rollback_kept())
     }
 
     /// A template that came back stays as it is. Beside it stands what the stored record says, and what the record that came

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::json;
@@ -24,10 +24,32 @@ const MOST_SLOTS: usize = MOST_CONTAINERS * 64;
 const EMPTY: [&str; 3] = ["null", "[]", "{}"];
 
 /// Values by the name of their slot.
-type Values<'a> = BTreeMap<Cow<'a, str>, Cow<'a, RawValue>>;
+type Values<'a> = BTreeMap<Cow<'a, str>, Raw<'a>>;
+
+/// A value as JSON.
+#[derive(Debug)]
+pub(super) struct Raw<'a>(Cow<'a, str>);
+
+impl Raw<'_> {
+    /// The text has to be JSON.
+    pub(super) fn new(text: String) -> Self {
+        Self(Cow::Owned(text))
+    }
+
+    pub(super) fn get(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Raw<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = <&RawValue>::deserialize(deserializer)?;
+        Ok(Self(Cow::Borrowed(raw.get())))
+    }
+}
 
 /// What was injected, over what.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Record<'a> {
     format: u32,
@@ -45,10 +67,10 @@ pub(super) struct Record<'a> {
     #[serde(borrow)]
     pub(super) slots: Values<'a>,
     /// What stood there before, where something did.
-    #[serde(borrow, default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(borrow, default)]
     pub(super) was: Values<'a>,
     /// Parents that stood there, but empty or null.
-    #[serde(borrow, default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(borrow, default)]
     pub(super) empty: Values<'a>,
 }
 
@@ -130,15 +152,23 @@ impl<'a> Record<'a> {
 
     /// The record as the annotation's value.
     pub(super) fn write(&self) -> String {
-        // Strings and maps with string keys: nothing in a record can fail to serialise.
-        serde_json::to_string(self).unwrap_or_default()
+        let values =
+            |values: &Values<'_>| json::object(values.iter().map(|(key, raw)| (key, raw.get())));
+        let containers = self.containers.iter().map(|name| json::string(name));
+        let mut members = vec![
+            ("format", self.format.to_string()),
+            ("version", json::string(&self.version)),
+            ("user", json::string(&self.user)),
+            ("containers", json::list(containers)),
+            ("slots", values(&self.slots)),
+        ];
+        for (name, some) in [("was", &self.was), ("empty", &self.empty)] {
+            if !some.is_empty() {
+                members.push((name, values(some)));
+            }
+        }
+        json::object(members)
     }
-}
-
-/// A text of JSON for a record; null where it is none.
-pub(super) fn raw(text: &str) -> Cow<'static, RawValue> {
-    let raw = RawValue::from_string(text.to_owned());
-    Cow::Owned(raw.unwrap_or_else(|_| RawValue::NULL.to_owned()))
 }
 
 /// Whether a slot can hold this.

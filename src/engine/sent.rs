@@ -1,16 +1,17 @@
 //! What the user is known to have sent (law 1): what a field manager applied, and what kubectl applied
 //! last. Both are large and read only where something of ours is to be taken out.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
 
 use memchr::memmem;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::json;
-use super::slot::{Root, Slot};
+use super::kind::Kind;
+use super::slot::{Places, Root, Slot};
 use super::tree::Tree;
-use super::view::Meta;
+use super::view::{LastApplied, Meta, Object};
 use crate::policy::STATUS;
 
 /// Where it can be seen what the user sent.
@@ -26,26 +27,25 @@ pub(super) struct Told<'a> {
 
 /// What the user sent, whole.
 #[derive(Debug, Default)]
-pub(super) struct Sent {
+pub(super) struct Sent<'a> {
     /// `fieldsV1` of each apply, and whether this request is that apply.
     applied: Vec<(Value, bool)>,
     /// The manifest that kubectl applied last.
-    last: Option<Value>,
+    last: Option<Tree<'a>>,
 }
 
-/// The same by container and by item, for a manifest may have thousands.
+/// The same with the manifest's places by name, for it may have thousands.
 #[derive(Debug)]
-pub(super) struct Index<'v> {
-    sent: &'v Sent,
-    containers: HashMap<&'v str, &'v Value>,
-    lists: HashMap<(String, &'static str), HashMap<&'v str, &'v Value>>,
+pub(super) struct Index<'v, 'a> {
+    applied: &'v [(Value, bool)],
+    last: Option<Places<'v, 'a>>,
 }
 
 /// What was sent at one place: nothing, where nothing was sent there.
 #[derive(Debug, Default)]
 pub(super) struct SentAt<'v> {
     applied: Vec<(&'v Value, bool)>,
-    last: Option<&'v Value>,
+    last: Option<Cow<'v, Value>>,
 }
 
 /// Looks whether one of the words is in the text, before it is read. To look for many takes longer than to read it.
@@ -55,11 +55,10 @@ fn mentions(text: &str, words: &[&str]) -> bool {
     words.len() > FEW || words.iter().any(there)
 }
 
-/// The manifest that kubectl applied last, as JSON in a JSON string. One with our record in it was injected before
-/// it was sent: it says nothing.
-fn last_applied<'a>(meta: Option<&Meta<'a>>) -> Option<&'a str> {
-    let last = meta.and_then(|meta| meta.annotations.last_applied);
-    last.filter(|text| !mentions(text, &[STATUS]))
+fn last_applied<'a>(meta: Option<&'a Meta<'_>>) -> Option<&'a LastApplied<'a>> {
+    let last = meta.map(|meta| &meta.annotations.last_applied);
+    // One with our record in it was injected before it was sent: it says nothing.
+    last.filter(|last| last.raw.is_some_and(|raw| !mentions(raw, &[STATUS])))
 }
 
 /// An entry of `managedFields`.
@@ -118,14 +117,19 @@ fn applied(told: Told<'_>, words: &[&str]) -> Vec<(Value, bool)> {
         .collect()
 }
 
-impl Sent {
+/// The manifest that kubectl applied last, where it mentions one of the words.
+fn manifest<'a>(told: Told<'a>, words: &[&str], kind: Kind) -> Option<Tree<'a>> {
+    let last = last_applied(told.meta).filter(|last| mentions(last.raw.unwrap_or(""), words))?;
+    let object = Object::read(kind, last.text()?).ok()?;
+    Tree::read(kind, object.spec.as_ref()?).ok()
+}
+
+impl<'a> Sent<'a> {
     /// What was sent by one of the words, which are names of members or items.
-    pub(super) fn read(told: Told<'_>, words: &[&str]) -> Self {
-        let last = last_applied(told.meta).filter(|text| mentions(text, words));
-        let last: Option<String> = last.and_then(|text| serde_json::from_str(text).ok());
+    pub(super) fn read(told: Told<'a>, words: &[&str], kind: Kind) -> Self {
         Self {
             applied: applied(told, words),
-            last: last.and_then(|text| serde_json::from_str(&text).ok()),
+            last: manifest(told, words, kind),
         }
     }
 
@@ -133,60 +137,48 @@ impl Sent {
         self.applied.is_empty() && self.last.is_none()
     }
 
-    pub(super) fn index(&self) -> Index<'_> {
-        let at = ["spec", "template", "spec", "containers"];
-        let last = self.last.as_ref();
-        let last = at
-            .iter()
-            .try_fold(last, |value, name| Some(value?.get(*name)));
+    pub(super) fn index(&mut self) -> Index<'_, 'a> {
         Index {
-            sent: self,
-            containers: by_name(last.flatten(), "name"),
-            lists: HashMap::new(),
+            applied: &self.applied,
+            last: self.last.as_mut().map(Places::new),
         }
     }
 }
 
-/// The items of a list by the member that tells them apart, the first of each.
-fn by_name<'v>(list: Option<&'v Value>, by: &str) -> HashMap<&'v str, &'v Value> {
-    let items = list.and_then(Value::as_array).into_iter().flatten().rev();
-    items
-        .filter_map(|item| Some((item[by].as_str()?, item)))
-        .collect()
-}
-
-impl<'v> Index<'v> {
+impl<'v> Index<'v, '_> {
     /// What was sent into a slot.
     pub(super) fn at(&mut self, slot: &Slot<'_>, tree: &Tree<'_>) -> SentAt<'v> {
-        let applied = self.sent.applied.iter();
-        let whole = SentAt {
-            applied: applied.map(|(value, now)| (value, *now)).collect(),
-            last: self.sent.last.as_ref(),
-        };
+        let last = self.last.as_mut().and_then(|last| last.find(slot));
+        let last = last.map(|node| Cow::Owned(json::value(&node.text())));
+        SentAt {
+            applied: self.applied_at(slot, tree),
+            last,
+        }
+    }
+
+    fn applied_at(&self, slot: &Slot<'_>, tree: &Tree<'_>) -> Vec<(&'v Value, bool)> {
+        if self.applied.is_empty() {
+            return Vec::new();
+        }
         let root: &[&str] = match slot.form.root {
             Root::Strategy | Root::Rolling | Root::Spec => &["spec"],
             Root::Template => &["spec", "template"],
             Root::Pod => &["spec", "template", "spec"],
             Root::Container => &["spec", "template", "spec", "containers"],
         };
-        let mut at = root.iter().fold(whole, |at, name| at.member(name));
-        if slot.form.root == Root::Container {
-            let last = self.containers.get(&*slot.container).copied();
-            at = at.item("name", &slot.container, last);
-        }
-        at = slot.path(tree).iter().fold(at, |at, name| at.member(name));
-        let Some((by, is)) = slot.item() else {
-            return at;
-        };
-        let last = match at.last {
-            None => None,
-            list => {
-                let key = (slot.container.clone().into_owned(), slot.form.key);
-                let items = self.lists.entry(key).or_insert_with(|| by_name(list, by));
-                items.get(is).copied()
-            }
-        };
-        at.item(by, is, last)
+        let item = |by: &str, is: &str| format!("k:{{{}:{}}}", json::string(by), json::string(is));
+        let field = |name: &str| format!("f:{name}");
+        let container = (slot.form.root == Root::Container).then(|| item("name", &slot.container));
+        let names = root.iter().map(|name| field(name)).chain(container);
+        let names = names.chain(slot.path(tree).map(field));
+        let names: Vec<_> = names
+            .chain(slot.item().map(|(by, is)| item(by, is)))
+            .collect();
+        let here = self.applied.iter().filter_map(|(value, now)| {
+            let value = names.iter().try_fold(value, |value, name| value.get(name));
+            Some((value?, *now))
+        });
+        here.collect()
     }
 }
 
@@ -196,26 +188,25 @@ impl<'v> SentAt<'v> {
     }
 
     /// What was sent of a member.
-    pub(super) fn member(&self, name: &str) -> Self {
-        Self {
-            applied: self.applied_at(&format!("f:{name}")),
-            last: self.last.and_then(|value| value.get(name)),
+    pub(super) fn member(&self, name: &str) -> SentAt<'_> {
+        let applied = || {
+            let name = format!("f:{name}");
+            let here = self.applied.iter();
+            here.filter_map(|(value, now)| Some((value.get(&name)?, *now)))
+                .collect()
+        };
+        SentAt {
+            applied: if self.applied.is_empty() {
+                Vec::new()
+            } else {
+                applied()
+            },
+            last: self
+                .last
+                .as_ref()
+                .and_then(|last| last.get(name))
+                .map(Cow::Borrowed),
         }
-    }
-
-    /// What was sent of a list's item, which is `last` in the manifest.
-    fn item(&self, by: &str, is: &str, last: Option<&'v Value>) -> Self {
-        let key = format!("k:{{{}:{}}}", json::string(by), json::string(is));
-        Self {
-            applied: self.applied_at(&key),
-            last,
-        }
-    }
-
-    fn applied_at(&self, key: &str) -> Vec<(&'v Value, bool)> {
-        let here = self.applied.iter();
-        here.filter_map(|(value, now)| Some((value.get(key)?, *now)))
-            .collect()
     }
 
     /// Without what was sent before the injection, which put ours in the place of `was`. An apply's entry lists fields
@@ -234,7 +225,7 @@ impl<'v> SentAt<'v> {
 
     /// Whether the value that stands there is one that was sent, whole or in part: the API fills in the rest.
     pub(super) fn has(&self, value: &Value) -> bool {
-        !self.applied.is_empty() || self.last.is_some_and(|sent| within(sent, value))
+        !self.applied.is_empty() || self.last.as_ref().is_some_and(|sent| within(sent, value))
     }
 }
 
@@ -247,7 +238,9 @@ pub(super) fn taken_back(
     tree: &Tree<'_>,
 ) -> bool {
     // Where nothing names what was sent this time, nothing was taken back either.
-    let by_kubectl = last_applied(told.meta).is_some() && now.last.is_none();
+    let last = [told.meta, told.stored].map(last_applied);
+    let [now_raw, before_raw] = last.map(|last| last.and_then(|last| last.raw));
+    let by_kubectl = now_raw.is_some() && now_raw != before_raw && now.last.is_none();
     let by_manager = told.manager.is_some() && !now.is_by_this_apply();
     let (Some(word), true) = (slot.form.path.last(), by_kubectl || by_manager) else {
         return false;
@@ -256,9 +249,16 @@ pub(super) fn taken_back(
         meta: told.stored,
         ..told
     };
-    let sent = Sent::read(stored, &[word]);
+    let mut sent = Sent {
+        applied: applied(stored, &[word]),
+        last: if by_kubectl {
+            manifest(stored, &[word], tree.kind)
+        } else {
+            None
+        },
+    };
     let before = sent.index().at(slot, tree);
-    by_kubectl && before.last.is_some() || by_manager && before.is_by_this_apply()
+    before.last.is_some() || by_manager && before.is_by_this_apply()
 }
 
 /// Whether a value has all that another has.

@@ -129,14 +129,18 @@ impl<'a> Slot<'a> {
     }
 
     /// The path, with the names that the kind has for its root; of a strategy from the workload's `spec`.
-    pub(super) fn path(&self, tree: &Tree<'_>) -> Vec<&'static str> {
+    pub(super) fn path(
+        &self,
+        tree: &Tree<'_>,
+    ) -> impl Iterator<Item = &'static str> + Clone + use<> {
         let names = [tree.kind.strategy(), tree.kind.rolling()];
-        let names = match self.form.root {
-            Root::Strategy => &names[..1],
-            Root::Rolling => &names[..],
-            _ => &[],
+        let named = match self.form.root {
+            Root::Strategy => 1,
+            Root::Rolling => 2,
+            _ => 0,
         };
-        [names, self.form.path].concat()
+        let names = names.into_iter().take(named);
+        names.chain(self.form.path.iter().copied())
     }
 
     /// The member that tells items apart, and its value here.
@@ -153,16 +157,18 @@ impl<'a> Slot<'a> {
         })
     }
 
-    /// Whether a text is what the record says of this slot: `now`, which reads as `recorded`.
-    pub(super) fn holds(&self, text: &str, now: &str, recorded: &Value) -> bool {
+    /// Whether a text is what the record says of this slot: `now`, which is read into `recorded` where it has to be.
+    pub(super) fn holds(&self, text: &str, now: &str, recorded: &OnceCell<Value>) -> bool {
         let item = self.item();
-        short(text, item).is_some_and(|short| short == now)
-            || stands(&json::value(text), recorded, item.map(|(by, _)| by))
+        is_short(text, item, now) || {
+            let recorded = recorded.get_or_init(|| json::value(now));
+            stands(&json::value(text), recorded, item.map(|(by, _)| by))
+        }
     }
 
     /// Where each parent that putting it in may have to make is found, the outermost first, with its name in the record.
     pub(super) fn parents(&self, tree: &Tree<'_>) -> Vec<(String, Vec<&'static str>)> {
-        let path = self.path(tree);
+        let path: Vec<_> = self.path(tree).collect();
         let depth = if self.form.item.is_some() {
             path.len()
         } else {
@@ -189,23 +195,23 @@ pub(super) struct Places<'t, 'a> {
     pub(super) tree: &'t mut Tree<'a>,
     /// Where template, pod and containers stand among the members that they are among. Nothing moves them.
     down: [usize; 3],
-    containers: HashMap<String, usize>,
+    containers: HashMap<Cow<'a, str>, usize>,
     /// The lists that were looked into, by container and form.
-    lists: HashMap<(usize, &'static str), List>,
+    lists: HashMap<(usize, &'static str), List<'a>>,
 }
 
 /// A list of a container.
 #[derive(Debug, Default)]
-struct List {
+struct List<'a> {
     /// Where it stands among the container's members.
     member: usize,
     /// The first of each name.
-    items: HashMap<String, usize>,
+    items: HashMap<Cow<'a, str>, usize>,
     /// The others.
-    more: HashMap<String, Vec<usize>>,
+    more: HashMap<Cow<'a, str>, Vec<usize>>,
 }
 
-impl List {
+impl List<'_> {
     /// Where the items of a name stand.
     fn named(&self, name: &str) -> Vec<usize> {
         let first = self.items.get(name).into_iter();
@@ -219,9 +225,7 @@ impl List {
 impl<'t, 'a> Places<'t, 'a> {
     pub(super) fn new(tree: &'t mut Tree<'a>) -> Self {
         let names = tree.names.iter().enumerate().rev();
-        let containers = names
-            .map(|(at, name)| (name.clone().into_owned(), at))
-            .collect();
+        let containers = names.map(|(at, name)| (name.clone(), at)).collect();
         // Where one is not there, nothing below it is.
         let down = ["template", "spec", "containers"];
         let mut node = Some(&tree.spec);
@@ -257,8 +261,12 @@ impl<'t, 'a> Places<'t, 'a> {
     }
 
     /// The node at a path from the slot's root, where it is there.
-    pub(super) fn at(&mut self, slot: &Slot<'_>, path: &[&str]) -> Option<&mut Node<'a>> {
-        path.iter().try_fold(self.root(slot)?, |node, name| {
+    pub(super) fn at<'p>(
+        &mut self,
+        slot: &Slot<'_>,
+        path: impl IntoIterator<Item = &'p str>,
+    ) -> Option<&mut Node<'a>> {
+        path.into_iter().try_fold(self.root(slot)?, |node, name| {
             let at = node.index(name)?;
             node.nth_mut(at)
         })
@@ -274,7 +282,7 @@ impl<'t, 'a> Places<'t, 'a> {
         // Read once, for there may be thousands of one name.
         let recorded = OnceCell::new();
         self.find_by(slot, |node| match node {
-            Node::Json(text) => slot.holds(text, now, recorded.get_or_init(|| json::value(now))),
+            Node::Json(text) => slot.holds(text, now, &recorded),
             _ => false,
         })
     }
@@ -288,7 +296,7 @@ impl<'t, 'a> Places<'t, 'a> {
         let found = match slot.form.item {
             None => {
                 let path = slot.path(self.tree);
-                self.at(slot, &path)
+                self.at(slot, path)
             }
             Some((_, is)) => {
                 let (list, named) = if is.is_empty() {
@@ -297,7 +305,7 @@ impl<'t, 'a> Places<'t, 'a> {
                     (self.root(slot)?.nth_mut(member)?, named)
                 } else {
                     let path = slot.path(self.tree);
-                    let list = self.at(slot, &path)?;
+                    let list = self.at(slot, path)?;
                     let items = list.places().iter().enumerate();
                     let is_it =
                         |node: &Node<'a>| matches!(node, Node::Json(text) if slot.is_item(text));
@@ -314,7 +322,7 @@ impl<'t, 'a> Places<'t, 'a> {
     }
 
     /// The list of a container that a slot is an item of; its path has one name.
-    fn list(&mut self, slot: &Slot<'_>) -> Option<&mut List> {
+    fn list(&mut self, slot: &Slot<'_>) -> Option<&mut List<'a>> {
         let key = (*self.containers.get(&*slot.container)?, slot.form.key);
         if !self.lists.contains_key(&key) {
             let container = self.root(slot)?;
@@ -324,9 +332,14 @@ impl<'t, 'a> Places<'t, 'a> {
                 ..List::default()
             };
             if let Some(Node::List(list)) = container.nth(member) {
+                found.items.reserve(list.len());
                 for (at, item) in list.iter().enumerate() {
                     if let Node::Json(text) = item {
-                        match found.items.entry(json::name_of(text).into_owned()) {
+                        let name = match text {
+                            Cow::Borrowed(text) => json::name_of(text),
+                            Cow::Owned(text) => Cow::Owned(json::name_of(text).into_owned()),
+                        };
+                        match found.items.entry(name) {
                             Entry::Vacant(free) => drop(free.insert(at)),
                             Entry::Occupied(taken) => {
                                 found.more.entry(taken.key().clone()).or_default().push(at);
@@ -346,7 +359,7 @@ impl<'t, 'a> Places<'t, 'a> {
         let Some(root) = self.root(slot) else {
             return;
         };
-        let place = path.iter().fold(root, |node, name| node.place(name));
+        let place = path.fold(root, Node::place);
         if slot.form.item.is_none() {
             *place = Node::Json(text);
             return;
@@ -376,7 +389,7 @@ impl<'t, 'a> Places<'t, 'a> {
                 (Some(at), Some(known)) => {
                     known
                         .items
-                        .entry(slot.item.clone().into_owned())
+                        .entry(Cow::Owned(slot.item.clone().into_owned()))
                         .or_insert(at);
                 }
                 _ => drop(self.lists.remove(&key)),
@@ -385,8 +398,8 @@ impl<'t, 'a> Places<'t, 'a> {
     }
 }
 
-/// Longer values are recorded by their hash, in bytes of JSON.
-const LONGEST: usize = 64;
+/// Longer values are recorded by their hash, in bytes of JSON. A variable that reads a field or a Secret fits.
+const LONGEST: usize = 128;
 
 /// Whether a text is recorded as it is: a short one, in which nothing can be taken for a hash.
 fn is_literal(text: &str) -> bool {
@@ -394,35 +407,49 @@ fn is_literal(text: &str) -> bool {
 }
 
 /// What the record keeps of a value of ours: enough to know it again, and to know its members again where
-/// an apply merged the user's into it. `by` is the member that the key names already.
-pub(super) fn abbreviated(mut value: Value, by: Option<&str>) -> Value {
-    if let (Value::Object(members), Some(by)) = (&mut value, by) {
-        members.shift_remove(by);
+/// an apply merged the user's into it. `item`: the member that the key names already.
+pub(super) fn abbreviated<'t>(text: &'t str, item: Option<(&str, &str)>) -> Cow<'t, str> {
+    let short = short(text, item);
+    short.unwrap_or_else(|| Cow::Owned(shortened(text, item.map(|(by, _)| by))))
+}
+
+fn shortened(text: &str, by: Option<&str>) -> String {
+    if !text.starts_with('{') {
+        return json::string(&json::hash(json::value(text)));
     }
-    if is_literal(&value.to_string()) {
-        return value;
+    let members = json::members(text);
+    let members = members.iter().filter(|(key, _)| Some(&**key) != by);
+    let whole = json::object(members.clone().map(|(key, value)| (key, value.get())));
+    if is_literal(&whole) {
+        return whole;
     }
-    match value {
-        Value::Object(members) => {
-            let members = members.into_iter();
-            members
-                .map(|(key, value)| (key, abbreviated(value, None)))
-                .collect()
-        }
-        long => json::hash(long).into(),
-    }
+    json::object(members.map(|(key, value)| (key, abbreviated(value.get(), None))))
+}
+
+/// What a text begins with in the record, and the rest of it: of an item without the member that the key names.
+fn recorded<'t>(text: &'t str, item: Option<(&str, &str)>) -> Option<(&'static str, &'t str)> {
+    let Some((by, is)) = item else {
+        return Some(("", text));
+    };
+    let rest = text.strip_prefix("{\"")?.strip_prefix(by)?;
+    let rest = rest.strip_prefix("\":\"")?.strip_prefix(is)?;
+    Some(("{", rest.strip_prefix("\",")?))
 }
 
 /// A short value as the record keeps it, without reading it: most are. `None` where it has to be read.
-pub(super) fn short<'t>(text: &'t str, item: Option<(&str, &str)>) -> Option<Cow<'t, str>> {
-    let kept = match item {
-        None => Cow::Borrowed(text),
-        Some((by, is)) => {
-            let named = format!("{{\"{by}\":\"{is}\",");
-            Cow::Owned(format!("{{{}", text.strip_prefix(&named)?))
-        }
+fn short<'t>(text: &'t str, item: Option<(&str, &str)>) -> Option<Cow<'t, str>> {
+    let (open, rest) = recorded(text, item)?;
+    let kept = match open {
+        "" => Cow::Borrowed(rest),
+        open => Cow::Owned([open, rest].concat()),
     };
     is_literal(&kept).then_some(kept)
+}
+
+/// Whether a text is a short value that the record keeps as `now`.
+pub(super) fn is_short(text: &str, item: Option<(&str, &str)>, now: &str) -> bool {
+    recorded(text, item).is_some_and(|(open, rest)| now.strip_prefix(open) == Some(rest))
+        && is_literal(now)
 }
 
 /// Whether a value is what the record says.

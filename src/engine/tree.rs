@@ -52,6 +52,15 @@ impl<'a> Node<'a> {
             .filter(|node| !matches!(node, Self::Gone))
     }
 
+    /// The names of an open object's members, taken out or not.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        let members = match self {
+            Self::Object(members) => members.as_slice(),
+            _ => &[],
+        };
+        members.iter().map(|(name, _)| name.as_ref())
+    }
+
     /// Where a member stands among its object's, taken out or not.
     pub(super) fn index(&self, name: &str) -> Option<usize> {
         match self {

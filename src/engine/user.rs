@@ -1,6 +1,7 @@
 //! The user's workload: what stands there with the slots of the record taken out, one after the other.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde_json::{Map, Value};
@@ -19,7 +20,7 @@ pub(super) struct User<'a> {
     pub(super) tree: Tree<'a>,
     /// Whether everything in the template that the record names stood there as it was injected.
     pub(super) whole: bool,
-    /// Whether something tells what the user sent.
+    /// Whether something tells that the user sent what stands in a slot.
     pub(super) told: bool,
     /// The record's containers, under the names that they have now.
     pub(super) containers: Vec<String>,
@@ -44,8 +45,9 @@ pub(super) fn take_out<'a>(
     };
     let mut places = Places::new(&mut user.tree);
     let slots: Vec<_> = record.slots(forms).collect();
-    let sent = Sent::read(told, &words(slots.iter().map(|(slot, ..)| slot)));
-    user.told = !sent.is_empty();
+    let words = words(slots.iter().map(|(slot, ..)| slot));
+    let mut sent = Sent::read(told, &words, tree.kind);
+    let told_any = !sent.is_empty();
     let mut index = sent.index();
     let renamed = renamed(record, &slots, &mut places);
     for name in &record.containers {
@@ -64,7 +66,7 @@ pub(super) fn take_out<'a>(
         }
         let in_template = slot.form.root.in_template();
         let was = record.was.get(key).map(|was| was.get());
-        let sent_here = if user.told {
+        let sent_here = if told_any {
             index.at(&slot, places.tree)
         } else {
             SentAt::default()
@@ -79,12 +81,13 @@ pub(super) fn take_out<'a>(
             None => sent_here,
             Some(was) => sent_here.since(&json::value(was)),
         };
+        user.told |= gone || !sent_here.is_empty();
         let was = was.filter(|_| !gone);
         let Some(node) = places.find_ours(&slot, now) else {
             user.whole &= !in_template;
             continue;
         };
-        let short = slot::short(&node.text(), slot.item()).is_some_and(|text| text == now);
+        let short = slot::is_short(&node.text(), slot.item(), now);
         let found = if short && sent_here.is_empty() {
             Found {
                 stands: true,
@@ -248,7 +251,7 @@ fn close(emptied: &[Slot<'_>], places: &mut Places<'_, '_>, record: &Record<'_>)
         }
     }
     for ((_, key), (slot, path)) in parents.into_iter().rev() {
-        if let Some(node) = places.at(slot, &path)
+        if let Some(node) = places.at(slot, path)
             && node.is_nothing()
             && !matches!(node, Node::Json(_))
         {
@@ -280,25 +283,29 @@ fn renamed(
             its.push((slot, now));
         }
     }
-    let names = places.tree.names.clone();
     let known: BTreeSet<&str> = record.containers.iter().map(|name| &**name).collect();
-    let mut stands = |slot: &Slot<'_>, now: &str, name: &str| {
+    let stands = |places: &mut Places<'_, '_>, slot: &Slot<'_>, now: &str, name: &str| {
         let slot = Slot {
             container: Cow::Borrowed(name),
             ..slot.clone()
         };
         let here = places.find(&slot);
-        here.is_some_and(|node| slot.holds(&node.text(), now, &json::value(now)))
+        here.is_some_and(|node| slot.holds(&node.text(), now, &OnceCell::new()))
     };
     let of = |name: &str| by_container.get(name).map_or(&[][..], Vec::as_slice);
     let lost: Vec<&str> = known
         .iter()
         .copied()
-        .filter(|name| !of(name).iter().any(|(slot, now)| stands(slot, now, name)))
+        .filter(|name| {
+            !of(name)
+                .iter()
+                .any(|(slot, now)| stands(places, slot, now, name))
+        })
         .collect();
     if lost.is_empty() {
         return BTreeMap::new();
     }
+    let names = places.tree.names.clone();
     let others: Vec<_> = names
         .iter()
         .filter(|name| !known.contains(&***name))
@@ -311,7 +318,9 @@ fn renamed(
                 continue;
             }
             let its = of(old);
-            let found = its.iter().filter(|(slot, now)| stands(slot, now, name));
+            let found = its
+                .iter()
+                .filter(|(slot, now)| stands(places, slot, now, name));
             let found = found.count();
             if found >= LEAST && found * 2 > its.len() && found > best.0 {
                 best = (found, Some((**name).clone()));

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::OnceLock;
 
 use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -160,11 +161,10 @@ pub(super) struct Meta<'a> {
 }
 
 /// The workload's annotations: those under our prefix, and what kubectl applied last.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(super) struct Annotations<'a> {
     pub(super) ours: Ours<'a>,
-    /// JSON text of a string with JSON in it; read where the question comes up.
-    pub(super) last_applied: Option<&'a str>,
+    pub(super) last_applied: LastApplied<'a>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
@@ -189,6 +189,22 @@ pub(super) struct Spec<'a> {
 /// Keeps `null` apart from an absent member.
 fn raw<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(deserializer).map(Some)
+}
+
+/// The manifest that kubectl applied last: JSON in a JSON string, as it stands in the request. Decoded where it is asked for.
+#[derive(Debug, Default)]
+pub(super) struct LastApplied<'a> {
+    pub(super) raw: Option<&'a str>,
+    text: OnceLock<Option<String>>,
+}
+
+impl LastApplied<'_> {
+    pub(super) fn text(&self) -> Option<&str> {
+        let text = self
+            .text
+            .get_or_init(|| serde_json::from_str(self.raw?).ok());
+        text.as_deref()
+    }
 }
 
 /// Where kubectl keeps the manifest that it applied last.
@@ -228,7 +244,7 @@ impl<'de> Visitor<'de> for OursVisitor {
             if key.starts_with(PREFIX) {
                 found.ours.push((key, map.next_value::<Text<'de>>()?.0));
             } else if key == LAST_APPLIED {
-                found.last_applied = Some(map.next_value::<&RawValue>()?.get());
+                found.last_applied.raw = Some(map.next_value::<&RawValue>()?.get());
             } else {
                 map.next_value::<IgnoredAny>()?;
             }

@@ -14,6 +14,9 @@ pub(crate) struct Asked {
     pub(crate) until: u64,
 }
 
+/// Before an answer of which Consul hides some.
+pub(crate) const FILTERED: &str = "filtered:";
+
 type Answers = dyn Fn(&Asked) -> Option<(u16, String)>;
 
 pub(crate) struct Registry {
@@ -93,13 +96,11 @@ impl World for Registry {
         match (self.answers)(&asked) {
             None => self.now.set(until),
             Some((status, body)) => {
-                take(
-                    format!(
-                        "HTTP/1.1 {status} x\r\nContent-Length: {}\r\n\r\n{body}",
-                        body.len()
-                    )
-                    .as_bytes(),
+                let body = body.strip_prefix(FILTERED).map_or_else(
+                    || format!("\r\n{body}"),
+                    |body| format!("X-Consul-Results-Filtered-By-ACLs: true\r\n\r\n{body}"),
                 );
+                take(format!("HTTP/1.1 {status} x\r\n{body}").as_bytes());
             }
         }
     }

@@ -57,31 +57,38 @@ pub fn patience(limit_seconds: u64) -> u64 {
 /// holds up nothing. Two last ones that stop at one moment see each other, and neither waits.
 pub fn await_other(world: &dyn World, call: &Method, limit_seconds: u64) {
     const BETWEEN_MILLIS: u64 = 1000;
+    /// What deregistering takes at most, a login and a second reading included.
+    const CALLS: u64 = 5;
+    /// For these there is time anyway.
+    const CALLS_MILLIS: u64 = 2000;
     let settings = Settings(world);
     let Some(list) = call.listed else { return };
     if limit_seconds == 0 || settings.get("SILKROLL_LAST_INSTANCE") == b"leave" {
         return;
     }
     let begun = world.now();
-    let until = begun + limit_seconds * 1000;
     let attempt = reading(world, limit_seconds);
     let name = method(settings);
-    let limit = number(limit_seconds);
-    match list(&attempt) {
-        Ok(Listed {
-            who,
-            this: true,
-            others: false,
-        }) => world.say(&text!(
-            name,
-            ": ",
-            who,
-            " is the last usable instance, waiting at most ",
-            limit,
-            " s for another one"
-        )),
-        _ => return,
+    let Ok(Listed {
+        who,
+        this: true,
+        others: false,
+    }) = list(&attempt)
+    else {
+        return;
+    };
+    // How long that took on this node is what each of the calls takes that deregister.
+    let calls = world.now().saturating_sub(begun) * CALLS;
+    let until = (begun + limit_seconds * 1000).saturating_sub(calls.saturating_sub(CALLS_MILLIS));
+    let left = until.saturating_sub(world.now()).div_ceil(1000);
+    let last = text!(name, ": ", who, " is the last usable instance, ");
+    if left == 0 {
+        let no_time = "and there is no time to wait for another one";
+        world.say(&text!(last, no_time));
+        return;
     }
+    let at_most = text!("waiting at most ", number(left), " s for another one");
+    world.say(&text!(last, at_most));
     loop {
         world.pause(BETWEEN_MILLIS.min(until.saturating_sub(world.now())));
         if world.now() >= until {
@@ -99,9 +106,9 @@ pub fn await_other(world: &dyn World, call: &Method, limit_seconds: u64) {
     }
     world.say(&text!(
         name,
-        ": no other instance was seen within ",
-        limit,
-        " s, leaving all the same"
+        ": no other instance was seen",
+        took(world, begun),
+        ", leaving all the same"
     ));
 }
 

@@ -25,6 +25,8 @@ pub(crate) struct Registry {
     now: Cell<u64>,
     asked: RefCell<Vec<Asked>>,
     said: RefCell<Vec<String>>,
+    /// The milliseconds that an answer takes.
+    pub(crate) takes: u64,
 }
 
 impl Registry {
@@ -42,6 +44,7 @@ impl Registry {
             now: Cell::new(0),
             asked: RefCell::default(),
             said: RefCell::default(),
+            takes: 0,
         }
     }
 
@@ -96,6 +99,7 @@ impl World for Registry {
         match (self.answers)(&asked) {
             None => self.now.set(until),
             Some((status, body)) => {
+                self.now.set(self.now.get() + self.takes);
                 let body = body.strip_prefix(FILTERED).map_or_else(
                     || format!("\r\n{body}"),
                     |body| format!("X-Consul-Results-Filtered-By-ACLs: true\r\n\r\n{body}"),

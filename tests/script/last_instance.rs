@@ -111,7 +111,7 @@ fn stop(
 
 const LAST: &str = "is the last usable instance, waiting at most";
 const FOUND: &str = "another instance is listed in";
-const NONE: &str = "no other instance was seen within";
+const NONE: &str = "no other instance was seen";
 
 /// It was tried to take the instance out, at the end and not before.
 fn deregisters(requests: &[Request]) -> bool {
@@ -182,14 +182,12 @@ fn where_no_other_one_comes_it_leaves_all_the_same_inside_of_its_time() {
             let (outcome, requests) =
                 stop(shell, "perl", method, "8", &[], move |_| Ok((true, false)));
             let case = format!("{method} in {shell}: {}", outcome.output);
-            assert!(outcome.output.contains(LAST), "{case}");
-            assert!(
-                outcome
-                    .output
-                    .contains(&format!("{NONE} 5 s, leaving all the same")),
-                "{case}"
-            );
-            assert!(outcome.took >= Duration::from_secs(5), "{case}");
+            // A slow machine waits less, for it needs more for what comes after.
+            let (_, waits) = outcome.output.split_once(LAST).expect(&case);
+            let seconds: u64 = waits[1..2].parse().expect(&case);
+            assert!((1..=5).contains(&seconds), "{case}");
+            assert!(outcome.output.contains(NONE), "{case}");
+            assert!(outcome.took >= Duration::from_secs(seconds), "{case}");
             assert!(deregisters(&requests), "{case}");
         }
     }

@@ -245,22 +245,57 @@ fn hosts(hosts: &[&str]) -> Option<(u16, String)> {
     answer(200, &format!(r#"{{"hosts":[{}]}}"#, hosts.join(",")))
 }
 
+/// Waits for another one, at most 7 s, where each answer takes so many milliseconds: what was said, how often the list was read, and
+/// how long that took in all.
+fn run_slowly(
+    millis: u64,
+    more: &[(&str, &str)],
+    answers: fn(u32) -> Option<(u16, String)>,
+) -> (Vec<String>, usize, u64) {
+    let mut vars = NACOS.to_vec();
+    vars.extend(more);
+    let reads = Cell::new(0);
+    let mut registry = Registry::new(&vars, move |_| {
+        reads.set(reads.get() + 1);
+        answers(reads.get())
+    });
+    registry.takes = millis;
+    let settings = Settings(&registry);
+    await_other(&registry, find(b"nacos", settings), 7);
+    let took = crate::World::now(&registry);
+    (registry.said(), registry.asked().len(), took)
+}
+
+#[test]
+fn a_slow_node_keeps_the_time_that_it_needs_to_deregister() {
+    // Answers of 300 ms leave it as it is; from 1.5 s on there is none.
+    for (millis, most) in [
+        (0, 7000),
+        (300, 7000),
+        (600, 6000),
+        (1000, 4000),
+        (1500, 1500),
+    ] {
+        let (said, _, took) =
+            run_slowly(millis, &[], |_| hosts(&[r#"{"ip":"10.1.2.3","port":80}"#]));
+        assert!(took <= most, "{millis}: {took}");
+        assert!(
+            said[0].contains("is the last usable instance, "),
+            "{said:?}"
+        );
+        // Five calls and a second, of ten.
+        assert!(10_000 - took >= 5 * millis + 1000, "{millis}: {took}");
+    }
+}
+
 #[test]
 fn the_last_one_waits_for_another_one_and_then_leaves_all_the_same() {
     const ME: &str = r#"{"ip":"10.1.2.3","port":80}"#;
     const OTHER: &str = r#"{"ip":"10.1.2.4","port":80}"#;
     let last = "nacos: 10.1.2.3:80 of a b is the last usable instance, waiting at most 7 s for another one";
     let run = |more: &[(&str, &str)], answers: fn(u32) -> Option<(u16, String)>| {
-        let mut vars = NACOS.to_vec();
-        vars.extend(more);
-        let reads = Cell::new(0);
-        let registry = Registry::new(&vars, move |_| {
-            reads.set(reads.get() + 1);
-            answers(reads.get())
-        });
-        let settings = Settings(&registry);
-        await_other(&registry, find(b"nacos", settings), 7);
-        (registry.said(), registry.asked().len())
+        let (said, reads, _) = run_slowly(0, more, answers);
+        (said, reads)
     };
     // Another one is there.
     assert_eq!(run(&[], |_| hosts(&[ME, OTHER])), (vec![], 1));
@@ -289,7 +324,7 @@ fn the_last_one_waits_for_another_one_and_then_leaves_all_the_same() {
         said,
         [
             last,
-            "nacos: no other instance was seen within 7 s, leaving all the same"
+            "nacos: no other instance was seen in 7.0 s, leaving all the same"
         ]
     );
     assert_eq!(reads, 7);

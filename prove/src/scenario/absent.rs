@@ -62,7 +62,7 @@ impl WithoutStartHook {
                 _ => {}
             }
         }
-        annotations.push(("start-hook", "none"));
+        annotations.extend([("start-hook", "none"), ("last-instance", "leave")]);
         // One pod is enough for that.
         let one = |manifest: &&str| manifest.replace("replicas: 3", "replicas: 1");
         let manifests: Vec<String> = scenario.manifests.iter().map(one).collect();

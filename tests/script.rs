@@ -35,9 +35,13 @@ mod deregister_nacos;
 mod drain;
 #[path = "script/helper.rs"]
 mod helper;
+#[path = "script/last_instance.rs"]
+mod last_instance;
 #[path = "script/places.rs"]
 mod places;
 #[path = "script/processes.rs"]
 mod processes;
 #[path = "script/random.rs"]
 mod random;
+#[path = "script/registered.rs"]
+mod registered;

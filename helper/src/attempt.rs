@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::cell::Cell;
 
 use crate::http::{Reader, request};
-use crate::json::{Object, Objects};
+use crate::json::{Object, Objects, Whole};
 use crate::settings::Settings;
 use crate::text::{cut, number, trim, url_text};
 use crate::url::Url;
@@ -69,8 +69,10 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     /// The beginning of the body.
     pub(crate) words: Vec<u8>,
-    /// Whether all its objects were seen.
-    whole: bool,
+    /// Whether the token hides some of it from us (Consul).
+    pub(crate) filtered: bool,
+    /// What it is, where all its objects were seen.
+    whole: Option<Whole>,
 }
 
 /// A try with its bounds.
@@ -157,7 +159,8 @@ impl<'w> Attempt<'w> {
         Ok(Answer {
             status: reader.status(),
             words,
-            whole: scanner.is_whole(),
+            filtered: reader.header("X-Consul-Results-Filtered-By-ACLs") == Some(b"true"),
+            whole: scanner.whole(),
         })
     }
 
@@ -187,12 +190,12 @@ impl<'w> Attempt<'w> {
     }
 
     /// Tries each base URL of a list until one has done it. A URL without a path gets `path`.
-    pub(crate) fn each_server(
+    pub(crate) fn each_server<T>(
         &self,
         variable: &str,
         path: &str,
-        each: &mut dyn FnMut(&[u8]) -> Outcome,
-    ) -> Outcome {
+        each: &mut dyn FnMut(&[u8]) -> Result<T, Trouble>,
+    ) -> Result<T, Trouble> {
         let mut worst = Trouble::never(text!(variable, " names no server"));
         for server in self.settings.get(variable).split(|byte| *byte == b',') {
             let server = trim(server)
@@ -258,7 +261,16 @@ impl Server<'_> {
 impl Server<'_> {
     /// What was not found is not there only where the answer was whole, and one of a registry's.
     pub(crate) fn judge_absence(&self, answer: &Answer, request: &str) -> Result<(), Trouble> {
-        if answer.whole {
+        self.judge_whole(answer, request, Whole::Object)
+    }
+
+    pub(crate) fn judge_whole(
+        &self,
+        answer: &Answer,
+        request: &str,
+        whole: Whole,
+    ) -> Result<(), Trouble> {
+        if answer.whole == Some(whole) {
             return Ok(());
         }
         let status = number(answer.status.into());
@@ -285,7 +297,7 @@ mod tests {
         let attempt = Attempt::new(&registry, 9, true);
         let outcome = attempt.each_server("S", "/p", &mut |base| {
             seen.push(String::from_utf8(base.to_vec()).unwrap());
-            Err(if seen.len() == 2 {
+            Err::<Vec<u8>, _>(if seen.len() == 2 {
                 Trouble::again("busy")
             } else {
                 Trouble::never("no")
@@ -293,7 +305,7 @@ mod tests {
         });
         assert_eq!(seen, ["http://a:1/p", "http://b/x", "http://c/p"]);
         assert_eq!(outcome, Err(Trouble::again("no")));
-        let none = attempt.each_server("NONE", "/p", &mut |_| Ok(Vec::new()));
+        let none = attempt.each_server("NONE", "/p", &mut |_| Ok(Vec::<u8>::new()));
         assert_eq!(none, Err(Trouble::never("NONE names no server")));
     }
 

@@ -60,8 +60,10 @@ enum State {
 
 /// Reads an answer as its bytes come in.
 pub(crate) struct Reader {
-    /// The head, and in chunked bodies the line at hand.
+    /// The head until it is whole, and in chunked bodies the line at hand.
     line: Vec<u8>,
+    /// The whole head.
+    head: Vec<u8>,
     state: State,
     status: u16,
     /// HEAD has an answer without a body, whatever its head says.
@@ -72,6 +74,7 @@ impl Reader {
     pub(crate) fn new(verb: &[u8]) -> Self {
         Self {
             line: Vec::new(),
+            head: Vec::new(),
             state: State::Head,
             status: 0,
             bodiless: verb == b"HEAD",
@@ -84,6 +87,11 @@ impl Reader {
             (0, State::Head) if self.line.contains(&b'\n') => final_status(&self.line),
             (status, _) => status,
         }
+    }
+
+    /// What a header of the answer says.
+    pub(crate) fn header(&self, name: &str) -> Option<&[u8]> {
+        header(&self.head, name)
     }
 
     pub(crate) fn in_head(&self) -> bool {
@@ -160,13 +168,7 @@ impl Reader {
             return;
         }
         self.status = final_status(&head);
-        let value = |name: &str| {
-            head.split(|byte| *byte == b'\n')
-                .skip(1)
-                .find(|line| is_named(line, name))
-                .and_then(|line| cut(line, b":"))
-                .map(|(_, value)| trim(value))
-        };
+        let value = |name: &str| header(&head, name);
         self.state = if self.status == 0 || self.bodiless || matches!(self.status, 204 | 304) {
             State::Complete
         } else if value("Transfer-Encoding")
@@ -179,7 +181,16 @@ impl Reader {
                 length => State::Body(length),
             }
         };
+        self.head = head;
     }
+}
+
+fn header<'a>(head: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    head.split(|byte| *byte == b'\n')
+        .skip(1)
+        .find(|line| is_named(line, name))
+        .and_then(|line| cut(line, b":"))
+        .map(|(_, value)| trim(value))
 }
 
 fn split(bytes: &[u8], left: u64) -> (&[u8], &[u8]) {

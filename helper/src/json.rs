@@ -73,7 +73,14 @@ pub(crate) struct Objects {
     half: Option<u32>,
     held: usize,
     over: bool,
-    whole: bool,
+    whole: Option<Whole>,
+}
+
+/// What a text is where it came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whole {
+    Object,
+    List,
 }
 
 impl Objects {
@@ -85,13 +92,13 @@ impl Objects {
             half: None,
             held: 0,
             over: false,
-            whole: false,
+            whole: None,
         }
     }
 
-    /// Whether an object came to its end that was in no other: without it, what was not found may only have been cut off.
-    pub(crate) fn is_whole(&self) -> bool {
-        self.whole && self.open.is_empty() && !self.over
+    /// What came to its end that was in no other: without it, what was not found may only have been cut off.
+    pub(crate) fn whole(&self) -> Option<Whole> {
+        self.whole.filter(|_| self.open.is_empty() && !self.over)
     }
 
     /// Calls `found` for each object that ends in these bytes, inner ones first.
@@ -155,8 +162,14 @@ impl Objects {
             b'{' => self.open.push(Frame::Object(Object::default(), None)),
             b'[' => self.open.push(Frame::List),
             b'}' | b']' => {
-                if let Some(Frame::Object(object, _)) = self.open.pop() {
-                    self.whole |= self.open.is_empty();
+                let closed = self.open.pop();
+                if self.open.is_empty() && self.whole.is_none() {
+                    self.whole = closed.as_ref().map(|frame| match frame {
+                        Frame::List => Whole::List,
+                        Frame::Object(..) => Whole::Object,
+                    });
+                }
+                if let Some(Frame::Object(object, _)) = closed {
                     found(&object);
                     self.held = self.held.saturating_sub(weight(&object));
                     let off = object.text("@enabled") == Some(b"false");
@@ -287,15 +300,18 @@ mod tests {
     #[test]
     fn a_text_that_was_cut_is_not_whole() {
         for (text, whole) in [
-            (r#"{"list":[{"a":1}]}"#, true),
-            (r#"{"list":[{"a":1}]"#, false),
-            (r#"{"list":[{"a":1"#, false),
-            ("ok", false),
-            ("", false),
+            (r#"{"list":[{"a":1}]}"#, Some(Whole::Object)),
+            (r#"{"list":[{"a":1}]"#, None),
+            (r#"{"list":[{"a":1"#, None),
+            (r#"[{"a":[]}]"#, Some(Whole::List)),
+            (r#"[{"a":[]}"#, None),
+            ("[]", Some(Whole::List)),
+            ("ok", None),
+            ("", None),
         ] {
             let mut scanner = Objects::new();
             scanner.take(text.as_bytes(), &mut |_| {});
-            assert_eq!(scanner.is_whole(), whole, "{text}");
+            assert_eq!(scanner.whole(), whole, "{text}");
         }
     }
 

@@ -13,6 +13,7 @@ mod chain;
 mod fill;
 mod http;
 mod json;
+mod listed;
 mod methods;
 mod processes;
 mod settings;
@@ -24,8 +25,9 @@ mod stand_in;
 
 pub use attempt::World;
 pub use chain::{Own, Request, own};
+pub use listed::{await_other, find_self, patience, unless_ready};
 pub use methods::{Direction, Method};
-pub use processes::{Process, above, named, parse, topmost};
+pub use processes::{Process, above, age, named, parse, topmost};
 pub use settings::{Settings, method, seconds};
 pub use steps::{Ending, Limit, Tried, Wanted, keep_trying, mark, took, wanted};
 pub use text::{escape_line, number};

@@ -1,5 +1,5 @@
 //! `hook stop [CHAIN…]` and `hook start [CHAIN…]`, run by the kubelet in the application's container; `hook own CHAIN…`
-//! is the user's own hook alone. CHAIN is `exec CMD ARG… | http SCHEME HOST PORT PATH [HEADER…] | sleep N`.
+//! is the user's own hook alone. `hook registered` is a startup probe: 1 while the container is not in its callers' list. CHAIN is `exec CMD ARG… | http SCHEME HOST PORT PATH [HEADER…] | sleep N`.
 #![no_std]
 #![no_main]
 #![deny(unsafe_code)]
@@ -18,8 +18,8 @@ use alloc::vec::Vec;
 
 use container::Container;
 use hook::{
-    Direction, Limit, Method, Own, Settings, Tried, Wanted, World, keep_trying, method, number,
-    own, seconds, wanted,
+    Direction, Limit, Method, Own, Settings, Tried, Wanted, World, await_other, find_self,
+    keep_trying, method, number, own, patience, seconds, unless_ready, wanted,
 };
 use sys::{Child, Waited};
 
@@ -48,9 +48,10 @@ fn run(arguments: &[Vec<u8>]) -> i32 {
         [word, chain @ ..] if word == b"stop" => stop(&container, chain),
         [word, chain @ ..] if word == b"start" => start(&container, chain),
         [word, chain @ ..] if word == b"own" => run_own(&container, &own(chain)),
+        [word] if word == b"registered" => registered(&container),
         _ => {
             sys::complain(
-                b"usage: hook stop|start|own [exec CMD ARG... | http SCHEME HOST PORT PATH [HEADER...] | sleep N]\n",
+                b"usage: hook stop|start|own|registered [exec CMD ARG... | http SCHEME HOST PORT PATH [HEADER...] | sleep N]\n",
             );
             2
         }
@@ -156,9 +157,10 @@ fn deregister(container: &Container, wanted: Option<Wanted>, limit: u64) -> Left
                 if contested {
                     container.pause(1000);
                 }
-                let spent = container.now().saturating_sub(begun);
+                let spent = || container.now().saturating_sub(begun) / 1000;
+                await_other(container, call, patience(limit).saturating_sub(spent()));
                 let limit = Limit {
-                    seconds: limit.saturating_sub(spent / 1000),
+                    seconds: limit.saturating_sub(spent()),
                     once: false,
                     between_seconds: 1,
                 };
@@ -206,6 +208,39 @@ fn deregister(container: &Container, wanted: Option<Wanted>, limit: u64) -> Left
         }
     }
     Left::Settled
+}
+
+/// Never keeps a container from serving: where the registry cannot be asked this is as good as listed.
+fn registered(container: &Container) -> i32 {
+    const LOOK_SECONDS: u64 = 4;
+    const NOT_LISTED: i32 = 3;
+    let Some(call) = unless_ready(container, sys::age()) else {
+        return 0;
+    };
+    let child = sys::fork(|| {
+        sys::null_stdio();
+        if find_self(container, call, LOOK_SECONDS) {
+            0
+        } else {
+            NOT_LISTED
+        }
+    });
+    let Some(child) = child else { return 0 };
+    match child.wait(Some(container.now() + (LOOK_SECONDS + 1) * 1000)) {
+        Waited::Ended(NOT_LISTED) => {
+            let name = method(Settings(container));
+            sys::complain(&join(&[
+                &name,
+                b": this pod is not in the list that callers go by\n",
+            ]));
+            1
+        }
+        Waited::Ended(_) => 0,
+        Waited::Over => {
+            child.kill();
+            0
+        }
+    }
 }
 
 /// Ends with 0 whatever happens, for a failing postStart kills the container; only the user's own hook may fail.

@@ -39,6 +39,24 @@ pub fn parse(stat: &[u8], arguments: Vec<u8>) -> Option<Process> {
     })
 }
 
+/// Whole seconds from the beginning of one process to that of another, by their `/proc/PID/stat`. None where these do not say it: a
+/// kernel that is played by another program may have zeros there.
+#[must_use]
+pub fn age(first: &[u8], own: &[u8]) -> Option<u64> {
+    /// Its unit, on all that Linux runs containers on (`USER_HZ`).
+    const TICKS: u64 = 100;
+    /// Of the fields after the name (`proc_pid_stat(5)`: field 22, the name is the second).
+    const START: usize = 19;
+    let begun = |stat: &[u8]| {
+        let end = stat.iter().rposition(|byte| *byte == b')')?;
+        let fields = stat.get(end + 1..)?.split(u8::is_ascii_whitespace);
+        let mut fields = fields.filter(|field| !field.is_empty());
+        parse_number(fields.nth(START)?)
+    };
+    let first = begun(first).filter(|ticks| *ticks > 0)?;
+    Some(begun(own)?.checked_sub(first)? / TICKS)
+}
+
 /// Is it called so: by the kernel, by its program, or by the script that an interpreter runs?
 #[must_use]
 pub fn named(process: &Process, name: &[u8]) -> bool {
@@ -130,6 +148,20 @@ mod tests {
         for gone in ["12 (x) Z 7 1", "", "12 (x", "x (y) S 1", "12 (x) S"] {
             assert_eq!(parse(gone.as_bytes(), Vec::new()), None, "{gone}");
         }
+    }
+
+    #[test]
+    fn an_age_is_the_time_between_two_beginnings() {
+        let stat = |begun: &str| {
+            format!("1 (a) b) S 0 1 1 0 -1 4 1 2 3 4 5 6 7 8 20 0 1 0 {begun} 99 7\n")
+        };
+        let age = |first: &str, own: &str| age(stat(first).as_bytes(), stat(own).as_bytes());
+        assert_eq!(age("250", "12399"), Some(121));
+        assert_eq!(age("250", "250"), Some(0));
+        for (first, own) in [("0", "0"), ("5", "4"), ("x", "9")] {
+            assert_eq!(age(first, own), None, "{first} {own}");
+        }
+        assert_eq!(super::age(b"", b"1 (a) S 0"), None);
     }
 
     #[test]

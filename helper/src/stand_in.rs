@@ -14,6 +14,9 @@ pub(crate) struct Asked {
     pub(crate) until: u64,
 }
 
+/// Before an answer of which Consul hides some.
+pub(crate) const FILTERED: &str = "filtered:";
+
 type Answers = dyn Fn(&Asked) -> Option<(u16, String)>;
 
 pub(crate) struct Registry {
@@ -22,6 +25,8 @@ pub(crate) struct Registry {
     now: Cell<u64>,
     asked: RefCell<Vec<Asked>>,
     said: RefCell<Vec<String>>,
+    /// The milliseconds that an answer takes.
+    pub(crate) takes: u64,
 }
 
 impl Registry {
@@ -39,6 +44,7 @@ impl Registry {
             now: Cell::new(0),
             asked: RefCell::default(),
             said: RefCell::default(),
+            takes: 0,
         }
     }
 
@@ -93,13 +99,12 @@ impl World for Registry {
         match (self.answers)(&asked) {
             None => self.now.set(until),
             Some((status, body)) => {
-                take(
-                    format!(
-                        "HTTP/1.1 {status} x\r\nContent-Length: {}\r\n\r\n{body}",
-                        body.len()
-                    )
-                    .as_bytes(),
+                self.now.set(self.now.get() + self.takes);
+                let body = body.strip_prefix(FILTERED).map_or_else(
+                    || format!("\r\n{body}"),
+                    |body| format!("X-Consul-Results-Filtered-By-ACLs: true\r\n\r\n{body}"),
                 );
+                take(format!("HTTP/1.1 {status} x\r\n{body}").as_bytes());
             }
         }
     }

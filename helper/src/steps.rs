@@ -60,7 +60,7 @@ pub fn wanted(world: &dyn World, direction: Direction) -> Option<Wanted> {
         }
         _ => Wanted::Call(find(&method, settings)),
     };
-    if !leaving && !wanted.reenables() {
+    if direction == Direction::Reenable && !wanted.reenables() {
         return None;
     }
     let condition = settings.get("SILKROLL_IF_ENV");
@@ -104,6 +104,7 @@ pub fn keep_trying(world: &dyn World, call: &Method, direction: Direction, limit
     let Some(step) = (match direction {
         Direction::Deregister => Some(call.deregister),
         Direction::Reenable => call.reenable,
+        Direction::Registered => None,
     }) else {
         return Tried::Done;
     };

@@ -29,6 +29,7 @@ pub(super) const METHOD: Method = Method {
     ],
     // Consul's clients mostly watch; 15 s is for those that poll every 10 s.
     default_drain: 15,
+    lists: true,
 };
 
 fn agent(value: &str) -> bool {

@@ -17,6 +17,7 @@ pub(super) const METHOD: Method = Method {
     }],
     // Consumers are told by the registry and drop the provider within a second or two.
     default_drain: 10,
+    lists: false,
 };
 
 #[expect(

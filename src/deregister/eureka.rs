@@ -32,6 +32,7 @@ pub(super) const METHOD: Method = Method {
     ],
     // Three caches, one behind the other: server 30 s, client 30 s, load balancer 35 s.
     default_drain: 95,
+    lists: true,
 };
 
 pub(super) fn plan(policy: &Policy<'_>, place: &Place<'_>) -> Result<Deregistration, Problem> {

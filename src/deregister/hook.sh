@@ -5,10 +5,12 @@
 #   hook.sh start           postStart: switch back on what an earlier stop at this address switched off
 #   hook.sh own CHAIN…      the user's own hook alone: exec CMD ARG… | http SCHEME HOST PORT PATH [HEADER…] | sleep N
 #   hook.sh reenable once|loop  the work behind `start`, in a process that a later `stop` can find and end
+#   hook.sh registered      startupProbe: 1 while this container is not in the list that its callers go by, bounded; else 0
 # Needs a POSIX shell and `sleep`, and for calls an HTTP client. Writes no file. Settings are SILKROLL_… variables and data, never shell text.
 # A way of leaving is a function deregister_WAY, its way back a function reenable_WAY. They set `what` for the log,
 # and return 0 (done), 1 (try again while there is time), 2 (trying again cannot help) or 3 (not registered: nothing to do,
 # but it may register yet). Methods without a way of their own are the way `http`: one request, told in settings.
+# Where callers go by a list, a function listed_METHOD reads it.
 # Variables of the top level begin with sr_: an unprefixed one could be the container's own, meant for the user's hook.
 set -uf
 set +x
@@ -418,7 +420,11 @@ call() {
     esac
   done
   case $tool:$top in
-    curl:* | *wget:*) ;;
+    # It takes the chunks out, and leaves the indented head before the body.
+    bbwget:*)
+      answer=${answer#*"$sr_nl"}
+      while case $answer in '  '*"$sr_nl"*) ;; *) false ;; esac do answer=${answer#*"$sr_nl"}; done ;;
+    curl:* | wget:*) ;;
     *[Cc]hunked*) unchunk ;;
   esac
   [ "$status" != 000 ]
@@ -540,8 +546,9 @@ ask() { # VERB PATH [BODY], of $server
   case $? in 1) what="no answer from $server to $1 ${2%%\?*}"; return 1 ;; *) return 2 ;; esac
 }
 
-# An absence is believed only where $answer is whole: it begins an object and closes every brace.
+# An absence is believed only where $answer is whole: it begins an object, or what $2 names, and closes every brace.
 judge_absence() { # of the answer to $1
+  begins=${2:-'{'}
   IFS='{'
   # shellcheck disable=SC2086 # to be split; globbing is off
   set -- "$1" ${answer}x
@@ -549,7 +556,7 @@ judge_absence() { # of the answer to $1
   # shellcheck disable=SC2086
   set -- "$1" ${answer}x
   unset IFS
-  case $answer in '{'*) [ "$#" -ne "$opened" ] || return 0 ;; esac
+  case $answer in "$begins"*) [ "$#" -ne "$opened" ] || return 0 ;; esac
   what="$server answered $status to the $1 with something else or a part"
   return 1
 }
@@ -563,21 +570,22 @@ judge() {
 
 # Nacos: 1.x and 2.x answer under /v1; 3.x answers 410 there (3.2: 404) and has /v3/admin. The instance is disabled and not
 # deleted, for its client would only register it again. A 200 proves nothing: the instance is read back.
-deregister_nacos() { nacos_servers false; }
-reenable_nacos() { nacos_servers true; }
+deregister_nacos() { want=false; nacos_servers nacos_server; } # what `enabled` has to become
+reenable_nacos() { want=true; nacos_servers nacos_server; }
+listed_nacos() { nacos_servers nacos_listed; }
 
-nacos_servers() { # $1: what `enabled` has to become
-  want=$1 n_port=${SILKROLL_NACOS_PORT-}
+nacos_servers() { # COMMAND
+  n_port=${SILKROLL_NACOS_PORT-}
   need_podip || return
   case ${SILKROLL_NACOS_SERVICE:+x}$n_port in x | [!x]* | x*[!0-9]*) what='SILKROLL_NACOS_SERVICE or SILKROLL_NACOS_PORT is not usable'; return 2 ;; esac
   component "$SILKROLL_NACOS_SERVICE"; n_service=$enc
   component "${SILKROLL_NACOS_GROUP:-DEFAULT_GROUP}"; n_group=$enc
-  component "${SILKROLL_NACOS_NAMESPACE:-public}"; n_scope=namespaceId=$enc
-  component "${SILKROLL_NACOS_CLUSTER:-DEFAULT}"; n_scope="$n_scope&clusterName=$enc"
+  component "${SILKROLL_NACOS_NAMESPACE:-public}"; n_namespace=namespaceId=$enc
+  component "${SILKROLL_NACOS_CLUSTER:-DEFAULT}"; n_scope="$n_namespace&clusterName=$enc"
   component "$podip"
   instance="serviceName=$n_service&groupName=$n_group&$n_scope&ip=$enc&port=$n_port"
   who="$podip:$n_port of $SILKROLL_NACOS_SERVICE"
-  each_server SILKROLL_NACOS_SERVER /nacos nacos_server
+  each_server SILKROLL_NACOS_SERVER /nacos "$1"
 }
 
 nacos_server() {
@@ -647,10 +655,40 @@ nacos_read() {
   judge_absence read
 }
 
+# Of all the service's clusters, as callers read it. Both lists leave out what is disabled.
+nacos_listed() {
+  headers='' self='' others=''
+  nacos_login || return
+  ask GET "/v1/ns/instance/list?serviceName=$n_group%40%40$n_service&$n_namespace" || return
+  case $status in 404 | 410 | 501)
+    ask GET "/v3/client/ns/instance/list?serviceName=$n_service&groupName=$n_group&$n_namespace" || return ;;
+  esac
+  case $status:$answer in 400:*'not found'* | 404:*\"code\":2*) return 0 ;; esac
+  judge list 200 || return
+  IFS='{'
+  # shellcheck disable=SC2086 # to be split; globbing is off
+  set -- $answer
+  unset IFS
+  for piece do
+    # Metadata may hold the same words, but only as texts.
+    case $piece in *'"port":'[0-9]*) ;; *) continue ;; esac
+    case $piece in
+      *'"enabled":false'* | *'"healthy":false'* | *'"weight":0,'* | *'"weight":0.0,'*) continue ;;
+      *"\"ip\":\"$podip\""*) case $piece in *"\"port\":$n_port,"*) self=yes; continue ;; esac ;;
+      *'"ip":"'*) ;;
+      *) continue ;;
+    esac
+    others=yes
+    [ -z "$self" ] || return 0
+  done
+  [ -n "$others" ] || judge_absence list
+}
+
 # Eureka: an override and not DELETE, which the next heartbeat undoes. It sticks to the id for as long as an instance of that
 # id is known. Lists come from a cache of up to 30 s; an instance's own page does not.
 deregister_eureka() { eureka_servers eureka_deregister; }
 reenable_eureka() { eureka_servers eureka_reenable; }
+listed_eureka() { eureka_servers eureka_listed; }
 
 eureka_servers() {
   [ -n "${SILKROLL_EUREKA_APP-}" ] || { what='SILKROLL_EUREKA_APP is not set'; return 2; }
@@ -730,6 +768,77 @@ eureka_find() {
     1) ;;
     *) what="$count instances of $SILKROLL_EUREKA_APP are at $podip: which is this one needs a port ($server)"; return 2 ;;
   esac
+}
+
+# The server's answer comes from the cache that callers are served from.
+eureka_listed() {
+  self='' others='' up='' here=''
+  need_podip || return
+  who="${e_known:-$podip} of $SILKROLL_EUREKA_APP"
+  ask GET "/apps/$e_app" || return
+  [ "$status" != 404 ] || return 0
+  judge list 200 || return
+  IFS='{'
+  # shellcheck disable=SC2086 # to be split; globbing is off
+  set -- $answer
+  unset IFS
+  # Cut as for `eureka_find`: what is known of an instance is known where the next one begins.
+  for piece do
+    case $piece in
+      *'"instanceId":"'*)
+        eureka_count
+        up='' here=''
+        case $piece in *'"status":"UP"'*) up=yes ;; esac
+        case $piece in
+          *"\"instanceId\":\"$e_known\""*) here=yes ;;
+          *"\"ipAddr\":\"$podip\""*) here=${SILKROLL_EUREKA_PORT:-yes} ;;
+        esac ;;
+      "\"\$\":${here:-none},"*'"@enabled":"true"'*) here=yes ;;
+    esac
+  done
+  eureka_count
+  [ -n "$others" ] || judge_absence list
+}
+eureka_count() { case $up:$here in yes:yes) self=yes ;; yes:*) others=yes ;; esac; }
+
+# Consul: where its service is deregistered, the agent has a page of it, and by its name there the list that it serves to callers.
+# An id is the agent's own: another node's service may have the same.
+listed_consul() {
+  self='' others='' who='this container'
+  page=${SILKROLL_HTTP_URL%/deregister/*}/${SILKROLL_HTTP_URL##*/deregister/}
+  send "$page" GET '' "${SILKROLL_HTTP_ABSENT-}"
+  set -- "$?"
+  case $1 in 0) ;; 3) return 0 ;; *) return "$1" ;; esac
+  server=$scheme://$authority piece=$answer
+  text_field ID; c_id=$value
+  text_field Service; component "$value"
+  case $c_id:$enc in :* | *:) what="$server answered $status to the service with something else or a part"; return 1 ;; esac
+  who="$c_id of $value"
+  send "${SILKROLL_HTTP_URL%/agent/service/deregister/*}/health/service/$enc?passing" GET '' '' || return
+  case $top in *[Ff]iltered-[Bb]y-[Aa][Cc][Ll]s:\ true*)
+    what="$server hides nodes from this token, which needs the right to read them"; return 2 ;;
+  esac
+  IFS='{'
+  # shellcheck disable=SC2086 # to be split; globbing is off
+  set -- $answer
+  unset IFS
+  for piece do
+    # Node and checks have ids, too, but name no service so.
+    case $piece in *'"Service":"'* | *'"Service": "'*) ;; *) continue ;; esac
+    text_field ID || continue
+    if [ "$value" = "$c_id" ] && [ -z "$self" ]; then self=yes; else others=yes; fi
+    case $self$others in yesyes) return 0 ;; esac
+  done
+  [ -n "$others" ] || judge_absence list '['
+}
+
+# The text of field $1 in $piece into `value`, as it is escaped there. An agent in development mode puts a space before it.
+text_field() {
+  value=
+  case $piece in *"\"$1\":\""* | *"\"$1\": \""*) ;; *) return 1 ;; esac
+  value=${piece#*"\"$1\":"}
+  value=${value#*\"}
+  value=${value%%\"*}
 }
 
 # What ends the server itself and then waits until it has gone. The watchdog ends the waiting.
@@ -821,7 +930,7 @@ await_end() { for pid in $found; do while stat_of "$pid"; do pause 1; done; done
 
 # ---- the steps
 
-# Is there anything to do for $1, deregister or reenable? Sets sr_method for the log, sr_way and `podip`.
+# Is there anything to do for $1: deregister, reenable or registered? Sets sr_method for the log, sr_way and `podip`.
 wanted() {
   podip=${podip-} sr_method=${SILKROLL_METHOD:-none}
   case $sr_method in
@@ -830,13 +939,13 @@ wanted() {
     nacos | eureka | nginx | signal) sr_way=$sr_method ;;
     *) sr_way=http ;;
   esac
-  [ "$1" = deregister ] || reenables || return 1
+  [ "$1" != reenable ] || reenables || return 1
   case ${SILKROLL_IF_ENV-} in
     '') return 0 ;;
     [0-9]* | *[!A-Za-z0-9_]*) say "$sr_method: not done: SILKROLL_IF_ENV is not a variable's name"; return 1 ;;
   esac
   eval "[ -n \"\${$SILKROLL_IF_ENV-}\" ]" && return 0
-  [ "$1" = reenable ] || say "$sr_method: $SILKROLL_IF_ENV is not set here, nothing to leave"
+  [ "$1" != deregister ] || say "$sr_method: $SILKROLL_IF_ENV is not set here, nothing to leave"
   return 1
 }
 
@@ -845,11 +954,16 @@ reenables() {
   case $sr_way in http) [ -n "${SILKROLL_HTTP_START_URL-}" ] ;; *) have "reenable_$sr_way" ;; esac
 }
 
-# keep_trying deregister|reenable SECONDS: until it is done, cannot be, or the time is over. With $sr_once: a single time.
-keep_trying() {
-  LC_ALL=C limit=$2 each=$2 insecure='' what='' tools=''
+# Calls may take so many seconds from now on.
+begin() {
+  LC_ALL=C limit=$1 each=$1 insecure='' what='' tools='' self='' others=''
   clock
   begun=$sr_now deadline=$((sr_now + limit * 100))
+}
+
+# keep_trying deregister|reenable SECONDS: until it is done, cannot be, or the time is over. With $sr_once: a single time.
+keep_trying() {
+  begin "$2"
   # One dead server of several must leave time for the others; 3 s, for a node may forward and wait 2 s itself.
   case $1:${SILKROLL_NACOS_SERVER-}${SILKROLL_EUREKA_SERVER-} in reenable:* | *,*) each=3 ;; esac
   while :; do
@@ -897,12 +1011,48 @@ end_reenable() {
 deregister() {
   exec >/dev/null 2>&1 </dev/null
   # Where a way back was still trying, its last request may be on its way: let that come first.
-  sr_met=''
+  clock
+  sr_begun=$sr_now sr_met='' sr_rest=$1
   if reenables && end_reenable; then sr_met=yes; pause 1; fi
-  keep_trying deregister "$1"
+  # Deregistering takes a second, and 3 s where a node forwards.
+  sr_wait=$(($1 / 2))
+  [ "$1" -lt 6 ] || sr_wait=$(($1 - 3))
+  [ -z "$sr_met" ] || sr_wait=$((sr_wait - 1))
+  if [ "${SILKROLL_LAST_INSTANCE-}" != leave ] && have "listed_$sr_method" && [ "$sr_wait" -gt 0 ]; then
+    bounded "$sr_wait" await_other "$sr_wait"
+    [ "$sr_over" -eq 0 ] || say "$sr_method: no other instance was seen within $sr_wait s, leaving all the same"
+    clock
+    # Not more than there was, whatever somebody sets the clock to.
+    if [ "$sr_now" -ge "$sr_begun" ]; then sr_rest=$(($1 - (sr_now - sr_begun) / 100)); fi
+    [ "$sr_rest" -gt 0 ] || sr_rest=1
+  fi
+  keep_trying deregister "$sr_rest"
   sr_status=$?
   case $sr_status$sr_met in 0yes | 3yes) return 4 ;; esac
   return "$sr_status"
+}
+
+# Without the last usable instance the list that callers go by is empty: another one is waited for, and where there is no clock the
+# watchdog ends that. What cannot be read holds up nothing. Two last ones that stop at one moment see each other, and neither waits.
+await_other() { # SECONDS
+  begin "$1"
+  # A registry that hangs must leave time to deregister.
+  [ "$each" -le 3 ] || each=3
+  "listed_$sr_method" && [ -n "$self" ] && [ -z "$others" ] || return 0
+  # How long that took on this node is what each of the calls takes that deregister: up to five, of which there is time for two seconds.
+  clock
+  sr_slow=$(((sr_now - begun) * 5 - 200))
+  [ "$sr_slow" -le 0 ] || deadline=$((deadline - sr_slow))
+  if ! time_left; then say "$sr_method: $who is the last usable instance, and there is no time to wait for another one"; return 0; fi
+  say "$sr_method: $who is the last usable instance, waiting at most $left s for another one"
+  while pause 1 && time_left; do
+    "listed_$sr_method" || continue
+    elapsed "$begun"
+    [ -z "$others" ] || { say "$sr_method: another instance is listed$took"; return 0; }
+    [ -n "$self" ] || return 0
+  done
+  elapsed "$begun"
+  say "$sr_method: no other instance was seen$took, leaving all the same"
 }
 
 # Its own process with its own name, so that a later stop finds it.
@@ -1035,6 +1185,48 @@ start() {
   reenable loop >/dev/null 2>&1 </dev/null 3>&- &
 }
 
+# Whole seconds since PID 1 began, in `age`. From what the kernel says of it and of this shell: where a container has a clock of its
+# own, these are still of one. Its unit is a hundredth on all that Linux runs containers on. Fails where nothing is said: a kernel that
+# is played by a program may have zeros there.
+age() {
+  began_at 1 && [ "$began" -gt 0 ] || return
+  first=$began
+  began_at $$ && [ "$began" -ge "$first" ] && age=$(((began - first) / 100))
+}
+began_at() {
+  stat_of "$1" || return
+  # shellcheck disable=SC2086 # to be split; globbing is off
+  set -- $line
+  [ "$#" -ge 20 ] && began=${20}
+}
+
+# Never keeps a container from serving: where the registry cannot be asked, or the bound cannot be known, this is as good as listed.
+registered() {
+  wanted registered && have "listed_$sr_method" || return 0
+  seconds SILKROLL_READY_SECONDS 120
+  age || { say "$sr_method: ready: without /proc nothing tells how long this container waits"; return 0; }
+  if [ "$age" -ge "$sr_n" ]; then say "$sr_method: ready: this pod was not listed within $sr_n s"; return 0; fi
+  bounded 5 find_self 4
+  [ "$?" -eq 3 ] || return 0
+  echo "$sr_method: this pod is not in the list that callers go by"
+  return 1
+}
+# 3: the list was read, and this container is not in it. A registry that is away for a moment is asked again.
+find_self() { # SECONDS
+  exec >/dev/null 2>&1 </dev/null
+  begin "$1"
+  [ "$each" -le 3 ] || each=3
+  while :; do
+    "listed_$sr_method"
+    rc=$?
+    [ -z "$self" ] || { say "$sr_method: ready: $who is listed"; return 0; }
+    [ "$rc" -ne 0 ] || return 3
+    if [ "$rc" -eq 2 ] || ! time_to_pause; then break; fi
+    pause 1
+  done
+  say "$sr_method: ready: the list cannot be read: $what"
+}
+
 open_log
 sr_script=$0
 sr_do=${1-}
@@ -1043,6 +1235,7 @@ case $sr_do in
   stop) stop "$@" ;;
   start) start; exit 0 ;;
   own) own "$@" ;;
+  registered) registered ;;
   reenable)
     wanted reenable || exit 0
     case ${1-} in
@@ -1051,5 +1244,5 @@ case $sr_do in
         sr_between=2
         bounded $((sr_n + 5)) keep_trying reenable "$sr_n" ;;
     esac ;;
-  *) echo "usage: $0 stop|start|own [exec CMD ARG… | http SCHEME HOST PORT PATH [HEADER…] | sleep N]" >&2; exit 2 ;;
+  *) echo "usage: $0 stop|start|own|registered [exec CMD ARG… | http SCHEME HOST PORT PATH [HEADER…] | sleep N]" >&2; exit 2 ;;
 esac

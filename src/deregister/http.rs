@@ -60,6 +60,7 @@ pub(super) const METHOD: Method = Method {
     ],
     // As long as the slowest of the caches that client libraries commonly have (30 s).
     default_drain: 30,
+    lists: false,
 };
 
 fn body(value: &str) -> bool {

@@ -19,7 +19,8 @@ mod spring;
 pub use helper::{Arch, HELPER_PATH, Helper};
 pub use port::DeclaredPort;
 pub use script::{
-    CONFIG_MAP_PREFIX, LAUNCH_START, LAUNCH_STOP, MOUNT_PATH, SCRIPT_KEY, Script, VOLUME,
+    CONFIG_MAP_PREFIX, LAUNCH_REGISTERED, LAUNCH_START, LAUNCH_STOP, MOUNT_PATH, SCRIPT_KEY,
+    Script, VOLUME,
 };
 
 use crate::policy::{Found, Hook, Method, Policy, Problem};
@@ -130,6 +131,7 @@ pub fn plan(policy: &Policy<'_>, place: &Place<'_>) -> Result<Deregistration, Pr
     if policy.hook == Hook::Binary {
         plain_http_only(policy)?;
     }
+    registered_in_a_list(policy)?;
     let way = WAYS
         .iter()
         .find(|(method, _)| method.name == policy.method.name);
@@ -142,6 +144,25 @@ pub fn plan(policy: &Policy<'_>, place: &Place<'_>) -> Result<Deregistration, Pr
         plan.vars.push(text("SILKROLL_CONTAINER", place.container));
     }
     Ok(plan)
+}
+
+/// Who chose another method over one with a list has no list to be found in.
+fn registered_in_a_list(policy: &Policy<'_>) -> Result<(), Problem> {
+    let Some((_, found)) = &policy.registered else {
+        return Ok(());
+    };
+    let chosen = policy.method_found.as_ref().map(|found| found.layer);
+    if policy.method.lists || chosen.is_some_and(|layer| layer < found.layer) {
+        return Ok(());
+    }
+    let lists: Vec<_> = METHODS.iter().filter(|method| method.lists).collect();
+    let names: Vec<_> = lists.iter().map(|method| method.name).collect();
+    let allowed = format!(
+        "allowed with deregister: {} is probe; registered goes with {}",
+        policy.method.name,
+        names.join(", ")
+    );
+    Err(policy.misfit("ready-when", found, allowed))
 }
 
 /// The helper binary speaks no TLS: with it, it would not fit a ConfigMap.

@@ -47,6 +47,7 @@ pub(super) const METHOD: Method = Method {
     ],
     // Callers cache instance lists: Ribbon and APISIX for 30 s (facts of each in docs).
     default_drain: 30,
+    lists: true,
 };
 
 fn name(value: &str) -> bool {

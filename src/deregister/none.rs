@@ -8,6 +8,7 @@ pub(super) const METHOD: Method = Method {
     settings: &[],
     // kube-proxy and ingress controllers take a few seconds; 15 leaves slow ones their time.
     default_drain: 15,
+    lists: false,
 };
 
 #[expect(

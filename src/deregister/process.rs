@@ -17,6 +17,7 @@ pub(super) const NGINX: Method = Method {
         fits: wait,
     }],
     default_drain: DRAIN,
+    lists: false,
 };
 
 pub(super) const SIGNAL: Method = Method {
@@ -39,6 +40,7 @@ pub(super) const SIGNAL: Method = Method {
         },
     ],
     default_drain: DRAIN,
+    lists: false,
 };
 
 /// As with `none`: it is Kubernetes that tells callers.

@@ -24,6 +24,9 @@ pub const LAUNCH_STOP: &str = include_str!("launch_stop.txt");
 /// What the shell of a postStart hook runs. It ends with 0 unless the user's own hook fails.
 pub const LAUNCH_START: &str = include_str!("launch_start.txt");
 
+/// What the shell of a startup probe runs. Where the script is missing it passes: nothing else would.
+pub const LAUNCH_REGISTERED: &str = include_str!("launch_registered.txt");
+
 /// 48 bits: enough that two scripts never meet under one name, short enough to read.
 const BYTES: usize = 6;
 

@@ -31,6 +31,7 @@ pub(super) const METHOD: Method = Method {
     ],
     // The caller's load balancer keeps its list for 35 s; with Eureka's own caches, set 95.
     default_drain: 45,
+    lists: false,
 };
 
 pub(super) fn plan(policy: &Policy<'_>, place: &Place<'_>) -> Result<Deregistration, Problem> {

@@ -6,7 +6,7 @@ use super::ask::Stop;
 use super::json::{self, string};
 use super::plan::Target;
 use super::report::Reason;
-use crate::deregister::{HELPER_PATH, LAUNCH_START, LAUNCH_STOP, Place};
+use crate::deregister::{HELPER_PATH, LAUNCH_REGISTERED, LAUNCH_START, LAUNCH_STOP, Place};
 use crate::policy::{self, ExistingPreStop, Hook, Policy, Port};
 
 /// The kinds of action that a hook or probe may have, of which the API allows one at a time.
@@ -45,13 +45,15 @@ pub(super) fn sleeps(user: Option<&str>) -> Option<u32> {
 pub(super) enum When {
     Stop,
     Start,
+    /// A startup probe.
+    Registered,
 }
 
 /// A hook of ours with the user's words after it: arguments, never shell text; the kubelet expands nothing in
 /// them.
 pub(super) fn exec(hook: Hook, when: When, words: &[String]) -> String {
     /// A hook up to the user's words: it is the same for everybody, so it is escaped once.
-    static LAUNCHERS: LazyLock<[String; 4]> = LazyLock::new(|| {
+    static LAUNCHERS: LazyLock<[String; 6]> = LazyLock::new(|| {
         let launcher = |words: &[&str]| {
             let words: Vec<_> = words.iter().map(|word| string(word)).collect();
             format!("{{\"exec\":{{\"command\":[{}", words.join(","))
@@ -59,11 +61,13 @@ pub(super) fn exec(hook: Hook, when: When, words: &[String]) -> String {
         [
             launcher(&["/bin/sh", "-c", LAUNCH_STOP, ARGV0]),
             launcher(&["/bin/sh", "-c", LAUNCH_START, ARGV0]),
+            launcher(&["/bin/sh", "-c", LAUNCH_REGISTERED, ARGV0]),
             launcher(&[HELPER_PATH, "stop"]),
             launcher(&[HELPER_PATH, "start"]),
+            launcher(&[HELPER_PATH, "registered"]),
         ]
     });
-    let at = 2 * usize::from(hook == Hook::Binary) + usize::from(when == When::Start);
+    let at = 3 * usize::from(hook == Hook::Binary) + when as usize;
     let mut out = LAUNCHERS[at].clone();
     for word in words {
         out.push(',');

@@ -70,7 +70,9 @@ fn of_node(name: &str, node: &Node<'_>, filled_in: bool) -> u64 {
         Node::Json(text) if text == "null" => return 0,
         Node::Json(text) => match name {
             "preStop" | "postStart" => xxh3_64(with_defaults(text, handler).as_bytes()),
-            "readinessProbe" if filled_in => xxh3_64(with_defaults(text, probe).as_bytes()),
+            "readinessProbe" | "startupProbe" if filled_in => {
+                xxh3_64(with_defaults(text, probe).as_bytes())
+            }
             "terminationGracePeriodSeconds" => return of_grace(text),
             _ if filled_in => xxh3_64(plain(text).as_bytes()),
             _ => match said(name, text) {

@@ -56,6 +56,8 @@ pub(super) struct Hooked {
     pub(super) program: bool,
     /// Seconds that the user's own hook is known or said to take.
     pub(super) own: u32,
+    /// Whether it is a startup probe, too.
+    pub(super) registered: bool,
 }
 
 /// What the parts of a pod go by.

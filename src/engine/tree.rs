@@ -170,6 +170,7 @@ const CONTAINER: Shape = Shape::Object(
         ("volumeMounts", ITEMS),
         ("lifecycle", Shape::Object("an object", true, &[])),
         ("readinessProbe", Shape::Closed),
+        ("startupProbe", Shape::Closed),
         ("ports", Shape::Closed),
     ],
 );

@@ -63,6 +63,11 @@ pub(super) const KEYS: &[Key] = &[
         fits: |text| value::whole(text, 1..=300),
     },
     Key {
+        name: "last-instance",
+        allowed: "allowed is wait or leave",
+        fits: |text| matches!(text, "wait" | "leave"),
+    },
+    Key {
         name: "shutdown-seconds",
         allowed: SECONDS_1,
         fits: seconds_1,
@@ -96,6 +101,16 @@ pub(super) const KEYS: &[Key] = &[
         name: "readiness-failure-threshold",
         allowed: COUNT,
         fits: count,
+    },
+    Key {
+        name: "ready-when",
+        allowed: "allowed is probe or registered",
+        fits: |text| matches!(text, "probe" | "registered"),
+    },
+    Key {
+        name: "ready-when-seconds",
+        allowed: SECONDS_1,
+        fits: seconds_1,
     },
     Key {
         name: "hook",

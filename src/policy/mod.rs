@@ -44,6 +44,8 @@ pub struct Method {
     pub settings: &'static [Key],
     /// Seconds that callers get to forget the pod where `drain-seconds` is not given.
     pub default_drain: u32,
+    /// Whether callers go by a list that the hook can read.
+    pub lists: bool,
 }
 
 /// More notes on one object than anybody reads.
@@ -153,6 +155,10 @@ pub struct Policy<'a> {
     pub if_env: Option<&'a str>,
     /// Hard bound of the leaving itself, in seconds.
     pub deregister_timeout: u32,
+    /// Whether the last usable instance in the list that callers go by leaves at once.
+    pub last_leaves: bool,
+    /// Where a container has started only once it is in that list: the seconds after which it counts as started all the same.
+    pub registered: Option<(u32, Found<'a>)>,
     /// The app's own seconds between SIGTERM and its end, where they are given.
     pub shutdown: Option<u32>,
     /// The probe that is asked for; `None`: the default.
@@ -383,6 +389,13 @@ fn build<'a>(layers: Layers<'a>, methods: &'static [Method]) -> Result<Policy<'a
         method_found,
         if_env: layers.find("deregister-if-env").map(|found| found.value),
         deregister_timeout: number("deregister-timeout-seconds").unwrap_or(10),
+        last_leaves: layers
+            .find("last-instance")
+            .is_some_and(|found| found.value == "leave"),
+        registered: layers
+            .find("ready-when")
+            .filter(|found| found.value == "registered")
+            .map(|found| (number("ready-when-seconds").unwrap_or(120), found)),
         shutdown: number("shutdown-seconds"),
         readiness,
         probe: ProbeTimes {

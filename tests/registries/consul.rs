@@ -5,6 +5,7 @@ use std::fs;
 
 use crate::ask::{Answer, ask};
 use crate::hook::{ONE, RUNNERS, Settings};
+use crate::listed::{self, Pair};
 use crate::start::{OTHERS, World, prepared, up};
 use testkit::process::Process;
 
@@ -91,6 +92,7 @@ fn consul_1_12_9() {
             runner.name
         ));
     }
+    goes_by_the_list(&world);
     drop(open);
 
     let acl = json!({"acl": {
@@ -114,6 +116,21 @@ fn consul_1_12_9() {
         let said = runner.stop(&settings().with("SILKROLL_HTTP_TOKEN", &token));
         said.has("consul: left: ");
         assert!(!said.log.contains(&token), "{}", said.log);
+        // It may not read nodes, so the list has none: that says nothing about who is there.
+        register();
+        let waits = [
+            ("SILKROLL_LAST_INSTANCE", "wait"),
+            ("SILKROLL_HTTP_TOKEN", &*token),
+        ];
+        let (passes, said) = runner.registered(&settings().and(&waits));
+        let unread = "ready: the list cannot be read: ";
+        assert!(
+            passes && said.contains(unread) && said.contains("hides nodes"),
+            "{said}"
+        );
+        let said = runner.stop(&settings().and(&waits));
+        assert!(!said.log.contains("last usable"), "{}", said.log);
+        said.has("consul: left: ");
         assert_eq!(passing(), 0);
         world.ok(&format!(
             "{}: a token is needed where the agent wants one; none or a wrong one is named: 403",
@@ -121,6 +138,29 @@ fn consul_1_12_9() {
         ));
     }
     ONE.stop(&of("nosuch")).has("is not registered");
+}
+
+fn goes_by_the_list(world: &World) {
+    let [this, other] = ["pair-1", "pair-2"].map(of);
+    let appear = |at: usize| {
+        let service = json!({
+            "ID": format!("pair-{}", at + 1), "Name": "pair", "Port": 9810,
+            "Check": {"TTL": "600s", "Status": "passing"},
+        });
+        let answer = consul("PUT", "agent/service/register", &service);
+        assert_eq!(answer.status, 200, "{answer:?}");
+    };
+    let usable = || {
+        let answer = consul("GET", "health/service/pair?passing", &Value::Null);
+        answer.json().as_array().map_or(0, Vec::len)
+    };
+    let pair = Pair {
+        settings: [&this, &other],
+        appear: &appear,
+        usable: &usable,
+        old: 5,
+    };
+    listed::goes_by_the_list(world, &pair);
 }
 
 /// A token that may write this service and nothing else.

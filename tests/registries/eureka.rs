@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::ask::{ask, get};
 use crate::hook::{ONE, RUNNERS, Settings};
+use crate::listed::{self, Pair};
 use crate::spring;
 use crate::start::{Jvm, OTHERS, World, up, within};
 use testkit::process::Process;
@@ -131,8 +132,51 @@ fn eureka_and_the_actuator() {
     unknown(&world);
     password(&world);
     dead_servers_first(&world);
+    goes_by_the_list(&world);
     let app = after_a_crash(&world, app);
     spring::actuator(&world, app);
+}
+
+/// Two that register over HTTP and never renew.
+fn goes_by_the_list(world: &World) {
+    const JSON: &str = "Content-Type: application/json";
+    let [this, other] = ["10.1.3.1", "10.1.3.2"].map(|ip| {
+        settings()
+            .with("podip", ip)
+            .with("SILKROLL_EUREKA_APP", "pair")
+            .with("SILKROLL_EUREKA_INSTANCE", "{podip}:pair:9810")
+    });
+    let appear = |at: usize| {
+        let ip = format!("10.1.3.{}", at + 1);
+        let id = format!("{ip}:pair:9810");
+        // The override goes with the instance.
+        ask("DELETE", &format!("8761/eureka/apps/PAIR/{id}"), &[], "");
+        let body = serde_json::json!({"instance": {
+            "instanceId": id, "hostName": ip, "app": "PAIR", "ipAddr": ip, "status": "UP",
+            "vipAddress": "pair", "port": {"$": 9810, "@enabled": "true"},
+            "leaseInfo": {"durationInSecs": 3600},
+            "dataCenterInfo": {"name": "MyOwn",
+                "@class": "com.netflix.appinfo.InstanceInfo$DefaultDataCenterInfo"},
+        }});
+        let answer = ask("POST", "8761/eureka/apps/PAIR", &[JSON], &body.to_string());
+        assert_eq!(answer.status, 204, "{answer:?}");
+    };
+    let usable = || {
+        let list = ask(
+            "GET",
+            "8761/eureka/apps/PAIR",
+            &["Accept: application/json"],
+            "",
+        );
+        list.text().matches("\"status\":\"UP\"").count()
+    };
+    let pair = Pair {
+        settings: [&this, &other],
+        appear: &appear,
+        usable: &usable,
+        old: LIST,
+    };
+    listed::goes_by_the_list(world, &pair);
 }
 
 fn seen_by_a_caller(world: &World) {

@@ -1,6 +1,6 @@
 //! Runs the hook as a container would, in each of its forms.
 
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use testkit::wait::over;
@@ -79,6 +79,9 @@ impl Settings {
         common
             .with("SILKROLL_DRAIN_SECONDS", "0")
             .with("SILKROLL_DEREGISTER_SECONDS", "10")
+            // Most steps are about one instance, which would wait for another one each time.
+            .with("SILKROLL_LAST_INSTANCE", "leave")
+            .with("SILKROLL_READY_SECONDS", "3600")
             .with("SILKROLL_POD_NAME", "web-1")
             .with("SILKROLL_POD_NAMESPACE", "shop")
             .with("SILKROLL_METHOD", method)
@@ -138,22 +141,19 @@ impl Runner {
         said
     }
 
+    /// Whether the startup probe passes, with what it says, to the kubelet and in the container's log.
+    pub(crate) fn registered(&self, settings: &Settings) -> (bool, String) {
+        let output = self.output("registered", settings);
+        let said = [output.stdout, output.stderr].concat();
+        (
+            output.status.success(),
+            String::from_utf8_lossy(&said).into_owned(),
+        )
+    }
+
     fn run(&self, what: &str, settings: &Settings) -> Said {
         let begun = Instant::now();
-        let output = Command::new(self.words[0])
-            .args(&self.words[1..])
-            .arg(what)
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .envs(settings.0.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
-            .output()
-            .unwrap_or_else(|error| {
-                panic!(
-                    "{} does not start: {error}: apt-get install -y dash bash busybox curl",
-                    self.words[0]
-                )
-            });
+        let output = self.output(what, settings);
         let log = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(
             output.status.success() && output.stderr.is_empty(),
@@ -166,5 +166,22 @@ impl Runner {
             log,
             took: begun.elapsed(),
         }
+    }
+
+    fn output(&self, what: &str, settings: &Settings) -> Output {
+        Command::new(self.words[0])
+            .args(&self.words[1..])
+            .arg(what)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .envs(settings.0.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .output()
+            .unwrap_or_else(|error| {
+                panic!(
+                    "{} does not start: {error}: apt-get install -y dash bash busybox curl",
+                    self.words[0]
+                )
+            })
     }
 }

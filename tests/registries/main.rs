@@ -24,6 +24,7 @@ mod dubbo;
 mod eureka;
 mod hook;
 mod http;
+mod listed;
 mod nacos;
 mod nacos_back;
 mod nacos_world;

@@ -1,11 +1,13 @@
 //! Nacos: a subscriber sees the instance go and come back as it was.
 
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::ask::ask;
+use crate::ask::{ask, get};
 use crate::hook::{ONE, RUNNERS, Settings};
+use crate::listed::{self, Pair};
 use crate::nacos_back;
 use crate::nacos_world::{Client, Generation, Instance, PASSWORD, SERVER, USER, server};
 use crate::start::{NACOS, World, within};
@@ -71,6 +73,7 @@ fn without_login(world: &World, generation: Generation) {
         leaves_and_comes_back(world, &caller, &service);
         unknown_is_no_trouble(world, &caller, &service);
         dead_servers_first(world, &caller, &service);
+        goes_by_the_list(world, &service);
         match generation {
             Generation::Two => heartbeats_of_the_old_client(world, &caller),
             Generation::Three => heartbeats_over_http(world, &caller),
@@ -150,6 +153,31 @@ fn dead_servers_first(world: &World, caller: &Client, service: &Client) {
         }
         world.ok(&format!("a first server that {how} is passed over"));
     }
+}
+
+fn goes_by_the_list(world: &World, service: &Client) {
+    let instances = ["10.1.3.1", "10.1.3.2"].map(|ip| Instance::new("pair", ip));
+    let [this, other] = instances.each_ref().map(settings);
+    let known = [AtomicBool::new(false), AtomicBool::new(false)];
+    let appear = |at: usize| {
+        if known[at].swap(true, Ordering::SeqCst) {
+            ONE.start([&this, &other][at]).has("back as");
+        } else {
+            service.register(&instances[at]);
+        }
+    };
+    let usable = || {
+        let list = get("8848/nacos/v1/ns/instance/list?serviceName=pair");
+        assert_eq!(list.status, 200, "{list:?}");
+        list.json()["hosts"].as_array().unwrap().len()
+    };
+    let pair = Pair {
+        settings: [&this, &other],
+        appear: &appear,
+        usable: &usable,
+        old: PUSH,
+    };
+    listed::goes_by_the_list(world, &pair);
 }
 
 fn heartbeats_of_the_old_client(world: &World, caller: &Client) {

@@ -19,6 +19,8 @@ fn stop(
     let mut env = settings(method, url);
     // Time enough for a busy machine: what succeeds takes no more of it than it needs.
     env.push(("SILKROLL_DEREGISTER_SECONDS", "60"));
+    // What is read before has tests of its own, in last_instance.rs.
+    env.push(("SILKROLL_LAST_INSTANCE", "leave"));
     env.extend(more);
     let outcome = place.hook(&env, &["stop"]);
     assert_eq!(outcome.status, Some(0), "{}", outcome.output);

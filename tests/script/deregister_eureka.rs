@@ -45,6 +45,8 @@ fn run_in(place: &Place, servers: &str, more: &[(&str, &str)], step: &str) -> Ou
     let mut env = settings("eureka", servers);
     // Time enough for a busy machine: what succeeds takes no more of it than it needs.
     env.push(("SILKROLL_DEREGISTER_SECONDS", "60"));
+    // What is read before has tests of its own, in last_instance.rs.
+    env.push(("SILKROLL_LAST_INSTANCE", "leave"));
     env.extend(more);
     place.hook(&env, &[step])
 }

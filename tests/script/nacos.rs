@@ -10,7 +10,7 @@ pub(crate) enum Generation {
     Three,
 }
 
-/// What the registry holds of the one instance it knows, 10.1.2.3:9810 of `customer`.
+/// What the registry holds of the instance 10.1.2.3:9810 of `customer`.
 #[derive(Clone, Debug)]
 pub(crate) struct State {
     pub(crate) generation: Generation,
@@ -24,6 +24,8 @@ pub(crate) struct State {
     pub(crate) login: Option<String>,
     /// Says ok to a change and does nothing.
     pub(crate) deaf: bool,
+    /// Whether callers find another instance beside it.
+    pub(crate) other: bool,
 }
 
 impl State {
@@ -37,6 +39,7 @@ impl State {
             pending: None,
             login: None,
             deaf: false,
+            other: true,
         }
     }
 }
@@ -67,11 +70,21 @@ pub(crate) fn answer(state: &Arc<Mutex<State>>, request: &Request) -> Reply {
         };
     }
     match path.as_str() {
-        "/nacos/v1/ns/catalog/instances" | "/nacos/v1/ns/instance" if three => return gone(),
-        "/nacos/v3/admin/ns/instance" if !three => return no_api(),
         "/nacos/v1/ns/catalog/instances"
         | "/nacos/v1/ns/instance"
-        | "/nacos/v3/admin/ns/instance" => {}
+        | "/nacos/v1/ns/instance/list"
+            if three =>
+        {
+            return gone();
+        }
+        "/nacos/v3/admin/ns/instance" | "/nacos/v3/client/ns/instance/list" if !three => {
+            return no_api();
+        }
+        "/nacos/v1/ns/catalog/instances"
+        | "/nacos/v1/ns/instance"
+        | "/nacos/v1/ns/instance/list"
+        | "/nacos/v3/admin/ns/instance"
+        | "/nacos/v3/client/ns/instance/list" => {}
         _ => return no_api(),
     }
     if state.login.is_some() && request.header("accessToken") != Some("tok.en-1") {
@@ -101,6 +114,20 @@ pub(crate) fn answer(state: &Arc<Mutex<State>>, request: &Request) -> Reply {
         state.weight, state.enabled
     );
     let other = r#"{"instanceId":"y","ip":"10.1.2.30","port":9810,"weight":7.0,"healthy":true,"enabled":true,"ephemeral":true,"metadata":{}}"#;
+    // What callers get leaves out what is disabled.
+    if path.ends_with("/list") {
+        let this = (state.registered && state.enabled).then_some(&*instance);
+        let other = state.other.then_some(other);
+        let hosts: Vec<_> = other.into_iter().chain(this).collect();
+        let hosts = hosts.join(",");
+        return match three {
+            true => Reply::Chunks(200, format!(r#"{{"code":0,"data":[{hosts}]}}"#)),
+            false => Reply::Chunks(
+                200,
+                format!(r#"{{"name":"DEFAULT_GROUP@@customer","hosts":[{hosts}],"valid":true}}"#),
+            ),
+        };
+    }
     match (three, state.registered) {
         (true, false) => Reply::Answer(404, ABSENT.to_owned()),
         (true, true) => Reply::Chunks(200, format!(r#"{{"code":0,"data":{instance}}}"#)),

@@ -200,6 +200,7 @@ fn in_first_container() -> Vec<(&'static str, Option<Value>)> {
     const PRE_STOP: &str = "spec|template|spec|containers|0|lifecycle|preStop";
     const POST_START: &str = "spec|template|spec|containers|0|lifecycle|postStart";
     const PROBE: &str = "spec|template|spec|containers|0|readinessProbe";
+    const STARTUP: &str = "spec|template|spec|containers|0|startupProbe";
     const ENV: &str = "spec|template|spec|containers|0|env";
     let get = json!({"httpGet": {"path": "/bye", "port": 8080, "scheme": "HTTP"}});
     vec![
@@ -250,6 +251,16 @@ fn in_first_container() -> Vec<(&'static str, Option<Value>)> {
         (PROBE, None),
         (PROBE, Some(Value::Null)),
         (PROBE, Some(json!({"tcpSocket": {"port": 8080}}))),
+        (STARTUP, None),
+        (STARTUP, Some(json!({"tcpSocket": {"port": 8080}}))),
+        (
+            "spec|template|spec|containers|0|startupProbe|failureThreshold",
+            Some(30.into()),
+        ),
+        (
+            "spec|template|spec|containers|0|startupProbe|grpc",
+            Some(json!({"port": 8080})),
+        ),
         (
             "spec|template|spec|containers|0|readinessProbe|periodSeconds",
             Some(3.into()),

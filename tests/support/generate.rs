@@ -104,6 +104,7 @@ fn container(name: &'static str) -> impl Strategy<Value = Value> {
         Just(json!([{"name": "data", "mountPath": "/silkroll/"}])),
         Just(json!([{"name": "silkroll", "mountPath": "/elsewhere"}])),
     ];
+    let startup = prop_oneof![Just(json!(null)), Just(json!({"tcpSocket": {"port": 80}})),];
     let probe = prop_oneof![
         Just(json!(null)),
         Just(json!({"httpGet": {"path": "/", "port": 80}, "periodSeconds": 3})),
@@ -115,11 +116,12 @@ fn container(name: &'static str) -> impl Strategy<Value = Value> {
         maybe(mounts),
         maybe(lifecycle()),
         maybe(probe),
+        maybe(startup),
         maybe(Just(json!([{"configMapRef": {"name": "a"}}]))),
         maybe(unknown()),
     )
         .prop_map(
-            move |(env, ports, mounts, lifecycle, probe, from, future)| {
+            move |(env, ports, mounts, lifecycle, probe, startup, from, future)| {
                 object([
                     ("name", Some(name.into())),
                     ("image", Some("i:1".into())),
@@ -129,6 +131,7 @@ fn container(name: &'static str) -> impl Strategy<Value = Value> {
                     ("volumeMounts", mounts),
                     ("lifecycle", lifecycle),
                     ("readinessProbe", probe),
+                    ("startupProbe", startup),
                     ("futureField", future),
                 ])
             },
@@ -225,6 +228,13 @@ pub(crate) fn namespace() -> impl Strategy<Value = Pairs> {
             ("nacos-port", "8080")
         ]),
         Just(vec![
+            ("deregister", "nacos"),
+            ("nacos-server", "http://nacos:8848"),
+            ("nacos-port", "8080"),
+            ("ready-when", "registered"),
+            ("hook", "script"),
+        ]),
+        Just(vec![
             ("deregister", "http"),
             ("http-url", "http://cms/off?ip={podip}"),
             ("http-body", "$(id) `id` $$ \" ' é {env:PORT}"),
@@ -239,6 +249,8 @@ pub(crate) fn namespace() -> impl Strategy<Value = Pairs> {
         Just(vec![
             ("deregister", "consul"),
             ("consul-service-id", "web-{podip}"),
+            ("ready-when", "registered"),
+            ("ready-when-seconds", "3600"),
         ]),
         Just(vec![("deregister", "spring"), ("spring-port", "8081")]),
         Just(vec![
@@ -260,6 +272,7 @@ pub(crate) fn namespace() -> impl Strategy<Value = Pairs> {
             ("readiness", "tcp://:8080"),
             ("container", "a"),
             ("shutdown-seconds", "100"),
+            ("last-instance", "leave"),
         ],
         0..5,
     );

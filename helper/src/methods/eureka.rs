@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use crate::attempt::{Answer, Attempt, Outcome, Server, Trouble};
 use crate::fill::As;
 use crate::json::Object;
+use crate::listed::Listed;
 use crate::text::{base64, component, number};
 
 pub(super) fn deregister(attempt: &Attempt<'_>) -> Outcome {
@@ -54,6 +55,38 @@ pub(super) fn reenable(attempt: &Attempt<'_>) -> Outcome {
     })
 }
 
+/// The server's answer comes from the cache that callers are served from.
+pub(super) fn listed(attempt: &Attempt<'_>) -> Result<Listed, Trouble> {
+    each(attempt, |call| {
+        let podip = attempt.podip()?;
+        let name = if call.known.is_empty() {
+            &podip
+        } else {
+            call.known
+        };
+        let mut listed = Listed::new(&call.who(name));
+        let mut look = |object: &Object| {
+            let (Some(id), Some(address)) = (object.text("instanceId"), object.text("ipAddr"))
+            else {
+                return;
+            };
+            if object.text("status") == Some(b"UP") {
+                listed.add(id == call.known || address == podip && call.is_at_port(object));
+            }
+        };
+        let path = text!("/apps/", component(call.app));
+        let answer = attempt.ask(&call.server, "GET", &path, b"", Some(&mut look))?;
+        if answer.status == 404 {
+            return Ok(listed);
+        }
+        call.server.judge(&answer, "list", &[200])?;
+        if !listed.others {
+            call.server.judge_absence(&answer, "list")?;
+        }
+        Ok(listed)
+    })
+}
+
 /// What is asked of one server.
 struct Call<'a> {
     attempt: &'a Attempt<'a>,
@@ -65,7 +98,10 @@ struct Call<'a> {
     podip: Vec<u8>,
 }
 
-fn each(attempt: &Attempt<'_>, step: impl Fn(&Call<'_>) -> Outcome) -> Outcome {
+fn each<T>(
+    attempt: &Attempt<'_>,
+    step: impl Fn(&Call<'_>) -> Result<T, Trouble>,
+) -> Result<T, Trouble> {
     let settings = attempt.settings;
     let app = settings
         .some("SILKROLL_EUREKA_APP")
@@ -100,6 +136,13 @@ impl Call<'_> {
             Some(port) => text!(self.podip, ":", port, " of ", self.app),
             None => text!(self.podip, " of ", self.app),
         }
+    }
+
+    /// Where a port is set, whether the instance has it.
+    fn is_at_port(&self, object: &Object) -> bool {
+        self.port.is_none_or(|port| {
+            [object.bare("port"), object.bare("securePort")].contains(&Some(port))
+        })
     }
 
     fn with_id(
@@ -140,12 +183,9 @@ impl Call<'_> {
         let mut id = None;
         let mut count = 0;
         let mut look = |object: &Object| {
-            let at_port = self.port.is_none_or(|port| {
-                [object.bare("port"), object.bare("securePort")].contains(&Some(port))
-            });
             if let Some(name) = object.text("instanceId")
                 && object.text("ipAddr") == Some(&podip)
-                && at_port
+                && self.is_at_port(object)
             {
                 id = Some(name.to_vec());
                 count += 1;

@@ -130,7 +130,7 @@ impl Request<'_> {
     }
 }
 
-fn headers(attempt: &Attempt<'_>, kind: &[u8], has_body: bool) -> Vec<Vec<u8>> {
+pub(super) fn headers(attempt: &Attempt<'_>, kind: &[u8], has_body: bool) -> Vec<Vec<u8>> {
     let settings = attempt.settings;
     let mut headers = Vec::new();
     let mut add = |line: &[u8]| add_header(attempt, method(settings), &mut headers, line);

@@ -1,20 +1,24 @@
 //! The ways of leaving, and their ways back.
 
+mod consul;
 mod eureka;
 mod http;
 mod nacos;
 
 use crate::attempt::{Attempt, Outcome};
+use crate::listed::List;
 use crate::settings::Settings;
 pub(crate) use http::add_header;
 
-/// Out of the registry, or back.
+/// Out of the registry, or back; or whether it is in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
     /// Before the stop.
     Deregister,
     /// At the start.
     Reenable,
+    /// While it starts: nothing is changed.
+    Registered,
 }
 
 /// A way of leaving that calls something. `nginx` and `signal` are in `processes.rs`.
@@ -22,23 +26,34 @@ pub enum Direction {
 pub struct Method {
     pub(crate) deregister: fn(&Attempt<'_>) -> Outcome,
     pub(crate) reenable: Option<fn(&Attempt<'_>) -> Outcome>,
+    /// Reads the list that callers go by, where there is one.
+    pub(crate) listed: Option<List>,
 }
 
 const NACOS: Method = Method {
     deregister: nacos::deregister,
     reenable: Some(nacos::reenable),
+    listed: Some(nacos::listed),
 };
 const EUREKA: Method = Method {
     deregister: eureka::deregister,
     reenable: Some(eureka::reenable),
+    listed: Some(eureka::listed),
+};
+const CONSUL: Method = Method {
+    deregister: http::deregister,
+    reenable: None,
+    listed: Some(consul::listed),
 };
 const HTTP: Method = Method {
     deregister: http::deregister,
     reenable: Some(http::reenable),
+    listed: None,
 };
 const HTTP_FOR_GOOD: Method = Method {
     deregister: http::deregister,
     reenable: None,
+    listed: None,
 };
 
 /// The way of a method. Those without one of their own are requests, told in settings.
@@ -46,6 +61,7 @@ pub(crate) fn find(method: &[u8], settings: Settings<'_>) -> &'static Method {
     match method {
         b"nacos" => &NACOS,
         b"eureka" => &EUREKA,
+        b"consul" => &CONSUL,
         _ if settings.some("SILKROLL_HTTP_START_URL").is_some() => &HTTP,
         _ => &HTTP_FOR_GOOD,
     }

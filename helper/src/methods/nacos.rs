@@ -4,6 +4,8 @@
 use alloc::vec::Vec;
 
 use crate::attempt::{Answer, Attempt, Outcome, Server, Trouble};
+use crate::json::Object;
+use crate::listed::Listed;
 use crate::text::{component, contains};
 
 pub(super) fn deregister(attempt: &Attempt<'_>) -> Outcome {
@@ -14,6 +16,12 @@ pub(super) fn reenable(attempt: &Attempt<'_>) -> Outcome {
     switch(attempt, true)
 }
 
+pub(super) fn listed(attempt: &Attempt<'_>) -> Result<Listed, Trouble> {
+    at_each(attempt, |registration, base| {
+        listed_at(attempt, registration, base)
+    })
+}
+
 struct Registration {
     podip: Vec<u8>,
     port: Vec<u8>,
@@ -21,6 +29,8 @@ struct Registration {
     instance: Vec<u8>,
     /// The page that lists a service's instances.
     catalog: Vec<u8>,
+    /// The queries of the list that callers get, of all the service's clusters: by 1.x and 2.x, and by 3.x.
+    lists: [Vec<u8>; 2],
     /// For the log.
     who: Vec<u8>,
 }
@@ -48,6 +58,15 @@ impl Api {
 }
 
 fn switch(attempt: &Attempt<'_>, want: bool) -> Outcome {
+    at_each(attempt, |registration, base| {
+        at_server(attempt, registration, base, want)
+    })
+}
+
+fn at_each<T>(
+    attempt: &Attempt<'_>,
+    step: impl Fn(&Registration, &[u8]) -> Result<T, Trouble>,
+) -> Result<T, Trouble> {
     let settings = attempt.settings;
     let podip = attempt.podip()?;
     let service = settings.get("SILKROLL_NACOS_SERVICE");
@@ -59,9 +78,12 @@ fn switch(attempt: &Attempt<'_>, want: bool) -> Outcome {
     }
     let name = component(&service);
     let group = component(&settings.or("SILKROLL_NACOS_GROUP", "DEFAULT_GROUP"));
-    let scope = text!(
+    let namespace = text!(
         "namespaceId=",
-        component(&settings.or("SILKROLL_NACOS_NAMESPACE", "public")),
+        component(&settings.or("SILKROLL_NACOS_NAMESPACE", "public"))
+    );
+    let scope = text!(
+        namespace,
         "&clusterName=",
         component(&settings.or("SILKROLL_NACOS_CLUSTER", "DEFAULT")),
     );
@@ -87,12 +109,30 @@ fn switch(attempt: &Attempt<'_>, want: bool) -> Outcome {
             scope,
             "&pageNo=1&pageSize=10000"
         ),
+        lists: [
+            text!(
+                "/v1/ns/instance/list?serviceName=",
+                group,
+                "%40%40",
+                name,
+                "&",
+                namespace
+            ),
+            text!(
+                "/v3/client/ns/instance/list?serviceName=",
+                name,
+                "&groupName=",
+                group,
+                "&",
+                namespace
+            ),
+        ],
         who: text!(podip, ":", port, " of ", service),
         podip,
         port,
     };
     attempt.each_server("SILKROLL_NACOS_SERVER", "/nacos", &mut |base| {
-        at_server(attempt, &registration, base, want)
+        step(&registration, base)
     })
 }
 
@@ -165,6 +205,46 @@ fn at_server(
         }
         attempt.world.pause(1000);
     }
+}
+
+/// Both lists leave out what is disabled.
+fn listed_at(
+    attempt: &Attempt<'_>,
+    registration: &Registration,
+    base: &[u8],
+) -> Result<Listed, Trouble> {
+    let headers: Vec<_> = login(attempt, base)?.into_iter().collect();
+    let server = Server {
+        base,
+        headers: &headers,
+    };
+    let mut listed = Listed::new(&registration.who);
+    let mut look = |path: &[u8]| {
+        let each = &mut |object: &Object| {
+            let (Some(ip), Some(port)) = (object.text("ip"), object.bare("port")) else {
+                return;
+            };
+            let off = |name: &str| object.bare(name).and_then(as_bool) == Some(false);
+            let weightless = matches!(object.bare("weight"), Some(b"0" | b"0.0"));
+            if !(off("enabled") || off("healthy") || weightless) {
+                listed.add(ip == registration.podip && port == registration.port);
+            }
+        };
+        attempt.ask(&server, "GET", path, b"", Some(each))
+    };
+    let [one, three] = &registration.lists;
+    let mut answer = look(one)?;
+    if matches!(answer.status, 404 | 410 | 501) {
+        answer = look(three)?;
+    }
+    if is_absent(&answer) {
+        return Ok(listed);
+    }
+    server.judge(&answer, "list", &[200])?;
+    if !listed.others {
+        server.judge_absence(&answer, "list")?;
+    }
+    Ok(listed)
 }
 
 /// The header that a login gives, where one is asked for.

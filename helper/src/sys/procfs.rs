@@ -23,6 +23,11 @@ fn contents(path: &[u8]) -> Option<Vec<u8>> {
     Some(read(file.0, &mut buffer).unwrap_or_default().to_vec())
 }
 
+/// Whole seconds since the container's first process began.
+pub(crate) fn age() -> Option<u64> {
+    hook::age(&contents(b"/proc/1/stat")?, &contents(b"/proc/self/stat")?)
+}
+
 /// A process that has not ended.
 pub(crate) fn process(pid: u64) -> Option<Process> {
     let folder = [&b"/proc/"[..], &number(pid)].concat();

@@ -9,7 +9,8 @@ import java.util.concurrent.Executors;
 
 /**
  * A service that registers itself with the official client, as frameworks do it: once it listens, and it takes itself
- * out again when it is told to end. Started with the server's address, its service's name and the group.
+ * out again when it is told to end. Started with the server's address, its service's name and the group; REGISTER_AFTER says
+ * after how many seconds it registers, or never.
  */
 public class App {
     static final int PORT = 8080;
@@ -55,19 +56,25 @@ public class App {
         settings.put("serverAddr", args[0]);
         NamingService naming = NacosFactory.createNamingService(settings);
         String service = args[1], group = args[2], ip = address();
-        try {
-            naming.registerInstance(service, group, ip, PORT);
-        } catch (Exception refused) {
-            refused.printStackTrace();
-            System.exit(1);
+        String after = System.getenv().getOrDefault("REGISTER_AFTER", "0");
+        if (!after.equals("never")) {
+            Thread.sleep(1000 * Long.parseLong(after));
+            try {
+                naming.registerInstance(service, group, ip, PORT);
+            } catch (Exception refused) {
+                refused.printStackTrace();
+                System.exit(1);
+            }
+            registered = true;
+            say("registered");
         }
-        registered = true;
-        say("registered");
 
         Runtime.getRuntime().addShutdownHook(new Thread(() -> {
             say("sigterm");
             try {
-                naming.deregisterInstance(service, group, ip, PORT);
+                if (registered) {
+                    naming.deregisterInstance(service, group, ip, PORT);
+                }
             } catch (Exception gone) {
                 say(gone.toString());
             }

@@ -9,7 +9,7 @@ use super::liveness::{self, Failures};
 use super::setup::{annotations_of, set_up};
 use super::{Entry, Namespaces, Scenario, Settings};
 use crate::node::registry::Registry;
-use crate::record::{Absence, Arm};
+use crate::record::Absence;
 
 /// One pod after the other fails its liveness probe; at the same time the one without a start hook does.
 pub(super) fn restarted(
@@ -62,7 +62,7 @@ impl WithoutStartHook {
                 _ => {}
             }
         }
-        annotations.push(("start-hook", "none"));
+        annotations.extend([("start-hook", "none"), ("last-instance", "leave")]);
         // One pod is enough for that.
         let one = |manifest: &&str| manifest.replace("replicas: 3", "replicas: 1");
         let manifests: Vec<String> = scenario.manifests.iter().map(one).collect();
@@ -71,8 +71,7 @@ impl WithoutStartHook {
             settings,
             Self::NAMESPACE,
             &manifests,
-            Arm::Silkroll,
-            &annotations,
+            Some(&annotations),
         )
         .context(Self::NAMESPACE)?;
         Ok(Self { annotations })

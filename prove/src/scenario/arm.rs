@@ -56,8 +56,7 @@ fn run_in(
         settings,
         namespace,
         scenario.manifests,
-        arm,
-        scenario.annotations,
+        scenario.asks(arm),
     )?;
 
     let (address, plan, gateway) = way_in(kubectl, namespace, scenario, settings)?;
@@ -76,24 +75,24 @@ fn run_in(
     thread::sleep(CALM);
     let times = scenario.times(settings);
     let known = || match &gateway {
-        Some(gateway) => gateway.wait_until_known(kubectl, namespace),
+        Some(gateway) => gateway.wait_until_known(kubectl, namespace, scenario.replicas),
         None => Ok(()),
     };
     let ready = |rollout| {
         known()?;
-        if gateway.is_some() {
+        if gateway.is_some() && !scenario.fresh {
             Gateway::let_the_list_get_old(rollout, times);
         }
         Ok(())
     };
     let replaced = match scenario.replace {
         Replace::LivenessFailures => restarted(kubectl, namespace, scenario, times, without),
-        _ => replace::run(kubectl, namespace, scenario.replace, times, ready).map(|rollouts| {
-            Failures {
+        _ => {
+            replace::run(kubectl, namespace, scenario, arm, times, ready).map(|rollouts| Failures {
                 rollouts,
                 ..Failures::default()
-            }
-        }),
+            })
+        }
     };
     if replaced.is_ok() {
         until_gone(&watch)?;
@@ -138,7 +137,8 @@ fn way_in(
         }
         Entry::Gateway(registry) => {
             let registries = beside(settings)?.1;
-            let gateway = Gateway::start(registry, namespace, registries, &settings.logs)?;
+            let gateway =
+                Gateway::start(registry, namespace, registries, scenario, &settings.logs)?;
             (gateway.address, plan, Some(gateway))
         }
     })
@@ -167,7 +167,12 @@ fn recorded(
     run.remembered_ms = u64::try_from(remembered(scenario.entry).as_millis())?;
     run.notes.extend(measured.note);
     if let Entry::Gateway(registry) = scenario.entry {
-        run.notes.push(registry.callers().to_owned());
+        run.notes.push(match scenario.fresh {
+            true => "The load balancer of Spring Cloud Gateway keeps no list here: it takes that of its registry's client, which the server tells of \
+                     every change."
+                .to_owned(),
+            false => registry.callers().to_owned(),
+        });
     }
     if replaced.rollouts.len() < usize::try_from(settings.times)? {
         run.notes.push(format!(
@@ -177,16 +182,15 @@ fn recorded(
         ));
     }
     run.notes.extend(replaced.note);
-    if arm == Arm::Silkroll {
-        let note = annotations_of("The namespace", scenario.annotations);
-        run.notes.push(note);
+    if let Some(annotations) = scenario.asks(arm) {
+        run.notes.push(annotations_of("The namespace", annotations));
     }
     (run.rollouts, run.absences) = (replaced.rollouts, replaced.absences);
     if scenario.own_hook {
         run.notes.push(own_hooks(&pods)?);
     }
     run.pods = pods.into_iter().map(|seen| seen.pod).collect();
-    if arm == Arm::Control && !scenario.own_hook {
+    if scenario.asks(arm).is_none() && !scenario.own_hook {
         // Not every server says when it got SIGTERM; without a hook that is at once.
         for pod in &mut run.pods {
             pod.killed_ms = pod.killed_ms.or(pod.deleted_ms);

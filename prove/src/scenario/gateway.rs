@@ -14,8 +14,9 @@ use testkit::ports;
 use testkit::process::Process;
 use tokio::runtime::{Builder, Runtime};
 
+use super::Scenario;
 use super::lookout::Lookout;
-use super::replace::{PORT, REPLICAS};
+use super::replace::PORT;
 use crate::node::ground;
 use crate::node::groups::Group;
 use crate::node::registry::{BALANCER, Registry, java};
@@ -47,10 +48,12 @@ impl Gateway {
         registry: Registry,
         namespace: &str,
         registries: &Path,
+        scenario: &Scenario,
         logs: &Path,
     ) -> Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        wait_for(&runtime, &registry.source(namespace)?, || Ok(()))?;
+        let replicas = scenario.replicas;
+        wait_for(&runtime, &registry.source(namespace)?, replicas, || Ok(()))?;
         let [port] = ports::free().context("looking for a free port")?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let libraries = registries.join("gateway");
@@ -78,13 +81,16 @@ impl Gateway {
                 .to_owned(),
         ];
         args.extend(registry.client(namespace));
+        if scenario.fresh {
+            args.push("--spring.cloud.loadbalancer.cache.enabled=false".to_owned());
+        }
         let spec = java(format!("gateway-{namespace}"), args);
         let mut process = Group::Beside.start(&spec, logs)?;
         let callers = Source {
             place: format!("http://{address}{INSTANCES}").parse()?,
             format: Format::Lines,
         };
-        wait_for(&runtime, &callers, || process.check())?;
+        wait_for(&runtime, &callers, replicas, || process.check())?;
         let begun = Instant::now();
         for _ in 0..WARM_UP {
             // Whether it answers is for the generator to say.
@@ -103,12 +109,17 @@ impl Gateway {
 
     /// Until it knows all pods that serve and no others: a pod that no caller has heard of could be replaced
     /// without a loss whatever it does.
-    pub(super) fn wait_until_known(&self, kubectl: &Kubectl, namespace: &str) -> Result<()> {
+    pub(super) fn wait_until_known(
+        &self,
+        kubectl: &Kubectl,
+        namespace: &str,
+        replicas: usize,
+    ) -> Result<()> {
         let begun = Instant::now();
         loop {
             let serving = serving(&kubectl.get(&["pods", "-n", namespace])?);
             let known = self.lookout.now();
-            if serving.len() == REPLICAS && serving == known {
+            if serving.len() == replicas && serving == known {
                 return Ok(());
             }
             if begun.elapsed() > OLD {
@@ -136,13 +147,18 @@ impl Gateway {
 const INSTANCES: &str = "/-/instances";
 
 /// Until all instances are in this list.
-fn wait_for(runtime: &Runtime, list: &Source, mut check: impl FnMut() -> Result<()>) -> Result<()> {
+fn wait_for(
+    runtime: &Runtime,
+    list: &Source,
+    replicas: usize,
+    mut check: impl FnMut() -> Result<()>,
+) -> Result<()> {
     let begun = Instant::now();
     loop {
         check()?;
         let read = runtime.block_on(list.read());
         match &read {
-            Ok(instances) if instances.len() >= REPLICAS => return Ok(()),
+            Ok(instances) if instances.len() >= replicas => return Ok(()),
             _ if begun.elapsed() < PATIENCE => {}
             Ok(instances) => bail!("{} has {instances:?} after {PATIENCE:?}", list.place),
             Err(error) => bail!("{error:#}, after {PATIENCE:?}"),

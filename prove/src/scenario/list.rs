@@ -1,5 +1,6 @@
 //! The scenarios.
 
+use super::replace::REPLICAS;
 use super::{Beside, Entry, Replace, Scenario};
 use crate::load::Stale;
 use crate::node::registry::{EUREKA_SERVER, NACOS_SERVER, Registry};
@@ -28,6 +29,8 @@ const BUDGET: &str = include_str!("../../manifests/budget.yaml");
 const NGINX: &str = include_str!("../../manifests/nginx.yaml");
 const GUNICORN: &str = include_str!("../../manifests/gunicorn.yaml");
 const NACOS: &str = include_str!("../../manifests/nacos.yaml");
+const LAST_INSTANCE: &str = include_str!("../../manifests/last-instance.yaml");
+const READY_WHEN: &str = include_str!("../../manifests/ready-when.yaml");
 const LIVENESS: &str = include_str!("../../manifests/liveness.yaml");
 const EUREKA: &str = include_str!("../../manifests/eureka.yaml");
 const INGRESS: &str = include_str!("../../manifests/ingress.yaml");
@@ -52,6 +55,9 @@ const PLAIN: Scenario = Scenario {
     image: Service::Shell,
     manifests: &[SERVICE],
     annotations: &[],
+    control: &[],
+    replicas: REPLICAS,
+    fresh: false,
     entry: Entry::ClusterIp,
     replace: Replace::Rollouts,
     rarer: 1,
@@ -76,7 +82,7 @@ static SCALING: Scenario = Scenario {
     ..PLAIN
 };
 
-static SCENARIOS: [Scenario; 13] = [
+static SCENARIOS: [Scenario; 15] = [
     PLAIN,
     Scenario {
         name: "no-probe",
@@ -194,6 +200,64 @@ static SCENARIOS: [Scenario; 13] = [
         ],
         entry: Entry::Gateway(Registry::Nacos),
         rarer: 5,
+        beside: Beside::Nothing,
+        ..PLAIN
+    },
+    Scenario {
+        name: "last-instance",
+        about: "one pod, in Nacos, that registers 5 s after its port opens: the old one waits for it before it leaves the list",
+        image: Service::Nacos,
+        manifests: &[LAST_INSTANCE],
+        annotations: &[
+            ("deregister", "nacos"),
+            ("nacos-server", NACOS_SERVER),
+            ("nacos-service", "web"),
+            ("nacos-group", "last-instance-silkroll"),
+            NACOS_DRAIN,
+        ],
+        control: &[
+            ("deregister", "nacos"),
+            ("nacos-server", NACOS_SERVER),
+            ("nacos-service", "web"),
+            ("nacos-group", "last-instance-control"),
+            NACOS_DRAIN,
+            ("last-instance", "leave"),
+        ],
+        replicas: 1,
+        // With a list that is kept for 35 s an empty one is met by chance only.
+        fresh: true,
+        entry: Entry::Gateway(Registry::Nacos),
+        rarer: 5,
+        beside: Beside::Nothing,
+        ..PLAIN
+    },
+    Scenario {
+        name: "ready-when",
+        about: "a version that answers its probe and never registers in Nacos is rolled out, and taken back: the rollout stands still",
+        image: Service::Nacos,
+        manifests: &[READY_WHEN],
+        annotations: &[
+            ("deregister", "nacos"),
+            ("nacos-server", NACOS_SERVER),
+            ("nacos-service", "web"),
+            ("nacos-group", "ready-when-silkroll"),
+            NACOS_DRAIN,
+            ("hook", "script"),
+            ("ready-when-seconds", "600"),
+            ("ready-when", "registered"),
+        ],
+        control: &[
+            ("deregister", "nacos"),
+            ("nacos-server", NACOS_SERVER),
+            ("nacos-service", "web"),
+            ("nacos-group", "ready-when-control"),
+            NACOS_DRAIN,
+            ("hook", "script"),
+            ("ready-when-seconds", "600"),
+        ],
+        entry: Entry::Gateway(Registry::Nacos),
+        replace: Replace::NeverRegisters,
+        rarer: 10,
         beside: Beside::Nothing,
         ..PLAIN
     },

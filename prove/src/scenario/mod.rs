@@ -33,6 +33,7 @@ use self::replace::REPLICAS;
 use crate::load::{Plan, Stale};
 use crate::node::registry::Registry;
 use crate::node::services::Service;
+use crate::record::Arm;
 
 /// Where requests go in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +55,8 @@ pub enum Replace {
     DrainAndScale,
     /// `kubectl scale`, down and up.
     Scaling,
+    /// A version that never registers is rolled out, and after a while `kubectl rollout undo` takes it back.
+    NeverRegisters,
     /// Nothing does: one pod after the other fails its liveness probe, and its container restarts.
     LivenessFailures,
 }
@@ -71,6 +74,12 @@ pub struct Scenario {
     pub manifests: &'static [&'static str],
     /// Annotations of the namespace beside the one that opts in.
     pub annotations: &'static [(&'static str, &'static str)],
+    /// Where the control arm has Silkroll, too, without one setting: its annotations. Else it has not opted in.
+    pub control: &'static [(&'static str, &'static str)],
+    /// How many pods it has.
+    pub replicas: usize,
+    /// The gateway's load balancer keeps no list of its own.
+    pub fresh: bool,
     /// Where requests go in.
     pub entry: Entry,
     /// What replaces the pods.
@@ -102,6 +111,15 @@ impl Scenario {
             _ => u32::MAX,
         };
         times.clamp(1, most)
+    }
+
+    /// What the namespace of an arm asks for, beside opting in; nothing where it has not opted in.
+    #[must_use]
+    pub fn asks(&self, arm: Arm) -> Option<&'static [(&'static str, &'static str)]> {
+        match arm {
+            Arm::Silkroll => Some(self.annotations),
+            Arm::Control => Some(self.control).filter(|all| !all.is_empty()),
+        }
     }
 
     /// Whether Pods are injected, and not their workloads.

@@ -7,9 +7,9 @@ use anyhow::{Result, bail};
 use serde_json::Value;
 use testkit::kubectl::Kubectl;
 
-use super::Replace;
+use super::{Replace, Scenario};
 use crate::node::ground::NODE_NAME;
-use crate::record::{Rollout, now_ms};
+use crate::record::{Arm, Rollout, now_ms};
 
 /// Bounds one replacement: ten times what it takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -20,7 +20,10 @@ const LOOK: Duration = Duration::from_secs(10);
 /// The service's Deployment, and its only container.
 const DEPLOYMENT: &str = "deployment/web";
 
-/// How many pods it has, in every manifest.
+/// How long it is watched that a rollout stands still; each of its pods is there within seconds.
+const STILL: Duration = Duration::from_secs(60);
+
+/// How many pods it has in most manifests.
 pub(super) const REPLICAS: usize = 3;
 
 /// Where its pods listen, in every manifest.
@@ -37,7 +40,8 @@ type Done = (&'static str, usize);
 pub(super) fn run(
     kubectl: &Kubectl,
     namespace: &str,
-    replace: Replace,
+    scenario: &Scenario,
+    arm: Arm,
     times: u32,
     ready: impl Fn(u32) -> Result<()>,
 ) -> Result<Vec<Rollout>> {
@@ -45,9 +49,11 @@ pub(super) fn run(
     for n in 0..times {
         ready(n)?;
         let at_ms = now_ms();
-        let (how, pods) = match (replace, n.is_multiple_of(2)) {
-            (Replace::Rollouts, true) => restart(kubectl, namespace)?,
-            (Replace::Rollouts, false) => set_image(kubectl, namespace)?,
+        let all = scenario.replicas;
+        let (how, pods) = match (scenario.replace, n.is_multiple_of(2)) {
+            (Replace::Rollouts, true) => (restart(kubectl, namespace)?, all),
+            (Replace::Rollouts, false) => (set_image(kubectl, namespace)?, all),
+            (Replace::NeverRegisters, _) => never_registers(kubectl, namespace, arm, all)?,
             (Replace::DrainAndScale, true) => drain(kubectl, namespace)?,
             (Replace::DrainAndScale, false) | (Replace::Scaling, _) => scale(kubectl, namespace)?,
             (Replace::LivenessFailures, _) => bail!("a liveness failure replaces no pod"),
@@ -112,14 +118,50 @@ fn refused(deployment: &Value) -> Option<String> {
     Some(format!("the cluster refuses the pods: {message}"))
 }
 
-fn restart(kubectl: &Kubectl, namespace: &str) -> Result<Done> {
+fn restart(kubectl: &Kubectl, namespace: &str) -> Result<&'static str> {
     kubectl.run(&["rollout", "restart", DEPLOYMENT, "-n", namespace], "")?;
     settled(kubectl, namespace)?;
-    Ok(("kubectl rollout restart", REPLICAS))
+    Ok("kubectl rollout restart")
+}
+
+/// A version that listens and never registers. With Silkroll's setting the rollout waits for its first pod, in the control arm it
+/// comes to its end; then it is taken back.
+fn never_registers(kubectl: &Kubectl, namespace: &str, arm: Arm, all: usize) -> Result<Done> {
+    let set = [
+        "set",
+        "env",
+        DEPLOYMENT,
+        "REGISTER_AFTER=never",
+        "-n",
+        namespace,
+    ];
+    kubectl.run(&set, "")?;
+    let pods = match arm {
+        Arm::Control => {
+            settled(kubectl, namespace)?;
+            // The old pods drain and go, and for as long again nobody is there.
+            thread::sleep(STILL + STILL);
+            2 * all
+        }
+        Arm::Silkroll => {
+            let timeout = format!("--timeout={}s", STILL.as_secs());
+            let status = ["rollout", "status", DEPLOYMENT, "-n", namespace, &timeout];
+            match kubectl.run(&status, "") {
+                Ok(_) => bail!("the rollout of a version that never registers came to its end"),
+                Err(error) if error.to_string().contains("timed out") => {}
+                Err(error) => return Err(error),
+            }
+            // The one that surged.
+            1
+        }
+    };
+    kubectl.run(&["rollout", "undo", DEPLOYMENT, "-n", namespace], "")?;
+    settled(kubectl, namespace)?;
+    Ok(("kubectl set env, kubectl rollout undo", pods))
 }
 
 /// To the other version of the image, whichever it has.
-fn set_image(kubectl: &Kubectl, namespace: &str) -> Result<Done> {
+fn set_image(kubectl: &Kubectl, namespace: &str) -> Result<&'static str> {
     let path = "jsonpath={.spec.template.spec.containers[0].image}";
     let image = kubectl.run(&["get", DEPLOYMENT, "-n", namespace, "-o", path], "")?;
     let other = match image.rsplit_once(':') {
@@ -130,7 +172,7 @@ fn set_image(kubectl: &Kubectl, namespace: &str) -> Result<Done> {
     let change = format!("web={other}");
     kubectl.run(&["set", "image", DEPLOYMENT, &change, "-n", namespace], "")?;
     settled(kubectl, namespace)?;
-    Ok(("kubectl set image", REPLICAS))
+    Ok("kubectl set image")
 }
 
 /// The node is drained of this service's pods. It is the only one, so it takes new pods again at once;

@@ -9,7 +9,6 @@ use testkit::kubectl::Kubectl;
 use super::list::LEVEL_POD;
 use super::{Place, Settings, replace};
 use crate::node::services::HERE;
-use crate::record::Arm;
 
 /// Bounds the wait for a ConfigMap that Silkroll writes within milliseconds, on a machine that is not
 /// overloaded.
@@ -18,16 +17,15 @@ const CONFIG_MAP: Duration = Duration::from_secs(10);
 /// What stands in a manifest for the uid of the ConfigMap `operator`, which the API server gives.
 const OPERATOR_UID: &str = "OPERATOR_UID";
 
-/// The namespace with the service in it, as it should be.
+/// The namespace with the service in it, as it should be. Without annotations it has not opted in.
 pub(super) fn set_up(
     kubectl: &Kubectl,
     settings: &Settings,
     namespace: &str,
     manifests: &[impl AsRef<str>],
-    arm: Arm,
-    annotations: &[(&str, &str)],
+    annotations: Option<&[(&str, &str)]>,
 ) -> Result<()> {
-    let object = manifest(namespace, arm, annotations);
+    let object = manifest(namespace, annotations);
     settings.namespaces.create(kubectl, namespace, &object)?;
     // At once, as where both are in one file: Silkroll has to know of a namespace in time by itself.
     let mut warnings = String::new();
@@ -46,20 +44,21 @@ pub(super) fn set_up(
         let apply = ["apply", "-n", namespace, "-f", "-"];
         warnings += &kubectl.run_with_warnings(&apply, &manifest)?.1;
     }
-    let of_pods = annotations.contains(&LEVEL_POD);
-    check_injection(kubectl, namespace, arm, of_pods)
+    let opted_in = annotations.is_some();
+    let of_pods = annotations.is_some_and(|all| all.contains(&LEVEL_POD));
+    check_injection(kubectl, namespace, opted_in, of_pods)
         .with_context(|| format!("kubectl apply warned: {warnings:?}"))?;
     replace::settled(kubectl, namespace)?;
     if of_pods {
-        check_pods(kubectl, namespace, arm)?;
+        check_pods(kubectl, namespace)?;
     }
     Ok(())
 }
 
 /// The namespace: here, and nowhere else, the arms differ.
-fn manifest(namespace: &str, arm: Arm, annotations: &[(&str, &str)]) -> String {
+fn manifest(namespace: &str, annotations: Option<&[(&str, &str)]>) -> String {
     let mut all = serde_json::Map::new();
-    if arm == Arm::Silkroll {
+    if let Some(annotations) = annotations {
         all.insert("silkroll.dev/inject".to_owned(), "enabled".into());
         for (name, value) in annotations {
             all.insert(format!("silkroll.dev/{name}"), (*value).into());
@@ -74,35 +73,33 @@ fn manifest(namespace: &str, arm: Arm, annotations: &[(&str, &str)]) -> String {
 
 /// An arm with Silkroll in which nothing was injected, because the webhook was away, would be a
 /// second control arm; and the other way round.
-fn check_injection(kubectl: &Kubectl, namespace: &str, arm: Arm, of_pods: bool) -> Result<()> {
+fn check_injection(
+    kubectl: &Kubectl,
+    namespace: &str,
+    opted_in: bool,
+    of_pods: bool,
+) -> Result<()> {
     let path = r"jsonpath={.spec.template.metadata.annotations.silkroll\.dev/status}";
     let deployment = ["get", "deployment", "web", "-n", namespace, "-o", path];
     let injected = !kubectl.run(&deployment, "")?.is_empty();
-    match (arm, injected) {
+    match (opted_in, injected) {
         (_, true) if of_pods => bail!("Silkroll injected into the Deployment, and not its Pods"),
         (_, false) if of_pods => Ok(()),
-        (Arm::Silkroll, false) => bail!("Silkroll injected nothing"),
-        (Arm::Control, true) => bail!("Silkroll injected into a namespace that did not opt in"),
-        (Arm::Control, false) => Ok(()),
-        (Arm::Silkroll, true) => check_script(kubectl, namespace),
+        (true, false) => bail!("Silkroll injected nothing"),
+        (false, true) => bail!("Silkroll injected into a namespace that did not opt in"),
+        (false, false) => Ok(()),
+        (true, true) => check_script(kubectl, namespace),
     }
 }
 
 /// The same of Pods: all of them are there.
-fn check_pods(kubectl: &Kubectl, namespace: &str, arm: Arm) -> Result<()> {
+fn check_pods(kubectl: &Kubectl, namespace: &str) -> Result<()> {
     let pods = kubectl.get(&["pods", "--selector=app=web", "-n", namespace])?;
     let pods = pods["items"].as_array().map_or(&[][..], Vec::as_slice);
     let status = |pod: &Value| pod["metadata"]["annotations"]["silkroll.dev/status"].is_string();
     let injected = pods.iter().filter(|pod| status(pod)).count();
-    let wanted = match arm {
-        Arm::Silkroll => pods.len(),
-        Arm::Control => 0,
-    };
-    if pods.is_empty() || injected != wanted {
-        bail!(
-            "Silkroll injected into {injected} of {} Pods, not {wanted}",
-            pods.len()
-        );
+    if pods.is_empty() || injected != pods.len() {
+        bail!("Silkroll injected into {injected} of {} Pods", pods.len());
     }
     Ok(())
 }
@@ -140,19 +137,33 @@ pub(super) fn annotations_of(what: &str, annotations: &[(&str, &str)]) -> String
 mod tests {
     use super::super::all;
     use super::*;
+    use crate::record::Arm;
 
     #[test]
     fn the_arms_differ_by_annotations_alone() {
         for scenario in all() {
             let read = |arm| -> serde_json::Value {
-                serde_json::from_str(&manifest("a", arm, scenario.annotations)).unwrap()
+                serde_json::from_str(&manifest("a", scenario.asks(arm))).unwrap()
             };
-            let (control, mut silkroll) = (read(Arm::Control), read(Arm::Silkroll));
-            assert_eq!(control["metadata"]["annotations"], json!({}));
-            let annotations = silkroll["metadata"]["annotations"].take();
-            assert_eq!(annotations["silkroll.dev/inject"], "enabled");
-            silkroll["metadata"]["annotations"] = json!({});
+            let (mut control, mut silkroll) = (read(Arm::Control), read(Arm::Silkroll));
+            let annotations =
+                [&mut control, &mut silkroll].map(|it| it["metadata"]["annotations"].take());
+            assert_eq!(annotations[1]["silkroll.dev/inject"], "enabled");
             assert_eq!(control, silkroll);
+            if scenario.control.is_empty() {
+                assert_eq!(annotations[0], json!({}));
+                continue;
+            }
+            // By one setting, and what tells their instances apart.
+            let key = |all: &Value| -> std::collections::BTreeSet<String> {
+                let all = all.as_object().unwrap().iter();
+                let all = all.filter(|(name, _)| *name != "silkroll.dev/nacos-group");
+                all.map(|(name, value)| format!("{name}={value}")).collect()
+            };
+            let differ = key(&annotations[0])
+                .symmetric_difference(&key(&annotations[1]))
+                .count();
+            assert!((1..=2).contains(&differ), "{annotations:?}");
         }
     }
 }

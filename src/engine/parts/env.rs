@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use super::super::ask::Stop;
 use super::super::chain;
 use super::super::json::{name_of, string};
-use super::super::plan::{Part, Plan, Target, Want, Wants};
+use super::super::plan::{Hooked, Part, Plan, Target, Want, Wants};
 use super::super::slot::{Form, Holds, Root, Slot};
 use super::super::strict::Strict;
 use super::super::tree::Node;
@@ -53,7 +53,7 @@ fn pod_ip() -> Entry {
 }
 
 /// The entries that the script reads.
-fn script(policy: &Policy<'_>, deregister: &Deregistration, own_seconds: u32) -> Vec<Entry> {
+fn script(policy: &Policy<'_>, deregister: &Deregistration, hook: Hooked) -> Vec<Entry> {
     let mut entries = vec![
         value("SILKROLL_METHOD", policy.method.name),
         value("SILKROLL_DRAIN_SECONDS", &policy.drain.to_string()),
@@ -64,12 +64,18 @@ fn script(policy: &Policy<'_>, deregister: &Deregistration, own_seconds: u32) ->
             &policy.deregister_timeout.to_string(),
         ));
         entries.extend(policy.if_env.map(|name| value("SILKROLL_IF_ENV", name)));
+        if policy.method.lists && policy.last_leaves {
+            entries.push(value("SILKROLL_LAST_INSTANCE", "leave"));
+        }
+        if let Some((seconds, _)) = policy.registered.as_ref().filter(|_| hook.registered) {
+            entries.push(value("SILKROLL_READY_SECONDS", &seconds.to_string()));
+        }
         // By these a stop hook finds what the start hook of the same pod still tries, and ends it.
         entries.push(field("SILKROLL_POD_NAME", "metadata.name"));
         entries.push(field("SILKROLL_POD_NAMESPACE", "metadata.namespace"));
     }
-    if own_seconds > 0 {
-        entries.push(value("SILKROLL_OWN_SECONDS", &own_seconds.to_string()));
+    if hook.own > 0 {
+        entries.push(value("SILKROLL_OWN_SECONDS", &hook.own.to_string()));
     }
     entries.extend(deregister.vars.iter().map(|var| match &var.value {
         VarValue::Text(text) => value(var.name, text),
@@ -113,7 +119,7 @@ fn want<'a>(plan: &mut Plan<'a>, target: &Target<'_, 'a>) -> Result<(), Stop> {
     let hook = plan.hook;
     let mut entries = vec![pod_ip()];
     if hook.program {
-        entries.extend(script(target.pod.policy, target.deregister, hook.own));
+        entries.extend(script(target.pod.policy, target.deregister, hook));
     }
     let users: Vec<&str> = target.container.list("env").collect();
     let names: Vec<Cow<'_, str>> = users.iter().map(|entry| name_of(entry)).collect();

@@ -14,6 +14,7 @@ mod post_start;
 mod pre_stop;
 mod readiness;
 mod rollout;
+mod startup;
 
 use std::sync::LazyLock;
 
@@ -33,6 +34,7 @@ pub(super) use rollout::{FORMS as SURGE, Surge, surge};
 pub(super) const PARTS: &[Part] = &[
     pre_stop::PART,
     post_start::PART,
+    startup::PART,
     mount::MOUNT,
     env::PART,
     readiness::PART,

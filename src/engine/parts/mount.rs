@@ -65,9 +65,12 @@ fn volume<'a>(plan: &mut Plan<'a>, pod: &Pod<'_, 'a>) -> Result<(), Stop> {
                     "the helper binary for {arch} from ConfigMap {name}, mounted at {MOUNT_PATH}"
                 )
             });
-            // A start hook whose program is missing would kill the container again and again: then the
-            // kubelet rather waits for the ConfigMap. Without one, nothing keeps the pod from starting.
-            let starts = plan.wanted(&super::post_start::FORM).next().is_some();
+            // A start hook whose program is missing would kill the container again and again, and with such a startup probe it
+            // would never be ready: then the kubelet rather waits for the ConfigMap. Without, nothing keeps the pod from starting.
+            let needing = [&super::post_start::FORM, &super::startup::FORM];
+            let starts = needing
+                .iter()
+                .any(|form| plan.wanted(form).next().is_some());
             let optional = if starts { "" } else { r#","optional":true"# };
             let key = arch.key();
             format!(

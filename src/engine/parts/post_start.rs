@@ -21,6 +21,29 @@ pub(super) const PART: Part = Part {
     wants: Wants::Container(want),
 };
 
+/// Whether the hook's program is in the container when it starts (law 14).
+pub(super) enum Runs {
+    Surely,
+    /// It needs a shell, and nothing shows that the image has one.
+    Perhaps,
+    NotYet(&'static str),
+}
+
+/// The same, of what stands in a slot of this form: one that was injected before has shown it.
+pub(super) fn runs(target: &Target<'_, '_>, form: &'static Form) -> Runs {
+    let ask = target.pod.ask;
+    if ask.kind == Kind::Pod && target.pod.policy.hook == Hook::Binary && !ask.helper_stands {
+        return Runs::NotYet("the helper's ConfigMap is not in the namespace yet");
+    }
+    let key = target.slot(form).key();
+    let record = target.pod.record;
+    let stands = record.is_some_and(|record| record.slots.contains_key(&*key));
+    if !stands && chain::shell_is_a_guess(target) {
+        return Runs::Perhaps;
+    }
+    Runs::Surely
+}
+
 fn want<'a>(plan: &mut Plan<'a>, target: &Target<'_, 'a>) -> Result<(), Stop> {
     let policy = target.pod.policy;
     let user = target.hook("postStart");
@@ -28,10 +51,9 @@ fn want<'a>(plan: &mut Plan<'a>, target: &Target<'_, 'a>) -> Result<(), Stop> {
     if !(plan.hook.program && target.deregister.reenables && policy.start_hook) {
         return Ok(());
     }
-    // Law 14: its container would be killed again and again, or wait for the ConfigMap.
-    let ask = target.pod.ask;
-    if ask.kind == Kind::Pod && policy.hook == Hook::Binary && !ask.helper_stands {
-        let why = "the helper's ConfigMap is not in the namespace yet";
+    // Its container would be killed again and again, or wait for the ConfigMap.
+    let runs = runs(target, &FORM);
+    if let Runs::NotYet(why) = runs {
         plan.step("post-start", target, || format!("none: {why}"));
         plan.warn(format!(
             "container {}: no start hook in this Pod, {why}; those that come later have one",
@@ -53,14 +75,9 @@ fn want<'a>(plan: &mut Plan<'a>, target: &Target<'_, 'a>) -> Result<(), Stop> {
             return Ok(());
         }
     };
-    let key = target.slot(&FORM).key();
-    let stands = target
-        .pod
-        .record
-        .is_some_and(|record| record.slots.contains_key(&*key));
-    let guess = !stands && chain::shell_is_a_guess(target);
+    let guess = matches!(runs, Runs::Perhaps);
     // Law 14, and of a Pod nobody would read the warning.
-    if guess && level::of_pods(ask) {
+    if guess && level::of_pods(target.pod.ask) {
         plan.step("post-start", target, || {
             "none: nothing shows that the image has a shell".to_owned()
         });

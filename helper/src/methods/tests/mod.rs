@@ -1,6 +1,7 @@
 //! The ways against a stand-in that answers as the real registries were seen to.
 
 mod eureka;
+mod listed;
 mod nacos;
 mod others;
 

@@ -1,0 +1,78 @@
+//! The startup probe of `ready-when: registered`, where the container has none: until it passes the kubelet asks no other probe, so the
+//! container is not ready, and a rollout goes no further.
+
+use super::super::ask::Stop;
+use super::super::chain::{self, HANDLERS, When};
+use super::super::plan::{Part, Plan, Target, Wants};
+use super::super::slot::{Form, Holds, Root};
+use super::post_start::{Runs, runs};
+
+pub(super) static FORM: Form = Form {
+    key: "startup",
+    root: Root::Container,
+    path: &["startupProbe"],
+    item: None,
+    holds: Holds::Object(&HANDLERS),
+};
+
+pub(super) const PART: Part = Part {
+    forms: &[&FORM],
+    wants: Wants::Container(want),
+};
+
+/// A look at the list is one request; more often would be felt where hundreds of pods start at once.
+const PERIOD: u32 = 3;
+/// The hook ends within 5 s, and a busy node may take a while to start it.
+const TIMEOUT: u32 = 10;
+/// The hook passes by itself when its bound is over: the kubelet, which would restart the container, comes long after that.
+const SPARE: u32 = 600;
+
+fn want<'a>(plan: &mut Plan<'a>, target: &Target<'_, 'a>) -> Result<(), Stop> {
+    let policy = target.pod.policy;
+    let Some((bound, _)) = policy.registered.as_ref().filter(|_| policy.method.lists) else {
+        return Ok(());
+    };
+    if let Err(why) = possible(plan, target) {
+        plan.step("startup", target, || format!("none: {why}"));
+        plan.warn(format!(
+            "container {}: ready-when: registered has no effect, {why}",
+            target.name
+        ));
+        return Ok(());
+    }
+    plan.hook.registered = true;
+    plan.step("startup", target, || {
+        format!("passes once this pod is listed, and {bound} s after its start at the latest")
+    });
+    let exec = chain::exec(policy.hook, When::Registered, &[]);
+    let handler = exec.strip_suffix('}').unwrap_or(&exec);
+    let failures = (bound + SPARE).div_ceil(PERIOD);
+    plan.want(
+        target.slot(&FORM),
+        format!(
+            r#"{handler},"timeoutSeconds":{TIMEOUT},"periodSeconds":{PERIOD},"successThreshold":1,"failureThreshold":{failures}}}"#
+        ),
+    );
+    Ok(())
+}
+
+/// Why there can be none.
+fn possible(plan: &Plan<'_>, target: &Target<'_, '_>) -> Result<(), &'static str> {
+    if target.container.json("startupProbe").is_some() {
+        return Err("its own startupProbe stays; take that out, or ready-when");
+    }
+    if !plan.hook.program {
+        return Err("for no hook of Silkroll's is in it");
+    }
+    // The first process of the node tells nothing of the container's start.
+    if target.pod.user.pod().json("hostPID") == Some("true") {
+        return Err("for with hostPID nothing tells when the container started");
+    }
+    match runs(target, &FORM) {
+        Runs::Surely => Ok(()),
+        Runs::Perhaps => Err(
+            "for without a shell in the image it would never start; set silkroll.dev/hook to script where there is one, else to binary",
+        ),
+        Runs::NotYet(why) => Err(why),
+    }
+}

@@ -1,0 +1,206 @@
+//! `ready-when: registered`: the startup probe passes once the container is in its callers' list, and wherever that cannot be
+//! told: it never keeps a container from serving.
+
+use crate::last_instance::{LISTING, registry};
+use crate::methods::settings;
+use crate::run::{Outcome, Place, SHELLS, each_client, finish};
+use crate::server::{Reply, Request, Server};
+use silkroll::deregister::LAUNCH_REGISTERED;
+use std::process::Command;
+
+/// The first process is a moment old, as where a container has just been started. What the hook prints goes with its log.
+const YOUNG: &[&str] = &[
+    "unshare",
+    "--user",
+    "--map-root-user",
+    "--pid",
+    "--fork",
+    "--mount-proc",
+    "/bin/sh",
+    "-c",
+    "\"$@\"; exit $?",
+    "sh",
+];
+const NO_PROC: &[&str] = &[
+    "unshare",
+    "--user",
+    "--map-root-user",
+    "--mount",
+    "/bin/sh",
+    "-c",
+    "/bin/mount -t tmpfs none /proc && exec \"$@\"",
+    "sh",
+];
+/// The first process of the machine, which is older than a second.
+const OLD: &[&str] = &["/usr/bin/env"];
+
+fn probe(
+    shell: &str,
+    client: &str,
+    method: &str,
+    wrapper: &[&str],
+    url: &str,
+    more: &[(&str, &str)],
+) -> Outcome {
+    let place = Place::new(shell, &[client]);
+    let env = settings(method, url);
+    let mut command = Command::new(
+        ["/usr/bin/", wrapper[0]]
+            .concat()
+            .replace("/usr/bin//", "/"),
+    );
+    command
+        .env_clear()
+        .args(&wrapper[1..])
+        .args(place.hook_line())
+        .arg("registered")
+        .env("PATH", &place.bin)
+        .env("SILKROLL_LOG", "-")
+        .envs(
+            env.into_iter()
+                .filter(|(name, _)| !name.starts_with("SILKROLL_NACOS_USER")),
+        )
+        .envs(more.iter().copied())
+        .current_dir(place.work());
+    finish(command)
+}
+
+const WAITS: &str = "this pod is not in the list that callers go by";
+
+#[test]
+fn it_passes_once_the_container_is_listed() {
+    std::thread::scope(|scope| {
+        for method in LISTING {
+            scope.spawn(move || {
+                for (this, status, says) in [(false, 1, WAITS), (true, 0, "is listed")] {
+                    let server =
+                        Server::start(move |request| registry(method, request, (this, true)));
+                    let pairs = SHELLS.map(|(shell, _)| (shell, "curl"));
+                    for (shell, client) in pairs.into_iter().chain(each_client()) {
+                        let outcome = probe(shell, client, method, YOUNG, &server.url(), &[]);
+                        let case = format!("{method} in {shell} with {client}: {}", outcome.output);
+                        assert_eq!(outcome.status, Some(status), "{case}");
+                        assert!(outcome.output.contains(&format!("{method}: ")), "{case}");
+                        assert!(outcome.output.contains(says), "{case}");
+                    }
+                    assert!(server.requests().iter().all(|it| it.method != "PUT"));
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn it_passes_where_the_registry_cannot_be_asked() {
+    let unread = "ready: the list cannot be read";
+    type Answer = fn(&Request) -> Reply;
+    let cases: [(&str, Answer); 6] = [
+        ("is down", |_| Reply::Close),
+        ("hangs", |_| Reply::Hang),
+        ("drips", |_| Reply::Drip),
+        ("talks garbage", |_| Reply::Garbage),
+        ("answers 503", |_| Reply::Answer(503, String::new())),
+        ("answers something else", |_| {
+            Reply::Answer(200, "{\"hosts\":[".to_owned())
+        }),
+    ];
+    std::thread::scope(|scope| {
+        for (shell, _) in SHELLS {
+            for method in LISTING {
+                scope.spawn(move || {
+                    for (fault, answer) in cases {
+                        let server = Server::start(answer);
+                        let outcome = probe(shell, "curl", method, YOUNG, &server.url(), &[]);
+                        let case = format!("{method} in {shell}, {fault}: {}", outcome.output);
+                        assert_eq!(outcome.status, Some(0), "{case}");
+                        // One that is cut off in the middle of a call has no words left.
+                        let cut = outcome.output.is_empty();
+                        assert!(cut || outcome.output.contains(unread), "{case}");
+                    }
+                    let refused = "http://127.0.0.1:9";
+                    let outcome = probe(shell, "curl", method, YOUNG, refused, &[]);
+                    assert_eq!(outcome.status, Some(0), "{}", outcome.output);
+                    assert!(outcome.output.contains(unread), "{}", outcome.output);
+                });
+            }
+        }
+    });
+}
+
+#[test]
+fn a_registry_that_is_away_for_a_moment_is_asked_again() {
+    for (shell, _) in SHELLS {
+        let count = std::sync::atomic::AtomicUsize::new(0);
+        let server = Server::start(move |request| {
+            match count.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
+                0 => Reply::Close,
+                _ => registry("nacos", request, (false, true)),
+            }
+        });
+        let outcome = probe(shell, "curl", "nacos", YOUNG, &server.url(), &[]);
+        assert_eq!(outcome.status, Some(1), "{shell}: {}", outcome.output);
+    }
+}
+
+#[test]
+fn it_passes_where_its_time_is_over_or_nothing_tells_the_time() {
+    let server = Server::start(|request| registry("nacos", request, (false, true)));
+    for (shell, _) in SHELLS {
+        for (wrapper, bound, status, says) in [
+            (OLD, "1", 0, "ready: this pod was not listed within 1 s"),
+            (YOUNG, "60", 1, WAITS),
+            (YOUNG, "", 1, WAITS),
+            (NO_PROC, "60", 0, "ready: without /proc nothing tells"),
+        ] {
+            let more = [("SILKROLL_READY_SECONDS", bound)];
+            let outcome = probe(shell, "curl", "nacos", wrapper, &server.url(), &more);
+            let case = format!("{shell} {wrapper:?}: {}", outcome.output);
+            assert_eq!(outcome.status, Some(status), "{case}");
+            assert!(outcome.output.contains(says), "{case}");
+        }
+    }
+}
+
+#[test]
+fn it_passes_where_there_is_nothing_to_look_for() {
+    let server = Server::start(|_| Reply::Answer(200, String::new()));
+    for (shell, _) in SHELLS {
+        for (name, value) in [
+            ("SILKROLL_METHOD", "none"),
+            ("SILKROLL_METHOD", "nginx"),
+            ("SILKROLL_METHOD", "spring"),
+            ("SILKROLL_IF_ENV", "UNSET_HERE"),
+        ] {
+            let more = [(name, value)];
+            let outcome = probe(shell, "curl", "nacos", YOUNG, &server.url(), &more);
+            assert_eq!(
+                (outcome.status, &*outcome.output),
+                (Some(0), ""),
+                "{shell} {name}={value}"
+            );
+        }
+        // What is needed to ask is not there.
+        for (name, value, says) in [
+            ("podip", "", "podip is not set"),
+            ("SILKROLL_NACOS_SERVER", " ", "names no server"),
+            ("SILKROLL_NACOS_PORT", "x", "is not usable"),
+        ] {
+            let more = [(name, value)];
+            let outcome = probe(shell, "curl", "nacos", YOUNG, &server.url(), &more);
+            let case = format!("{shell} {name}={value}: {}", outcome.output);
+            assert_eq!(outcome.status, Some(0), "{case}");
+            assert!(outcome.output.contains(says), "{case}");
+        }
+    }
+    assert!(server.requests().is_empty());
+}
+
+#[test]
+fn it_passes_where_the_script_is_missing() {
+    let outcome = Place::new("dash", &[])
+        .command("/bin/sh", &[])
+        .args(["-c", LAUNCH_REGISTERED, "silkroll"])
+        .status()
+        .unwrap();
+    assert!(outcome.success());
+}

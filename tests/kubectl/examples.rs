@@ -1,4 +1,4 @@
-//! The four examples, applied as they are: what was injected, and that all the rest is untouched.
+//! The examples, applied as they are: what was injected, and that all the rest is untouched.
 
 use std::fs;
 
@@ -12,6 +12,8 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
     ("mainstay-provider", "media", "hdfs-provider"),
     ("spring-boot", "web", "orders"),
     ("nginx", "edge", "nginx"),
+    ("spring-boot/nacos", "retail", "catalogue"),
+    ("spring-boot/eureka", "retail", "invoices"),
 ];
 
 /// Of an object: all that Silkroll may have touched, of the first container.

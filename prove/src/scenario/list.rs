@@ -39,9 +39,6 @@ const INGRESS: &str = include_str!("../../manifests/ingress.yaml");
 /// for the next, and a hundred rollouts would take hours.
 const OFTEN: (&str, &str) = ("readiness-period-seconds", "1");
 
-/// The list of Spring's load balancer gets 35 s old; the default drain, 30 s, is too short for it.
-const NACOS_DRAIN: (&str, &str) = ("drain-seconds", "40");
-
 /// The annotation by which a namespace has its Pods injected, and not its workloads.
 pub(super) const LEVEL_POD: (&str, &str) = ("level", "pod");
 
@@ -152,7 +149,6 @@ static SCENARIOS: [Scenario; 15] = [
             ("nacos-server", NACOS_SERVER),
             ("nacos-service", "web"),
             ("nacos-group", "liveness-silkroll"),
-            NACOS_DRAIN,
         ],
         entry: Entry::Gateway(Registry::Nacos),
         replace: Replace::LivenessFailures,
@@ -196,7 +192,6 @@ static SCENARIOS: [Scenario; 15] = [
             ("nacos-server", NACOS_SERVER),
             ("nacos-service", "web"),
             ("nacos-group", "nacos-silkroll"),
-            NACOS_DRAIN,
         ],
         entry: Entry::Gateway(Registry::Nacos),
         rarer: 5,
@@ -213,14 +208,12 @@ static SCENARIOS: [Scenario; 15] = [
             ("nacos-server", NACOS_SERVER),
             ("nacos-service", "web"),
             ("nacos-group", "last-instance-silkroll"),
-            NACOS_DRAIN,
         ],
         control: &[
             ("deregister", "nacos"),
             ("nacos-server", NACOS_SERVER),
             ("nacos-service", "web"),
             ("nacos-group", "last-instance-control"),
-            NACOS_DRAIN,
             ("last-instance", "leave"),
         ],
         replicas: 1,
@@ -241,7 +234,6 @@ static SCENARIOS: [Scenario; 15] = [
             ("nacos-server", NACOS_SERVER),
             ("nacos-service", "web"),
             ("nacos-group", "ready-when-silkroll"),
-            NACOS_DRAIN,
             ("hook", "script"),
             ("ready-when-seconds", "600"),
             ("ready-when", "registered"),
@@ -251,7 +243,6 @@ static SCENARIOS: [Scenario; 15] = [
             ("nacos-server", NACOS_SERVER),
             ("nacos-service", "web"),
             ("nacos-group", "ready-when-control"),
-            NACOS_DRAIN,
             ("hook", "script"),
             ("ready-when-seconds", "600"),
         ],

@@ -62,6 +62,7 @@ const PLAIN: Scenario = Scenario {
     own_hook: false,
     slow: 1,
     stale: Stale::Lost,
+    streams: false,
 };
 
 /// What the helper binary is built for, as Kubernetes calls this machine's architecture.
@@ -79,7 +80,7 @@ static SCALING: Scenario = Scenario {
     ..PLAIN
 };
 
-static SCENARIOS: [Scenario; 15] = [
+static SCENARIOS: [Scenario; 16] = [
     PLAIN,
     Scenario {
         name: "no-probe",
@@ -137,6 +138,16 @@ static SCENARIOS: [Scenario; 15] = [
         about: "a Deployment that an operator owns and would write back: its Pods are injected in its place",
         manifests: &[OPERATOR, OWNED],
         annotations: &[LEVEL_POD],
+        ..PLAIN
+    },
+    Scenario {
+        name: "streams",
+        about: "WebSockets and server-sent events through a Service, of clients that stay for 5 to 60 s; at SIGTERM the server ends them",
+        annotations: &[("drain-until-idle-seconds", "90")],
+        control: &[("drain-until-idle-seconds", "0")],
+        rarer: 5,
+        beside: Beside::Anything,
+        streams: true,
         ..PLAIN
     },
     Scenario {
@@ -292,6 +303,7 @@ mod tests {
             "no-shell",
             "binary-hook",
             "own-hook",
+            "streams",
             "scaling",
         ];
         assert_eq!(names, expected);

@@ -61,7 +61,7 @@ fn the_examples_come_out_with_all_that_they_promise() {
             .unwrap();
 
         // Opted out, it is what it would have been without Silkroll.
-        let twin = Space::new(world, &format!("{namespace}-untouched"), &[]);
+        let twin = Space::new(world, &format!("{name}-untouched"), &[]);
         let text = fs::read_to_string(&path).unwrap();
         let text = text.replace(&format!("  namespace: {namespace}\n"), "");
         let text = text.replace("silkroll.dev/", "example.com/");

@@ -39,7 +39,7 @@ const CASES: &[Case] = &[
             ("SILKROLL_NACOS_PASSWORD", "SECRET login password"),
         ],
         leave: 10,
-        drain: 30,
+        drain: 40,
         comes_back: true,
     },
     Case {

@@ -35,6 +35,8 @@ mod deregister_nacos;
 mod drain;
 #[path = "script/helper.rs"]
 mod helper;
+#[path = "script/idle.rs"]
+mod idle;
 #[path = "script/last_instance.rs"]
 mod last_instance;
 #[path = "script/places.rs"]

@@ -104,6 +104,8 @@ impl Show {
             for (part, what) in [
                 ("deregister", "the registry is told"),
                 ("drain", "callers forget the pod, which still answers"),
+                ("idle", "clients that still hold connections are waited for"),
+                ("end", "the server is told to end, and waited for"),
                 ("hook", "the container's own preStop"),
             ] {
                 if seconds(part) > 0 {

@@ -19,6 +19,8 @@ pub trait World {
     fn say(&self, line: &[u8]);
     /// Waits.
     fn pause(&self, millis: u64);
+    /// The whole of a file; none where it cannot be read.
+    fn file(&self, path: &[u8]) -> Option<Vec<u8>>;
     /// Connects, sends the request and hands on what comes back, until `take` says that it is enough, the other
     /// side ends or the clock shows `until`.
     fn exchange(

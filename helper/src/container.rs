@@ -83,6 +83,10 @@ impl World for Container {
         sys::sleep_until(sys::now() + millis);
     }
 
+    fn file(&self, path: &[u8]) -> Option<Vec<u8>> {
+        sys::whole(path)
+    }
+
     fn exchange(
         &self,
         host: &[u8],

@@ -12,6 +12,7 @@ mod attempt;
 mod chain;
 mod fill;
 mod http;
+mod idle;
 mod json;
 mod listed;
 mod methods;
@@ -25,6 +26,7 @@ mod stand_in;
 
 pub use attempt::World;
 pub use chain::{Own, Request, own};
+pub use idle::await_idle;
 pub use listed::{await_other, find_self, patience, unless_ready};
 pub use methods::{Direction, Method};
 pub use processes::{Process, above, age, named, parse, topmost};

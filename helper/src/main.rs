@@ -90,6 +90,10 @@ fn stop(container: &Container, chain: &[Vec<u8>]) -> i32 {
         container.pause(until.saturating_sub(container.now()));
     }
     sys::drain_on_panic(0);
+    match seconds(container, "SILKROLL_IDLE_SECONDS", 0) {
+        0 => {}
+        limit => wait_until_idle(container, limit),
+    }
     // What ends the server itself comes after the drain: callers that have not forgotten it are to be answered.
     if let Some(Wanted::End(_)) = wanted {
         match seconds(container, "SILKROLL_WAIT_SECONDS", limit) {
@@ -103,6 +107,32 @@ fn stop(container: &Container, chain: &[Vec<u8>]) -> i32 {
         Own::Sleep(_) => 0,
         own => run_own(container, &own),
     }
+}
+
+/// In a process of its own, for the table of connections may be longer than there is memory for.
+fn wait_until_idle(container: &Container, limit: u64) {
+    /// It gives up by itself, and says what remains; this is for the last look.
+    const LAST_LOOK_MILLIS: u64 = 1000;
+    let until = container.now() + limit * 1000 + LAST_LOOK_MILLIS;
+    let child = sys::fork(|| {
+        sys::null_stdio();
+        hook::await_idle(container, limit);
+        0
+    });
+    match child.as_ref().map(|child| child.wait(Some(until))) {
+        Some(Waited::Ended(0)) => return,
+        Some(Waited::Over) => {
+            if let Some(child) = child {
+                child.kill();
+            }
+        }
+        _ => {}
+    }
+    container.say(&join(&[
+        b"idle: it could not be seen within ",
+        &number(limit),
+        b" s that no client holds a connection; going on",
+    ]));
 }
 
 /// An app that is told to stop while it still starts registers in the middle of the drain: it is looked for, and taken

@@ -16,12 +16,15 @@ pub(crate) struct Asked {
 
 /// Before an answer of which Consul hides some.
 pub(crate) const FILTERED: &str = "filtered:";
+/// What files hold, by path and time.
+type Files = dyn Fn(&str, u64) -> Option<String>;
 
 type Answers = dyn Fn(&Asked) -> Option<(u16, String)>;
 
 pub(crate) struct Registry {
     vars: HashMap<Vec<u8>, Vec<u8>>,
     answers: Box<Answers>,
+    files: Box<Files>,
     now: Cell<u64>,
     asked: RefCell<Vec<Asked>>,
     said: RefCell<Vec<String>>,
@@ -41,10 +44,22 @@ impl Registry {
                 .map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()))
                 .collect(),
             answers: Box::new(answers),
+            files: Box::new(|_, _| None),
             now: Cell::new(0),
             asked: RefCell::default(),
             said: RefCell::default(),
             takes: 0,
+        }
+    }
+
+    /// A world without a registry, with files.
+    pub(crate) fn of_files(
+        vars: &[(&str, &str)],
+        files: impl Fn(&str, u64) -> Option<String> + 'static,
+    ) -> Self {
+        Self {
+            files: Box::new(files),
+            ..Self::new(vars, |_| None)
         }
     }
 
@@ -76,6 +91,11 @@ impl World for Registry {
 
     fn pause(&self, millis: u64) {
         self.now.set(self.now.get() + millis);
+    }
+
+    fn file(&self, path: &[u8]) -> Option<Vec<u8>> {
+        let path = String::from_utf8_lossy(path);
+        (self.files)(&path, self.now.get()).map(String::into_bytes)
     }
 
     fn exchange(

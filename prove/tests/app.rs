@@ -13,7 +13,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use programs::Program;
-use prove::load::{Plan, start};
+use prove::load::{Plan, Stays, start};
 use prove::record::{Connection, Kind, Load};
 use testkit::http::{self, Answer};
 
@@ -64,6 +64,49 @@ fn dying_cuts_off_what_is_under_way() {
             load.lost
         );
     }
+}
+
+#[test]
+fn streams_last_until_their_clients_leave_or_the_server_ends() {
+    let plan = |stay: Duration| Plan {
+        rate: 20,
+        duration: Some(Duration::from_secs(1)),
+        streams: Some(Stays {
+            least: stay,
+            most: stay,
+        }),
+        ..Plan::default()
+    };
+    let mut app = Program::app("app-1", &["--on-term", "graceful"]);
+    let address = app.address();
+    let load = start(plan(Duration::from_millis(1500)), address)
+        .unwrap()
+        .wait()
+        .unwrap();
+    assert_eq!(load.lost, []);
+    assert_eq!(load.seconds[0].ok, 20);
+    // Those that are there at its end are cut, each of them.
+    let handle = start(plan(Duration::from_secs(60)), address).unwrap();
+    while handle.so_far().0 < 20 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // They are sent; which of them the app has taken up nobody says.
+    std::thread::sleep(Duration::from_millis(500));
+    app.term();
+    assert_eq!(app.says("sigterm"), "20 requests under way");
+    assert_eq!(app.code(), Some(0));
+    let load = handle.stop().unwrap();
+    assert_eq!(load.lost.len(), 20);
+    for lost in &load.lost {
+        assert_eq!(lost.kind, Kind::Closed, "{lost:?}");
+        assert!(
+            lost.detail.contains("before the client left, after"),
+            "{lost:?}"
+        );
+        assert_eq!(lost.pod.as_deref(), Some("app-1"), "{lost:?}");
+    }
+    let web_sockets = load.lost.iter().filter(|lost| lost.url.ends_with("/ws"));
+    assert_eq!(web_sockets.count(), 10);
 }
 
 #[test]

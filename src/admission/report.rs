@@ -104,6 +104,7 @@ fn stop(timeline: &Timeline) -> String {
     let Timeline {
         deregister,
         drain,
+        idle,
         end,
         hook,
         sigterm,
@@ -129,9 +130,16 @@ fn stop(timeline: &Timeline) -> String {
             format!("callers forget the pod for {drain} s while it still answers"),
         );
     }
-    if end > 0 {
+    if idle > 0 {
         row(
             deregister + drain,
+            "idle",
+            format!("clients that still hold connections are waited for, {idle} s at most"),
+        );
+    }
+    if end > 0 {
+        row(
+            deregister + drain + idle,
             "end",
             format!("the server is told to end and waited for, {end} s at most"),
         );
@@ -139,12 +147,12 @@ fn stop(timeline: &Timeline) -> String {
     match hook {
         Some(0) => {}
         Some(seconds) => row(
-            deregister + drain + end,
+            deregister + drain + idle + end,
             "hook",
             format!("the container's own preStop, {seconds} s"),
         ),
         None => row(
-            deregister + drain + end,
+            deregister + drain + idle + end,
             "hook",
             "the container's own preStop, not bounded (existing-pre-stop-seconds); SIGTERM comes when it ends"
                 .to_owned(),

@@ -88,6 +88,17 @@ impl Place<'_> {
         }
     }
 
+    /// The ports whose connections are callers': all TCP ports that are declared, without those whose name says that
+    /// they are for something else, where others are left.
+    pub fn serving_ports(&self) -> impl Iterator<Item = u16> {
+        let others = self.ports.iter().any(|port| !port.is_aside());
+        let serving = self
+            .ports
+            .iter()
+            .filter(move |port| !(others && port.is_aside()));
+        serving.map(|port| port.number)
+    }
+
     /// The port of the actuator: the one that is named for it, else the main port, as Spring has it.
     ///
     /// # Errors
@@ -200,6 +211,23 @@ mod tests {
             assert_eq!(place.main_port().ok(), main, "{ports:?}");
             assert_eq!(place.port(None).ok(), main, "{ports:?}");
             assert_eq!(place.actuator_port().ok(), actuator, "{ports:?}");
+        }
+    }
+
+    #[test]
+    fn connections_are_looked_for_at_every_port_that_serves_callers() {
+        for (ports, serving) in [
+            (
+                &[("http", 80), ("grpc", 81), ("metrics", 82)][..],
+                &[80, 81][..],
+            ),
+            (&[("", 80)], &[80]),
+            (&[("admin", 80), ("metrics", 81)], &[80, 81]),
+            (&[], &[]),
+        ] {
+            let ports = declared(ports);
+            let seen: Vec<u16> = place(&ports).serving_ports().collect();
+            assert_eq!(seen, serving, "{ports:?}");
         }
     }
 

@@ -41,6 +41,7 @@ pub(super) struct Budget {
     pub(super) hooks: bool,
     pub(super) deregister: i64,
     pub(super) drain: i64,
+    pub(super) idle: i64,
     pub(super) end: i64,
     pub(super) own: i64,
     /// A sleep of the user's that stays alone; the grace period holds it already.
@@ -58,6 +59,8 @@ pub(super) struct Hooked {
     pub(super) own: u32,
     /// Whether it is a startup probe, too.
     pub(super) registered: bool,
+    /// Seconds, at most, that it waits on after the drain while clients hold connections; 0: it does not look.
+    pub(super) idle: u32,
 }
 
 /// What the parts of a pod go by.

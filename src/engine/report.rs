@@ -144,6 +144,8 @@ pub struct Timeline {
     pub deregister: i64,
     /// For callers to forget the pod.
     pub drain: i64,
+    /// At most, after the drain, while clients hold connections (`drain-until-idle-seconds`).
+    pub idle: i64,
     /// At most, for the server to end after the drain (`nginx`, `signal`).
     pub end: i64,
     /// For the user's own hook; none where nothing bounds it but the grace period.

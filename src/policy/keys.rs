@@ -53,6 +53,11 @@ pub(super) const KEYS: &[Key] = &[
         fits: seconds_0,
     },
     Key {
+        name: "drain-until-idle-seconds",
+        allowed: SECONDS_0,
+        fits: seconds_0,
+    },
+    Key {
         name: "deregister-if-env",
         allowed: "allowed is the name of an environment variable: letters, digits and _, not starting with a digit",
         fits: value::env_name,

@@ -151,6 +151,8 @@ pub struct Policy<'a> {
     pub method_found: Option<Found<'a>>,
     /// Seconds between leaving and SIGTERM.
     pub drain: u32,
+    /// After those, at most so many more seconds while clients hold connections; 0: nobody looks.
+    pub idle: u32,
     /// Leave only where the container has this variable, not empty.
     pub if_env: Option<&'a str>,
     /// Hard bound of the leaving itself, in seconds.
@@ -385,6 +387,7 @@ fn build<'a>(layers: Layers<'a>, methods: &'static [Method]) -> Result<Policy<'a
             .find("container")
             .map(|found| (found.value.split(',').map(str::trim).collect(), found)),
         drain: number("drain-seconds").unwrap_or(method.default_drain),
+        idle: number("drain-until-idle-seconds").unwrap_or(0),
         method,
         method_found,
         if_env: layers.find("deregister-if-env").map(|found| found.value),

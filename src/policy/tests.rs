@@ -82,6 +82,7 @@ fn every_hostile_number_is_refused_by_name_value_place_and_what_is_allowed() {
     ] {
         for key in [
             "drain-seconds",
+            "drain-until-idle-seconds",
             "shutdown-seconds",
             "deregister-timeout-seconds",
             "existing-pre-stop-seconds",
@@ -116,6 +117,8 @@ fn values_at_the_edges_are_taken() {
         ("container", "app, side-car"),
         ("drain-seconds", "0"),
         ("drain-seconds", "3600"),
+        ("drain-until-idle-seconds", "0"),
+        ("drain-until-idle-seconds", "3600"),
         ("deregister-if-env", "MAINSTAY_GROUP"),
         ("deregister-timeout-seconds", "1"),
         ("deregister-timeout-seconds", "300"),

@@ -13,6 +13,8 @@ fn removing_gives_back_the_examples() {
         "mainstay-provider",
         "spring-boot",
         "nginx",
+        "spring-boot/nacos",
+        "spring-boot/eureka",
     ] {
         let file = examples.join(format!("{name}.yaml"));
         let original = std::fs::read_to_string(&file).unwrap();

@@ -1,4 +1,4 @@
-//! The four examples, applied as they are: what was injected, and that all the rest is untouched.
+//! The examples, applied as they are: what was injected, and that all the rest is untouched.
 
 use std::fs;
 
@@ -12,6 +12,8 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
     ("mainstay-provider", "media", "hdfs-provider"),
     ("spring-boot", "web", "orders"),
     ("nginx", "edge", "nginx"),
+    ("spring-boot/nacos", "retail", "catalogue"),
+    ("spring-boot/eureka", "retail", "invoices"),
 ];
 
 /// Of an object: all that Silkroll may have touched, of the first container.
@@ -59,7 +61,7 @@ fn the_examples_come_out_with_all_that_they_promise() {
             .unwrap();
 
         // Opted out, it is what it would have been without Silkroll.
-        let twin = Space::new(world, &format!("{namespace}-untouched"), &[]);
+        let twin = Space::new(world, &format!("{name}-untouched"), &[]);
         let text = fs::read_to_string(&path).unwrap();
         let text = text.replace(&format!("  namespace: {namespace}\n"), "");
         let text = text.replace("silkroll.dev/", "example.com/");

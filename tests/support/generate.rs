@@ -265,6 +265,7 @@ pub(crate) fn namespace() -> impl Strategy<Value = Pairs> {
             ("rollout", "surge"),
             ("min-ready-seconds", "5"),
             ("drain-seconds", "0"),
+            ("drain-until-idle-seconds", "60"),
             ("existing-pre-stop-seconds", "20"),
             ("start-hook", "none"),
             ("hook", "binary"),

@@ -22,7 +22,7 @@ pub(crate) use process::{
     Child, NOT_FOUND, Waited, end_after, exec, fork, fork_ready, own_pid, own_session,
     prepare_signals, send_signal, signal,
 };
-pub(crate) use procfs::{age, process, processes};
+pub(crate) use procfs::{age, process, processes, whole};
 
 use alloc::ffi::CString;
 use libc::c_int;

@@ -11,14 +11,15 @@ use super::file::{File, read};
 /// Of a longer one the beginning says enough.
 const FILE_BYTES: usize = 4096;
 
-fn contents(path: &[u8]) -> Option<Vec<u8>> {
+fn open(path: &[u8]) -> Option<File> {
     let path = c_text(path)?;
     // SAFETY: `path` is a text that ends with a zero.
     let file = unsafe { libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) };
-    if file < 0 {
-        return None;
-    }
-    let file = File(file);
+    (file >= 0).then_some(File(file))
+}
+
+fn contents(path: &[u8]) -> Option<Vec<u8>> {
+    let file = open(path)?;
     let mut buffer = [0; FILE_BYTES];
     Some(read(file.0, &mut buffer).unwrap_or_default().to_vec())
 }
@@ -26,6 +27,17 @@ fn contents(path: &[u8]) -> Option<Vec<u8>> {
 /// Whole seconds since the container's first process began.
 pub(crate) fn age() -> Option<u64> {
     hook::age(&contents(b"/proc/1/stat")?, &contents(b"/proc/self/stat")?)
+}
+
+/// However long it is.
+pub(crate) fn whole(path: &[u8]) -> Option<Vec<u8>> {
+    let file = open(path)?;
+    let mut buffer = [0; FILE_BYTES];
+    let mut all = Vec::new();
+    while let Some(more) = read(file.0, &mut buffer) {
+        all.extend_from_slice(more);
+    }
+    Some(all)
 }
 
 /// A process that has not ended.

@@ -1,7 +1,7 @@
 //! The service under load: an HTTP/1.1 server as plain as real ones, in one static binary.
 //!
-//! Answers `/`, `/slow?ms=N` and `/healthz` (500 after a request for `/fail-liveness`), names its pod
-//! in the `Pod` header, and prints its phases, one JSON object a line. Registers itself in Eureka
+//! Answers `/`, `/slow?ms=N` and `/healthz` (500 after a request for `/fail-liveness`), sends server-sent events at `/events`
+//! and messages on a WebSocket at `/ws` until its client leaves or it is told to end, names its pod in the `Pod` header, and prints its phases, one JSON object a line. Registers itself in Eureka
 //! where it is told to. What SIGTERM does is the point of it: see [`OnTerm`].
 
 use std::env;
@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures_util::{SinkExt as _, StreamExt as _};
 use prove::record::now_ms;
 use prove::registry::Instance;
 use testkit::http::Head;
@@ -19,7 +20,13 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{interval, sleep};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::Role;
+use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 /// What a shell calls the end by signal 15.
 const TERMINATED: u8 = 143;
@@ -29,13 +36,16 @@ const USAGE: &str = "usage: app [--listen ADDRESS:PORT] [--on-term die|graceful|
 /// Where an accept fails for want of files, trying again at once would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// From one message of a stream to the next.
+const MESSAGES: Duration = Duration::from_secs(1);
+
 /// What SIGTERM does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum OnTerm {
     /// The end, at once, as for most programs: requests under way are cut off.
     Die,
     /// Accepts no more, finishes what is under way, ends. Kept connections get `Connection: close`
-    /// with their next answer; those that ask nothing are closed after `--linger-seconds`.
+    /// with their next answer; those that ask nothing are closed after `--linger-seconds`; streams end.
     Graceful,
     /// Nothing: a program that runs as PID 1 and handles no signals is only ended by SIGKILL.
     Ignore,
@@ -135,6 +145,10 @@ fn main() -> ExitCode {
     }
 }
 
+async fn told_to_end(ending: &mut watch::Receiver<bool>) {
+    drop(ending.wait_for(|ending| *ending).await);
+}
+
 /// One phase to standard output. Where nobody reads it any more, nothing depends on it.
 fn say(phase: &str, detail: &str) {
     let line = serde_json::json!({"at_ms": now_ms(), "phase": phase, "detail": detail});
@@ -223,6 +237,17 @@ impl App {
                 return Ok(());
             };
             self.under_way.fetch_add(1, Ordering::Relaxed);
+            let streamed = match (head.first.as_str(), head.header("sec-websocket-key")) {
+                ("GET /events HTTP/1.1", _) => Some(self.events(&mut stream, &mut ending).await),
+                ("GET /ws HTTP/1.1", Some(key)) => {
+                    Some(self.web_socket(&mut stream, key, &mut ending).await)
+                }
+                _ => None,
+            };
+            if let Some(ended) = streamed {
+                self.under_way.fetch_sub(1, Ordering::Relaxed);
+                return ended;
+            }
             let (status, body) = self.answer(&head.first).await;
             let keep = head.keeps_alive() && !status.starts_with("405") && !*ending.borrow();
             let close = if keep { "" } else { "Connection: close\r\n" };
@@ -240,6 +265,68 @@ impl App {
             written?;
             if !keep {
                 return stream.shutdown().await;
+            }
+        }
+    }
+
+    /// Server-sent events, until the client leaves or the server ends.
+    async fn events(
+        &self,
+        stream: &mut TcpStream,
+        ending: &mut watch::Receiver<bool>,
+    ) -> io::Result<()> {
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\nPod: {}\r\n\
+             Transfer-Encoding: chunked\r\n\r\n",
+            self.pod
+        );
+        stream.write_all(head.as_bytes()).await?;
+        let mut messages = interval(MESSAGES);
+        let mut unasked = [0; 64];
+        loop {
+            tokio::select! {
+                _ = messages.tick() => {
+                    let event = format!("data: {}\n\n", now_ms());
+                    let chunk = format!("{:x}\r\n{event}\r\n", event.len());
+                    stream.write_all(chunk.as_bytes()).await?;
+                }
+                read = stream.read(&mut unasked) => if read? == 0 { return Ok(()) },
+                () = told_to_end(ending) => {
+                    stream.write_all(b"0\r\n\r\n").await?;
+                    return stream.shutdown().await;
+                }
+            }
+        }
+    }
+
+    /// Messages on a WebSocket, until the client leaves or the server ends.
+    async fn web_socket(
+        &self,
+        stream: &mut TcpStream,
+        key: &str,
+        ending: &mut watch::Receiver<bool>,
+    ) -> io::Result<()> {
+        let head = format!(
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nPod: {}\r\n\
+             Sec-WebSocket-Accept: {}\r\n\r\n",
+            self.pod,
+            derive_accept_key(key.as_bytes())
+        );
+        stream.write_all(head.as_bytes()).await?;
+        let mut socket = WebSocketStream::from_raw_socket(stream, Role::Server, None).await;
+        let mut messages = interval(MESSAGES);
+        loop {
+            tokio::select! {
+                _ = messages.tick() => {
+                    let message = Message::text(now_ms().to_string());
+                    socket.send(message).await.map_err(io::Error::other)?;
+                }
+                // What a client says is no business of ours, but for its goodbye.
+                said = socket.next() => if !matches!(said, Some(Ok(_))) { return Ok(()) },
+                () = told_to_end(ending) => {
+                    let away = CloseFrame { code: CloseCode::Away, reason: "the server ends".into() };
+                    return socket.close(Some(away)).await.map_err(io::Error::other);
+                }
             }
         }
     }

@@ -1,6 +1,7 @@
 //! One request on one connection, and the exact cause where it fails.
 
 mod pool;
+mod stream;
 
 use std::io::{self, ErrorKind};
 use std::mem::MaybeUninit;

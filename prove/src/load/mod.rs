@@ -6,6 +6,8 @@
 //! that is seen before a request is written on it, as HTTP clients look, too; `Connection: close`
 //! in an answer is honoured. If the close crosses the request, the request is lost. Most clients
 //! (Go, the JDK, Apache, nginx as a proxy) would send an idempotent one again: `Stale::Retry` does as they do.
+//!
+//! A stream is ok when its client has left it, and lost when the server ended it before that.
 
 mod answers;
 mod plan;
@@ -14,5 +16,5 @@ mod tally;
 pub mod told;
 
 pub use answers::wait_for_answers;
-pub use plan::{Plan, Stale};
+pub use plan::{Plan, Stale, Stays};
 pub use run::{Handle, start};

@@ -35,6 +35,27 @@ impl Stale {
     }
 }
 
+/// For how long clients stay on their streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stays {
+    /// At least.
+    pub least: Duration,
+    /// At most.
+    pub most: Duration,
+}
+
+impl Stays {
+    /// Of the nth client: anything between the two, the same in each run.
+    fn of(self, n: u64) -> Duration {
+        // SplitMix64: numbers in a row come out as if by chance.
+        let mut bits = n.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        let thousandth = u32::try_from((bits ^ (bits >> 31)) % 1001).unwrap_or_default();
+        self.least + (self.most.saturating_sub(self.least)) * thousandth / 1000
+    }
+}
+
 /// The load.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
@@ -60,6 +81,9 @@ pub struct Plan {
     pub stale: Stale,
     /// Whether the `Pod` header of an answer names the other end of the connection. Not so behind a proxy.
     pub names_pod: bool,
+    /// Streams in the place of requests, by turns of server-sent events and WebSockets.
+    #[serde(default)]
+    pub streams: Option<Stays>,
 }
 
 impl Default for Plan {
@@ -77,6 +101,7 @@ impl Default for Plan {
             kept: 16,
             stale: Stale::Lost,
             names_pod: true,
+            streams: None,
         }
     }
 }
@@ -89,6 +114,17 @@ pub(super) struct Request {
     pub(super) slow: bool,
     /// Which connection it is meant for. A kept one has to be opened first.
     pub(super) connection: Connection,
+    /// Where it is a stream.
+    pub(super) stream: Option<Stream>,
+}
+
+/// A stream of the plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stream {
+    /// A WebSocket; else server-sent events.
+    pub(super) web_socket: bool,
+    /// When its client leaves, after it has come.
+    pub(super) stay: Duration,
 }
 
 impl Plan {
@@ -103,6 +139,17 @@ impl Plan {
         let due = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
         if self.duration.is_some_and(|duration| due >= duration) {
             return None;
+        }
+        if let Some(stays) = self.streams {
+            return Some(Request {
+                due,
+                slow: false,
+                connection: Connection::New,
+                stream: Some(Stream {
+                    web_socket: !n.is_multiple_of(2),
+                    stay: stays.of(n),
+                }),
+            });
         }
         let (slow, turn) = match (
             n.checked_div(self.slow_every),
@@ -121,23 +168,27 @@ impl Plan {
             due,
             slow,
             connection,
+            stream: None,
         })
     }
 
     pub(super) fn path(&self, request: Request) -> &str {
-        if request.slow {
-            &self.slow_path
-        } else {
-            &self.path
+        match request.stream {
+            Some(Stream {
+                web_socket: true, ..
+            }) => "/ws",
+            Some(_) => "/events",
+            None if request.slow => &self.slow_path,
+            None => &self.path,
         }
     }
 
     /// How long a request takes by itself, which nobody is to blame for.
     pub(super) fn asked_for(&self, request: Request) -> Duration {
-        if request.slow {
-            self.slow
-        } else {
-            Duration::ZERO
+        match request.stream {
+            Some(stream) => stream.stay,
+            None if request.slow => self.slow,
+            None => Duration::ZERO,
         }
     }
 }
@@ -158,6 +209,29 @@ mod tests {
             .map(|request| request.due.as_millis())
             .collect();
         assert_eq!(due, [0, 333, 666, 1000, 1333, 1666]);
+    }
+
+    #[test]
+    fn streams_are_of_both_kinds_and_their_clients_stay_for_anything_between_the_bounds() {
+        let stays = Stays {
+            least: Duration::from_secs(5),
+            most: Duration::from_secs(60),
+        };
+        let plan = Plan {
+            streams: Some(stays),
+            ..Plan::default()
+        };
+        let streams: Vec<Stream> = (0..1000).filter_map(|n| plan.request(n)?.stream).collect();
+        assert_eq!(streams.len(), 1000);
+        assert_eq!(streams.iter().filter(|each| each.web_socket).count(), 500);
+        let of = |from: u64, to: u64| {
+            let within = |each: &&Stream| (from..to).contains(&each.stay.as_secs());
+            streams.iter().filter(within).count()
+        };
+        assert_eq!(of(5, 61), 1000);
+        for from in [5, 15, 25, 35, 45] {
+            assert!((120..250).contains(&of(from, from + 10)), "{from}");
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
-use super::plan::{Plan, Request, Stale};
+use super::plan::{Plan, Request, Stale, Stream};
 use super::tally::{Tally, millis};
 use crate::client::{Answer, Failure, Pool, Socket};
 use crate::lock::lock;
@@ -184,7 +184,10 @@ impl Run {
     async fn send(self: Arc<Self>, request: Request) {
         let due = self.started + request.due;
         lock(&self.tally).begun(due.elapsed());
-        let (result, via) = self.ask(request, self.target).await;
+        let (result, via) = match request.stream {
+            Some(stream) => self.stay(request, stream).await,
+            None => self.ask(request, self.target).await,
+        };
         let after = due.elapsed();
         let failure = match result {
             Ok(answer) if (200..300).contains(&answer.status) => {
@@ -213,6 +216,42 @@ impl Run {
             phases: Vec::new(),
         };
         lock(&self.tally).lost(request.due, lost);
+    }
+
+    /// Comes, stays on the stream and leaves.
+    async fn stay(&self, request: Request, stream: Stream) -> (Result<Answer, Failure>, Via) {
+        let come = Instant::now();
+        let (until, silence) = (come + stream.stay, self.plan.timeout);
+        let mut socket = match Socket::open(self.target, come + silence).await {
+            Ok(socket) => socket,
+            Err(failure) => return (Err(failure), Via::NONE),
+        };
+        let mut via = Via::of(&socket, Connection::New);
+        let result = if stream.web_socket {
+            let url = format!("ws://{}{}", self.plan.host, self.plan.path(request));
+            let (result, pod) = socket.web_socket(&url, until, silence).await;
+            via.pod = pod;
+            result
+        } else {
+            let result = socket
+                .events(&self.bytes(request, true), until, silence)
+                .await;
+            via.pod = socket.pod.clone();
+            result
+        };
+        let result = match result {
+            Ok(()) => Ok(Answer {
+                status: 200,
+                text: Vec::new(),
+                keep: false,
+            }),
+            Err(Failure { kind, detail }) => {
+                let (after, stay) = (come.elapsed().as_secs(), stream.stay.as_secs());
+                let detail = format!("{detail}, after {after} of {stay} s");
+                Err(Failure::new(kind, detail))
+            }
+        };
+        (result, via)
     }
 
     async fn ask(&self, request: Request, address: SocketAddr) -> (Result<Answer, Failure>, Via) {

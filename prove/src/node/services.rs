@@ -102,7 +102,7 @@ fn binary(root: &Path, binaries: &Path, name: &str) -> Result<()> {
 fn shell(root: &Path) -> Result<()> {
     rootfs::program(root, Path::new("/bin/busybox"))
         .context("there is no busybox: apt-get install busybox")?;
-    for applet in ["sh", "sleep", "wget"] {
+    for applet in ["sh", "sleep", "wget", "cat"] {
         symlink("busybox", root.join("bin").join(applet))
             .with_context(|| format!("linking {applet}"))?;
     }

@@ -55,14 +55,16 @@ impl WithoutStartHook {
     ) -> Result<Self> {
         let mut annotations = scenario.annotations.to_vec();
         for (name, value) in &mut annotations {
-            match *name {
-                "nacos-group" => *value = Self::NAMESPACE,
-                // Nobody calls it: nobody has to forget it.
-                "drain-seconds" => *value = "2",
-                _ => {}
+            if *name == "nacos-group" {
+                *value = Self::NAMESPACE;
             }
         }
-        annotations.extend([("start-hook", "none"), ("last-instance", "leave")]);
+        // Nobody calls it: nobody has to forget it.
+        annotations.extend([
+            ("start-hook", "none"),
+            ("last-instance", "leave"),
+            ("drain-seconds", "2"),
+        ]);
         // One pod is enough for that.
         let one = |manifest: &&str| manifest.replace("replicas: 3", "replicas: 1");
         let manifests: Vec<String> = scenario.manifests.iter().map(one).collect();

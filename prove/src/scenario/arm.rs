@@ -17,7 +17,7 @@ use super::pods::{Seen, Watch};
 use super::replace::PORT;
 use super::setup::{annotations_of, set_up};
 use super::{Entry, Namespaces, Place, Replace, Scenario, Settings, replace};
-use crate::load::Plan;
+use crate::load::{Plan, Stays};
 use crate::record::{Arm, Pod, Restart, Run};
 
 /// Before the first replacement and after the last: to see that nothing is lost without one.
@@ -25,6 +25,15 @@ const CALM: Duration = Duration::from_secs(3);
 
 /// Bounds the wait for a pod that was told to go: more than any grace period in the scenarios.
 const GOING: Duration = Duration::from_secs(180);
+
+/// How long clients stay on their streams.
+const STAYS: Stays = Stays {
+    least: Duration::from_secs(5),
+    most: Duration::from_secs(60),
+};
+
+/// New ones: with those that stay it is 325 at a time, with a message a second each.
+const STREAMS_A_SECOND: u32 = 10;
 
 /// Runs one arm, once all are set up that have tickets.
 ///
@@ -129,6 +138,9 @@ fn way_in(
         names_pod: scenario.entry == Entry::ClusterIp,
         ..settings.plan.clone()
     };
+    if scenario.streams {
+        (plan.streams, plan.rate) = (Some(STAYS), STREAMS_A_SECOND);
+    }
     Ok(match scenario.entry {
         Entry::ClusterIp => (cluster_address(kubectl, namespace)?, plan, None),
         Entry::Ingress => {

@@ -39,9 +39,6 @@ const INGRESS: &str = include_str!("../../manifests/ingress.yaml");
 /// for the next, and a hundred rollouts would take hours.
 const OFTEN: (&str, &str) = ("readiness-period-seconds", "1");
 
-/// The list of Spring's load balancer gets 35 s old; the default drain, 30 s, is too short for it.
-const NACOS_DRAIN: (&str, &str) = ("drain-seconds", "40");
-
 /// The annotation by which a namespace has its Pods injected, and not its workloads.
 pub(super) const LEVEL_POD: (&str, &str) = ("level", "pod");
 
@@ -65,6 +62,7 @@ const PLAIN: Scenario = Scenario {
     own_hook: false,
     slow: 1,
     stale: Stale::Lost,
+    streams: false,
 };
 
 /// What the helper binary is built for, as Kubernetes calls this machine's architecture.
@@ -82,7 +80,7 @@ static SCALING: Scenario = Scenario {
     ..PLAIN
 };
 
-static SCENARIOS: [Scenario; 15] = [
+static SCENARIOS: [Scenario; 16] = [
     PLAIN,
     Scenario {
         name: "no-probe",
@@ -143,6 +141,16 @@ static SCENARIOS: [Scenario; 15] = [
         ..PLAIN
     },
     Scenario {
+        name: "streams",
+        about: "WebSockets and server-sent events through a Service, of clients that stay for 5 to 60 s; at SIGTERM the server ends them",
+        annotations: &[("drain-until-idle-seconds", "90")],
+        control: &[("drain-until-idle-seconds", "0")],
+        rarer: 5,
+        beside: Beside::Anything,
+        streams: true,
+        ..PLAIN
+    },
+    Scenario {
         name: "liveness",
         about: "liveness failures: a container restarts in place and has to be in its registry again",
         image: Service::Nacos,
@@ -152,7 +160,6 @@ static SCENARIOS: [Scenario; 15] = [
             ("nacos-server", NACOS_SERVER),
             ("nacos-service", "web"),
             ("nacos-group", "liveness-silkroll"),
-            NACOS_DRAIN,
         ],
         entry: Entry::Gateway(Registry::Nacos),
         replace: Replace::LivenessFailures,
@@ -196,7 +203,6 @@ static SCENARIOS: [Scenario; 15] = [
             ("nacos-server", NACOS_SERVER),
             ("nacos-service", "web"),
             ("nacos-group", "nacos-silkroll"),
-            NACOS_DRAIN,
         ],
         entry: Entry::Gateway(Registry::Nacos),
         rarer: 5,
@@ -213,14 +219,12 @@ static SCENARIOS: [Scenario; 15] = [
             ("nacos-server", NACOS_SERVER),
             ("nacos-service", "web"),
             ("nacos-group", "last-instance-silkroll"),
-            NACOS_DRAIN,
         ],
         control: &[
             ("deregister", "nacos"),
             ("nacos-server", NACOS_SERVER),
             ("nacos-service", "web"),
             ("nacos-group", "last-instance-control"),
-            NACOS_DRAIN,
             ("last-instance", "leave"),
         ],
         replicas: 1,
@@ -241,7 +245,6 @@ static SCENARIOS: [Scenario; 15] = [
             ("nacos-server", NACOS_SERVER),
             ("nacos-service", "web"),
             ("nacos-group", "ready-when-silkroll"),
-            NACOS_DRAIN,
             ("hook", "script"),
             ("ready-when-seconds", "600"),
             ("ready-when", "registered"),
@@ -251,7 +254,6 @@ static SCENARIOS: [Scenario; 15] = [
             ("nacos-server", NACOS_SERVER),
             ("nacos-service", "web"),
             ("nacos-group", "ready-when-control"),
-            NACOS_DRAIN,
             ("hook", "script"),
             ("ready-when-seconds", "600"),
         ],
@@ -301,6 +303,7 @@ mod tests {
             "no-shell",
             "binary-hook",
             "own-hook",
+            "streams",
             "scaling",
         ];
         assert_eq!(names, expected);

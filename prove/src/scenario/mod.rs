@@ -94,6 +94,8 @@ pub struct Scenario {
     pub slow: u64,
     /// What becomes of a request that crosses with the server's closing of a kept connection.
     pub stale: Stale,
+    /// Clients stay on streams, and ask for nothing else.
+    pub streams: bool,
 }
 
 impl Scenario {

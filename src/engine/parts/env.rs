@@ -15,8 +15,7 @@ use super::super::slot::{Form, Holds, Root, Slot};
 use super::super::strict::Strict;
 use super::super::tree::Node;
 use super::super::view::Text;
-use crate::deregister::{Deregistration, VarValue};
-use crate::policy::Policy;
+use crate::deregister::VarValue;
 
 static FORM: Form = Form {
     key: "env",
@@ -53,11 +52,24 @@ fn pod_ip() -> Entry {
 }
 
 /// The entries that the script reads.
-fn script(policy: &Policy<'_>, deregister: &Deregistration, hook: Hooked) -> Vec<Entry> {
+fn script(target: &Target<'_, '_>, hook: Hooked) -> Vec<Entry> {
+    let (policy, deregister) = (target.pod.policy, target.deregister);
     let mut entries = vec![
         value("SILKROLL_METHOD", policy.method.name),
         value("SILKROLL_DRAIN_SECONDS", &policy.drain.to_string()),
     ];
+    if hook.idle > 0 {
+        entries.push(value("SILKROLL_IDLE_SECONDS", &hook.idle.to_string()));
+        let ports: Vec<_> = target
+            .place
+            .serving_ports()
+            .map(|port| port.to_string())
+            .collect();
+        // Without it the hook goes by the ports that are listened on.
+        if !ports.is_empty() {
+            entries.push(value("SILKROLL_IDLE_PORTS", &ports.join(",")));
+        }
+    }
     if deregister.calls {
         entries.push(value(
             "SILKROLL_DEREGISTER_SECONDS",
@@ -119,7 +131,7 @@ fn want<'a>(plan: &mut Plan<'a>, target: &Target<'_, 'a>) -> Result<(), Stop> {
     let hook = plan.hook;
     let mut entries = vec![pod_ip()];
     if hook.program {
-        entries.extend(script(target.pod.policy, target.deregister, hook));
+        entries.extend(script(target, hook));
     }
     let users: Vec<&str> = target.container.list("env").collect();
     let names: Vec<Cow<'_, str>> = users.iter().map(|entry| name_of(entry)).collect();

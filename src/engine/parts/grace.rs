@@ -51,9 +51,10 @@ fn want<'a>(plan: &mut Plan<'a>, pod: &Pod<'_, 'a>) -> Result<(), Stop> {
     }
     let policy = pod.policy;
     let budget = &plan.budget;
-    let (deregister, drain, end, own) = (budget.deregister, budget.drain, budget.end, budget.own);
+    let (deregister, drain, idle) = (budget.deregister, budget.drain, budget.idle);
+    let (end, own) = (budget.end, budget.own);
     let shutdown = policy.shutdown.map_or(had, i64::from);
-    let hook_needs = deregister + drain + end + own;
+    let hook_needs = deregister + drain + idle + end + own;
     let needs_more = budget.hooks || own > 0 || policy.shutdown.is_some();
     // A record of more would not be believed.
     let needed = (hook_needs + shutdown + MARGIN).clamp(had, LONGEST.max(had));
@@ -63,6 +64,7 @@ fn want<'a>(plan: &mut Plan<'a>, pod: &Pod<'_, 'a>) -> Result<(), Stop> {
     plan.timeline = Some(Timeline {
         deregister,
         drain,
+        idle,
         end,
         hook: known,
         sigterm,
@@ -76,12 +78,13 @@ fn want<'a>(plan: &mut Plan<'a>, pod: &Pod<'_, 'a>) -> Result<(), Stop> {
         if !needs_more {
             return format!("{grace} s, as it was: no hook takes any of it");
         }
-        let end = match end {
+        let some = |what: &str, seconds: i64| match seconds {
             0 => String::new(),
-            seconds => format!(" + end {seconds}"),
+            seconds => format!(" + {what} {seconds}"),
         };
+        let (idle, end) = (some("idle", idle), some("end", end));
         format!(
-            "{grace} s: deregister {deregister} + drain {drain}{end} + own hook {own} + shutdown {shutdown} + {MARGIN}, never less than {had}"
+            "{grace} s: deregister {deregister} + drain {drain}{idle}{end} + own hook {own} + shutdown {shutdown} + {MARGIN}, never less than {had}"
         )
     });
     if grace > AUTOSCALER_LIMIT {

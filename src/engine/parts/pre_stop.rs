@@ -45,6 +45,7 @@ fn want<'a>(plan: &mut Plan<'a>, target: &Target<'_, 'a>) -> Result<(), Stop> {
         PreStop::Set(text, line) => {
             budget.hooks = true;
             budget.drain = i64::from(policy.drain);
+            budget.idle = budget.idle.max(i64::from(plan.hook.idle));
             match target.deregister.ends {
                 Some(seconds) => budget.end = budget.end.max(i64::from(seconds)),
                 None if target.deregister.calls => {
@@ -95,8 +96,9 @@ fn decide(plan: &mut Plan<'_>, target: &Target<'_, '_>, user: Option<&str>) -> P
         Chain::Words(words) => (words, policy.existing_pre_stop_seconds.unwrap_or(0), None),
         Chain::Unknown(why) => return PreStop::Unchainable(why),
     };
+    let idle = idle(plan, target);
     let only_sleeps = own_sleep
-        .filter(|_| !deregister.calls)
+        .filter(|_| !deregister.calls && idle == 0)
         .map(|seconds| policy.drain + seconds);
     if only_sleeps == Some(0) {
         return PreStop::Keep("nothing to call and no time to wait: no hook is needed");
@@ -109,16 +111,37 @@ fn decide(plan: &mut Plan<'_>, target: &Target<'_, '_>, user: Option<&str>) -> P
         );
     }
     plan.hook.program = true;
+    plan.hook.idle = idle;
+    let drain = policy.drain;
+    let wait = match idle {
+        0 => format!("wait {drain} s"),
+        _ => format!("wait {drain} s and on while clients hold connections, {idle} s at most"),
+    };
     let after = if words.is_empty() {
         ""
     } else {
         ", then the container's own preStop"
     };
     let line = match deregister.ends {
-        None => format!("{}, wait {} s{after}", deregister.summary, policy.drain),
-        Some(_) => format!("wait {} s, {}{after}", policy.drain, deregister.summary),
+        None => format!("{}, {wait}{after}", deregister.summary),
+        Some(_) => format!("{wait}, {}{after}", deregister.summary),
     };
     PreStop::Set(chain::exec(policy.hook, chain::When::Stop, &words), line)
+}
+
+/// Seconds, at most, that the hook waits on after the drain while clients hold connections.
+fn idle(plan: &mut Plan<'_>, target: &Target<'_, '_>) -> u32 {
+    let seconds = target.pod.policy.idle;
+    let on_the_node = target.pod.user.pod().json("hostNetwork") == Some("true");
+    if seconds > 0 && on_the_node && target.place.ports.is_empty() {
+        plan.warn(format!(
+            "container {}: drain-until-idle-seconds has no effect: with hostNetwork all connections of the node \
+             are in sight, and which are its own only its ports tell; declare them",
+            target.name
+        ));
+        return 0;
+    }
+    seconds
 }
 
 fn warn_of_own_hook(plan: &mut Plan<'_>, target: &Target<'_, '_>, user: Option<&str>) {

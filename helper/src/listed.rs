@@ -42,15 +42,13 @@ impl Listed {
 /// Reads the list.
 pub(crate) type List = fn(&Attempt<'_>) -> Result<Listed, Trouble>;
 
-/// How much of the time to deregister may be waited: a second is what deregistering takes, and 3 s where a node forwards.
+/// How much of the time to deregister, of which `spent_seconds` are over, may be waited: a second is what deregistering takes, and
+/// 3 s where a node forwards. Less time than twice that is not for waiting.
 #[must_use]
-pub fn patience(limit_seconds: u64) -> u64 {
+pub fn patience(limit_seconds: u64, spent_seconds: u64) -> u64 {
     const NEEDED: u64 = 3;
-    if limit_seconds < 2 * NEEDED {
-        limit_seconds / 2
-    } else {
-        limit_seconds - NEEDED
-    }
+    let left = limit_seconds.saturating_sub(spent_seconds + NEEDED);
+    if left < NEEDED { 0 } else { left }
 }
 
 /// Without the last usable instance the list that callers go by is empty: another one is waited for. What cannot be read

@@ -188,7 +188,7 @@ fn deregister(container: &Container, wanted: Option<Wanted>, limit: u64) -> Left
                     container.pause(1000);
                 }
                 let spent = || container.now().saturating_sub(begun) / 1000;
-                await_other(container, call, patience(limit).saturating_sub(spent()));
+                await_other(container, call, patience(limit, spent()));
                 let limit = Limit {
                     seconds: limit.saturating_sub(spent()),
                     once: false,

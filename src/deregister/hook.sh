@@ -1028,9 +1028,9 @@ reenables() {
   case $sr_way in http) [ -n "${SILKROLL_HTTP_START_URL-}" ] ;; *) have "reenable_$sr_way" ;; esac
 }
 
-# Calls may take so many seconds from now on.
+# Calls may take so many seconds from now on. `tools` has been looked for, or is empty.
 begin() {
-  LC_ALL=C limit=$1 each=$1 insecure='' what='' tools='' self='' others=''
+  LC_ALL=C limit=$1 each=$1 insecure='' what='' self='' others=''
   clock
   begun=$sr_now deadline=$((sr_now + limit * 100))
 }
@@ -1088,11 +1088,12 @@ deregister() {
   clock
   sr_begun=$sr_now sr_met='' sr_rest=$1
   if reenables && end_reenable; then sr_met=yes; pause 1; fi
-  # Deregistering takes a second, and 3 s where a node forwards.
-  sr_wait=$(($1 / 2))
-  [ "$1" -lt 6 ] || sr_wait=$(($1 - 3))
+  # Deregistering takes a second, and 3 s where a node forwards. Less time than twice that is not for waiting.
+  sr_wait=$(($1 - 3)) tools=''
   [ -z "$sr_met" ] || sr_wait=$((sr_wait - 1))
-  if [ "${SILKROLL_LAST_INSTANCE-}" != leave ] && have "listed_$sr_method" && [ "$sr_wait" -gt 0 ]; then
+  if [ "${SILKROLL_LAST_INSTANCE-}" != leave ] && have "listed_$sr_method" && [ "$sr_wait" -ge 3 ]; then
+    # Once for both, for it takes a busy node a second.
+    find_tools
     bounded "$sr_wait" await_other "$sr_wait"
     [ "$sr_over" -eq 0 ] || say "$sr_method: no other instance was seen within $sr_wait s, leaving all the same"
     clock
@@ -1221,7 +1222,7 @@ watch_for_it() {
 }
 look_again() {
   exec >/dev/null 2>&1 </dev/null
-  sr_once=yes
+  sr_once=yes tools=''
   keep_trying deregister 2
 }
 
@@ -1295,6 +1296,7 @@ registered() {
 # 3: the list was read, and this container is not in it. A registry that is away for a moment is asked again.
 find_self() { # SECONDS
   exec >/dev/null 2>&1 </dev/null
+  tools=''
   begin "$1"
   [ "$each" -le 3 ] || each=3
   while :; do
@@ -1319,6 +1321,7 @@ case $sr_do in
   registered) registered ;;
   reenable)
     wanted reenable || exit 0
+    tools=''
     case ${1-} in
       once) sr_once=yes; keep_trying reenable 3 ;;
       *) seconds SILKROLL_HTTP_START_SECONDS 120

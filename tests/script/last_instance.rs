@@ -227,7 +227,7 @@ fn a_real_switch_is_read_from_the_list_that_leaves_out_what_is_disabled() {
             });
             let url = nacos.server.url();
             let mut env = crate::deregister_nacos::settings(&url);
-            env.push(("SILKROLL_DEREGISTER_SECONDS", "5"));
+            env.push(("SILKROLL_DEREGISTER_SECONDS", "8"));
             for (shell, _) in SHELLS {
                 nacos.state.lock().unwrap().enabled = true;
                 let outcome = Place::new(shell, &["curl"]).hook_to_its_bound(&env, &["stop"]);

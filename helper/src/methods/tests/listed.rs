@@ -332,8 +332,17 @@ fn the_last_one_waits_for_another_one_and_then_leaves_all_the_same() {
 
 #[test]
 fn what_deregistering_needs_is_not_waited() {
-    let waits: Vec<_> = [0, 1, 2, 3, 4, 5, 6, 10, 300].map(patience).into();
-    assert_eq!(waits, [0, 0, 1, 1, 2, 2, 3, 7, 297]);
+    for (limit, spent, waits) in [
+        (0, 0, 0),
+        (5, 0, 0),
+        (6, 0, 3),
+        (6, 1, 0),
+        (10, 0, 7),
+        (10, 1, 6),
+        (300, 0, 297),
+    ] {
+        assert_eq!(patience(limit, spent), waits, "{limit} {spent}");
+    }
 }
 
 #[test]

@@ -67,6 +67,10 @@ const PLAIN: Scenario = Scenario {
     stale: Stale::Lost,
 };
 
+/// The image has a shell, which its manifest does not show. Without it Silkroll takes the helper binary, and sends no way
+/// back at start.
+const SCRIPT: (&str, &str) = ("hook", "script");
+
 /// What the helper binary is built for, as Kubernetes calls this machine's architecture.
 const ARCH: &str = if cfg!(target_arch = "aarch64") {
     "arm64"
@@ -132,6 +136,7 @@ static SCENARIOS: [Scenario; 15] = [
         name: "own-hook",
         about: "a preStop hook of the user's own, chained by the script from the ConfigMap",
         manifests: &[OWN_HOOK],
+        annotations: &[SCRIPT],
         own_hook: true,
         ..PLAIN
     },
@@ -153,6 +158,7 @@ static SCENARIOS: [Scenario; 15] = [
             ("nacos-service", "web"),
             ("nacos-group", "liveness-silkroll"),
             NACOS_DRAIN,
+            SCRIPT,
         ],
         entry: Entry::Gateway(Registry::Nacos),
         replace: Replace::LivenessFailures,
@@ -197,6 +203,7 @@ static SCENARIOS: [Scenario; 15] = [
             ("nacos-service", "web"),
             ("nacos-group", "nacos-silkroll"),
             NACOS_DRAIN,
+            SCRIPT,
         ],
         entry: Entry::Gateway(Registry::Nacos),
         rarer: 5,

@@ -437,6 +437,7 @@ mod tests {
     use tower::ServiceExt as _;
 
     use super::*;
+    use crate::snapshot::NamespaceEntry;
 
     fn review(namespace: &str) -> Request {
         let body = format!(
@@ -449,6 +450,36 @@ mod tests {
             .header(CONTENT_TYPE, "application/json")
             .body(Body::from(body))
             .unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_first_helper_of_a_namespace_is_answered_when_its_config_map_is_there() {
+        const SAYS: [(&str, &str); 4] = [
+            ("inject", "enabled"),
+            ("deregister", "dubbo"),
+            ("hook", "binary"),
+            ("hook-arch", "amd64"),
+        ];
+        let says = SAYS.map(|(key, value)| (format!("silkroll.dev/{key}"), value));
+        let entry = NamespaceEntry::new(says, [], false);
+        let namespaces = Namespaces::new();
+        namespaces.replace_all([("shop", entry)]);
+        let app = App::new(Settings::default(), Arc::new(namespaces), Arc::default());
+        let app = Arc::new(app);
+        let ask = || router(Arc::clone(&app), DryRun::NotHere).oneshot(review("shop"));
+        let at_once = || ask().now_or_never().is_some();
+        assert!(
+            at_once(),
+            "where nothing writes it, there is nothing to wait for"
+        );
+        assert!(app.asked.contains("shop"));
+        app.asked.note_all([]);
+        let waits = tokio::spawn(ask());
+        tokio::task::yield_now().await;
+        assert!(!waits.is_finished());
+        app.asked.note("shop", true);
+        assert_eq!(waits.await.unwrap().unwrap().status(), StatusCode::OK);
+        assert!(at_once());
     }
 
     #[tokio::test]

@@ -7,7 +7,8 @@ SHELL := /bin/bash
 # What a target needs is asked before anything is built for it; cargo uses all processors anyway.
 .NOTPARALLEL:
 .PHONY: help demo test test-registries test-rollouts test-helm lint static helper helper-check bench bench-pods attack fuzz cluster manifests prove prove-full \
-  prove-needs prove-programs prove-docs prove-node prove-node-needs prove-image prove-cluster prove-cluster-check
+  prove-needs prove-programs prove-docs prove-node prove-node-needs prove-image prove-cluster prove-cluster-check \
+  prove-start
 
 CARGO ?= cargo
 # Of the proof: requests a second for each service, and which scenarios (all, if none is named).
@@ -44,6 +45,7 @@ help:
 	echo "  make prove-cluster CONTEXT=NAME   the same in a cluster of your kubeconfig; cleans up after itself (14 min, then 12 min)"
 	echo '  make prove-image     the images for it, as an archive for kind, k3d, docker or ctr         (2 min, then 2 s)'
 	echo "  make prove-node COMMAND='…'   a real node with Silkroll for one command, or for a shell; root (26 min, then 30 s)"
+	echo '  make prove-start           that no injection keeps a container from starting, on such a node; root (30 min, then 5 min)'
 	echo '  make prove-cluster-check   that prove-cluster works, on such a node; root                  (30 min, then 3 min)'
 	echo '  make bench           what an answer costs, beside the cost of skipping its input           (4 min)'
 	echo '  make bench-pods      what a Pod takes at the API server with level: pod switched on, and without   (18 min, then 1 min)'
@@ -273,7 +275,7 @@ prove-programs:
 	  --manifest-path prove/Cargo.toml --target "$(HOST)"
 
 # COMMAND reaches the shell through the environment, as it was typed.
-prove-node prove-cluster-check: prove-node-needs static prove-programs
+prove-node prove-cluster-check prove-start: prove-node-needs static prove-programs
 	echo "Kubernetes from its Go modules (20 minutes once, cached outside this folder; then a second)."
 	kubernetes=$$(tests/cluster/build.sh $(NODE))
 	silkroll="$(STATIC)/$(HOST)/release/silkroll"
@@ -285,6 +287,9 @@ prove-node prove-cluster-check: prove-node-needs static prove-programs
 
 # On the node there is another HOME, and no rustc to ask where the program is.
 prove-cluster-check: export COMMAND = prove/check-cluster.sh "$$PROVE_CLUSTER" target/prove-cluster
+
+# That every container starts, whatever is missing.
+prove-start: export COMMAND = prove/check-start.sh
 
 prove-image: prove-programs
 	.ci/needs image

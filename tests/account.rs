@@ -17,6 +17,7 @@ const MAY: &[(bool, &str)] = &[
     (true, "get configmap -n least NAME"),
     (true, "get configmap -A --field-selector=metadata.name=NAME"),
     (true, "get namespace least"),
+    (true, "get node"),
     (false, "get configmap -A"),
     (false, "get configmap -n least"),
     (false, "get configmap -n least foreign"),

@@ -450,6 +450,76 @@ fn nothing_outlives_a_control_plane() {
     assert!(!dir.exists());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_nodes_architecture_is_told_while_all_that_run_linux_have_one() {
+    let plane = ControlPlane::shared();
+    let node = |name: &str, labels: Value| {
+        let node = serde_json::json!({
+            "apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}
+        });
+        plane.ok(&["create", "-f", "-"], &node.to_string());
+    };
+    let arch = |arch: &str| serde_json::json!({"kubernetes.io/arch": arch});
+    let side = Side::start(&plane.kubeconfig(), &script("silkroll-nodes")).await;
+    let told = |expected: &[&str]| {
+        eventually(&format!("{expected:?}"), || {
+            (*side.seen.archs.lock().unwrap() == expected).then_some(())
+        });
+    };
+    told(&["none"]);
+    node("first", arch("arm64"));
+    told(&["none", "arm64"]);
+    node("second", arch("arm64"));
+    let windows = serde_json::json!({"kubernetes.io/arch": "amd64", "kubernetes.io/os": "windows"});
+    node("windows", windows);
+    // A node's health changes every few minutes.
+    plane.ok(&["annotate", "node", "first", "beat=1"], "");
+    node("other", arch("amd64"));
+    told(&["none", "arm64", "none"]);
+    plane.ok(&["delete", "node", "other"], "");
+    told(&["none", "arm64", "none", "arm64"]);
+    plane.ok(
+        &[
+            "label",
+            "--overwrite",
+            "node",
+            "second",
+            "kubernetes.io/arch=amd64",
+        ],
+        "",
+    );
+    told(&["none", "arm64", "none", "arm64", "none"]);
+    plane.ok(&["delete", "node", "first", "second", "windows"], "");
+    side.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_that_may_not_see_nodes_asks_once_and_goes_on() {
+    let plane = ControlPlane::shared();
+    namespace(plane, "blind", None);
+    plane.ok(&["create", "serviceaccount", "-n", "blind", "blind"], "");
+    let account = plane.kubeconfig_for_service_account("blind", "blind");
+    let side = Side::start(&account, &script("silkroll-blind")).await;
+    let asked = |resource: &str| {
+        let mut events = plane.audit();
+        events.retain(|event| {
+            event["user"]["username"] == "system:serviceaccount:blind:blind"
+                && event["objectRef"]["resource"] == resource
+        });
+        events.len()
+    };
+    eventually("it was told", || {
+        (*side.seen.archs.lock().unwrap() == ["none"]).then_some(())
+    });
+    // What is tried again and again was tried meanwhile.
+    eventually("namespaces are asked for again", || {
+        (asked("namespaces") > 2).then_some(())
+    });
+    assert_eq!(asked("nodes"), 1);
+    assert!(!side.task.is_finished());
+    side.stop().await;
+}
+
 fn notes(plane: &ControlPlane, home: &str) -> Option<Vec<String>> {
     let map = config_map(plane, home, "helper-namespaces")?;
     let data = map["data"].as_object().cloned().unwrap_or_default();

@@ -263,6 +263,8 @@ fn each_way_of_leaving_gets_its_settings_its_hooks_and_its_time() {
             let mut annotations = case.annotations.to_vec();
             if binary {
                 annotations.extend([("hook", "binary"), ("hook-arch", "arm64")]);
+            } else {
+                annotations.push(("hook", "script"));
             }
             let place = format!("{annotations:?}");
             let (stored, decision) =

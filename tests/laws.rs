@@ -16,6 +16,7 @@ use std::thread;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use serde_json::Value;
+use silkroll::deregister::Arch;
 use silkroll::engine::{Outcome, Settings};
 use support::generate::{self, namespace};
 use support::sequence::{Case, case, numbered};
@@ -39,6 +40,11 @@ fn without_forged_record(mut object: Value) -> Value {
     object
 }
 
+/// The architecture of all nodes.
+fn nodes() -> impl Strategy<Value = Option<Arch>> {
+    prop::sample::select(vec![None, Some(Arch::Amd64), Some(Arch::Arm64)])
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: 800,
@@ -50,9 +56,9 @@ proptest! {
 
     #[test]
     fn injecting_twice_changes_nothing_and_removing_gives_back_the_original(
-        plain in workload(), namespace in namespace(), native_sleep in any::<bool>()
+        plain in workload(), namespace in namespace(), native_sleep in any::<bool>(), nodes in nodes()
     ) {
-        let settings = Settings { native_sleep, ..Settings::default() };
+        let settings = Settings { native_sleep, node_arch: nodes, ..Settings::default() };
         let (once, first) = create(&plain, &namespace, &settings);
         prop_assert!(first.warnings.iter().all(|warning| warning.chars().count() < 250));
         let (twice, second) = create(&once, &namespace, &settings);
@@ -95,12 +101,13 @@ proptest! {
 
     #[test]
     fn replacing_with_the_same_manifest_rolls_nothing_out(
-        plain in workload(), namespace in namespace(), later in namespace()
+        plain in workload(), namespace in namespace(), later in namespace(),
+        before in nodes(), after in nodes()
     ) {
-        let settings = Settings::default();
+        let settings = Settings { node_arch: before, ..Settings::default() };
         let (stored, first) = create(&plain, &namespace, &settings);
         prop_assume!(first.outcome == Outcome::Injected);
-        let mut upgraded = Settings::default();
+        let mut upgraded = Settings { node_arch: after, ..Settings::default() };
         upgraded.script.config_map = "silkroll-0123456789ab".to_owned();
         let (after, decision) = update(&plain, &stored, &later, &upgraded);
         prop_assert_eq!(&after["spec"]["template"], &stored["spec"]["template"], "{:?}", decision);
@@ -108,9 +115,9 @@ proptest! {
 
     #[test]
     fn a_change_by_the_user_survives_and_the_rest_is_injected_as_if_new(
-        plain in workload(), namespace in namespace()
+        plain in workload(), namespace in namespace(), nodes in nodes()
     ) {
-        let settings = Settings::default();
+        let settings = Settings { node_arch: nodes, ..Settings::default() };
         let (stored, first) = create(&plain, &namespace, &settings);
         prop_assume!(first.outcome == Outcome::Injected);
         let change = |object: &Value| {

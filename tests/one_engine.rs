@@ -22,6 +22,7 @@ use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 use served::{Served, Shared};
 use silkroll::admission::manifests::{Known, Run};
+use silkroll::deregister::Arch;
 use silkroll::engine::Settings;
 use silkroll::manifest::budget::{Budget, Stop};
 use silkroll::snapshot::Namespaces;
@@ -30,6 +31,9 @@ use support::review;
 use testkit::process;
 
 static SERVER: Shared = Mutex::new(Weak::new());
+
+/// What only the cluster tells, told alike.
+const NODES: [&str; 2] = ["--node-arch", "arm64"];
 
 /// Enough that every strategy of the generators meets every other.
 const OBJECTS: usize = 150;
@@ -64,7 +68,7 @@ fn lines(text: &str) -> Vec<String> {
 #[test]
 fn every_door_gives_the_same_patch() {
     let (objects, namespaces) = made();
-    let server = Served::shared(&SERVER, &[], &namespaces);
+    let server = Served::shared(&SERVER, &NODES, &namespaces);
 
     let webhook: Vec<String> = objects
         .iter()
@@ -87,7 +91,10 @@ fn every_door_gives_the_same_patch() {
     assert!(patched > OBJECTS / 4, "{patched} of {OBJECTS}");
 
     let run = Run {
-        settings: Arc::new(Settings::default()),
+        settings: Arc::new(Settings {
+            node_arch: Some(Arch::Arm64),
+            ..Settings::default()
+        }),
         known: Known::Snapshot(Arc::new(
             Namespaces::from_manifests(std::slice::from_ref(&namespaces)).unwrap(),
         )),
@@ -131,7 +138,8 @@ fn every_door_gives_the_same_patch() {
         assert_eq!(in_json, webhook);
 
         let mut command = Command::new(env!("CARGO_BIN_EXE_silkroll"));
-        command.args(["inject", "-f", "-", "--output", "patch", "--namespaces"]);
+        command.arg("inject").args(NODES);
+        command.args(["-f", "-", "--output", "patch", "--namespaces"]);
         let output = process::run(command.arg(&file), body.as_bytes()).unwrap();
         assert!(output.success);
         assert_eq!(lines(&output.stdout), webhook);

@@ -276,9 +276,14 @@ fn stopping(hook: &Value) -> Value {
 fn an_image_that_may_have_no_shell_is_told_unless_the_script_was_asked_for() {
     let settings = Settings::default();
     let (_, decision) = create(&deployment(), &nacos(&[]), &settings);
-    let says = "an image without a shell will not start";
-    assert!(told(&decision).contains(says), "{decision:?}");
-    assert!(told(&decision).contains("else to script"), "{decision:?}");
+    for says in [
+        "its image may have no shell",
+        "there is no start hook",
+        "set silkroll.dev/hook to script",
+        "else say silkroll.dev/hook-arch",
+    ] {
+        assert!(told(&decision).contains(says), "{decision:?}");
+    }
 
     let script = [("hook", "script")];
     let own = stopping(&json!({"exec": {"command": ["/app/bye"]}}));
@@ -316,6 +321,8 @@ fn an_own_hook_that_calls_a_registry_is_better_replaced() {
     let keep = "replace, or chain to keep it";
     let keep_for = "replace, or chain and existing-pre-stop-seconds to keep it";
     let weight = "a Nacos call without weight sets 1";
+    let nacos = |more: &[_]| nacos(&[more, &[("hook", "script")]].concat());
+    let opted_in = |more: &[_]| opted_in(&[more, &[("hook", "script")]].concat());
     let chain = [("existing-pre-stop", "chain")];
     let seconds = [("existing-pre-stop-seconds", "20")];
     let bound = "say what it needs with silkroll.dev/existing-pre-stop-seconds";

@@ -45,6 +45,11 @@ pub struct Args {
     /// sleeps instead [default: `serve` asks the cluster; otherwise a current version]
     #[arg(long, value_name = "MAJOR.MINOR", value_parser = version)]
     pub kubernetes_version: Option<(u32, u32)>,
+
+    /// The architecture that all nodes of the cluster have, by which hook: auto can take the helper binary
+    /// [default: `serve` looks at the nodes; otherwise unknown]
+    #[arg(long, value_name = "ARCH", value_parser = arches())]
+    pub node_arch: Option<Arch>,
 }
 
 /// Reads a kind's name; the table of kinds says which there are.
@@ -54,6 +59,11 @@ fn kinds() -> impl TypedValueParser<Value = Kind> {
         let mut kinds = Kind::ALL.into_iter();
         kinds.find(|kind| kind.option() == name).ok_or("no kind")
     })
+}
+
+fn arches() -> impl TypedValueParser<Value = Arch> {
+    let names = Arch::ALL.map(Arch::name);
+    PossibleValuesParser::new(names).try_map(|name| Arch::parse(&name).ok_or("no architecture"))
 }
 
 fn version(text: &str) -> Result<(u32, u32), String> {
@@ -77,6 +87,7 @@ impl Args {
                 .kubernetes_version
                 .is_none_or(|version| version >= (1, 30)),
             kinds: self.workloads.clone(),
+            node_arch: self.node_arch,
             ..Settings::default()
         };
         for given in &self.defaults {

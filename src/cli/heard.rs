@@ -4,6 +4,8 @@
 use std::sync::Arc;
 
 use crate::cluster::{self, Version, Write};
+use crate::deregister::Arch;
+use crate::engine::Settings;
 use crate::observe::Metrics;
 use crate::observe::labels::Outcome;
 use crate::server::admin::Condition;
@@ -58,15 +60,24 @@ pub(super) struct Observer {
     known: Condition,
     /// None where the version was given.
     version: Option<Condition>,
+    /// None where the nodes' architecture was given.
+    nodes: Option<Condition>,
 }
 
 impl Observer {
-    /// `version` is the condition that the version is known or given up; none where it was given by flag.
-    pub(super) fn new(app: Arc<App>, known: Condition, version: Option<Condition>) -> Self {
+    /// `version` is the condition that the version is known or given up, `nodes` that of their architecture; none where
+    /// it was given by flag.
+    pub(super) fn new(
+        app: Arc<App>,
+        known: Condition,
+        version: Option<Condition>,
+        nodes: Option<Condition>,
+    ) -> Self {
         let observer = Self {
             app,
             known,
             version,
+            nodes,
         };
         // An older API server denies a Deployment with the native sleep; the script is right with all of them.
         observer.native_sleep(false);
@@ -75,12 +86,16 @@ impl Observer {
 
     fn native_sleep(&self, native_sleep: bool) {
         if self.version.is_some() {
-            self.app.settings.rcu(|settings| {
-                let mut settings = (**settings).clone();
-                settings.native_sleep = native_sleep;
-                settings
-            });
+            self.change(|settings| settings.native_sleep = native_sleep);
         }
+    }
+
+    fn change(&self, set: impl Fn(&mut Settings)) {
+        self.app.settings.rcu(|settings| {
+            let mut settings = (**settings).clone();
+            set(&mut settings);
+            settings
+        });
     }
 
     fn ready(&self) {
@@ -108,6 +123,13 @@ impl cluster::Observer for Observer {
         self.ready();
     }
 
+    fn node_arch(&self, arch: Option<&str>) {
+        if let Some(nodes) = &self.nodes {
+            self.change(|settings| settings.node_arch = arch.and_then(Arch::parse));
+            nodes.set(true);
+        }
+    }
+
     fn version_unknown(&self) {
         if self.version.is_some() {
             tracing::warn!(
@@ -123,7 +145,6 @@ impl cluster::Observer for Observer {
 mod tests {
     use super::*;
     use crate::cluster::Observer as _;
-    use crate::engine::Settings;
     use crate::server::admin::Readiness;
     use crate::snapshot::Namespaces;
 
@@ -142,7 +163,7 @@ mod tests {
         let (app, readiness) = (app(), Readiness::default());
         let version = readiness.condition("version", "");
         let known = Readiness::default().condition("namespaces", "");
-        let observer = Observer::new(Arc::clone(&app), known, Some(version));
+        let observer = Observer::new(Arc::clone(&app), known, Some(version), None);
         let native = || app.settings.load().native_sleep;
         assert_eq!((native(), readiness.report().0), (false, false));
         observer.version_unknown();
@@ -157,12 +178,33 @@ mod tests {
     fn a_version_that_was_given_stays() {
         let app = app();
         let known = Readiness::default().condition("namespaces", "");
-        let observer = Observer::new(Arc::clone(&app), known, None);
+        let observer = Observer::new(Arc::clone(&app), known, None, None);
         observer.version(Version {
             major: 1,
             minor: 20,
         });
         observer.version_unknown();
         assert!(app.settings.load().native_sleep);
+    }
+
+    #[test]
+    fn the_nodes_architecture_is_what_was_said_last_and_readiness_waits_for_the_first_word() {
+        let (app, readiness) = (app(), Readiness::default());
+        let nodes = readiness.condition("nodes", "");
+        let known = Readiness::default().condition("namespaces", "");
+        let observer = Observer::new(Arc::clone(&app), known, None, Some(nodes));
+        assert!(!readiness.report().0);
+        for (said, arch) in [
+            (None, None),
+            (Some("arm64"), Some(Arch::Arm64)),
+            // No helper is built for it.
+            (Some("s390x"), None),
+        ] {
+            observer.node_arch(said);
+            assert_eq!(
+                (app.settings.load().node_arch, readiness.report().0),
+                (arch, true)
+            );
+        }
     }
 }

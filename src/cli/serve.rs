@@ -164,7 +164,13 @@ async fn start(args: &Args, metrics: Arc<Metrics>) -> anyhow::Result<Running> {
             args.engine.kubernetes_version.is_none().then(|| {
                 readiness.condition("version", "the API server's version is not known yet")
             });
-        let observer = Observer::new(Arc::clone(&app), known, version);
+        let arch = args.engine.node_arch.is_none().then(|| {
+            readiness.condition(
+                "nodes",
+                "the nodes' architecture has not been asked for yet",
+            )
+        });
+        let observer = Observer::new(Arc::clone(&app), known, version, arch);
         let cluster = Cluster::connect().await?;
         tracing::info!(url = cluster.url(), "cluster");
         let helper = if helper_everywhere(&app.settings.load()) {

@@ -1,4 +1,4 @@
-//! The only user of the Kubernetes client: it watches namespaces and keeps ConfigMaps in them.
+//! The only user of the Kubernetes client: it watches namespaces, keeps ConfigMaps in them, and knows the nodes' architecture.
 //!
 //! ```text
 //! API server --namespaces (metadata)--> snapshot::Namespaces --> configmaps --> API server
@@ -13,6 +13,7 @@ mod client;
 mod configmaps;
 mod ledger;
 mod namespaces;
+mod nodes;
 mod notes;
 
 use std::convert::Infallible;
@@ -83,6 +84,11 @@ pub trait Observer: Send + Sync + 'static {
     fn version(&self, version: Version) {
         let _ = version;
     }
+    /// All nodes have this architecture, as their label names it; none where they differ or cannot be seen. Called at
+    /// first and whenever it changes.
+    fn node_arch(&self, arch: Option<&str>) {
+        let _ = arch;
+    }
     /// The API server's version has not become known for a while; it is still asked for.
     fn version_unknown(&self) {}
 }
@@ -108,7 +114,7 @@ fn told(error: &impl std::fmt::Display) -> String {
 
 impl Cluster {
     /// Fills `namespaces`, keeps each of `files` where it is wanted and `notes` of who asked for the helper, and
-    /// reports the version.
+    /// reports the version and the nodes' architecture.
     /// Ends only by an error; dropping the future stops everything.
     ///
     /// # Errors
@@ -138,6 +144,7 @@ impl Cluster {
         if let Some(notes) = notes {
             tasks.spawn(notes::keep(self.client.clone(), notes, namespaces));
         }
+        tasks.spawn(nodes::watch(self.client.clone(), Arc::clone(&observer)));
         tasks.spawn(follow_version(self, observer));
         Err(match tasks.join_next().await {
             Some(Ok(stopped)) => stopped,

@@ -23,7 +23,7 @@ pub use script::{
     Script, VOLUME,
 };
 
-use crate::policy::{Found, Hook, Method, Policy, Problem};
+use crate::policy::{Found, Hook, Key, Method, Policy, Problem};
 
 /// In the order of the documentation.
 const WAYS: [(Method, Plan); 9] = [
@@ -165,22 +165,31 @@ fn registered_in_a_list(policy: &Policy<'_>) -> Result<(), Problem> {
     Err(policy.misfit("ready-when", found, allowed))
 }
 
+/// Whether the policy's method calls over https.
+#[must_use]
+pub fn needs_tls(policy: &Policy<'_>) -> bool {
+    over_tls(policy).is_some()
+}
+
+/// The setting that has it call over https.
+fn over_tls<'a>(policy: &Policy<'a>) -> Option<(&'static Key, Found<'a>)> {
+    let addresses = policy.method.settings.iter().filter(|key| key.addresses());
+    addresses
+        .filter_map(|key| Some((key, policy.full_setting(key)?)))
+        .find(|(_, found)| found.value.contains("https://"))
+}
+
 /// The helper binary speaks no TLS: with it, it would not fit a ConfigMap.
 fn plain_http_only(policy: &Policy<'_>) -> Result<(), Problem> {
-    for key in policy.method.settings {
-        if let Some(found) = policy.full_setting(key)
-            && key.addresses()
-            && found.value.contains("https://")
-        {
-            return Err(policy.misfit(
-                key.name,
-                &found,
-                "the helper binary (hook: binary) speaks no TLS; use http:// or hook: script"
-                    .to_owned(),
-            ));
-        }
+    match over_tls(policy) {
+        None => Ok(()),
+        Some((key, found)) => Err(policy.misfit(
+            key.name,
+            &found,
+            "the helper binary (hook: binary) speaks no TLS; use http:// or hook: script"
+                .to_owned(),
+        )),
     }
-    Ok(())
 }
 
 fn secret(name: &'static str, secret: &str, key: &'static str) -> Var {

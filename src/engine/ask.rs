@@ -6,7 +6,7 @@ use super::kind::Kind;
 use super::report::Reason;
 use super::sent::Told;
 use super::view::Object;
-use crate::deregister::{Helper, Script};
+use crate::deregister::{Arch, Helper, Script};
 use crate::policy::{Pairs, Problem, Subject};
 
 /// What does not change from one request to the next.
@@ -16,8 +16,10 @@ pub struct Settings {
     pub defaults: Vec<(Cow<'static, str>, Cow<'static, str>)>,
     /// The script that pods run.
     pub script: Script,
-    /// The helper binary that pods run instead, where `hook: binary` says so.
+    /// The helper binary that pods run instead, where their image may have no shell.
     pub helper: Helper,
+    /// The architecture that all nodes of the cluster have, where they have one and it is known.
+    pub node_arch: Option<Arch>,
     /// Whether the cluster has the native sleep action (Kubernetes 1.30 and later).
     pub native_sleep: bool,
     /// Whether an annotation that cannot be used denies the request of its author.
@@ -32,6 +34,7 @@ impl Default for Settings {
             defaults: Vec::new(),
             script: Script::current(),
             helper: Helper::current(),
+            node_arch: None,
             native_sleep: true,
             deny_invalid: true,
             kinds: vec![Kind::Deployment],

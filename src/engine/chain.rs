@@ -5,9 +5,10 @@ use std::sync::LazyLock;
 use super::ask::Stop;
 use super::json::{self, string};
 use super::plan::Target;
+use super::program::Program;
 use super::report::Reason;
 use crate::deregister::{HELPER_PATH, LAUNCH_REGISTERED, LAUNCH_START, LAUNCH_STOP, Place};
-use crate::policy::{self, ExistingPreStop, Hook, Policy, Port};
+use crate::policy::{self, ExistingPreStop, Policy, Port};
 
 /// The kinds of action that a hook or probe may have, of which the API allows one at a time.
 pub(super) static HANDLERS: [&str; 5] = ["exec", "httpGet", "tcpSocket", "grpc", "sleep"];
@@ -51,7 +52,7 @@ pub(super) enum When {
 
 /// A hook of ours with the user's words after it: arguments, never shell text; the kubelet expands nothing in
 /// them.
-pub(super) fn exec(hook: Hook, when: When, words: &[String]) -> String {
+pub(super) fn exec(program: Program, when: When, words: &[String]) -> String {
     /// A hook up to the user's words: it is the same for everybody, so it is escaped once.
     static LAUNCHERS: LazyLock<[String; 6]> = LazyLock::new(|| {
         let launcher = |words: &[&str]| {
@@ -67,7 +68,7 @@ pub(super) fn exec(hook: Hook, when: When, words: &[String]) -> String {
             launcher(&[HELPER_PATH, "registered"]),
         ]
     });
-    let at = 3 * usize::from(hook == Hook::Binary) + when as usize;
+    let at = 3 * usize::from(program == Program::Helper) + when as usize;
     let mut out = LAUNCHERS[at].clone();
     for word in words {
         out.push(',');
@@ -114,7 +115,7 @@ pub(super) fn sleeping(seconds: u32) -> Vec<String> {
 }
 
 /// Reads the user's hook.
-pub(super) fn of(user: Option<&str>, place: &Place<'_>, hook: Hook) -> Chain {
+pub(super) fn of(user: Option<&str>, place: &Place<'_>, program: Program) -> Chain {
     let Some(user) = user else {
         return Chain::Nothing;
     };
@@ -127,7 +128,7 @@ pub(super) fn of(user: Option<&str>, place: &Place<'_>, hook: Hook) -> Chain {
     match handler {
         ("exec", value) => chain_exec(value),
         ("sleep", value) => chain_sleep(value),
-        ("httpGet", value) => chain_http(value, place, hook),
+        ("httpGet", value) => chain_http(value, place, program),
         (other, _) => Chain::Unknown(format!(
             "its action is {}",
             crate::policy::quoted(other, 40)
@@ -163,7 +164,7 @@ fn chain_sleep(value: &str) -> Chain {
     }
 }
 
-fn chain_http(value: &str, place: &Place<'_>, hook: Hook) -> Chain {
+fn chain_http(value: &str, place: &Place<'_>, program: Program) -> Chain {
     #[derive(serde::Deserialize)]
     #[serde(rename_all = "camelCase", deny_unknown_fields)]
     struct Get {
@@ -185,7 +186,7 @@ fn chain_http(value: &str, place: &Place<'_>, hook: Hook) -> Chain {
     let Ok(get) = serde_json::from_str::<Get>(value) else {
         return Chain::Unknown("its httpGet cannot be read".to_owned());
     };
-    if hook == Hook::Binary && get.scheme.eq_ignore_ascii_case("https") {
+    if program == Program::Helper && get.scheme.eq_ignore_ascii_case("https") {
         return Chain::Unknown(
             "its httpGet is https, and the helper binary speaks no TLS".to_owned(),
         );
@@ -224,20 +225,8 @@ fn chain_http(value: &str, place: &Place<'_>, hook: Hook) -> Chain {
     Chain::Words(words)
 }
 
-/// Whether a shell is needed that nothing shows to be there. An explicit `hook: script` is taken at its
-/// word.
-pub(super) fn shell_is_a_guess(target: &Target<'_, '_>) -> bool {
-    let policy = target.pod.policy;
-    let shells = [
-        "\"sh\"", "\"bash\"", "/sh\"", "/bash\"", "/ash\"", "/dash\"",
-    ];
-    let texts = shell_evidence(target);
-    let shown = |word: &&str| texts.iter().any(|text| text.contains(*word));
-    policy.hook == Hook::Script && !policy.says("hook") && !shells.iter().any(shown)
-}
-
-/// What the container's own parts say about its image; hooks of ours name a shell without proving one.
-pub(super) fn shell_evidence<'c>(target: &Target<'c, '_>) -> Vec<&'c str> {
+/// What the container itself runs: its command, probes and hooks, as text.
+pub(super) fn own_commands<'c>(target: &Target<'c, '_>) -> Vec<&'c str> {
     let telling = [
         "command",
         "args",

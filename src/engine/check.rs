@@ -43,13 +43,11 @@ fn injectable(ask: &Ask<'_>, own: &Layers<'_>, layers: &Layers<'_>, user: &User<
     let notes = own.notes.into_iter().chain(reaching.notes);
     let invalid = |problems: &[policy::Problem]| cover::invalid(problems, level::denies(ask));
     let mut decision = match (own.policy, reaching.policy) {
-        (Ok(_), Ok(policy)) => {
-            match inject::inject(ask, &policy.of_a_pod(), user, None, String::new()) {
-                Ok(injection) => as_its_pods(ask, injection),
-                Err(Stop::Problem(problem)) => invalid(&[problem]),
-                Err(Stop::Skip(reason, warning)) => Decision::skipped(reason).warn(&warning),
-            }
-        }
+        (Ok(_), Ok(policy)) => match inject::inject(ask, &policy.of_a_pod(), user, String::new()) {
+            Ok(injection) => as_its_pods(ask, injection),
+            Err(Stop::Problem(problem)) => invalid(&[problem]),
+            Err(Stop::Skip(reason, warning)) => Decision::skipped(reason).warn(&warning),
+        },
         (own, reaching) => {
             let problems = [own.err(), reaching.err()];
             let problems: Vec<_> = problems.into_iter().flatten().flatten().collect();

@@ -7,6 +7,7 @@ use super::json;
 use super::level;
 use super::parts::{PARTS, forms};
 use super::plan::{Plan, Pod, Target, Wants};
+use super::program;
 use super::record::{Raw, Record};
 use super::report::Reason;
 use super::slot::{self, Places, RECORD, Slot};
@@ -35,14 +36,12 @@ pub(super) fn inject<'a>(
     ask: &Ask<'_>,
     policy: &Policy<'_>,
     user: &User<'a>,
-    before: Option<&Record<'_>>,
     fingerprint: String,
 ) -> Result<Injection<'a>, Stop> {
     let pod = Pod {
         ask,
         policy,
         user: &user.tree,
-        record: before,
     };
     let mut record = Record::new(fingerprint);
     let mut plan = plan(&pod, &user.containers, &mut record)?;
@@ -98,8 +97,11 @@ fn plan<'a>(
 ) -> Result<Plan<'a>, Stop> {
     skip_windows(pod.user)?;
     let (targets, how) = target::choose(pod.policy, pod.user, before)?;
+    let containers = pod.user.containers();
+    let serving: Vec<_> = targets.iter().map(|&at| &containers[at]).collect();
     let mut plan = Plan {
         explain: pod.ask.explain,
+        chosen: program::choose(pod, &serving),
         ..Plan::default()
     };
     let workload = level::workload_name(pod.ask, pod.user);

@@ -19,6 +19,7 @@ mod nodes;
 mod own;
 mod parts;
 mod plan;
+mod program;
 mod reconcile;
 mod record;
 mod reference;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::ask::{Ask, Stop};
-use super::record::Record;
+use super::program::Chosen;
 use super::report::{Step, Timeline};
 use super::slot::{Form, Slot};
 use super::tree::{Node, Tree};
@@ -31,6 +31,8 @@ pub(super) struct Plan<'a> {
     pub(super) explain: bool,
     pub(super) timeline: Option<Timeline>,
     pub(super) budget: Budget,
+    /// What runs in the containers.
+    pub(super) chosen: Chosen,
     /// Of the container at hand.
     pub(super) hook: Hooked,
 }
@@ -70,8 +72,6 @@ pub(super) struct Pod<'c, 'a> {
     pub(super) policy: &'c Policy<'c>,
     /// What the user wrote.
     pub(super) user: &'c Tree<'a>,
-    /// What was injected before.
-    pub(super) record: Option<&'c Record<'c>>,
 }
 
 /// What the parts of a container that serves traffic go by.

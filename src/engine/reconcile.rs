@@ -426,7 +426,7 @@ impl Workload<'_> {
     }
 
     fn inject(&self, policy: &policy::Policy<'_>, fingerprint: String) -> Decision {
-        let injected = inject::inject(self.ask, policy, &self.user, self.record, fingerprint);
+        let injected = inject::inject(self.ask, policy, &self.user, fingerprint);
         let mut injection = match injected {
             Ok(injection) => injection,
             Err(Stop::Problem(problem)) => {

@@ -119,12 +119,12 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         name: "hook",
-        allowed: "allowed is script or binary (for images without a shell)",
-        fits: |text| matches!(text, "script" | "binary"),
+        allowed: "allowed is auto, script (needs /bin/sh in the image) or binary (needs nothing)",
+        fits: |text| matches!(text, "auto" | "script" | "binary"),
     },
     Key {
         name: "hook-arch",
-        allowed: "allowed is amd64 or arm64, the architecture of the nodes, for hook: binary",
+        allowed: "allowed is amd64 or arm64, the architecture of the nodes, for the helper binary",
         fits: |text| matches!(text, "amd64" | "arm64"),
     },
     Key {

@@ -119,6 +119,8 @@ pub enum ExistingPreStop {
 /// What runs in the container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hook {
+    /// The script where the manifest shows a shell, else the helper binary where the nodes are known.
+    Auto,
     /// The script, which needs `/bin/sh` in the image.
     Script,
     /// The helper binary, which needs nothing in the image, but its own architecture.
@@ -251,7 +253,7 @@ impl<'a> Policy<'a> {
         let found = self.layers.find("hook");
         Problem::new(
             "hook",
-            found.as_ref().map_or("script", |found| found.value),
+            found.as_ref().map_or("auto", |found| found.value),
             found.as_ref().map_or(Layer::Default, |found| found.layer),
             self.layers.subject,
             allowed,
@@ -409,8 +411,9 @@ fn build<'a>(layers: Layers<'a>, methods: &'static [Method]) -> Result<Policy<'a
             failure: number("readiness-failure-threshold").unwrap_or(3),
         },
         hook: match layers.find("hook").map(|found| found.value) {
+            Some("script") => Hook::Script,
             Some("binary") => Hook::Binary,
-            _ => Hook::Script,
+            _ => Hook::Auto,
         },
         hook_arch: layers.find("hook-arch").map(|found| found.value),
         start_hook: layers

@@ -29,7 +29,12 @@ use crate::text::shown;
 /// a node with ten times the work that it can do. After 3 s the API server goes on without us.
 const NAMESPACE_WAIT: Duration = Duration::from_secs(2);
 
-/// Reviews that wait for a namespace at once; one more is answered as after the wait. A connection that waits works and
+/// How long the first workload of a namespace that gets the helper waits for its ConfigMap, which is written meanwhile:
+/// tens of milliseconds, unless the API server is slow or says no. Without it the answer is the same but for a Pod's
+/// start hook.
+const HELPER_WAIT: Duration = Duration::from_secs(1);
+
+/// Reviews that wait at once, for a namespace or the helper; one more is answered as after the wait. A connection that waits works and
 /// is never made to go, so this leaves three quarters of the 512 to those that need no wait.
 const NAMESPACE_WAITS: usize = 128;
 
@@ -188,7 +193,7 @@ async fn mutate(State(app): State<Arc<App>>, request: Request) -> Response {
     }
 }
 
-/// Decides on a review, which is read anew after its namespace was waited for: bodies are bounded,
+/// Decides on a review, which is read anew after something was waited for: bodies are bounded,
 /// and what is read of one may be far larger.
 async fn decide(
     app: &Arc<App>,
@@ -222,12 +227,20 @@ async fn decide(
         };
         match decided {
             Decided::Answer(answer) => return Ok((answer, place)),
-            Decided::Wait(name) => {
+            Decided::Wait(wait, name) => {
                 if let Ok(_wait) = app.waits.try_acquire() {
-                    // A namespace may be waited for as long as nobody needs the memory.
+                    let comes = async {
+                        match wait {
+                            Wait::Namespace => {
+                                let _ = app.namespaces.wait_for(&name, NAMESPACE_WAIT).await;
+                            }
+                            Wait::Helper => app.asked.add_and_wait(&name, HELPER_WAIT).await,
+                        }
+                    };
+                    // It may wait as long as nobody needs the memory.
                     tokio::select! {
                         () = place.needed() => {}
-                        _ = app.namespaces.wait_for(&name, NAMESPACE_WAIT) => {}
+                        () = comes => {}
                     }
                 }
                 waited = true;
@@ -262,8 +275,16 @@ fn failed() -> Refused {
 
 enum Decided {
     Answer(Vec<u8>),
-    /// The namespace is not known yet.
-    Wait(String),
+    /// Something of this namespace is on its way.
+    Wait(Wait, String),
+}
+
+/// What is waited for, once for each review.
+enum Wait {
+    /// The namespace itself.
+    Namespace,
+    /// The helper's ConfigMap, which is to be there before a pod can need it.
+    Helper,
 }
 
 fn try_decide(app: &App, body: &[u8], waited: bool, started: Instant) -> Result<Decided, Refused> {
@@ -274,19 +295,23 @@ fn try_decide(app: &App, body: &[u8], waited: bool, started: Instant) -> Result<
     })?;
     let entry = match review.namespace_needed() {
         Some(name) => match app.namespaces.get(name) {
-            None if !waited => return Ok(Decided::Wait(name.to_owned())),
+            None if !waited => return Ok(Decided::Wait(Wait::Namespace, name.to_owned())),
             entry => entry,
         },
         None => None,
     };
     let view = entry.as_deref().map_or(NamespaceView::Unknown, view_of);
     let pod = review.kind == Some(Kind::Pod);
-    review.helper_stands = pod && app.asked.stands(review.namespace());
+    review.helper_stands = app.asked.stands(review.namespace());
     let mut decision = review.decide(&app.settings.load(), view, false);
     // A review may claim anything: only what is known of the namespace counts.
     let served = entry.as_ref().is_some_and(|entry| entry.is_served());
     if decision.helper && !review.dry_run && served {
-        app.asked.add(review.namespace());
+        let name = review.namespace();
+        if decision.patch.is_some() && !waited && app.asked.is_to_come(name) {
+            return Ok(Decided::Wait(Wait::Helper, name.to_owned()));
+        }
+        app.asked.add(name);
     }
     log(&review, &decision);
     if pod {
@@ -412,6 +437,7 @@ mod tests {
     use tower::ServiceExt as _;
 
     use super::*;
+    use crate::snapshot::NamespaceEntry;
 
     fn review(namespace: &str) -> Request {
         let body = format!(
@@ -424,6 +450,36 @@ mod tests {
             .header(CONTENT_TYPE, "application/json")
             .body(Body::from(body))
             .unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_first_helper_of_a_namespace_is_answered_when_its_config_map_is_there() {
+        const SAYS: [(&str, &str); 4] = [
+            ("inject", "enabled"),
+            ("deregister", "dubbo"),
+            ("hook", "binary"),
+            ("hook-arch", "amd64"),
+        ];
+        let says = SAYS.map(|(key, value)| (format!("silkroll.dev/{key}"), value));
+        let entry = NamespaceEntry::new(says, [], false);
+        let namespaces = Namespaces::new();
+        namespaces.replace_all([("shop", entry)]);
+        let app = App::new(Settings::default(), Arc::new(namespaces), Arc::default());
+        let app = Arc::new(app);
+        let ask = || router(Arc::clone(&app), DryRun::NotHere).oneshot(review("shop"));
+        let at_once = || ask().now_or_never().is_some();
+        assert!(
+            at_once(),
+            "where nothing writes it, there is nothing to wait for"
+        );
+        assert!(app.asked.contains("shop"));
+        app.asked.note_all([]);
+        let waits = tokio::spawn(ask());
+        tokio::task::yield_now().await;
+        assert!(!waits.is_finished());
+        app.asked.note("shop", true);
+        assert_eq!(waits.await.unwrap().unwrap().status(), StatusCode::OK);
+        assert!(at_once());
     }
 
     #[tokio::test]

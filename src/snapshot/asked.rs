@@ -1,9 +1,10 @@
 //! Namespaces whose workloads asked for the helper binary: the webhook notes them, the cluster side
-//! keeps the helper's ConfigMap there. Only few namespaces need it, and it is larger than the script. And the way
-//! back: where it stands, for a Pod starts at once and must not wait for it.
+//! keeps the helper's ConfigMap there. Only some namespaces need it, and it is larger than the script. And the way
+//! back: where it stands, for it is to be there before a pod can need it.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::changes::{Change, Changes, Teller};
 
@@ -11,8 +12,10 @@ use super::changes::{Change, Changes, Teller};
 #[derive(Debug, Default)]
 pub struct Asked {
     names: Mutex<BTreeSet<Box<str>>>,
-    stands: Mutex<HashSet<Box<str>>>,
+    /// None until it was looked for.
+    stands: Mutex<Option<HashSet<Box<str>>>>,
     changed: Teller,
+    stood: Teller,
 }
 
 impl Asked {
@@ -41,22 +44,49 @@ impl Asked {
     /// Notes whether the helper's ConfigMap stands in a namespace.
     pub fn note(&self, namespace: &str, stands: bool) {
         let mut known = self.standing();
-        if stands {
-            known.insert(namespace.into());
-        } else {
-            known.remove(namespace);
+        if !stands {
+            if let Some(known) = known.as_mut() {
+                known.remove(namespace);
+            }
+        } else if known.get_or_insert_default().insert(namespace.into()) {
+            self.stood.tell(Change::One(namespace.into()));
         }
     }
 
     /// Notes that it stands in these namespaces and no others.
     pub fn note_all(&self, namespaces: impl IntoIterator<Item = Box<str>>) {
-        *self.standing() = namespaces.into_iter().collect();
+        *self.standing() = Some(namespaces.into_iter().collect());
+        self.stood.tell(Change::All);
     }
 
     /// Whether the helper's ConfigMap is known to stand in a namespace.
     #[must_use]
     pub fn stands(&self, namespace: &str) -> bool {
-        self.standing().contains(namespace)
+        self.standing()
+            .as_ref()
+            .is_some_and(|known| known.contains(namespace))
+    }
+
+    /// Whether it is not there yet, and will be: where nothing looks for ConfigMaps, nothing writes them.
+    #[must_use]
+    pub fn is_to_come(&self, namespace: &str) -> bool {
+        let known = self.standing();
+        known
+            .as_ref()
+            .is_some_and(|known| is_name(namespace) && !known.contains(namespace))
+    }
+
+    /// Notes that pods of this namespace mount the helper, and waits until its ConfigMap stands there, `timeout` at most.
+    pub async fn add_and_wait(&self, namespace: &str, timeout: Duration) {
+        let mut stood = self.stood.follow();
+        self.add(namespace);
+        let stands = async {
+            while !self.stands(namespace) {
+                stood.next().await;
+            }
+        };
+        // Where it does not come, the caller sees it by itself.
+        let _ = tokio::time::timeout(timeout, stands).await;
     }
 
     /// All that asked, sorted.
@@ -71,7 +101,7 @@ impl Asked {
         self.changed.follow()
     }
 
-    fn standing(&self) -> MutexGuard<'_, HashSet<Box<str>>> {
+    fn standing(&self) -> MutexGuard<'_, Option<HashSet<Box<str>>>> {
         self.stands.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -124,6 +154,24 @@ mod tests {
         asked.note("old", true);
         asked.note_all(["shop".into()]);
         assert!(asked.stands("shop") && !asked.stands("old"));
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_it_goes_on_when_it_stands_or_after_the_time() {
+        let asked = Asked::default();
+        assert!(!asked.is_to_come("shop"), "nothing looks for it");
+        asked.note_all([]);
+        assert!(asked.is_to_come("shop") && !asked.is_to_come("no name"));
+        let mut waits = Box::pin(asked.add_and_wait("shop", Duration::from_secs(3600)));
+        assert_eq!(waits.as_mut().now_or_never(), None);
+        assert!(asked.contains("shop"));
+        asked.note("other", true);
+        assert_eq!(waits.as_mut().now_or_never(), None);
+        asked.note("shop", true);
+        assert_eq!(waits.now_or_never(), Some(()));
+        assert!(!asked.is_to_come("shop"));
+        asked.add_and_wait("late", Duration::ZERO).await;
+        assert!(asked.is_to_come("late"));
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub(crate) struct Seen {
     writes: Mutex<Vec<Write>>,
     pub(crate) version: Mutex<Option<Version>>,
     pub(crate) version_unknown: AtomicBool,
+    /// The nodes' architecture, each time that it was told; `none` where they have no common one.
+    pub(crate) archs: Mutex<Vec<String>>,
 }
 
 impl Observer for Seen {
@@ -30,6 +32,10 @@ impl Observer for Seen {
     }
     fn version(&self, version: Version) {
         *self.version.lock().unwrap() = Some(version);
+    }
+    fn node_arch(&self, arch: Option<&str>) {
+        let arch = arch.unwrap_or("none").to_owned();
+        self.archs.lock().unwrap().push(arch);
     }
     fn version_unknown(&self) {
         self.version_unknown.store(true, Ordering::SeqCst);

@@ -71,7 +71,7 @@ const HOSTILE: &[(&str, &str, &str)] = &[
     ),
     ("readiness", r#""ftp://:1""#, "cannot be used"),
     ("readiness-period-seconds", r#""0""#, "from 1 to 999999"),
-    ("hook", r#""shell""#, "allowed is script"),
+    ("hook", r#""shell""#, "allowed is auto, script"),
     ("start-hook", r#""always""#, "auto or none"),
     ("existing-pre-stop", r#""drop""#, "chain, keep or replace"),
     ("rollout", r#""fast""#, "keep or surge"),

@@ -42,6 +42,7 @@ fn a_name_that_the_api_server_makes_is_no_hindrance() {
             ("deregister", "nacos"),
             ("nacos-server", "http://nacos:8848"),
             ("start-hook", "none"),
+            ("hook", "script"),
         ],
     );
     let mut manifest = manifests::plain("web");

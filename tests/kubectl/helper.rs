@@ -88,6 +88,55 @@ fn a_workload_that_asks_for_the_helper_finds_it_in_its_namespace() {
 }
 
 #[test]
+fn what_shows_no_shell_gets_the_helper_where_all_nodes_are_of_one_architecture() {
+    let world = World::own();
+    let node = |name: &str, arch: &str| {
+        let node = json!({
+            "apiVersion": "v1", "kind": "Node",
+            "metadata": {"name": name, "labels": {"kubernetes.io/arch": arch}}
+        });
+        world.plane.ok(&["create", "-f", "-"], &node.to_string());
+    };
+    let calls = [("inject", "enabled"), ("deregister", "dubbo")];
+    let space = Space::new(&world, "auto", &calls);
+    let program = |object: &Value| {
+        let pod = &object["spec"]["template"]["spec"];
+        let command = &pod["containers"][0]["lifecycle"]["preStop"]["exec"]["command"];
+        let file = &pod["volumes"][0]["configMap"]["items"][0]["key"];
+        let words = [&command[0], file].map(|word| word.as_str().unwrap_or_default().to_owned());
+        words.join(" ")
+    };
+    let now = |name: &str| {
+        let args = ["create", "--dry-run=server", "-o", "json", "-f", "-"];
+        let output = space.kubectl(&args, &manifests::plain(name).to_string());
+        program(&serde_json::from_str(&output.stdout).unwrap())
+    };
+    let becomes = |expected: &str| eventually(expected, || (now("new") == expected).then_some(()));
+    assert_eq!(now("new"), "/bin/sh ", "there is no node yet");
+    node("one", "arm64");
+    becomes("/silkroll/hook hook-arm64");
+    assert_eq!(helper(&space), None, "a dry run needs none");
+    space.apply(&manifests::plain("web"));
+    // The answer waited for it: no pod can be quicker.
+    assert!(helper(&space).is_some());
+
+    // What stands is its user's to change, whatever nodes come and go.
+    node("two", "amd64");
+    becomes("/bin/sh ");
+    let web = || space.settled("deployment/web");
+    let first = web();
+    space.quiet(&["label", "deployment/web", "a=b"], "");
+    space.quiet(&["apply", "-f", "-"], &manifests::plain("web").to_string());
+    space.quiet(&["scale", "deployment/web", "--replicas=2"], "");
+    assert_eq!(web().revisions, first.revisions);
+    world.plane.ok(&["delete", "node", "one"], "");
+    becomes("/silkroll/hook hook-amd64");
+    space.quiet(&["set", "image", "deployment/web", "web=web:2"], "");
+    assert_eq!(program(&web().object), "/silkroll/hook hook-amd64");
+    world.plane.ok(&["delete", "node", "two"], "");
+}
+
+#[test]
 fn a_namespace_that_asks_for_the_helper_has_it_before_anything_is_applied() {
     let mut annotations = CALLS.to_vec();
     annotations.push(("hook", "binary"));

@@ -95,6 +95,7 @@ pub(crate) const NACOS: &[(&str, &str)] = &[
     ("deregister", "nacos"),
     ("nacos-server", "http://nacos:8848"),
     ("existing-pre-stop-seconds", "3"),
+    ("hook", "script"),
 ];
 
 /// A Pod as a controller would make it.

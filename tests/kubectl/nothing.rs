@@ -245,6 +245,7 @@ fn it_changes_nothing_with_calls_over_http_and_annotations_of_the_workload() {
             ("deregister", "http"),
             ("http-url", "http://admin/offline?pod={podname}&port={port}"),
             ("http-body", "it's $(podip) `id` \"{env:TZ}\""),
+            ("hook", "script"),
         ],
     );
     let manifest = manifests::annotated(

@@ -12,7 +12,11 @@ const SURGE: &[(&str, &str)] = &[("rollout", "surge")];
 const READY_60: &[(&str, &str)] = &[("min-ready-seconds", "60")];
 const READY_600: &[(&str, &str)] = &[("min-ready-seconds", "600")];
 /// Needs the script, so its volume and mount.
-const SCRIPT: &[(&str, &str)] = &[("deregister", "http"), ("http-url", "http://admin/off")];
+const SCRIPT: &[(&str, &str)] = &[
+    ("deregister", "http"),
+    ("http-url", "http://admin/off"),
+    ("hook", "script"),
+];
 /// What nothing is said about on plain success.
 const QUIET: &str = "";
 

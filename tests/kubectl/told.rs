@@ -164,10 +164,7 @@ fn an_image_that_may_have_no_shell_is_told_unless_the_script_was_asked_for() {
     let nacos = &manifests::NACOS[..3];
     let space = Space::new(World::shared(), "shell", nacos);
     let told = apply(&space, &manifests::plain("web"));
-    assert!(
-        line(&told).contains("an image without a shell will not start"),
-        "{told:?}"
-    );
+    assert!(line(&told).contains("there is no start hook"), "{told:?}");
     let said = manifests::annotated(manifests::plain("said"), &[("hook", "script")]);
     space.apply(&said);
     assert!(space.settled("deployment/said").injected());

@@ -106,7 +106,11 @@ fn a_restart_does_not_forget_who_asked_for_the_helper() {
 #[test]
 fn an_upgrade_changes_nothing_and_an_undo_brings_back_what_the_old_one_made() {
     let world = World::own();
-    let space = Space::new(&world, "upgraded", &[("inject", "enabled")]);
+    let space = Space::new(
+        &world,
+        "upgraded",
+        &[("inject", "enabled"), ("hook", "script")],
+    );
     let manifest = manifests::rich("web");
     space.apply(&manifests::annotated(
         manifest.clone(),

@@ -86,11 +86,12 @@ pub(crate) fn opted_in(more: &[(&str, &str)]) -> Pairs {
     pairs(&all)
 }
 
-/// A namespace whose pods leave Nacos.
+/// A namespace whose pods leave Nacos, and whose images have a shell.
 pub(crate) fn nacos() -> Pairs {
     opted_in(&[
         ("deregister", "nacos"),
         ("nacos-server", "http://nacos:8848"),
+        ("hook", "script"),
     ])
 }
 

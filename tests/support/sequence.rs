@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
+use silkroll::deregister::Arch;
 use silkroll::engine::{Decision, Kind, Outcome, Settings};
 
 use xxhash_rust::xxh3::xxh3_64;
@@ -268,6 +269,7 @@ impl Case {
         });
         Settings {
             native_sleep: self.native_sleep,
+            node_arch: self.native_sleep.then_some(Arch::Amd64),
             ..SETTINGS.clone()
         }
     }
@@ -277,6 +279,8 @@ impl Case {
         let settings = self.settings();
         let mut upgraded = settings.clone();
         "silkroll-0123456789ab".clone_into(&mut upgraded.script.config_map);
+        // And nodes have come meanwhile.
+        upgraded.node_arch = Some(Arch::Arm64);
         let mut steps = Vec::new();
         // What is stored then: a request that is denied changes nothing.
         let mut note = |name, old: &Value, (object, decision): (Value, Decision)| {

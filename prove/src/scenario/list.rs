@@ -65,6 +65,10 @@ const PLAIN: Scenario = Scenario {
     streams: false,
 };
 
+/// The image has a shell, which its manifest does not show. Without it Silkroll takes the helper binary, and sends no way
+/// back at start.
+const SCRIPT: (&str, &str) = ("hook", "script");
+
 /// What the helper binary is built for, as Kubernetes calls this machine's architecture.
 const ARCH: &str = if cfg!(target_arch = "aarch64") {
     "arm64"
@@ -130,6 +134,7 @@ static SCENARIOS: [Scenario; 16] = [
         name: "own-hook",
         about: "a preStop hook of the user's own, chained by the script from the ConfigMap",
         manifests: &[OWN_HOOK],
+        annotations: &[SCRIPT],
         own_hook: true,
         ..PLAIN
     },
@@ -160,6 +165,7 @@ static SCENARIOS: [Scenario; 16] = [
             ("nacos-server", NACOS_SERVER),
             ("nacos-service", "web"),
             ("nacos-group", "liveness-silkroll"),
+            SCRIPT,
         ],
         entry: Entry::Gateway(Registry::Nacos),
         replace: Replace::LivenessFailures,
@@ -203,6 +209,7 @@ static SCENARIOS: [Scenario; 16] = [
             ("nacos-server", NACOS_SERVER),
             ("nacos-service", "web"),
             ("nacos-group", "nacos-silkroll"),
+            SCRIPT,
         ],
         entry: Entry::Gateway(Registry::Nacos),
         rarer: 5,

@@ -189,7 +189,7 @@ fn warn_of_hidden_pod_ip(plan: &mut Plan<'_>, target: &Target<'_, '_>, users: &[
     if !may_come_from_elsewhere(target.container) {
         return;
     }
-    let mut texts = chain::shell_evidence(target);
+    let mut texts = chain::own_commands(target);
     texts.extend(users);
     if texts.iter().any(|text| text.contains(POD_IP)) {
         plan.warn(format!(

@@ -1,11 +1,10 @@
 //! The mount of the script or the helper, and the ConfigMap volume that it comes from.
 
 use super::super::ask::Stop;
-use super::super::nodes;
 use super::super::plan::{Part, Plan, Pod, Target, Wants};
+use super::super::program::{Nodes, Program};
 use super::super::slot::{Form, Holds, Root, Slot};
 use crate::deregister::{Arch, MOUNT_PATH, VOLUME};
-use crate::policy::Hook;
 
 pub(in crate::engine) static MOUNT_FORM: Form = Form {
     key: "mount",
@@ -46,8 +45,8 @@ fn volume<'a>(plan: &mut Plan<'a>, pod: &Pod<'_, 'a>) -> Result<(), Stop> {
     let settings = pod.ask.settings;
     // Optional: a missing ConfigMap must not keep a pod from starting. 365 is 0555: readable and
     // executable for whatever user the container runs as.
-    let value = match pod.policy.hook {
-        Hook::Script => {
+    let value = match plan.chosen.program {
+        Program::Script => {
             let name = &settings.script.config_map;
             plan.pod_step("volume", || {
                 format!("the script from ConfigMap {name}, mounted at {MOUNT_PATH}")
@@ -56,7 +55,7 @@ fn volume<'a>(plan: &mut Plan<'a>, pod: &Pod<'_, 'a>) -> Result<(), Stop> {
                 r#"{{"name":"{VOLUME}","configMap":{{"name":"{name}","defaultMode":365,"optional":true}}}}"#
             )
         }
-        Hook::Binary => {
+        Program::Helper => {
             let arch = arch(plan, pod)?;
             let name = &settings.helper.config_map;
             plan.pod_step("volume", || {
@@ -84,24 +83,23 @@ fn volume<'a>(plan: &mut Plan<'a>, pod: &Pod<'_, 'a>) -> Result<(), Stop> {
 
 /// The architecture of the pod's nodes. A shell-less hook is one fixed path, so one has to be chosen here.
 fn arch(plan: &mut Plan<'_>, pod: &Pod<'_, '_>) -> Result<Arch, Stop> {
-    let places = nodes::arch(pod.user.pod());
-    if let nodes::Arch::One(name) = &places {
-        return Arch::parse(name).ok_or_else(|| {
+    match &plan.chosen.nodes {
+        Nodes::Manifest(name) => Arch::parse(name).ok_or_else(|| {
             Stop::Problem(pod.policy.hook_problem(format!(
                 "the pod's nodes are {}, and the helper binary is made for amd64 and arm64; use hook: script",
                 crate::policy::quoted(name, 40)
             )))
-        });
+        }),
+        Nodes::Said(arch) | Nodes::Cluster(arch) => Ok(*arch),
+        Nodes::Unknown => {
+            let said = pod.policy.hook_arch.and_then(Arch::parse);
+            let arch = said.unwrap_or(Arch::Amd64);
+            plan.warn(format!(
+                "hook: binary was taken for {} nodes; on others it cannot run. Say which with \
+                 silkroll.dev/hook-arch or a nodeSelector kubernetes.io/arch",
+                arch.name()
+            ));
+            Ok(arch)
+        }
     }
-    let said = pod.policy.hook_arch.and_then(Arch::parse);
-    let arch = said.unwrap_or(Arch::Amd64);
-    // What is said of all nodes does not hold where the pod itself asks for several kinds.
-    if said.is_none() || places == nodes::Arch::Several {
-        plan.warn(format!(
-            "hook: binary was taken for {} nodes; on others it cannot run. Say which with \
-             silkroll.dev/hook-arch or a nodeSelector kubernetes.io/arch",
-            arch.name()
-        ));
-    }
-    Ok(arch)
 }

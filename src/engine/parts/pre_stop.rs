@@ -6,7 +6,7 @@ use super::super::chain::{self, Chain};
 use super::super::own;
 use super::super::plan::{Part, Plan, Target, Wants};
 use super::super::slot::{Form, Holds, Root};
-use crate::policy::{ExistingPreStop, Policy};
+use crate::policy::{self, ExistingPreStop, Policy};
 
 pub(in crate::engine) static FORM: Form = Form {
     key: "preStop",
@@ -49,7 +49,7 @@ fn want<'a>(plan: &mut Plan<'a>, target: &Target<'_, 'a>) -> Result<(), Stop> {
             match target.deregister.ends {
                 Some(seconds) => budget.end = budget.end.max(i64::from(seconds)),
                 None if target.deregister.calls => {
-                    budget.deregister = i64::from(policy.deregister_timeout)
+                    budget.deregister = i64::from(policy.deregister_timeout);
                 }
                 None => {}
             }
@@ -57,6 +57,7 @@ fn want<'a>(plan: &mut Plan<'a>, target: &Target<'_, 'a>) -> Result<(), Stop> {
             plan.want(target.slot(&FORM), text);
             if plan.hook.program {
                 warn_of_own_hook(plan, target, user);
+                warn_of_guess(plan, target);
             }
         }
         PreStop::Keep(why) => {
@@ -90,7 +91,7 @@ fn decide(plan: &mut Plan<'_>, target: &Target<'_, '_>, user: Option<&str>) -> P
         (_, ExistingPreStop::Replace) => None,
         (user, _) => user,
     };
-    let (words, own, own_sleep) = match chain::of(user, target.place, policy.hook) {
+    let (words, own, own_sleep) = match chain::of(user, target.place, plan.chosen.program) {
         Chain::Nothing => (Vec::new(), 0, Some(0)),
         Chain::Sleep(seconds) => (chain::sleeping(seconds), seconds, Some(seconds)),
         Chain::Words(words) => (words, policy.existing_pre_stop_seconds.unwrap_or(0), None),
@@ -126,7 +127,10 @@ fn decide(plan: &mut Plan<'_>, target: &Target<'_, '_>, user: Option<&str>) -> P
         None => format!("{}, {wait}{after}", deregister.summary),
         Some(_) => format!("{wait}, {}{after}", deregister.summary),
     };
-    PreStop::Set(chain::exec(policy.hook, chain::When::Stop, &words), line)
+    PreStop::Set(
+        chain::exec(plan.chosen.program, chain::When::Stop, &words),
+        line,
+    )
 }
 
 /// Seconds, at most, that the hook waits on after the drain while clients hold connections.
@@ -161,11 +165,22 @@ fn warn_of_own_hook(plan: &mut Plan<'_>, target: &Target<'_, '_>, user: Option<&
             target.name
         ));
     }
-    if chain::shell_is_a_guess(target) {
-        plan.warn(format!(
-            "container {}: chaining its own preStop needs /bin/sh in the image; without one set \
-             silkroll.dev/hook to binary, with one to script",
-            target.name
-        ));
+}
+
+/// The script was taken for want of something that surely runs.
+fn warn_of_guess(plan: &mut Plan<'_>, target: &Target<'_, '_>) {
+    if !plan.chosen.shell_is_a_guess(target) {
+        return;
     }
+    let start = if target.pod.policy.start_hook && target.deregister.reenables {
+        ", and there is no start hook"
+    } else {
+        ""
+    };
+    let other = plan.chosen.other_way();
+    plan.warn(format!(
+        "container {}: its image may have no shell: then its stop hook fails{start}; set \
+         silkroll.dev/hook to script where there is /bin/sh; {other}",
+        policy::cut(target.name, 40)
+    ));
 }

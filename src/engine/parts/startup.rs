@@ -4,8 +4,9 @@
 use super::super::ask::Stop;
 use super::super::chain::{self, HANDLERS, When};
 use super::super::plan::{Part, Plan, Target, Wants};
+use super::super::program::Doubt;
 use super::super::slot::{Form, Holds, Root};
-use super::post_start::{Runs, runs};
+use crate::policy;
 
 pub(super) static FORM: Form = Form {
     key: "startup",
@@ -28,15 +29,15 @@ const TIMEOUT: u32 = 10;
 const SPARE: u32 = 600;
 
 fn want<'a>(plan: &mut Plan<'a>, target: &Target<'_, 'a>) -> Result<(), Stop> {
-    let policy = target.pod.policy;
-    let Some((bound, _)) = policy.registered.as_ref().filter(|_| policy.method.lists) else {
+    let of = target.pod.policy;
+    let Some((bound, _)) = of.registered.as_ref().filter(|_| of.method.lists) else {
         return Ok(());
     };
     if let Err(why) = possible(plan, target) {
         plan.step("startup", target, || format!("none: {why}"));
         plan.warn(format!(
             "container {}: ready-when: registered has no effect, {why}",
-            target.name
+            policy::cut(target.name, 40)
         ));
         return Ok(());
     }
@@ -44,7 +45,7 @@ fn want<'a>(plan: &mut Plan<'a>, target: &Target<'_, 'a>) -> Result<(), Stop> {
     plan.step("startup", target, || {
         format!("passes once this pod is listed, and {bound} s after its start at the latest")
     });
-    let exec = chain::exec(policy.hook, When::Registered, &[]);
+    let exec = chain::exec(plan.chosen.program, When::Registered, &[]);
     let handler = exec.strip_suffix('}').unwrap_or(&exec);
     let failures = (bound + SPARE).div_ceil(PERIOD);
     plan.want(
@@ -68,11 +69,15 @@ fn possible(plan: &Plan<'_>, target: &Target<'_, '_>) -> Result<(), &'static str
     if target.pod.user.pod().json("hostPID") == Some("true") {
         return Err("for with hostPID nothing tells when the container started");
     }
-    match runs(target, &FORM) {
-        Runs::Surely => Ok(()),
-        Runs::Perhaps => Err(
-            "for without a shell in the image it would never start; set silkroll.dev/hook to script where there is one, else to binary",
-        ),
-        Runs::NotYet(why) => Err(why),
-    }
+    // A startup probe that cannot run never passes: as certain as a start hook it has to be.
+    plan.chosen.may_start(target).map_err(|doubt| match doubt {
+        Doubt::Shell => {
+            "for without a shell in the image it would never start; set silkroll.dev/hook to script where there is one, \
+             else to binary with hook-arch"
+        }
+        Doubt::Nodes => {
+            "for the nodes' architecture is not certain; set silkroll.dev/hook-arch or a nodeSelector"
+        }
+        Doubt::ConfigMap => "the helper's ConfigMap is not in the namespace yet",
+    })
 }

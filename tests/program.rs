@@ -1,0 +1,301 @@
+//! `hook: auto`, `script`, `binary`: what runs in the container, whether a start hook does, and what its author is told.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a helper that fails is a test that fails"
+)]
+
+mod support;
+
+use serde_json::{Value, json};
+use silkroll::deregister::{Arch, Helper, Script};
+use silkroll::engine::{Decision, Outcome, Settings};
+use support::{Pairs, create, deployment, opted_in, update};
+
+const ARCH: &str = "kubernetes.io/arch";
+
+/// What stands in the container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Runs {
+    /// The native sleep.
+    Sleep,
+    Script,
+    Helper(Arch),
+}
+use Runs::{Helper as Binary, Script as Shell, Sleep};
+
+const AMD: Runs = Binary(Arch::Amd64);
+const ARM: Runs = Binary(Arch::Arm64);
+
+fn pod(object: &mut Value) -> &mut Value {
+    &mut object["spec"]["template"]["spec"]
+}
+
+fn runs(object: &Value) -> Runs {
+    let spec = &object["spec"]["template"]["spec"];
+    let stop = &spec["containers"][0]["lifecycle"]["preStop"];
+    let volume = &spec["volumes"][0]["configMap"];
+    match stop["exec"]["command"][0].as_str() {
+        None => {
+            assert!(stop["sleep"].is_object() && volume.is_null(), "{spec}");
+            Sleep
+        }
+        Some("/silkroll/hook") => {
+            assert_eq!(volume["name"], Helper::current().config_map);
+            let key = &volume["items"][0]["key"];
+            let arch = Arch::ALL.into_iter().find(|arch| *key == arch.key());
+            Binary(arch.unwrap())
+        }
+        other => {
+            assert_eq!(other, Some("/bin/sh"));
+            assert_eq!(volume["name"], Script::current().config_map);
+            Shell
+        }
+    }
+}
+
+fn starts(object: &Value) -> bool {
+    let spec = &object["spec"]["template"]["spec"];
+    let containers = spec["containers"].as_array().unwrap();
+    let start = |container: &Value| container["lifecycle"]["postStart"].is_object();
+    containers.iter().any(start)
+}
+
+fn cluster(node_arch: Option<Arch>) -> Settings {
+    Settings {
+        node_arch,
+        ..Settings::default()
+    }
+}
+
+fn nacos(more: &[(&str, &str)]) -> Pairs {
+    let nacos = [
+        ("deregister", "nacos"),
+        ("nacos-server", "http://nacos:8848"),
+    ];
+    opted_in(&[&nacos[..], more].concat())
+}
+
+type Edit = fn(&mut Value);
+
+fn made(edit: Edit, namespace: &Pairs, node_arch: Option<Arch>) -> (Value, Decision) {
+    let mut object = deployment();
+    edit(pod(&mut object));
+    let (stored, decision) = create(&object, namespace, &cluster(node_arch));
+    assert_eq!(decision.outcome, Outcome::Injected, "{decision:?}");
+    (stored, decision)
+}
+
+const PLAIN: Edit = |_| {};
+const SHELL: Edit = |pod| pod["containers"][0]["command"] = json!(["/bin/sh", "-c", "exec web"]);
+const ON_ARM: Edit = |pod| pod["nodeSelector"][ARCH] = "arm64".into();
+const ON_BOTH: Edit = |pod| {
+    pod["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"] = json!([{"matchExpressions": [{"key": ARCH, "operator": "In", "values": ["amd64", "arm64"]}]}]);
+};
+const ON_MAINFRAME: Edit = |pod| pod["nodeSelector"][ARCH] = "s390x".into();
+/// Where the program is missing, these are events, and the container runs on.
+const COPIED: Edit = |pod| {
+    let sh = json!({"exec": {"command": ["/bin/sh", "-c", "true"]}});
+    pod["containers"][0]["livenessProbe"] = sh.clone();
+    pod["containers"][0]["lifecycle"] = json!({"preStop": sh});
+};
+
+const MAY: &str = "its image may have no shell: then its stop hook fails";
+const NONE: &str = "and there is no start hook";
+const START: &str = "no start hook, for its image may have no shell";
+const NODES: &str = "no start hook, for the nodes' architecture is not certain";
+const GUESS: &str = "hook: binary was taken for amd64 nodes";
+
+#[test]
+fn what_runs_goes_by_what_is_shown_and_known_and_a_start_hook_by_what_is_certain() {
+    let auto = &[("existing-pre-stop-seconds", "1")][..];
+    let said = &[("existing-pre-stop-seconds", "1"), ("hook-arch", "arm64")][..];
+    let script = &[("hook", "script"), ("existing-pre-stop-seconds", "1")][..];
+    let binary = &[("hook", "binary")][..];
+    let binary_said = &[("hook", "binary"), ("hook-arch", "arm64")][..];
+    let amd = Some(Arch::Amd64);
+    for (edit, annotations, nodes, expected, start, told) in [
+        // By itself: a shell that is shown.
+        (SHELL, auto, amd, Shell, true, &[][..]),
+        (SHELL, auto, None, Shell, true, &[]),
+        (SHELL, said, amd, Shell, true, &[]),
+        // Else the helper, where the nodes are known.
+        (PLAIN, auto, amd, AMD, false, &[START]),
+        (COPIED, auto, amd, AMD, false, &[START]),
+        (PLAIN, said, amd, ARM, false, &[START]),
+        (PLAIN, said, None, ARM, false, &[START]),
+        (ON_ARM, auto, None, ARM, false, &[START]),
+        (ON_ARM, auto, amd, ARM, false, &[START]),
+        (ON_BOTH, auto, amd, AMD, false, &[START]),
+        // Else the script, and what is given up.
+        (
+            PLAIN,
+            auto,
+            None,
+            Shell,
+            false,
+            &[MAY, NONE, "else say silkroll.dev/hook-arch"],
+        ),
+        (COPIED, auto, None, Shell, false, &[MAY, NONE]),
+        (ON_BOTH, said, None, Shell, false, &[MAY, NONE]),
+        (
+            ON_MAINFRAME,
+            said,
+            amd,
+            Shell,
+            false,
+            &[MAY, NONE, "there is no helper binary for its nodes"],
+        ),
+        // An author's word.
+        (PLAIN, script, amd, Shell, true, &[]),
+        (PLAIN, script, None, Shell, true, &[]),
+        (PLAIN, binary_said, None, ARM, true, &[]),
+        (ON_ARM, binary, amd, ARM, true, &[]),
+        // The word says nothing of the nodes, and others may come.
+        (PLAIN, binary, amd, AMD, false, &[NODES]),
+        (SHELL, binary, amd, AMD, false, &[NODES]),
+        (PLAIN, binary, None, AMD, false, &[NODES, GUESS]),
+    ] {
+        let place = format!("{annotations:?} {nodes:?} {expected:?}");
+        let (stored, decision) = made(edit, &nacos(annotations), nodes);
+        assert_eq!(
+            (runs(&stored), starts(&stored)),
+            (expected, start),
+            "{place}"
+        );
+        // Law 14: only where a start hook of the helper was asked for does a pod wait for its ConfigMap.
+        let volume = &stored["spec"]["template"]["spec"]["volumes"][0]["configMap"];
+        let waits = volume["optional"] != true;
+        assert_eq!(waits, start && expected != Shell, "{place}");
+        let said = decision.warnings.join("\n");
+        assert_eq!(said.is_empty(), told.is_empty(), "{place}: {said}");
+        for told in told {
+            assert!(said.contains(told), "{place}: {said}");
+        }
+        assert_eq!(decision.helper, expected != Shell, "{place}");
+        let (again, second) = create(&stored, &nacos(annotations), &cluster(nodes));
+        assert_eq!(
+            (&again, second.outcome),
+            (&stored, Outcome::Unchanged),
+            "{place}"
+        );
+    }
+}
+
+#[test]
+fn what_needs_no_program_is_asked_for_none() {
+    let (stored, decision) = made(PLAIN, &opted_in(&[]), None);
+    assert_eq!(runs(&stored), Sleep);
+    assert_eq!(decision.warnings, Vec::<String>::new());
+    // A way of leaving without a way back misses no start hook.
+    let dubbo = opted_in(&[("deregister", "dubbo")]);
+    let (stored, decision) = made(PLAIN, &dubbo, Some(Arch::Arm64));
+    assert_eq!(runs(&stored), ARM);
+    assert_eq!(decision.warnings, Vec::<String>::new());
+    let (stored, decision) = made(PLAIN, &dubbo, None);
+    assert_eq!(runs(&stored), Shell);
+    let said = decision.warnings.join("\n");
+    assert!(said.contains(MAY) && !said.contains(NONE), "{said}");
+    // One that is not wanted is not missed.
+    let none = nacos(&[("start-hook", "none")]);
+    let (_, decision) = made(PLAIN, &none, Some(Arch::Arm64));
+    assert_eq!(decision.warnings, Vec::<String>::new());
+}
+
+#[test]
+fn what_calls_over_https_is_the_scripts() {
+    let https: Edit = |pod| {
+        pod["containers"][0]["lifecycle"] =
+            json!({"preStop": {"httpGet": {"port": 8080, "scheme": "HTTPS"}}});
+    };
+    let http = |url| opted_in(&[("deregister", "http"), ("http-url", url)]);
+    let seconds = [("existing-pre-stop-seconds", "1")];
+    let dubbo = opted_in(&[&[("deregister", "dubbo")][..], &seconds].concat());
+    let replaced = opted_in(&[("deregister", "dubbo"), ("existing-pre-stop", "replace")]);
+    for (edit, namespace, expected) in [
+        (PLAIN, http("http://cms/off"), AMD),
+        (PLAIN, http("https://cms/off"), Shell),
+        (https, dubbo, Shell),
+        (https, replaced, AMD),
+    ] {
+        let (stored, decision) = made(edit, &namespace, Some(Arch::Amd64));
+        assert_eq!(runs(&stored), expected, "{decision:?}");
+        let said = decision.warnings.join("\n");
+        let tls = said.contains("the helper binary speaks no TLS");
+        assert_eq!(tls, expected == Shell, "{said}");
+    }
+}
+
+#[test]
+fn containers_that_share_a_pod_share_the_program() {
+    let both = nacos(&[("container", "web,two")]);
+    for (shell, expected, start) in [
+        ([true, true], Shell, [true, true]),
+        ([true, false], AMD, [false, false]),
+    ] {
+        let mut object = deployment();
+        let containers = pod(&mut object)["containers"].as_array_mut().unwrap();
+        let mut two = containers[0].clone();
+        two["name"] = "two".into();
+        two["ports"] = json!([{"containerPort": 9090}]);
+        containers.push(two);
+        for (container, shell) in containers.iter_mut().zip(shell) {
+            if shell {
+                container["command"] = json!(["sh", "-c", "exec web"]);
+            }
+        }
+        let (stored, decision) = create(&object, &both, &cluster(Some(Arch::Amd64)));
+        assert_eq!(runs(&stored), expected, "{decision:?}");
+        let containers = &stored["spec"]["template"]["spec"]["containers"];
+        let starts = [0, 1].map(|at| containers[at]["lifecycle"]["postStart"].is_object());
+        assert_eq!(starts, start, "{decision:?}");
+    }
+    // Without the nodes' architecture it is the script, and only who shows a shell starts with it.
+    let mut object = deployment();
+    let containers = pod(&mut object)["containers"].as_array_mut().unwrap();
+    let mut two = containers[0].clone();
+    two["name"] = "two".into();
+    two["command"] = json!(["sh"]);
+    two["ports"] = json!([{"containerPort": 9090}]);
+    containers.push(two);
+    let (stored, _) = create(&object, &both, &cluster(None));
+    let containers = &stored["spec"]["template"]["spec"]["containers"];
+    let starts = [0, 1].map(|at| containers[at]["lifecycle"]["postStart"].is_object());
+    assert_eq!((runs(&stored), starts), (Shell, [false, true]));
+}
+
+#[test]
+fn what_the_cluster_becomes_changes_nothing_that_its_user_does_not_change() {
+    let clusters = [Some(Arch::Amd64), Some(Arch::Arm64), None];
+    for (edit, namespace) in [
+        (PLAIN, nacos(&[])),
+        (PLAIN, nacos(&[("hook", "binary")])),
+        (SHELL, nacos(&[])),
+    ] {
+        for before in clusters {
+            let (stored, _) = made(edit, &namespace, before);
+            for after in clusters {
+                let mut sent = deployment();
+                edit(pod(&mut sent));
+                let mut labelled = stored.clone();
+                labelled["metadata"]["labels"]["new"] = "x".into();
+                let mut scaled = stored.clone();
+                scaled["spec"]["replicas"] = 9.into();
+                for new in [&sent, &labelled, &scaled] {
+                    let (now, decision) = update(new, &stored, &namespace, &cluster(after));
+                    assert_eq!(
+                        now["spec"]["template"], stored["spec"]["template"],
+                        "{before:?} to {after:?}: {decision:?}"
+                    );
+                }
+                // With the user's change it is chosen afresh.
+                let mut image = sent;
+                pod(&mut image)["containers"][0]["image"] = "web:2".into();
+                let (now, _) = update(&image, &stored, &namespace, &cluster(after));
+                let (fresh, _) = create(&image, &namespace, &cluster(after));
+                assert_eq!(now["spec"]["template"], fresh["spec"]["template"]);
+            }
+        }
+    }
+}

@@ -5,6 +5,9 @@ set -eu
 helm=$1
 here=$(cd "$(dirname "$0")" && pwd)
 
+# What tests/install_names.rs holds the chart to, where no Helm is built.
+digest=$(cd "$here" && find chart render.sh -type f | LC_ALL=C sort | xargs cat | sha256sum | cut -d' ' -f1)
+echo "# sha256 of what it is rendered from: $digest"
 cat <<'END'
 # Silkroll for a whole cluster, without Helm. Rendered from manifests/chart by `make manifests`: change that. Apply it, then
 # give it a certificate, first the trust, then what is trusted:

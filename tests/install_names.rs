@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use sha2::{Digest, Sha256};
 use silkroll::deregister::{Helper, Script};
 use silkroll::engine::Kind;
 
@@ -22,6 +23,40 @@ fn the_install_file_lets_silkroll_read_the_config_maps_of_this_version() {
             "[helper-namespaces]".to_owned()
         ],
         "the script or the helper has changed: run `make manifests`"
+    );
+}
+
+/// `make test-helm` renders it anew; this needs no Helm.
+#[test]
+fn the_install_file_is_rendered_from_the_chart_as_it_is() {
+    let manifests = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests");
+    let mut files = vec![manifests.join("render.sh")];
+    let mut folders = vec![manifests.join("chart")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                files.push(path);
+            }
+        }
+    }
+    files.sort_by_key(|path| path.to_str().unwrap().to_owned());
+    let mut digest = Sha256::new();
+    for file in files {
+        digest.update(std::fs::read(file).unwrap());
+    }
+    let hex = digest
+        .finalize()
+        .iter()
+        .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+    let text = std::fs::read_to_string(manifests.join("install.yaml")).unwrap();
+    let line = text.lines().next().unwrap();
+    assert_eq!(
+        line,
+        format!("# sha256 of what it is rendered from: {hex}"),
+        "manifests/chart has changed: run `make manifests`"
     );
 }
 

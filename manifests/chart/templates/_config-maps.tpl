@@ -3,5 +3,5 @@ The ConfigMaps of the script and of the helper binary that this version writes, 
 `make manifests` writes this line; tests/install_names.rs holds it to the program.
 */}}
 {{- define "silkroll.configMaps" -}}
-silkroll-a5bf3d3582c1, silkroll-b70097769772
+silkroll-7f4e511c5283, silkroll-6967c8d9e0b0
 {{- end }}

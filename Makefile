@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .SILENT:
 # What a target needs is asked before anything is built for it; cargo uses all processors anyway.
 .NOTPARALLEL:
-.PHONY: help demo test test-registries test-rollouts lint static helper helper-check bench bench-pods attack fuzz cluster manifests prove prove-full \
+.PHONY: help demo test test-registries test-rollouts test-helm lint static helper helper-check bench bench-pods attack fuzz cluster manifests prove prove-full \
   prove-needs prove-programs prove-docs prove-node prove-node-needs prove-image prove-cluster prove-cluster-check
 
 CARGO ?= cargo
@@ -32,6 +32,7 @@ help:
 	echo '  make test            every test, those on a real Kubernetes control plane included         (30 min, then 13 min)'
 	echo '  make test-registries the hook on real registries: Nacos, Eureka, Consul, …; needs root     (10 min, then 4 min)'
 	echo '  make test-rollouts   Rollouts with the real controller of Argo Rollouts                    (22 min, then 4 min)'
+	echo '  make test-helm       the Helm chart with the real Helm 3 and 4 on a real API server         (20 min, then 2 min)'
 	echo '  make lint            formatting, clippy, shellcheck, documentation                         (2 min, then 10 s)'
 	echo '  make static          the binary of the image, and that nothing has to be there to start it (5 min, then 1 s)'
 	echo '  make helper          build the hook for images without a shell, for amd64 and arm64        (1 min, then 20 s)'
@@ -48,7 +49,7 @@ help:
 	echo '  make bench-pods      what a Pod takes at the API server with level: pod switched on, and without   (18 min, then 1 min)'
 	echo '  make attack          what any pod can do to the port: memory, and good reviews meanwhile   (13 min, then 5 min)'
 	echo '  make cluster         only build the control plane for the tests: etcd, kube-apiserver, …   (10 min, then 1 s)'
-	echo "  make manifests       write the names of script and helper into manifests/install.yaml      (1 min, then 1 s)"
+	echo "  make manifests       render manifests/install.yaml from the chart                          (4 min, then 1 s)"
 	echo
 	echo 'Rust (rustup.rs) is all that the demo needs; the tests need Go, too. Where something is missing, the'
 	echo 'target says which command installs it; Debian packages it installs itself where it runs as root.'
@@ -120,6 +121,16 @@ test-rollouts:
 	echo "    $$SILKROLL_ROLLOUTS"
 	echo "2/2 Rollouts on it (3 minutes). All listens on 127.0.0.1 and stops at the end."
 	$(CARGO) test --locked --test rollouts -- --ignored --test-threads 2
+
+test-helm:
+	.ci/needs build test
+	echo "1/2 The control plane, and Helm 3 and 4 (10 and 6 minutes once, cached outside this folder; then a second)."
+	SILKROLL_CLUSTER_BIN="$${SILKROLL_CLUSTER_BIN:-$$(tests/cluster/build.sh)}"
+	SILKROLL_HELM="$${SILKROLL_HELM:-$$(tests/helm/build.sh)}"
+	export SILKROLL_CLUSTER_BIN SILKROLL_HELM
+	echo "    $$SILKROLL_HELM"
+	echo "2/2 The chart (2 minutes). All listens on 127.0.0.1 and stops at the end."
+	$(CARGO) test --locked --test chart -- --ignored --test-threads 2
 
 lint:
 	.ci/needs build lint
@@ -218,10 +229,14 @@ cluster:
 
 manifests:
 	.ci/needs build
-	echo "manifests/install.yaml gets the names of the ConfigMaps that this version's script and helper have."
+	echo "The chart gets the names of the ConfigMaps that this version's script and helper have, and manifests/install.yaml is"
+	echo "rendered from it (3 minutes once, to build Helm; then a second)."
 	name() { $(CARGO) run --quiet --locked -- configmap -n any --hook "$$1" | sed -n 's/^  name: //p'; }
 	names="$$(name script), $$(name binary)"
-	sed -i "s/resourceNames: \[silkroll-[-0-9a-z, ]*\]/resourceNames: [$$names]/" manifests/install.yaml
+	sed -i "s/^silkroll-[0-9a-f]*, silkroll-[0-9a-f]*$$/$$names/" manifests/chart/templates/_config-maps.tpl
+	helm="$${SILKROLL_HELM:-$$(tests/helm/build.sh 4)}/helm4"
+	manifests/render.sh "$$helm" >manifests/install.yaml.part
+	mv manifests/install.yaml.part manifests/install.yaml
 	grep -n "$$names" manifests/install.yaml
 
 # Everything that the proof starts is in namespaces of its own and ends with it, also on Ctrl-C.

@@ -4,6 +4,7 @@
 
 mod cluster;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use cluster::ControlPlane;
@@ -51,7 +52,9 @@ async fn the_account_of_the_install_file_is_enough_and_reads_no_other_config_map
     let plane = ControlPlane::shared();
     let install = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/install.yaml");
     plane.ok(&["apply", "-f", &install.display().to_string()], "");
-    let script = script(&allowed_name(plane));
+    let mut script = script(&allowed_name(plane));
+    // Under its own key, as the policy on the account wants it.
+    script.data = BTreeMap::from([("hook.sh".to_owned(), "#!/bin/sh\n".to_owned())]);
     let account = plane.kubeconfig_for_service_account("silkroll-system", "silkroll");
     namespace(plane, "least", Some("enabled"));
     plane.ok(&["create", "configmap", "-n", "least", "foreign"], "");

@@ -76,7 +76,7 @@ fn it_applies_either_way_again_without_a_change_and_leaves_the_ca_bundle() {
     give_ca_bundle(&plane);
     let versions = || plane.ok(&["get", "-f", &file, "-o", VERSIONS], "");
     let unchanged = versions();
-    assert_eq!(unchanged.lines().count(), 10, "{unchanged}");
+    assert_eq!(unchanged.lines().count(), 14, "{unchanged}");
     let before = webhook(&plane);
     assert!(before["clientConfig"]["caBundle"].is_string());
 

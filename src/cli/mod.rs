@@ -10,6 +10,7 @@ pub mod input;
 pub mod serve;
 mod signals;
 mod supervise;
+pub mod wait;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -39,6 +40,8 @@ enum Command {
     Configmap(configmap::Args),
     /// Make a CA and a serving certificate, for local use or for a cluster
     Certs(certs::Args),
+    /// Wait until a Silkroll in a cluster answers
+    Wait(wait::Args),
     /// Print a completion script for your shell
     Completions(completions::Args),
 }
@@ -72,6 +75,7 @@ impl Cli {
                 certs::run(&args, &mut out, &mut report)?;
                 Ok(ExitCode::SUCCESS)
             }
+            Command::Wait(args) => wait::run(&args, &mut out),
             Command::Completions(args) => completions::run(&args, Self::command(), &mut out),
         }
     }

@@ -8,6 +8,7 @@
 //! costs freshness and no answer. Every failure is retried; [`Cluster::run`] returns only where
 //! going on is impossible, and the process should end then.
 
+mod answer;
 mod client;
 mod configmaps;
 mod ledger;

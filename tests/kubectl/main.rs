@@ -30,6 +30,7 @@ mod generated;
 mod helper;
 mod hooks;
 mod kinds;
+mod not_injected;
 mod nothing;
 mod opting;
 mod others;

@@ -21,7 +21,10 @@ fn without_silkroll_workloads_are_admitted_as_they_are() {
     space.apply(&manifests::rich("before"));
     let before = space.settled("deployment/before");
     world.kill();
-    space.apply(&manifests::rich("web"));
+    let web = manifests::rich("web").to_string();
+    let missed = space.kubectl(&["apply", "-f", "-"], &web);
+    let told = missed.stderr.contains("Deployment web was not injected");
+    assert!(missed.success && told, "{missed:?}");
     assert!(!space.settled("deployment/web").injected());
     space.quiet(&["set", "image", "deployment/before", "web=web:2"], "");
     let changed = space.settled("deployment/before");

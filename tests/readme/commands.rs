@@ -36,7 +36,6 @@ fn what_the_readme_tells_to_type_works_in_its_order() {
         make_pods_ready(&plane);
         webhook.route(&plane);
         let said = installing.join().unwrap();
-        assert!(said.contains("successfully rolled out"), "{said}");
         assert!(said.contains("Silkroll answers"), "{said}");
         webhook
     });
@@ -82,7 +81,7 @@ fn what_the_readme_tells_to_type_works_in_its_order() {
     plane.ok(&["delete", "service", "-n", SYSTEM, "silkroll"], "");
     std::thread::scope(|scope| {
         let upgrading = scope.spawn(|| run("upgrade"));
-        // The configuration is the file's last object.
+        // The Service has come before it.
         eventually("the install file applied", || {
             let port = &client_config(&plane)["service"]["port"];
             (*port == 443).then_some(())
@@ -165,10 +164,9 @@ fn a_mistake_is_refused(plane: &ControlPlane, folder: &Folder, asked: &str) {
 /// For pods of before, then for an answer.
 fn the_wait_says_what_it_waits_for(plane: &ControlPlane, folder: &Folder, webhook: Webhook) {
     let waits_in_vain = || {
-        // kubectl takes a part of it, more on a busy machine.
-        let waited = folder.bash("manifests/wait.sh 5", &plane.kubeconfig());
+        let waited = folder.bash("silkroll wait --seconds 5", &plane.kubeconfig());
         let said = String::from_utf8(waited.stderr).unwrap();
-        assert_eq!(waited.status.code(), Some(1), "{said}");
+        assert_eq!(waited.status.code(), Some(2), "{said}");
         assert!(said.contains("did not answer within 5 s"), "{said}");
         said
     };

@@ -1,0 +1,111 @@
+//! Whether Silkroll has rolled out, and whether an API server gets its answer.
+
+use http_body_util::BodyExt as _;
+use hyper::header::WARNING;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
+use kube::api::{ListParams, PostParams};
+use kube::client::Body;
+use kube::core::Request;
+use serde_json::{Value, json};
+
+use super::{Cluster, told};
+
+/// What every warning of Silkroll's begins with, as API servers pass it on (RFC 9111: code, agent, text).
+const OURS: &[u8] = b"299 - \"silkroll: ";
+/// What a template has that Silkroll injected into.
+const RECORD: &str = "silkroll.dev/status";
+
+impl Cluster {
+    /// Whether a Deployment has rolled out, as `kubectl rollout status` sees it: all its pods are of the newest template and
+    /// available. And none of before is left: API servers keep connections to one that is about to end.
+    ///
+    /// # Errors
+    /// With what there is to wait for.
+    pub async fn rolled_out(&self, namespace: &str, name: &str) -> Result<(), String> {
+        let api = Api::<Deployment>::namespaced(self.client.clone(), namespace);
+        let deployment = api.get(name).await.map_err(|error| told(&error))?;
+        let wanted = deployment.spec.replicas.unwrap_or(1);
+        let status = deployment.status.unwrap_or_default();
+        let observed = status.observed_generation >= deployment.metadata.generation;
+        let updated = status.updated_replicas.unwrap_or(0);
+        let available = status.available_replicas.unwrap_or(0);
+        let all = status.replicas.unwrap_or(0);
+        if !observed || wanted == 0 || updated < wanted || all > updated || available < updated {
+            return Err(format!(
+                "of the pods of Deployment {namespace}/{name}, {updated} of {wanted} are of its newest template and \
+                 {available} available: kubectl get pods -n {namespace}"
+            ));
+        }
+        let labels = deployment.spec.selector.match_labels.unwrap_or_default();
+        let labels: Vec<_> = labels
+            .iter()
+            .map(|(key, value)| format!("{key}={value}"))
+            .collect();
+        let pods = Api::<Pod>::namespaced(self.client.clone(), namespace);
+        let pods = pods
+            .list_metadata(&ListParams::default().labels(&labels.join(",")))
+            .await
+            .map_err(|error| told(&error))?;
+        let mut pods = pods.items.iter();
+        if pods.any(|pod| pod.metadata.deletion_timestamp.is_some()) {
+            return Err(format!(
+                "pods of before are still there: kubectl get pods -n {namespace}"
+            ));
+        }
+        Ok(())
+    }
+
+    /// Tries a Deployment that asks for an injection, by a dry run: nothing is made, and where the webhook is asked there is
+    /// an answer, an injection or a warning that the namespace has not opted in.
+    ///
+    /// # Errors
+    /// With what was said in its place.
+    pub async fn answered(&self, namespace: &str) -> Result<(), String> {
+        let params = PostParams {
+            dry_run: true,
+            ..PostParams::default()
+        };
+        let url = format!("/apis/apps/v1/namespaces/{namespace}/deployments");
+        let request = Request::new(url)
+            .create(&params, probe().to_string().into_bytes())
+            .map_err(|error| told(&error))?;
+        let response = self.client.send(request.map(Body::from)).await;
+        let response = response.map_err(|error| told(&error))?;
+        // Of a refusal, too: it comes after the webhook.
+        let mut warnings = response.headers().get_all(WARNING).iter();
+        if warnings.any(|warning| warning.as_bytes().starts_with(OURS)) {
+            return Ok(());
+        }
+        let body = response.into_body().collect().await;
+        let body = body.map_err(|error| told(&error))?.to_bytes();
+        let object: Value = serde_json::from_slice(&body).unwrap_or_default();
+        if object["spec"]["template"]["metadata"]["annotations"][RECORD].is_string() {
+            return Ok(());
+        }
+        Err(match object["message"].as_str() {
+            Some(refusal) => told(&refusal),
+            None => format!(
+                "the API server admits a workload in {namespace} without Silkroll's answer. Why is in its log; often it is the \
+                 CA bundle, or a firewall between it and the pods; or it is not asked about that namespace"
+            ),
+        })
+    }
+}
+
+/// No namespace has to have opted in for an answer to it.
+fn probe() -> Value {
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": "silkroll-try", "annotations": {"silkroll.dev/inject": "enabled"}},
+        "spec": {
+            "replicas": 0,
+            "selector": {"matchLabels": {"app": "silkroll-try"}},
+            "template": {
+                "metadata": {"labels": {"app": "silkroll-try"}},
+                "spec": {"containers": [{"name": "try", "image": "try"}]},
+            },
+        },
+    })
+}

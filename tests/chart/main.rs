@@ -1,0 +1,22 @@
+//! The Helm chart with the real Helm, 3 and 4: what it renders, what it refuses, and its life on a real API server. There
+//! is no kubelet: `silkroll` runs as a process where its pods would be.
+//!
+//! `make test-helm` builds what it takes and runs them.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a helper that fails is a test that fails"
+)]
+
+#[path = "../cluster/mod.rs"]
+mod cluster;
+
+mod helm;
+mod variants;
+
+mod hook;
+mod life;
+mod refused;
+mod rendered;

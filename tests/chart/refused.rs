@@ -1,0 +1,161 @@
+//! Values that the chart does not have, or that cannot be together.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::helm::{Helm, chart, documents, file};
+
+/// Values, and what the refusal names.
+const REFUSED: &[(&str, &[&str])] = &[
+    ("replica: 3", &["replica"]),
+    ("image: {repo: x}", &["image", "repo"]),
+    ("webhook: {rules: []}", &["webhook", "rules"]),
+    (
+        "webhook: {namespaceSelector: {matchLabel: {a: b}}}",
+        &["namespaceSelector", "matchLabel"],
+    ),
+    ("certificates: {files: {ca: x}}", &["files", "ca"]),
+    (
+        "metrics: {serviceMonitor: {enable: true}}",
+        &["serviceMonitor", "enable"],
+    ),
+    ("replicas: two", &["replicas", "integer"]),
+    ("image: {digest: latest}", &["digest"]),
+    ("image: {tag: 1.2}", &["tag", "string"]),
+    (
+        "webhook: {failurePolicy: ignore}",
+        &["failurePolicy", "Ignore"],
+    ),
+    ("webhook: {workloads: []}", &["workloads"]),
+    ("webhook: {workloads: [job]}", &["workloads", "deployment"]),
+    ("webhook: {workloads: [pod]}", &["workloads"]),
+    ("webhook: {timeoutSeconds: 31}", &["timeoutSeconds", "30"]),
+    (
+        "defaults: {drain-seconds: 20}",
+        &["drain-seconds", "string"],
+    ),
+    ("log: {format: xml}", &["format", "json"]),
+    ("service: {ipFamilies: [IPv5]}", &["ipFamilies"]),
+    ("certificates: {source: vault}", &["source", "cert-manager"]),
+    (
+        "certificates: {source: self}",
+        &["certificates.source: self is not there yet"],
+    ),
+    (
+        "certificates: {source: files}",
+        &["certificates.files.cert", "--set-file"],
+    ),
+    (
+        "certificates: {source: files, files: {cert: A, key: B}}",
+        &["certificates.caBundle"],
+    ),
+    (
+        "certificates: {files: {cert: A}}",
+        &["certificates.files is for certificates.source: files"],
+    ),
+    (
+        "certificates: {source: cert-manager, caBundle: C}",
+        &["certificates.caBundle is not for"],
+    ),
+    (
+        "certificates: {caBundle: '-----BEGIN PRIVATE KEY-----'}",
+        &["certificates.caBundle holds a private key"],
+    ),
+    (
+        "podDisruptionBudget: {minAvailable: null}",
+        &["podDisruptionBudget needs"],
+    ),
+];
+
+#[test]
+#[ignore = "needs Helm: make test-helm"]
+fn what_the_chart_does_not_have_is_refused_by_name() {
+    for helm in Helm::both() {
+        for (values, names) in REFUSED {
+            let output = helm.template(values);
+            let major = helm.major;
+            assert!(!output.success, "helm{major}: {values}");
+            for name in *names {
+                assert!(
+                    output.stderr.contains(name),
+                    "helm{major}: {values}: {}",
+                    output.stderr
+                );
+            }
+        }
+    }
+}
+
+/// What `helm upgrade` checks, too.
+#[test]
+#[ignore = "needs Helm: make test-helm"]
+fn every_value_is_described_and_every_description_is_of_a_value() {
+    let schema = std::fs::read_to_string(file("manifests/chart/values.schema.json")).unwrap();
+    let schema: Value = serde_json::from_str(&schema).unwrap();
+    let mut described = BTreeSet::new();
+    walk(&schema, "", &mut described);
+    for helm in Helm::both() {
+        let values = helm.ok(&["show", "values", &chart()], "");
+        let mut there = BTreeSet::new();
+        leaves(&documents(&values)[0], &schema, "", &mut there);
+        // Helm gives it to each chart of a parent.
+        there.insert(".global".to_owned());
+        assert_eq!(there, described);
+    }
+}
+
+/// The paths of all values that the schema describes; each has words of its own, and what is a mapping says whether it is
+/// the user's.
+fn walk(schema: &Value, path: &str, found: &mut BTreeSet<String>) {
+    let Some(properties) = schema["properties"].as_object() else {
+        return;
+    };
+    assert_eq!(
+        schema["additionalProperties"], false,
+        "{path} takes anything"
+    );
+    for (name, inner) in properties {
+        let path = format!("{path}.{name}");
+        let words = inner["description"].as_str().unwrap_or_default();
+        assert!(
+            words.len() > 8 && words.ends_with('.')
+                || words.ends_with(".crt")
+                || words.ends_with(".key"),
+            "{path}: {words:?}"
+        );
+        if inner["properties"].is_object()
+            && path != ".webhook.namespaceSelector"
+            && path != ".webhook.objectSelector"
+        {
+            walk(inner, &path, found);
+        } else {
+            found.insert(path);
+        }
+    }
+}
+
+/// The paths of all values that there are, down to where the schema ends.
+fn leaves(values: &Value, schema: &Value, path: &str, found: &mut BTreeSet<String>) {
+    for (name, value) in values.as_object().unwrap() {
+        let path = format!("{path}.{name}");
+        let inner = &schema["properties"][name];
+        match value.as_object() {
+            Some(members) if inner["properties"].is_object() && !members.is_empty() => {
+                leaves(value, inner, &path, found);
+            }
+            _ => {
+                found.insert(path);
+            }
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs Helm: make test-helm"]
+fn helm_finds_nothing_to_mend_in_the_chart() {
+    for helm in Helm::both() {
+        let said = helm.ok(&["lint", "--strict", &chart()], "");
+        assert!(said.contains("0 chart(s) failed"), "{said}");
+    }
+}

@@ -1,0 +1,132 @@
+//! Values that users of such charts set, each with what it has to come to.
+
+/// A name, the values, and texts that what is rendered has.
+pub(crate) const VARIANTS: &[(&str, &str, &[&str])] = &[
+    ("defaults", "", &["image: ghcr.io/silkroll/silkroll:0.1.0", "failurePolicy: Ignore"]),
+    (
+        "image",
+        "image: {registry: registry.example:5000, repository: infra/silkroll, tag: '1.2', pullPolicy: Always, pullSecrets: [mine]}",
+        &["image: registry.example:5000/infra/silkroll:1.2", "imagePullPolicy: Always", "- name: mine"],
+    ),
+    (
+        "digest",
+        "image: {registry: '', digest: 'sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'}",
+        &["image: silkroll/silkroll@sha256:0123456789abcdef"],
+    ),
+    (
+        "names",
+        "{fullnameOverride: lossless, commonLabels: {team: infra}, commonAnnotations: {example.com/a: b}, podLabels: {x: z}, podAnnotations: {example.com/p: q}}",
+        &["name: lossless-not-injected", "--tls-name=lossless.silkroll-system.svc", "team: infra", "example.com/a: b", "x: z", "example.com/p: q"],
+    ),
+    ("name", "nameOverride: roller", &["app.kubernetes.io/name: roller", "name: silkroll-roller"]),
+    ("namespace", "namespace: {create: true}", &["kind: Namespace", "pod-security.kubernetes.io/enforce: restricted"]),
+    (
+        "replicas",
+        "{replicas: 3, strategy: {type: Recreate, rollingUpdate: null}, podDisruptionBudget: {minAvailable: 50%}}",
+        &["replicas: 3", "type: Recreate", "minAvailable: 50%"],
+    ),
+    ("budget", "podDisruptionBudget: {maxUnavailable: 1}", &["maxUnavailable: 1"]),
+    ("no-budget", "{replicas: 0, podDisruptionBudget: {enabled: false}, topologySpread: {enabled: false}}", &["replicas: 0"]),
+    (
+        "nodes",
+        "
+topologySpread:
+  constraints: [{maxSkew: 2, topologyKey: rack, whenUnsatisfiable: DoNotSchedule, labelSelector: {matchLabels: {a: b}}}]
+affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: infra, operator: Exists}]}]}}}
+tolerations: [{key: infra, operator: Exists}]
+nodeSelector: {kubernetes.io/arch: amd64}
+priorityClassName: system-cluster-critical
+",
+        &["topologyKey: rack", "key: infra", "kubernetes.io/arch: amd64", "priorityClassName: system-cluster-critical"],
+    ),
+    (
+        "container",
+        "
+resources: {requests: {cpu: 100m}, limits: {memory: 1Gi}}
+podSecurityContext: {fsGroup: 1000}
+securityContext: {runAsUser: 1000}
+livenessProbe: {failureThreshold: 5}
+readinessProbe: {periodSeconds: 2}
+startupProbe: {httpGet: {path: /livez, port: admin}, failureThreshold: 30}
+preStopSeconds: 0
+terminationGracePeriodSeconds: 60
+extraArgs: [--invalid=warn, --dry-run-listen=off]
+extraEnv: [{name: TZ, value: UTC}]
+extraVolumes: [{name: more, emptyDir: {}}]
+extraVolumeMounts: [{name: more, mountPath: /more}]
+log: {level: 'info,silkroll::tls=debug', format: text}
+defaults: {drain-seconds: '20', deregister: nacos, nacos-server: 'http://nacos:8848'}
+",
+        &["fsGroup: 1000", "runAsUser: 1000", "failureThreshold: 5", "periodSeconds: 2", "startupProbe:", "--invalid=warn",
+          "name: TZ", "mountPath: /more", "--log-level=info,silkroll::tls=debug", "--log-format=text",
+          "--default=drain-seconds=20", "--default=nacos-server=http://nacos:8848"],
+    ),
+    (
+        "host-network",
+        "{hostNetwork: true, ports: {webhook: 10250, admin: 10251}, namespace: {create: true}}",
+        &["hostNetwork: true", "dnsPolicy: ClusterFirstWithHostNet", "--listen=:10250", "--admin-listen=:10251", "containerPort: 10250"],
+    ),
+    ("dns", "dnsPolicy: Default", &["dnsPolicy: Default"]),
+    (
+        "webhook",
+        "
+webhook:
+  failurePolicy: Fail
+  timeoutSeconds: 5
+  exemptNamespaces: [kube-system, mine]
+  namespaceSelector: {matchLabels: {lossless: 'yes'}, matchExpressions: [{key: rough, operator: DoesNotExist}]}
+  objectSelector: {matchExpressions: [{key: rough, operator: DoesNotExist}]}
+  matchConditions: [{name: not-ours, expression: \"request.userInfo.username != 'someone'\"}]
+  annotations: {example.com/hook: mine}
+",
+        &["failurePolicy: Fail", "timeoutSeconds: 5", "values: [kube-system, mine, silkroll-system]", "lossless: \"yes\"",
+          "objectSelector:", "name: not-ours", "example.com/hook: mine"],
+    ),
+    (
+        "all-kinds",
+        "webhook: {workloads: [rollout, deployment, statefulset, daemonset], levelPod: true}",
+        &["resources: [deployments, statefulsets, daemonsets]", "resources: [rollouts]", "name: pods.silkroll.dev",
+          "--workloads=rollout,deployment,statefulset,daemonset,pod"],
+    ),
+    ("rollouts-alone", "webhook: {workloads: [rollout]}", &["resources: [rollouts]", "--workloads=rollout"]),
+    (
+        "files",
+        "certificates: {source: files, caBundle: C, files: {cert: A, key: B}}",
+        &["caBundle: Qw==", "tls.crt: QQ==", "tls.key: Qg==", "helm.sh/hook: post-install,post-upgrade,post-rollback,test"],
+    ),
+    (
+        "secret",
+        "certificates: {secretName: mine, caBundle: C}",
+        &["secretName: mine", "caBundle: Qw=="],
+    ),
+    (
+        "cert-manager",
+        "certificates: {source: cert-manager}",
+        &["cert-manager.io/inject-ca-from: silkroll-system/silkroll", "isCA: true", "kind: Issuer", "silkroll.silkroll-system.svc.cluster.local"],
+    ),
+    (
+        "cert-manager-issuer",
+        "{certificates: {source: cert-manager, certManager: {issuerRef: {kind: ClusterIssuer, name: corporate}}}, webhook: {levelPod: true}}",
+        &["kind: ClusterIssuer", "name: corporate"],
+    ),
+    ("account", "serviceAccount: {name: mine, annotations: {example.com/role: x}}", &["serviceAccountName: mine", "system:serviceaccount:silkroll-system:mine'", "example.com/role: x"]),
+    ("no-account", "{serviceAccount: {create: false}, rbac: {create: false}, policies: {notInjected: false, account: false}}", &["serviceAccountName: default"]),
+    (
+        "service",
+        "service: {type: NodePort, port: 8443, ipFamilyPolicy: SingleStack, ipFamilies: [IPv4], annotations: {example.com/lb: internal}}",
+        &["type: NodePort", "port: 8443", "ipFamilyPolicy: SingleStack", "- IPv4", "example.com/lb: internal"],
+    ),
+    (
+        "network-policy",
+        "networkPolicy: {enabled: true, webhookFrom: [{ipBlock: {cidr: 192.0.2.0/24}}], adminFrom: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}]}",
+        &["kind: NetworkPolicy", "port: webhook", "cidr: 192.0.2.0/24", "port: admin"],
+    ),
+    (
+        "monitoring",
+        "metrics: {serviceMonitor: {enabled: true, interval: 10s, labels: {release: p}}, podMonitor: {enabled: true}, prometheusRule: {enabled: true, extraRules: [{alert: Mine, expr: 'vector(1)'}]}}",
+        &["kind: ServiceMonitor", "kind: PodMonitor", "kind: PrometheusRule", "interval: 10s", "release: p", "clusterIP: None", "alert: Mine"],
+    ),
+    ("no-wait", "wait: {enabled: false}", &[]),
+    ("wait", "wait: {namespace: kube-public, seconds: 30}", &["--try-in=kube-public", "--seconds=30", "activeDeadlineSeconds: 90", "helm.sh/hook: test"]),
+    ("subchart", "global: {anything: {goes: 1}}", &[]),
+];

@@ -1,0 +1,302 @@
+//! What the account of the install file is kept from: by RBAC, and by policies that hold though all rights were given to it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a helper that fails is a test that fails"
+)]
+
+mod cluster;
+
+use std::path::{Path, PathBuf};
+
+use cluster::ControlPlane;
+use cluster::side::namespace;
+use serde_json::{Value, json};
+use silkroll::cli::engine;
+use testkit::process::Output;
+use testkit::wait::eventually;
+
+const ACCOUNT: &str = "system:serviceaccount:silkroll-system:silkroll";
+
+/// Who refuses a call where RBAC would let the account do everything.
+#[derive(Clone, Copy, PartialEq)]
+enum Fence {
+    /// The policy.
+    Policy,
+    /// RBAC alone: the API asks no policy about what only reads, nor about policies and their bindings.
+    Rbac,
+}
+use Fence::{Policy, Rbac};
+
+/// kubectl's arguments, and what it gets on standard input: an object, named, or nothing.
+const FORBIDDEN: &[(Fence, &str, &str)] = &[
+    // ConfigMaps that are not its own, or not as it writes them.
+    (Policy, "create -n shop -f -", "other name"),
+    (Policy, "create -n shop -f -", "longer name"),
+    (Policy, "create -n shop -f -", "other key"),
+    (Policy, "create -n shop -f -", "one more key"),
+    (Policy, "create -n shop -f -", "one more program"),
+    (Policy, "create -n shop -f -", "both kinds of data"),
+    (Policy, "create -n shop -f -", "no data"),
+    (Policy, "create -n shop -f -", "mutable"),
+    (Policy, "create -n shop -f -", "finalizer"),
+    (Policy, "create -n shop -f -", "owner"),
+    (Policy, "create -n shop -f -", "notes"),
+    (Policy, "create -n plain -f -", "script"),
+    (Policy, "create -n out -f -", "script"),
+    (Policy, "create -n kube-system -f -", "script"),
+    (Policy, "create -n silkroll-system -f -", "script"),
+    (Policy, "create -n silkroll-system -f -", "notes with text"),
+    (Policy, "label configmap -n shop foreign a=b", ""),
+    (
+        Policy,
+        "patch configmap -n shop foreign -p {\"data\":{\"a\":\"b\"}}",
+        "",
+    ),
+    (Policy, "label configmap -n shop SCRIPT a=b", ""),
+    (Policy, "delete configmap -n shop foreign", ""),
+    (Policy, "delete configmap -n shop SCRIPT", ""),
+    (Policy, "delete configmap -n shop --all", ""),
+    (Rbac, "get configmap -n shop foreign", ""),
+    (Rbac, "get configmap -A", ""),
+    // Secrets.
+    (
+        Policy,
+        "create secret generic -n shop stolen --from-literal=a=b",
+        "",
+    ),
+    (Policy, "delete secret -n silkroll-system silkroll-tls", ""),
+    (
+        Policy,
+        "patch secret -n silkroll-system silkroll-tls -p {\"data\":{\"tls.key\":\"YQ==\"}}",
+        "",
+    ),
+    (Rbac, "get secret -n silkroll-system silkroll-tls", ""),
+    (Rbac, "get secret -A", ""),
+    // What runs, and who may run it.
+    (Policy, "create -n shop -f -", "pod"),
+    (Policy, "create -n shop -f -", "deployment"),
+    (Policy, "delete deployment -n silkroll-system silkroll", ""),
+    (
+        Policy,
+        "scale deployment -n silkroll-system silkroll --replicas=0",
+        "",
+    ),
+    (
+        Policy,
+        "set image deployment -n silkroll-system silkroll silkroll=evil:1",
+        "",
+    ),
+    (Policy, "create job -n shop evil --image=evil:1", ""),
+    (Policy, "create token -n silkroll-system silkroll", ""),
+    (Policy, "create serviceaccount -n shop evil", ""),
+    (
+        Policy,
+        "create clusterrolebinding evil --clusterrole=view --user=evil",
+        "",
+    ),
+    (
+        Policy,
+        "create rolebinding -n shop evil --clusterrole=view --user=evil",
+        "",
+    ),
+    (
+        Policy,
+        "patch clusterrole silkroll --type=json -p [{\"op\":\"remove\",\"path\":\"/rules/0\"}]",
+        "",
+    ),
+    // Namespaces and nodes.
+    (
+        Policy,
+        "annotate namespace plain silkroll.dev/inject=enabled",
+        "",
+    ),
+    (Policy, "create namespace evil", ""),
+    (Policy, "delete namespace shop", ""),
+    (Policy, "create -f -", "node"),
+    // Admission itself.
+    (Policy, "delete mutatingwebhookconfiguration silkroll", ""),
+    (
+        Policy,
+        "label mutatingwebhookconfiguration silkroll a=b",
+        "",
+    ),
+    (Rbac, "get mutatingwebhookconfiguration silkroll", ""),
+    (
+        Rbac,
+        "delete validatingadmissionpolicybinding silkroll-account",
+        "",
+    ),
+    (Policy, "create -f -", "webhook"),
+];
+
+fn object(name: &str) -> Value {
+    let script = || serde_json::to_value(engine::script().config_map("x")).unwrap();
+    let mut object = match name {
+        "script" | "other name" | "longer name" | "other key" | "one more key"
+        | "both kinds of data" | "no data" | "mutable" | "finalizer" | "owner" => script(),
+        "helper" | "one more program" => {
+            serde_json::to_value(engine::helper().config_map("x")).unwrap()
+        }
+        "notes" | "notes with text" => json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": "helper-namespaces"}, "data": {"shop": ""},
+        }),
+        "pod" => json!({
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "evil"},
+            "spec": {"containers": [{"name": "evil", "image": "evil:1"}]},
+        }),
+        "deployment" => json!({
+            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "evil"},
+            "spec": {"selector": {"matchLabels": {"a": "b"}}, "template": {
+                "metadata": {"labels": {"a": "b"}},
+                "spec": {"containers": [{"name": "evil", "image": "evil:1"}]},
+            }},
+        }),
+        "node" => json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "evil"}}),
+        "webhook" => json!({
+            "apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration",
+            "metadata": {"name": "evil"}, "webhooks": [],
+        }),
+        other => panic!("there is no object {other:?}"),
+    };
+    match name {
+        "other name" => object["metadata"]["name"] = "kube-root-ca.crt".into(),
+        "longer name" => object["metadata"]["name"] = "silkroll-0123456789abc".into(),
+        "other key" => object["data"] = json!({"run.sh": "#!/bin/sh\n"}),
+        "one more key" => object["data"]["run.sh"] = "#!/bin/sh\n".into(),
+        "one more program" => object["binaryData"]["run"] = "YQ==".into(),
+        "both kinds of data" => object["binaryData"] = json!({"hook-amd64": "YQ=="}),
+        "no data" => object["data"] = Value::Null,
+        "mutable" => object["immutable"] = false.into(),
+        "finalizer" => object["metadata"]["finalizers"] = json!(["example.com/stays"]),
+        "owner" => {
+            object["metadata"]["ownerReferences"] = json!([{
+                "apiVersion": "v1", "kind": "ConfigMap", "name": "foreign",
+                "uid": "b6f0d5c4-0000-0000-0000-000000000000",
+            }]);
+        }
+        "notes with text" => object["data"]["shop"] = "evil".into(),
+        _ => {}
+    }
+    if let Some(metadata) = object["metadata"].as_object_mut() {
+        metadata.remove("namespace");
+    }
+    object
+}
+
+struct Account<'p> {
+    plane: &'p ControlPlane,
+    kubeconfig: PathBuf,
+}
+
+impl Account<'_> {
+    fn kubectl(&self, args: &str, stdin: &str) -> Output {
+        let args = args.replace("SCRIPT", &engine::script().name);
+        let args: Vec<&str> = args.split(' ').collect();
+        let stdin = match stdin {
+            "" => String::new(),
+            name => object(name).to_string(),
+        };
+        self.plane.kubectl_as(&self.kubeconfig, &args, &stdin)
+    }
+}
+
+const BY_POLICY: &str = "ValidatingAdmissionPolicy 'silkroll-account'";
+
+#[test]
+fn forbidden_calls_are_denied_and_those_that_write_though_all_rights_were_given() {
+    let plane = ControlPlane::shared();
+    let install = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/install.yaml");
+    plane.ok(&["apply", "-f", &install.display().to_string()], "");
+    namespace(plane, "shop", Some("enabled"));
+    namespace(plane, "asks", Some("on-request"));
+    namespace(plane, "out", Some("disabled"));
+    namespace(plane, "plain", None);
+    let made = ["create", "configmap", "-n", "shop", "foreign"];
+    plane.ok(&made, "");
+    // There are no controllers here that would make it, and a Pod without one is refused before policies are asked.
+    plane.ok(&["create", "serviceaccount", "-n", "shop", "default"], "");
+    let secret = [
+        "create",
+        "secret",
+        "generic",
+        "-n",
+        "silkroll-system",
+        "silkroll-tls",
+    ];
+    plane.ok(&secret, "");
+    let account = Account {
+        plane,
+        kubeconfig: plane.kubeconfig_for_service_account("silkroll-system", "silkroll"),
+    };
+    assert!(FORBIDDEN.len() >= 40);
+
+    // A policy is in force moments after it was applied.
+    eventually("the policy in force", || {
+        let tried = account.kubectl("create -n shop --dry-run=server -f -", "other name");
+        tried.stderr.contains(BY_POLICY).then_some(())
+    });
+    // What it does for a living.
+    for allowed in [
+        ("create -n shop -f -", "script"),
+        ("create -n asks -f -", "helper"),
+    ] {
+        let done = account.kubectl(allowed.0, allowed.1);
+        assert!(done.success, "{allowed:?}: {done:?}");
+    }
+
+    for (_, args, stdin) in FORBIDDEN {
+        let denied = account.kubectl(args, stdin);
+        assert!(!denied.success, "kubectl {args} ({stdin}): {denied:?}");
+        let said = denied.stderr.to_lowercase();
+        assert!(
+            said.contains("forbidden"),
+            "kubectl {args} ({stdin}): {denied:?}"
+        );
+    }
+
+    let all = format!("--user={ACCOUNT}");
+    plane.ok(
+        &[
+            "create",
+            "clusterrolebinding",
+            "everything",
+            "--clusterrole=cluster-admin",
+            &all,
+        ],
+        "",
+    );
+    eventually("all rights in force", || {
+        let may = account.kubectl("get secret -A", "");
+        may.success.then_some(())
+    });
+    for (_, args, stdin) in FORBIDDEN.iter().filter(|row| row.0 == Policy) {
+        let denied = account.kubectl(args, stdin);
+        assert!(
+            !denied.success && denied.stderr.contains(BY_POLICY),
+            "kubectl {args} ({stdin}): {denied:?}"
+        );
+    }
+    // And what it may do it may do.
+    for allowed in [
+        ("create -n silkroll-system -f -", "notes"),
+        (
+            "patch configmap -n silkroll-system helper-namespaces -p {\"data\":{\"asks\":\"\"}}",
+            "",
+        ),
+        ("auth can-i get secrets", ""),
+        // Of this the API asks no policy, so RBAC is all there is.
+        (
+            "label validatingadmissionpolicybinding silkroll-account a=b --dry-run=server",
+            "",
+        ),
+    ] {
+        let done = account.kubectl(allowed.0, allowed.1);
+        assert!(done.success, "{allowed:?}: {done:?}");
+    }
+    // Others are none of its business.
+    plane.ok(&["label", "configmap", "-n", "shop", "foreign", "a=b"], "");
+    plane.ok(&["delete", "clusterrolebinding", "everything"], "");
+}

@@ -311,7 +311,7 @@ fn old_pod() -> String {
         "apiVersion": "v1", "kind": "Pod",
         "metadata": {
             "name": "old", "namespace": SYSTEM,
-            "labels": {"app.kubernetes.io/name": "silkroll"},
+            "labels": {"app.kubernetes.io/name": "silkroll", "app.kubernetes.io/instance": "silkroll"},
             "finalizers": ["example.com/not-yet"],
         },
         "spec": {

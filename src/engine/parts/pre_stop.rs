@@ -48,7 +48,7 @@ fn want<'a>(plan: &mut Plan<'a>, target: &Target<'_, 'a>) -> Result<(), Stop> {
             match target.deregister.ends {
                 Some(seconds) => budget.end = budget.end.max(i64::from(seconds)),
                 None if target.deregister.calls => {
-                    budget.deregister = i64::from(policy.deregister_timeout)
+                    budget.deregister = i64::from(policy.deregister_timeout);
                 }
                 None => {}
             }

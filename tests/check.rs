@@ -325,3 +325,25 @@ fn fixing_writes_what_inject_would_and_keeps_the_rest() {
     let output = check(&["-f", "-", "--fix"], WEB);
     assert_eq!(output.status.code(), Some(2));
 }
+
+#[test]
+fn what_is_ignored_is_no_setting_of_the_injection() {
+    let inject = |input: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("web.yaml");
+        fs::write(&path, input).unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_silkroll"))
+            .args(["inject", "-o", "patch", "-f"])
+            .arg(path)
+            .output()
+            .unwrap();
+        (text(&output.stdout), text(&output.stderr))
+    };
+    let ignoring = WEB.replace(
+        "  name: web\nspec",
+        "  name: web\n  annotations: {silkroll.dev/ignore: SR402 it has no state}\nspec",
+    );
+    let (patch, said) = inject(&ignoring);
+    assert_eq!(inject(WEB), (patch, said.clone()));
+    assert!(!said.contains("warning"), "{said}");
+}

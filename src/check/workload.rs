@@ -78,6 +78,13 @@ impl<'a> Container<'a> {
         known && !self.words().contains(&"router")
     }
 
+    /// Whether it only keeps a pod there for commands that are run in it, whatever leads to it.
+    pub(super) fn is_idle(&self) -> bool {
+        let words = self.words();
+        let first = words.first().map(|word| hook::program(word));
+        matches!(first, Some("sleep" | "tail" | "pause"))
+    }
+
     /// Whether Istio's agent runs in it, or is put there when the pod is created: by itself it goes on for
     /// `terminationDrainDuration` after SIGTERM, 5 s by default.
     pub(super) fn is_istio(&self) -> bool {
@@ -206,14 +213,20 @@ impl<'w, 'a> Workload<'w, 'a> {
                 .iter()
                 .filter(|port| serves_callers(port))
             {
-                if let Some(at) = self.target(port) {
+                if let Some(at) = self.target(port)
+                    && !self.containers[at].is_idle()
+                {
                     self.containers[at].serves = Serves::Led;
                 }
             }
         }
         let presumed = relations.services.is_empty() && !world.has_services(self.object.namespace);
         for container in &mut self.containers {
-            if container.serves == Serves::Led || container.is_proxy() || container.is_istio() {
+            if container.serves == Serves::Led
+                || container.is_proxy()
+                || container.is_istio()
+                || container.is_idle()
+            {
                 continue;
             }
             if container.registry.is_some() {

@@ -16,7 +16,8 @@ use crate::admission::manifests::{Item, Known, Run, not_a_manifest};
 use crate::check::{
     Baseline, Object, Place, RULES, Report, Rule, Severity, Wanted, World, assemble, judge, output,
 };
-use crate::manifest::budget::{Budget, Stop};
+use crate::cluster::Cluster;
+use crate::manifest::budget::{Account, Budget, Stop};
 use crate::manifest::{self, Document, Limits, each_object};
 use crate::policy::{cut, visible};
 
@@ -30,7 +31,7 @@ use crate::policy::{cut, visible};
 #[command(after_help = "Examples:
     silkroll check -f manifests/                             every workload in a folder
     helm template shop ./chart | silkroll check -f -         what a chart makes
-    kubectl get ns,deploy,sts,ds,svc,pdb,hpa,ing -A -o yaml | silkroll check -f -      a cluster
+    silkroll check --cluster                                 what runs in a cluster
     silkroll check -f manifests/ --assume-injected           what would be left with Silkroll
     silkroll check -f manifests/ --output sarif > silkroll.sarif
     silkroll check --explain SR102
@@ -48,7 +49,7 @@ pub struct Args {
         short,
         long = "filename",
         value_name = "FILE",
-        required_unless_present = "explain"
+        required_unless_present_any = ["explain", "cluster"]
     )]
     files: Vec<PathBuf>,
 
@@ -56,9 +57,15 @@ pub struct Args {
     #[arg(short = 'R', long)]
     recursive: bool,
 
-    /// The namespace of documents that name none
-    #[arg(short, long, value_name = "NAME", default_value = "default", value_parser = super::configmap::namespace)]
-    namespace: String,
+    /// Judge what is in a cluster, which is found as kubectl finds it: KUBECONFIG, ~/.kube/config, or the
+    /// pod's own account. Reads only, never ConfigMaps nor Secrets
+    #[arg(long, conflicts_with_all = ["files", "fix", "recursive"])]
+    cluster: bool,
+
+    /// The namespace of documents that name none [default: default]; with --cluster the only one
+    /// that is judged
+    #[arg(short, long, value_name = "NAME", value_parser = super::configmap::namespace)]
+    namespace: Option<String>,
 
     /// What goes to standard output: text for people, JSON, SARIF 2.1.0, the XML of JUnit, or workflow
     /// commands of GitHub Actions
@@ -74,7 +81,7 @@ pub struct Args {
     rules: Vec<String>,
 
     /// Print the page of a rule: what it means, a bad and a good manifest, and the source
-    #[arg(long, value_name = "CODE", value_parser = code, conflicts_with_all = ["files", "fix"])]
+    #[arg(long, value_name = "CODE", value_parser = code, conflicts_with_all = ["files", "fix", "cluster"])]
     explain: Option<&'static Rule>,
 
     /// Judge what would come out if every namespace here were annotated
@@ -149,7 +156,11 @@ pub fn run(args: &Args, out: &mut dyn Write, report: &mut dyn Write) -> anyhow::
         fix(args, &baseline, report)?;
     }
     let inputs = inputs(args)?;
-    let read = Read::of(args, &inputs, report)?;
+    let read = if args.cluster {
+        Read::cluster(args)?
+    } else {
+        Read::of(args, &inputs, report)?
+    };
     let judged = read.judge(args, &baseline);
     if let Some(path) = &args.write_baseline {
         let text = Baseline::write(&judged)?;
@@ -200,37 +211,106 @@ fn inputs(args: &Args) -> anyhow::Result<Vec<Input>> {
     Ok(inputs)
 }
 
-/// One document with what the engine makes of it.
+/// One document, or one List of a cluster's, with what the engine makes of it.
 struct One<'t> {
-    /// Which input it stands in.
-    input: usize,
-    document: Document<'t>,
+    /// Which input it stands in; nothing for a cluster's.
+    input: Option<usize>,
+    source: Source<'t>,
     items: Vec<Item>,
     /// With the injection; none where it changes nothing.
     injected: Option<Value>,
 }
 
+enum Source<'t> {
+    Document(Document<'t>),
+    Live(Value),
+}
+
+impl<'t> One<'t> {
+    fn new(
+        run: &Run,
+        input: Option<usize>,
+        source: Source<'t>,
+        account: &mut Account,
+    ) -> anyhow::Result<Self> {
+        let value = source.value();
+        let items = run.decide(value, account)?;
+        let injected = injected(value, &items)?;
+        Ok(Self {
+            input,
+            items,
+            injected,
+            source,
+        })
+    }
+}
+
+impl<'t> Source<'t> {
+    fn value(&self) -> &Value {
+        match self {
+            Self::Document(document) => document.value(),
+            Self::Live(value) => value,
+        }
+    }
+
+    fn document(&self) -> Option<&Document<'t>> {
+        match self {
+            Self::Document(document) => Some(document),
+            Self::Live(_) => None,
+        }
+    }
+}
+
 /// Everything that was read.
 struct Read<'t> {
     inputs: &'t [Input],
-    documents: Vec<One<'t>>,
+    all: Vec<One<'t>>,
     unreadable: usize,
 }
 
+/// The namespace of what names none.
+const NAMESPACE: &str = "default";
+
+fn of_engine(args: &Args) -> anyhow::Result<Run> {
+    Ok(Run {
+        settings: Arc::new(args.engine.settings()?),
+        known: Known::All,
+        namespace: args.namespace.clone().unwrap_or(NAMESPACE.to_owned()),
+        remove: false,
+    })
+}
+
 impl<'t> Read<'t> {
+    fn cluster(args: &Args) -> anyhow::Result<Self> {
+        let run = of_engine(args)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("the runtime cannot be started")?;
+        let lists = runtime.block_on(async {
+            let cluster = Cluster::connect().await?;
+            cluster.lists(args.namespace.as_deref()).await
+        })?;
+        // What an API server has sent is there already; its objects are bounded one by one.
+        let budget = Budget::new(usize::MAX, Stop::default());
+        let all = lists
+            .into_iter()
+            .map(|list| One::new(&run, None, Source::Live(list), &mut budget.account()));
+        Ok(Self {
+            inputs: &[],
+            all: all.collect::<anyhow::Result<_>>()?,
+            unreadable: 0,
+        })
+    }
+
     fn of(args: &Args, inputs: &'t [Input], report: &mut dyn Write) -> anyhow::Result<Self> {
-        let run = Run {
-            settings: Arc::new(args.engine.settings()?),
-            known: Known::All,
-            namespace: args.namespace.clone(),
-            remove: false,
-        };
+        let run = of_engine(args)?;
         let limits = Limits::default();
         // All of it is held at one time.
         let budget = Budget::new(limits.memory, Stop::default());
         let mut read = Self {
             inputs,
-            documents: Vec::new(),
+            all: Vec::new(),
             unreadable: 0,
         };
         for (at, input) in inputs.iter().enumerate() {
@@ -262,18 +342,12 @@ impl<'t> Read<'t> {
                     ))?;
                     continue;
                 }
-                let context = || format!("{}: document {}", input.name, document.number());
+                let number = document.number();
                 let mut account = document.account();
-                let items = run
-                    .decide(document.value(), &mut account)
-                    .with_context(context)?;
-                let injected = injected(&document, &items).with_context(context)?;
-                read.documents.push(One {
-                    input: at,
-                    document,
-                    items,
-                    injected,
-                });
+                let source = Source::Document(document);
+                let one = One::new(&run, Some(at), source, &mut account)
+                    .with_context(|| format!("{}: document {number}", input.name))?;
+                read.all.push(one);
             }
         }
         Ok(read)
@@ -287,22 +361,20 @@ impl<'t> Read<'t> {
         };
         let mut places = Vec::new();
         let (mut before, mut after) = (Vec::new(), Vec::new());
-        for one in &self.documents {
-            let file = &self.inputs[one.input].name;
-            objects(
-                one.document.value(),
-                &args.namespace,
-                &mut |object, path| {
-                    before.push(object);
-                    places.push(Place {
-                        file,
-                        document: Some(&one.document),
-                        path,
-                    });
-                },
-            );
-            let value = one.injected.as_ref().unwrap_or(one.document.value());
-            objects(value, &args.namespace, &mut |object, _| after.push(object));
+        let namespace = args.namespace.as_deref().unwrap_or(NAMESPACE);
+        for one in &self.all {
+            let file = one.input.map_or("", |at| &self.inputs[at].name);
+            let value = one.source.value();
+            objects(value, namespace, &mut |object, path| {
+                before.push(object);
+                places.push(Place {
+                    file,
+                    document: one.source.document(),
+                    path,
+                });
+            });
+            let value = one.injected.as_ref().unwrap_or(value);
+            objects(value, namespace, &mut |object, _| after.push(object));
         }
         let (before, after) = (World::new(before), World::new(after));
         let left = judge(&after);
@@ -324,7 +396,7 @@ fn objects<'v>(document: &'v Value, namespace: &'v str, each: &mut dyn FnMut(Obj
     let Ok(()) = walked;
 }
 
-fn injected(document: &Document<'_>, items: &[Item]) -> anyhow::Result<Option<Value>> {
+fn injected(value: &Value, items: &[Item]) -> anyhow::Result<Option<Value>> {
     let mut operations = Vec::new();
     for item in items {
         operations.extend(item.patch_in_document()?.0);
@@ -332,7 +404,7 @@ fn injected(document: &Document<'_>, items: &[Item]) -> anyhow::Result<Option<Va
     if operations.is_empty() {
         return Ok(None);
     }
-    let mut value = document.value().clone();
+    let mut value = value.clone();
     json_patch::patch(&mut value, &json_patch::Patch(operations))?;
     Ok(Some(value))
 }
@@ -358,8 +430,11 @@ fn fix(args: &Args, baseline: &Baseline, report: &mut dyn Write) -> anyhow::Resu
         .collect();
     let mut texts = vec![(String::new(), 0); inputs.len()];
     let mut object = 0;
-    for one in &read.documents {
-        let (text, changed) = &mut texts[one.input];
+    for one in &read.all {
+        let (Some(at), Some(document)) = (one.input, one.source.document()) else {
+            continue;
+        };
+        let (text, changed) = &mut texts[at];
         let mut operations = Vec::new();
         for item in &one.items {
             let patch = item.patch_in_document()?.0;
@@ -370,19 +445,18 @@ fn fix(args: &Args, baseline: &Baseline, report: &mut dyn Write) -> anyhow::Resu
             object += 1;
         }
         if operations.is_empty() {
-            text.push_str(one.document.text());
+            text.push_str(document.text());
             continue;
         }
-        let name = &inputs[one.input].name;
-        let edited = one
-            .document
+        let name = &inputs[at].name;
+        let edited = document
             .edit(&json_patch::Patch(operations))
-            .with_context(|| format!("{name}: document {}", one.document.number()))?;
+            .with_context(|| format!("{name}: document {}", document.number()))?;
         if let Some(why) = edited.rewritten {
             writeln!(
                 report,
                 "{name}: document {} had to be written anew: its comments below the first line of content are lost, and its quotes and anchors ({why})",
-                one.document.number()
+                document.number()
             )?;
         }
         text.push_str(&edited.text);

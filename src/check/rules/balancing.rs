@@ -81,7 +81,12 @@ fn balanced(workload: &Workload<'_, '_>, found: &mut Found) {
 fn behind_nlb(service: &Object<'_>) -> Option<(&'static str, u64)> {
     const AWS: &str = "service.beta.kubernetes.io/aws-load-balancer-";
     let of = |name: &str| service.annotation(&format!("{AWS}{name}"));
-    let pods = of("nlb-target-type") == "ip" || of("type") == "nlb-ip";
+    // That of EKS Auto Mode has the pods as its targets unless it is told otherwise.
+    let auto = text(service.spec(), "loadBalancerClass") == "eks.amazonaws.com/nlb";
+    let pods = match of("nlb-target-type") {
+        "" => of("type") == "nlb-ip" || auto,
+        target => target == "ip",
+    };
     // A shorter delay was seen to change nothing.
     let delay = deregistration(of("target-group-attributes")).unwrap_or_default();
     (pods && text(service.spec(), "type") == "LoadBalancer").then(|| ("the NLB", delay.max(NLB)))

@@ -18,6 +18,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("deregister", &["policy"]),
     ("engine", &["deregister", "policy", "text"]),
     ("manifest", &[]),
+    (
+        "check",
+        &["deregister", "engine", "manifest", "policy", "text"],
+    ),
     ("snapshot", &["policy", "text"]),
     ("observe", &["text"]),
     ("tls", &["text"]),
@@ -42,7 +46,14 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// No I/O, no clock, no randomness here: the same input gives the same bytes.
-const PURE: &[&str] = &["engine", "policy", "deregister", "manifest", "text"];
+const PURE: &[&str] = &[
+    "check",
+    "engine",
+    "policy",
+    "deregister",
+    "manifest",
+    "text",
+];
 
 /// What the pure parts must not name, as beginnings of paths.
 const IMPURE: &[&str] = &[

@@ -9,8 +9,8 @@ use serde_json::Value;
 use crate::engine::{
     Ask, Decision, Kind, NamespaceView, Object, Reason, Settings, decide, injects_pods,
 };
-use crate::manifest::Warning;
 use crate::manifest::budget::{Account, Excess, element, text};
+use crate::manifest::{Found, Warning, each_object};
 use crate::policy::INJECT;
 use crate::policy::{PREFIX, STATUS, cut};
 use crate::snapshot::{NamespaceEntry, Namespaces};
@@ -204,39 +204,24 @@ impl Run {
     /// As [`Account::charge`].
     pub fn decide(&self, document: &Value, account: &mut Account) -> Result<Vec<Item>, Excess> {
         let mut items = Vec::new();
-        self.collect(document, String::new(), ("", ""), account, &mut items)?;
+        each_object(document, &mut |found| self.one(found, account, &mut items))?;
         Ok(items)
     }
 
-    fn collect<'v>(
+    fn one(
         &self,
-        value: &'v Value,
-        path: String,
-        implied: (&'v str, &'v str),
+        found: Found<'_>,
         account: &mut Account,
         items: &mut Vec<Item>,
     ) -> Result<(), Excess> {
+        let Found {
+            value,
+            path,
+            api_version,
+            kind,
+        } = found;
         if value.is_null() {
             return account.go_on();
-        }
-        let named = |name: &str| value[name].as_str().unwrap_or_default();
-        let (api_version, kind) = match (named("apiVersion"), named("kind")) {
-            ("", "") => implied,
-            named => named,
-        };
-        if let (Some(of), Some(list)) = (kind.strip_suffix("List"), value["items"].as_array()) {
-            // As kubectl reads a DeploymentList (apimachinery, unstructured's decodeToList): its items
-            // carry neither in the API's own answers.
-            let implied = if of.is_empty() {
-                ("", "")
-            } else {
-                (api_version, of)
-            };
-            for (at, item) in list.iter().enumerate() {
-                let path = format!("{path}/items/{at}");
-                self.collect(item, path, implied, account, items)?;
-            }
-            return Ok(());
         }
         let metadata = &value["metadata"];
         let named = |name: &str| metadata[name].as_str().filter(|text| !text.is_empty());

@@ -1,11 +1,11 @@
 //! `silkroll inject`
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::ValueEnum;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use serde_json::Value;
@@ -102,7 +102,7 @@ fn troubles() -> impl clap::builder::TypedValueParser<Value = Trouble> {
 }
 
 /// A message about a document: enough for its place, the reason and a piece of the text.
-const MESSAGE_CHARS: usize = 400;
+pub(super) const MESSAGE_CHARS: usize = 400;
 
 /// What has come of all inputs so far.
 #[derive(Default)]
@@ -151,7 +151,7 @@ pub fn run(args: &Args, out: &mut dyn Write, report: &mut dyn Write) -> anyhow::
     };
     let mut result = Result::default();
     for path in &args.files {
-        for (name, bytes) in inputs(path, args.recursive)? {
+        for (name, bytes) in input::all(path, args.recursive)? {
             one(args, &run, &name, &bytes, &mut result, report)?;
         }
     }
@@ -188,7 +188,7 @@ pub fn run(args: &Args, out: &mut dyn Write, report: &mut dyn Write) -> anyhow::
     Ok(ExitCode::SUCCESS)
 }
 
-fn count(number: usize, what: &str) -> String {
+pub(super) fn count(number: usize, what: &str) -> String {
     let s = if number == 1 { "" } else { "s" };
     format!("{number} {what}{s}")
 }
@@ -322,60 +322,5 @@ fn tell(args: &Args, item: &Item, report: &mut dyn Write) -> anyhow::Result<()> 
         return Ok(());
     }
     report.write_all(words(&item.title(), &item.decision, args.explain).as_bytes())?;
-    Ok(())
-}
-
-/// The inputs under a path, with the names that the report gives them; in the order of their names.
-fn inputs(path: &Path, recursive: bool) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
-    if path == Path::new("-") {
-        return Ok(vec![("standard input".to_owned(), input::standard()?)]);
-    }
-    let mut files = Vec::new();
-    if path.is_dir() {
-        list(path, recursive, &mut files)?;
-        if files.is_empty() {
-            bail!(
-                "{} holds no .yaml, .yml or .json files{}",
-                path.display(),
-                if recursive {
-                    ""
-                } else {
-                    "; -R looks into subfolders, too"
-                }
-            );
-        }
-    } else {
-        files.push(path.to_owned());
-    }
-    files
-        .into_iter()
-        .map(|file| {
-            let name = file.display().to_string();
-            Ok((name, input::file(&file)?))
-        })
-        .collect()
-}
-
-fn list(folder: &Path, recursive: bool, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
-    let context = || format!("{} cannot be listed", folder.display());
-    let mut entries: Vec<PathBuf> = std::fs::read_dir(folder)
-        .with_context(context)?
-        .map(|entry| Ok(entry?.path()))
-        .collect::<std::io::Result<_>>()
-        .with_context(context)?;
-    entries.sort();
-    for entry in entries {
-        // A link to a folder could lead in circles.
-        if entry.is_dir() && !entry.is_symlink() {
-            if recursive {
-                list(&entry, recursive, files)?;
-            }
-        } else if entry
-            .extension()
-            .is_some_and(|ending| ["yaml", "yml", "json"].iter().any(|known| ending == *known))
-        {
-            files.push(entry);
-        }
-    }
     Ok(())
 }

@@ -1,10 +1,10 @@
 //! Files that are read whole: bounded, and only what ends.
 
 use std::fs::{File, Metadata};
-use std::io::{self, IsTerminal as _, Read as _};
+use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use anyhow::{Context as _, bail};
@@ -57,6 +57,90 @@ pub fn standard() -> anyhow::Result<Vec<u8>> {
     let input = io::stdin().as_fd().try_clone_to_owned();
     let input = input.with_context(|| format!("{name} cannot be read"))?;
     whole(input.into(), name)
+}
+
+/// The inputs under a path, with the names that the report gives them; in the order of their names. `-` is standard input.
+///
+/// # Errors
+/// As [`file()`] and [`standard()`]; or a folder holds none.
+pub fn all(path: &Path, recursive: bool) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
+    if path == Path::new("-") {
+        return Ok(vec![("standard input".to_owned(), standard()?)]);
+    }
+    let mut files = Vec::new();
+    if path.is_dir() {
+        list(path, recursive, &mut files)?;
+        if files.is_empty() {
+            bail!(
+                "{} holds no .yaml, .yml or .json files{}",
+                path.display(),
+                if recursive {
+                    ""
+                } else {
+                    "; -R looks into subfolders, too"
+                }
+            );
+        }
+    } else {
+        files.push(path.to_owned());
+    }
+    files
+        .into_iter()
+        .map(|file| {
+            let name = file.display().to_string();
+            Ok((name, self::file(&file)?))
+        })
+        .collect()
+}
+
+fn list(folder: &Path, recursive: bool, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+    let context = || format!("{} cannot be listed", folder.display());
+    let mut entries: Vec<PathBuf> = std::fs::read_dir(folder)
+        .with_context(context)?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<std::io::Result<_>>()
+        .with_context(context)?;
+    entries.sort();
+    for entry in entries {
+        // A link to a folder could lead in circles.
+        if entry.is_dir() && !entry.is_symlink() {
+            if recursive {
+                list(&entry, recursive, files)?;
+            }
+        } else if entry
+            .extension()
+            .is_some_and(|ending| ["yaml", "yml", "json"].iter().any(|known| ending == *known))
+        {
+            files.push(entry);
+        }
+    }
+    Ok(())
+}
+
+/// Puts a text in a file's place, whole or not at all; what links to it still does, and its permissions stay.
+///
+/// # Errors
+/// It cannot be written. The file is as it was then.
+pub fn replace(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let context = || format!("{} cannot be written", path.display());
+    let real = path.canonicalize().with_context(context)?;
+    let permissions = std::fs::metadata(&real)
+        .with_context(context)?
+        .permissions();
+    let mut name = std::ffi::OsString::from(".");
+    name.push(real.file_name().unwrap_or_default());
+    name.push(format!(".silkroll-{}", std::process::id()));
+    let beside = real.with_file_name(name);
+    let written = File::create_new(&beside).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.set_permissions(permissions)?;
+        file.sync_all()?;
+        std::fs::rename(&beside, &real)
+    });
+    if written.is_err() {
+        let _ = std::fs::remove_file(&beside);
+    }
+    written.with_context(context)
 }
 
 const EXPECTED: &str = "expected is a file, or - for standard input";

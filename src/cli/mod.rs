@@ -1,6 +1,7 @@
 //! One file per subcommand: its arguments and a short `run()`.
 
 pub mod certs;
+pub mod check;
 pub mod completions;
 pub mod configmap;
 pub mod engine;
@@ -36,6 +37,8 @@ enum Command {
     Serve(Box<serve::Args>),
     /// Inject into manifests at hand, as the webhook would
     Inject(inject::Args),
+    /// Say what in manifests at hand, or in a cluster, is not lossless
+    Check(check::Args),
     /// Print the ConfigMap with the script, for GitOps and for clusters without the webhook
     Configmap(configmap::Args),
     /// Make a CA and a serving certificate, for local use or for a cluster
@@ -70,6 +73,7 @@ impl Cli {
                 serve::run(&args)
             }
             Command::Inject(args) => inject::run(&args, &mut out, &mut report),
+            Command::Check(args) => check::run(&args, &mut out, &mut report),
             Command::Configmap(args) => configmap::run(&args, &mut out),
             Command::Certs(args) => {
                 certs::run(&args, &mut out, &mut report)?;

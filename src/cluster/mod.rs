@@ -12,6 +12,7 @@ mod answer;
 mod client;
 mod configmaps;
 mod ledger;
+mod list;
 mod namespaces;
 mod nodes;
 mod notes;
@@ -62,6 +63,16 @@ pub enum Error {
         major: String,
         /// As sent.
         minor: String,
+    },
+    /// Objects could not be listed.
+    #[error("{path} cannot be read ({status}): {why}")]
+    List {
+        /// What was asked for.
+        path: String,
+        /// The API server's status; 0 where there was no answer.
+        status: u16,
+        /// What it says.
+        why: String,
     },
     /// A task that never ends has ended.
     #[error("the cluster side stopped ({0}); the process must be started again")]

@@ -17,7 +17,7 @@ mod script;
 mod spring;
 
 pub use helper::{Arch, HELPER_PATH, Helper};
-pub use port::DeclaredPort;
+pub use port::{DeclaredPort, is_aside};
 pub use script::{
     CONFIG_MAP_PREFIX, LAUNCH_REGISTERED, LAUNCH_START, LAUNCH_STOP, MOUNT_PATH, SCRIPT_KEY,
     Script, VOLUME,

@@ -34,12 +34,20 @@ impl DeclaredPort<'_> {
 
     /// Whether its name begins or ends with one of these.
     fn named_for(&self, words: &[&str]) -> bool {
-        self.name.as_deref().is_some_and(|name| {
-            words
-                .iter()
-                .any(|word| name.starts_with(word) || name.ends_with(word))
-        })
+        let name = self.name.as_deref();
+        name.is_some_and(|name| is_named_for(name, words))
     }
+}
+
+/// Whether a port's name says that it does not serve callers.
+#[must_use]
+pub fn is_aside(name: &str) -> bool {
+    is_named_for(name, &ASIDE)
+}
+
+fn is_named_for(name: &str, words: &[&str]) -> bool {
+    let mut words = words.iter();
+    words.any(|word| name.starts_with(word) || name.ends_with(word))
 }
 
 impl Place<'_> {

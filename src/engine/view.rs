@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::kind::Kind;
 use super::strict::{flag, no_text};
-use crate::policy::PREFIX;
+use crate::policy::{IGNORE, PREFIX};
 
 /// Annotations or labels under our prefix.
 pub(super) type Ours<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
@@ -241,7 +241,7 @@ impl<'de> Visitor<'de> for OursVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut found = Annotations::default();
         while let Some(Text(key)) = map.next_key()? {
-            if key.starts_with(PREFIX) {
+            if key.starts_with(PREFIX) && key != IGNORE {
                 found.ours.push((key, map.next_value::<Text<'de>>()?.0));
             } else if key == LAST_APPLIED {
                 found.last_applied.raw = Some(map.next_value::<&RawValue>()?.get());

@@ -29,6 +29,8 @@ use keys::KEYS;
 pub const PREFIX: &str = "silkroll.dev/";
 /// The annotation by which a namespace opts in.
 pub const INJECT: &str = "silkroll.dev/inject";
+/// What `silkroll check` is not to report of an object; no setting, so nothing that is injected depends on it.
+pub const IGNORE: &str = "silkroll.dev/ignore";
 /// The record that Silkroll writes on the pod template; never read as a setting.
 pub const STATUS: &str = "silkroll.dev/status";
 

@@ -1,0 +1,207 @@
+//! Findings with the places that they have in files, and without what their authors ignore.
+
+use std::collections::{HashMap, HashSet};
+
+use super::baseline::Baseline;
+use super::ignore::{ANNOTATION, Ignore, MARK};
+use super::report::{Entry, Quiet, Report};
+use super::rules::Finding;
+use super::table::{Id, Rule, Severity};
+use super::world::World;
+use crate::manifest::Document;
+use crate::policy::visible;
+
+/// Where an object was read.
+#[derive(Debug, Clone)]
+pub struct Place<'d, 't> {
+    /// The input, as the report names it.
+    pub file: &'d str,
+    /// The document that it stands in; none for a cluster's.
+    pub document: Option<&'d Document<'t>>,
+    /// Its place in the document, as a JSON pointer.
+    pub path: String,
+}
+
+/// What of it is wanted.
+#[derive(Debug)]
+pub struct Wanted<'a> {
+    /// Codes, or beginnings of codes; empty for all.
+    pub rules: &'a [String],
+    /// From this severity on a finding fails the run.
+    pub fail_on: Severity,
+    /// What was found before and is known.
+    pub baseline: &'a Baseline,
+}
+
+impl Wanted<'_> {
+    fn takes(&self, rule: &Rule) -> bool {
+        self.rules.is_empty() || self.rules.iter().any(|begin| rule.code.starts_with(begin))
+    }
+}
+
+/// Puts places to findings. `injected` is what would be found in the same objects if their namespaces were annotated, where
+/// that was judged, too; `places` has one place for each object of the world.
+#[must_use]
+pub fn assemble(
+    world: &World<'_>,
+    findings: &[Finding],
+    injected: Option<&[Finding]>,
+    places: &[Place<'_, '_>],
+    wanted: &Wanted<'_>,
+) -> Report {
+    let left: Option<HashSet<_>> = injected.map(|findings| findings.iter().map(key).collect());
+    let mut of_objects: HashMap<usize, Vec<&Finding>> = HashMap::new();
+    for finding in findings {
+        if wanted.takes(finding.id.rule()) {
+            of_objects.entry(finding.object).or_default().push(finding);
+        }
+    }
+    let mut entries = Vec::new();
+    let mut comments = Comments::default();
+    for (at, place) in places.iter().enumerate() {
+        let object = &world.objects[at];
+        let entry = |finding: &Finding, line: usize| Entry {
+            rule: finding.id.rule(),
+            object: at,
+            file: place.file.to_owned(),
+            line,
+            kind: object.kind.to_owned(),
+            namespace: object.namespace.to_owned(),
+            name: object.name.to_owned(),
+            container: finding.container.clone(),
+            field: field(&finding.pointer),
+            message: finding.message.clone(),
+            mended: left
+                .as_ref()
+                .is_some_and(|left| !left.contains(&key(finding))),
+            quiet: None,
+        };
+        let mut own = Vec::new();
+        for (line, why) in comments.enter(place.document) {
+            own.push(entry(&bad_ignore(at, "", "the comment", &why), line));
+        }
+        let (annotated, bad): (Vec<_>, Vec<_>) =
+            Ignore::all(object.annotation(ANNOTATION)).partition(Result::is_ok);
+        let annotated: Vec<Ignore<'_>> = annotated.into_iter().filter_map(Result::ok).collect();
+        let bad = bad.into_iter().filter_map(Result::err);
+        let bad: Vec<Finding> = bad
+            .map(|why| bad_ignore(at, "/metadata/annotations", ANNOTATION, &why))
+            .collect();
+        let of_object = of_objects.get(&at).map_or(&[][..], Vec::as_slice);
+        let findings: Vec<&Finding> = of_object.iter().copied().chain(&bad).collect();
+        let lines = lines_of(place, &findings);
+        for (finding, lines) in findings.into_iter().zip(lines) {
+            let mut entry = entry(finding, lines.last().copied().unwrap_or_default());
+            let mut ignores = annotated.iter().chain(comments.about(&lines));
+            if let Some(ignore) = ignores.find(|ignore| ignore.covers(entry.rule)) {
+                entry.quiet = Some(Quiet::Ignored(visible(ignore.reason).into_owned()));
+            } else if wanted.baseline.has(&entry) {
+                entry.quiet = Some(Quiet::Baseline);
+            }
+            own.push(entry);
+        }
+        entries.extend(own.into_iter().filter(|entry| wanted.takes(entry.rule)));
+    }
+    entries.sort_by(|one, other| order(one).cmp(&order(other)));
+    let workloads = world.workloads.iter().map(|(at, ..)| {
+        let object = &world.objects[*at];
+        let title = format!("{} {}/{}", object.kind, object.namespace, object.name);
+        let file = places.get(*at).map_or("", |place| place.file);
+        (file.to_owned(), title)
+    });
+    Report {
+        workloads: workloads.collect(),
+        objects: world.objects.len(),
+        entries,
+        fail_on: wanted.fail_on,
+    }
+}
+
+fn order(entry: &Entry) -> (&str, usize, &str, &str) {
+    (&entry.file, entry.line, entry.rule.code, &entry.field)
+}
+
+/// The lines that lead to each finding; none for a cluster's.
+fn lines_of(place: &Place<'_, '_>, findings: &[&Finding]) -> Vec<Vec<usize>> {
+    let Some(document) = place.document.filter(|_| !findings.is_empty()) else {
+        return vec![Vec::new(); findings.len()];
+    };
+    let pointers = findings
+        .iter()
+        .map(|one| format!("{}{}", place.path, one.pointer));
+    let pointers: Vec<String> = pointers.collect();
+    let pointers: Vec<&str> = pointers.iter().map(String::as_str).collect();
+    document.lines_of(&pointers)
+}
+
+/// The ignore comments of the document that is being looked at, each with the line that it is about. They are read once,
+/// with the document's first object.
+#[derive(Default)]
+struct Comments<'d, 't> {
+    of: Option<&'d Document<'t>>,
+    ignores: Vec<(usize, Ignore<'t>)>,
+}
+
+impl<'d, 't> Comments<'d, 't> {
+    /// Goes on to an object's document; what is wrong in its comments, where it is a new one, with their lines.
+    fn enter(&mut self, document: Option<&'d Document<'t>>) -> Vec<(usize, String)> {
+        let same = match (self.of, document) {
+            (Some(before), Some(now)) => std::ptr::eq(before, now),
+            (None, None) => true,
+            _ => false,
+        };
+        if same {
+            return Vec::new();
+        }
+        self.of = document;
+        self.ignores.clear();
+        let mut wrong = Vec::new();
+        for comment in document.into_iter().flat_map(|one| one.comments(MARK)) {
+            match Ignore::parse(comment.text) {
+                Ok(ignore) => self.ignores.push((comment.about, ignore)),
+                Err(why) => wrong.push((comment.line, why)),
+            }
+        }
+        wrong
+    }
+
+    fn about(&self, lines: &[usize]) -> impl Iterator<Item = &Ignore<'t>> {
+        let ignores = self.ignores.iter();
+        let about = ignores.filter(|(about, _)| lines.contains(about));
+        about.map(|(_, ignore)| ignore)
+    }
+}
+
+/// What makes two findings of two judgements the same one.
+fn key(finding: &Finding) -> (Id, usize, String) {
+    (finding.id, finding.object, finding.container.clone())
+}
+
+fn bad_ignore(object: usize, pointer: &str, what: &str, why: &str) -> Finding {
+    Finding {
+        id: Id::Sr001,
+        object,
+        container: String::new(),
+        pointer: pointer.to_owned(),
+        message: format!("{what} has no effect: {why}"),
+    }
+}
+
+/// A JSON pointer as people write it.
+fn field(pointer: &str) -> String {
+    let mut out = String::new();
+    for name in pointer.split('/').skip(1) {
+        let name = name.replace("~1", "/").replace("~0", "~");
+        if !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit()) {
+            out.push('[');
+            out.push_str(&name);
+            out.push(']');
+        } else {
+            if !out.is_empty() {
+                out.push('.');
+            }
+            out.push_str(&name);
+        }
+    }
+    out
+}

@@ -1,0 +1,87 @@
+//! What was found before and is known: a file that a project keeps while it mends one after the other.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::report::{Entry, Report};
+
+/// What a file of another format would say.
+const FORMAT: u32 = 1;
+
+/// Findings, by what does not change when a file is edited elsewhere: no lines, no file names.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Baseline(BTreeSet<Known>);
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Known {
+    kind: String,
+    namespace: String,
+    name: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    container: String,
+    code: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct File {
+    format: u32,
+    findings: BTreeSet<Known>,
+}
+
+/// Why a baseline cannot be used.
+#[derive(Debug, Error)]
+pub enum BaselineError {
+    /// It is no JSON of this shape.
+    #[error("it is no baseline that silkroll check --write-baseline has written: {0}")]
+    Shape(#[from] serde_json::Error),
+    /// A version that this program does not know.
+    #[error("its format is {0}, and this version reads format {FORMAT}: write it anew")]
+    Format(u32),
+}
+
+impl Known {
+    fn of(entry: &Entry) -> Self {
+        Self {
+            kind: entry.kind.clone(),
+            namespace: entry.namespace.clone(),
+            name: entry.name.clone(),
+            container: entry.container.clone(),
+            code: entry.rule.code.to_owned(),
+        }
+    }
+}
+
+impl Baseline {
+    /// Reads a file's text.
+    ///
+    /// # Errors
+    /// It is of another shape or format.
+    pub fn read(text: &str) -> Result<Self, BaselineError> {
+        let file: File = serde_json::from_str(text)?;
+        if file.format != FORMAT {
+            return Err(BaselineError::Format(file.format));
+        }
+        Ok(Self(file.findings))
+    }
+
+    /// All findings of a report that are not ignored, as the text of a file.
+    ///
+    /// # Errors
+    /// Never: texts and numbers can be written.
+    pub fn write(report: &Report) -> Result<String, serde_json::Error> {
+        let loud = report.entries.iter();
+        let loud = loud.filter(|entry| !matches!(entry.quiet, Some(super::Quiet::Ignored(_))));
+        let file = File {
+            format: FORMAT,
+            findings: loud.map(Known::of).collect(),
+        };
+        Ok(serde_json::to_string_pretty(&file)? + "\n")
+    }
+
+    pub(super) fn has(&self, entry: &Entry) -> bool {
+        !self.0.is_empty() && self.0.contains(&Known::of(entry))
+    }
+}

@@ -1,0 +1,97 @@
+//! What authors have looked at and want to hear no more of: `SR301 reason`, in a comment at the place or in an annotation.
+
+use super::table::Rule;
+
+/// The annotation on the object; several entries go with semicolons or lines between them.
+pub(super) const ANNOTATION: &str = crate::policy::IGNORE;
+/// How the comment begins, behind its `#`.
+pub(super) const MARK: &str = "silkroll:ignore";
+
+/// One entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Ignore<'a> {
+    codes: Vec<&'static str>,
+    pub(super) reason: &'a str,
+}
+
+impl<'a> Ignore<'a> {
+    /// Reads codes with commas between them, a blank, and the reason.
+    ///
+    /// # Errors
+    /// What is missing.
+    pub(super) fn parse(text: &'a str) -> Result<Self, String> {
+        let text = text.trim().trim_start_matches(':').trim_start();
+        let (codes, reason) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+        let known = |code: &str| {
+            let rule = Rule::find(code).ok_or_else(|| {
+                let code = crate::text::quoted(code, 20);
+                format!("{code} is no code of a rule: expected is, e.g., SR301 and the reason")
+            })?;
+            Ok(rule.code)
+        };
+        let codes: Result<Vec<_>, String> = codes
+            .split(',')
+            .filter(|code| !code.is_empty())
+            .map(known)
+            .collect();
+        let codes = codes?;
+        if codes.is_empty() {
+            return Err("it names no rule: expected is, e.g., SR301 and the reason".to_owned());
+        }
+        // A dash or colon between the two is no reason yet.
+        let reason =
+            reason.trim_matches(|c: char| c.is_whitespace() || matches!(c, '-' | ':' | '–' | '—'));
+        if reason.is_empty() {
+            return Err(format!(
+                "it gives no reason: say it behind {}",
+                codes.join(",")
+            ));
+        }
+        Ok(Self { codes, reason })
+    }
+
+    /// The entries of an annotation.
+    pub(super) fn all(text: &'a str) -> impl Iterator<Item = Result<Self, String>> {
+        let entries = text.split([';', '\n']).map(str::trim);
+        entries.filter(|entry| !entry.is_empty()).map(Self::parse)
+    }
+
+    pub(super) fn covers(&self, rule: &Rule) -> bool {
+        self.codes.contains(&rule.code)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_needs_known_codes_and_a_reason() {
+        for (text, expected) in [
+            ("SR301 one is enough", Ok((vec!["SR301"], "one is enough"))),
+            (
+                " SR301,SR402  why not ",
+                Ok((vec!["SR301", "SR402"], "why not")),
+            ),
+            ("SR301: - why", Err("\"SR301:\" is no code")),
+            ("SR301 - why", Ok((vec!["SR301"], "why"))),
+            ("SR301", Err("it gives no reason")),
+            ("SR301 -", Err("it gives no reason")),
+            ("", Err("it names no rule")),
+            (", why", Err("it names no rule")),
+            ("SR999 why", Err("\"SR999\" is no code")),
+            ("because", Err("\"because\" is no code")),
+        ] {
+            match (Ignore::parse(text), expected) {
+                (Ok(found), Ok((codes, reason))) => {
+                    assert_eq!((found.codes, found.reason), (codes, reason), "{text}");
+                }
+                (Err(found), Err(expected)) => {
+                    assert!(found.starts_with(expected), "{text}: {found}")
+                }
+                (found, _) => panic!("{text}: {found:?}"),
+            }
+        }
+        assert_eq!(Ignore::all("SR301 a; SR402 b\nSR101").count(), 3);
+    }
+}

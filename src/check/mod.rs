@@ -1,0 +1,31 @@
+//! Is every workload here lossless? Objects in, findings out, and the findings in words and in the formats of others. Pure:
+//! no I/O, no clock; the same input gives the same bytes.
+//!
+//! The objects of all inputs are one [`World`]: Services, budgets, autoscalers and Ingresses are read to judge the
+//! workloads. The rules are in [`RULES`], each with its page under `docs/check`.
+
+mod assemble;
+mod baseline;
+mod hook;
+mod ignore;
+mod image;
+pub mod output;
+mod read;
+mod report;
+mod rules;
+mod table;
+mod workload;
+mod world;
+
+pub use assemble::{Place, Wanted, assemble};
+pub use baseline::{Baseline, BaselineError};
+pub use report::{Entry, Quiet, Report};
+pub use rules::Finding;
+pub use table::{RULES, Rule, Severity};
+pub use world::{Object, World};
+
+/// All that is found in a world, in no order that means anything.
+#[must_use]
+pub fn judge(world: &World<'_>) -> Vec<Finding> {
+    rules::ask(world)
+}

@@ -1,0 +1,91 @@
+//! For programs.
+
+use serde::Serialize;
+
+use super::super::report::{Entry, Quiet, Report};
+use super::super::table::Severity;
+
+#[derive(Serialize)]
+struct Whole<'a> {
+    findings: Vec<One<'a>>,
+    summary: Summary,
+}
+
+#[derive(Serialize)]
+struct One<'a> {
+    code: &'a str,
+    severity: &'a str,
+    title: &'a str,
+    file: &'a str,
+    line: usize,
+    kind: &'a str,
+    namespace: &'a str,
+    name: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    container: &'a str,
+    field: &'a str,
+    message: &'a str,
+    harm: &'a str,
+    advice: &'a str,
+    page: String,
+    /// Whether annotating the namespace would mend it.
+    mended: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ignored: Option<&'a str>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    baseline: bool,
+}
+
+#[derive(Serialize)]
+struct Summary {
+    objects: usize,
+    workloads: usize,
+    errors: usize,
+    warnings: usize,
+    infos: usize,
+    failed: bool,
+}
+
+fn one(entry: &Entry) -> One<'_> {
+    One {
+        code: entry.rule.code,
+        severity: entry.rule.severity.name(),
+        title: entry.rule.title,
+        file: &entry.file,
+        line: entry.line,
+        kind: &entry.kind,
+        namespace: &entry.namespace,
+        name: &entry.name,
+        container: &entry.container,
+        field: &entry.field,
+        message: &entry.message,
+        harm: entry.rule.harm,
+        advice: entry.rule.advice,
+        page: entry.rule.page_path(),
+        mended: entry.mended,
+        ignored: match &entry.quiet {
+            Some(Quiet::Ignored(reason)) => Some(reason),
+            _ => None,
+        },
+        baseline: entry.quiet == Some(Quiet::Baseline),
+    }
+}
+
+/// One object with all findings, those that are ignored and known among them, and their number by severity without those.
+///
+/// # Errors
+/// Never: texts and numbers can be written.
+pub fn json(report: &Report) -> Result<String, serde_json::Error> {
+    let whole = Whole {
+        findings: report.entries.iter().map(one).collect(),
+        summary: Summary {
+            objects: report.objects,
+            workloads: report.workloads.len(),
+            errors: report.number(Severity::Error),
+            warnings: report.number(Severity::Warning),
+            infos: report.number(Severity::Info),
+            failed: report.fails(),
+        },
+    };
+    Ok(serde_json::to_string_pretty(&whole)? + "\n")
+}

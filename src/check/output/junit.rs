@@ -1,0 +1,109 @@
+//! JUnit's XML, as Jenkins, GitLab and others read it: a suite for each input, a test case for each finding, and one for each
+//! workload without any.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt::Write as _;
+
+use super::super::report::{Entry, Report};
+use crate::text::visible;
+
+/// All findings that count; those below `--fail-on` are cases that passed, with what they say as output.
+#[must_use]
+pub fn junit(report: &Report) -> String {
+    let mut suites: BTreeMap<&str, (Vec<&Entry>, Vec<&str>)> = BTreeMap::new();
+    let mut found = HashSet::new();
+    for entry in report.loud() {
+        found.insert((
+            entry.file.as_str(),
+            format!("{} {}/{}", entry.kind, entry.namespace, entry.name),
+        ));
+        suites.entry(&entry.file).or_default().0.push(entry);
+    }
+    for (file, title) in &report.workloads {
+        if !found.contains(&(file.as_str(), title.clone())) {
+            suites.entry(file).or_default().1.push(title);
+        }
+    }
+    let fails = |entries: &[&Entry]| entries.iter().filter(|entry| report.counts(entry)).count();
+    let (tests, failures) = suites
+        .values()
+        .fold((0, 0), |(tests, failures), (entries, clean)| {
+            (
+                tests + entries.len() + clean.len(),
+                failures + fails(entries),
+            )
+        });
+    let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+    // Writing into a String cannot fail.
+    let _ = writeln!(
+        out,
+        "<testsuites name=\"silkroll check\" tests=\"{tests}\" failures=\"{failures}\" errors=\"0\">"
+    );
+    for (file, (entries, clean)) in &suites {
+        let name = if file.is_empty() { "cluster" } else { file };
+        let _ = writeln!(
+            out,
+            "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"0\" skipped=\"0\">",
+            xml(name),
+            entries.len() + clean.len(),
+            fails(entries)
+        );
+        for entry in entries {
+            case(&mut out, report, entry);
+        }
+        for title in clean {
+            let _ = writeln!(
+                out,
+                "    <testcase classname=\"silkroll.check\" name=\"{}\"/>",
+                xml(title)
+            );
+        }
+        out.push_str("  </testsuite>\n");
+    }
+    out.push_str("</testsuites>\n");
+    out
+}
+
+fn case(out: &mut String, report: &Report, entry: &Entry) {
+    let rule = entry.rule;
+    let place = if entry.file.is_empty() {
+        entry.field.clone()
+    } else {
+        format!("{}:{}", entry.file, entry.line)
+    };
+    let _ = writeln!(
+        out,
+        "    <testcase classname=\"silkroll.check\" name=\"{} {}\">",
+        rule.code,
+        xml(&entry.title())
+    );
+    let text = xml(&format!("{place}: {}", entry.sentence()));
+    let _ = if report.counts(entry) {
+        writeln!(
+            out,
+            "      <failure type=\"{}\" message=\"{}\">{text}</failure>",
+            rule.severity.name(),
+            xml(&format!("{}: {}", rule.title, entry.message)),
+        )
+    } else {
+        writeln!(out, "      <system-out>{text}</system-out>")
+    };
+    out.push_str("    </testcase>\n");
+}
+
+/// Text for an attribute or an element. XML 1.0 has no way to write most controls, so they are made visible first.
+fn xml(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in visible(text).chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&apos;"),
+            '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
+            c => out.push(c),
+        }
+    }
+    out
+}

@@ -1,0 +1,114 @@
+//! SARIF 2.1.0, which GitHub shows as code scanning alerts.
+
+use serde_json::{Value, json};
+
+use super::super::report::{Entry, Quiet, Report};
+use super::super::table::{RULES, Rule, Severity};
+
+/// One run with all rules and all findings; those that are ignored or known are suppressed in it.
+#[must_use]
+pub fn sarif(report: &Report) -> String {
+    let log = json!({
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{
+            "tool": {"driver": {
+                "name": "silkroll",
+                "semanticVersion": env!("CARGO_PKG_VERSION"),
+                "rules": RULES.iter().map(rule).collect::<Vec<_>>(),
+            }},
+            "columnKind": "unicodeCodePoints",
+            "results": report.entries.iter().map(result).collect::<Vec<_>>(),
+        }],
+    });
+    format!("{log:#}\n")
+}
+
+fn level(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+        Severity::Info => "note",
+    }
+}
+
+fn rule(rule: &Rule) -> Value {
+    json!({
+        "id": rule.code,
+        "shortDescription": {"text": rule.title},
+        "fullDescription": {"text": rule.harm},
+        "help": {"text": format!("{} {}", rule.harm, rule.advice), "markdown": rule.page},
+        "defaultConfiguration": {"level": level(rule.severity)},
+    })
+}
+
+fn result(entry: &Entry) -> Value {
+    let index = RULES.iter().position(|rule| rule.code == entry.rule.code);
+    let mut location = json!({
+        "logicalLocations": [{
+            "name": entry.name,
+            "fullyQualifiedName": qualified(entry),
+            "kind": "resource",
+        }],
+    });
+    if !entry.file.is_empty() {
+        location["physicalLocation"] = json!({
+            "artifactLocation": {"uri": uri(&entry.file)},
+            "region": {"startLine": entry.line.max(1)},
+        });
+    }
+    let mut result = json!({
+        "ruleId": entry.rule.code,
+        "ruleIndex": index,
+        "level": level(entry.rule.severity),
+        "message": {"text": entry.sentence()},
+        "locations": [location],
+        // What stays the same when lines move.
+        "partialFingerprints": {"silkroll/v1": format!("{}:{}", entry.rule.code, qualified(entry))},
+    });
+    match &entry.quiet {
+        Some(Quiet::Ignored(reason)) => {
+            result["suppressions"] = json!([{"kind": "inSource", "justification": reason}]);
+        }
+        Some(Quiet::Baseline) => {
+            result["suppressions"] =
+                json!([{"kind": "external", "justification": "it stands in the baseline"}]);
+        }
+        None => {}
+    }
+    result
+}
+
+fn qualified(entry: &Entry) -> String {
+    let mut name = format!("{}/{}/{}", entry.kind, entry.namespace, entry.name);
+    if !entry.container.is_empty() {
+        name.push('/');
+        name.push_str(&entry.container);
+    }
+    name
+}
+
+/// A path as a URI reference: what may not stand in one is written as its bytes (RFC 3986).
+fn uri(path: &str) -> String {
+    let mut out = String::with_capacity(path.len());
+    let path = path.strip_prefix("./").unwrap_or(path);
+    if path.starts_with('/') {
+        out.push_str("file://");
+    }
+    for byte in path.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' | b'~' => {
+                out.push(char::from(byte));
+            }
+            _ => {
+                out.push('%');
+                for half in [byte >> 4, byte & 15] {
+                    out.extend(
+                        char::from_digit(u32::from(half), 16).map(|c| c.to_ascii_uppercase()),
+                    );
+                }
+            }
+        }
+    }
+    out
+}

@@ -1,0 +1,86 @@
+//! For people.
+
+use std::fmt::Write as _;
+
+use super::super::report::{Entry, Quiet, Report};
+use super::super::table::Severity;
+use crate::text::shown;
+
+/// Paths as terminals show them, in characters.
+const PATH: usize = 300;
+
+/// One paragraph for each finding, and what they come to.
+#[must_use]
+pub fn text(report: &Report) -> String {
+    let mut out = String::new();
+    for entry in report.loud() {
+        paragraph(&mut out, entry);
+    }
+    let number = |severity: Severity| {
+        let number = report.number(severity);
+        let s = if number == 1 { "" } else { "s" };
+        match severity {
+            Severity::Info => format!("{number} info"),
+            _ => format!("{number} {}{s}", severity.name()),
+        }
+    };
+    let quiet = |what: fn(&Quiet) -> bool| {
+        let entries = report
+            .entries
+            .iter()
+            .filter_map(|entry| entry.quiet.as_ref());
+        entries.filter(|quiet| what(quiet)).count()
+    };
+    let ignored = quiet(|quiet| matches!(quiet, Quiet::Ignored(_)));
+    let known = quiet(|quiet| matches!(quiet, Quiet::Baseline));
+    // Writing into a String cannot fail.
+    let _ = write!(
+        out,
+        "{} judged: {}, {}, {}",
+        count(report.workloads.len(), "workload"),
+        number(Severity::Error),
+        number(Severity::Warning),
+        number(Severity::Info),
+    );
+    if ignored > 0 {
+        let _ = write!(out, ", {ignored} ignored");
+    }
+    if known > 0 {
+        let _ = write!(out, ", {known} in the baseline");
+    }
+    let mended = report.loud().filter(|entry| entry.mended).count();
+    if mended > 0 {
+        let _ = write!(out, "; annotating the namespace would mend {mended}");
+    }
+    out.push('\n');
+    out
+}
+
+fn count(number: usize, what: &str) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{s}")
+}
+
+fn paragraph(out: &mut String, entry: &Entry) {
+    let rule = entry.rule;
+    if !entry.file.is_empty() {
+        let _ = write!(out, "{}:{}: ", shown(&entry.file, PATH), entry.line);
+    }
+    let _ = writeln!(
+        out,
+        "{} {} {}",
+        rule.severity.name(),
+        rule.code,
+        entry.title()
+    );
+    let _ = writeln!(out, "  {}: {}", rule.title, entry.shown_message());
+    let _ = writeln!(out, "  {}", rule.harm);
+    let _ = writeln!(out, "  What to do: {}", rule.advice);
+    if entry.mended {
+        let _ = writeln!(
+            out,
+            "  Annotating the namespace would mend it (silkroll.dev/inject: enabled)."
+        );
+    }
+    out.push('\n');
+}

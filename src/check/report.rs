@@ -1,0 +1,129 @@
+//! All findings with their places, as every output shows them.
+
+use super::table::{Rule, Severity};
+use crate::text::shown;
+
+/// The longest title of an object, in characters: kind, namespace and name as the API server takes them fit.
+const TITLE: usize = 400;
+
+/// Why a finding counts for nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Quiet {
+    /// Its author ignores it, for this reason.
+    Ignored(String),
+    /// It stands in the baseline.
+    Baseline,
+}
+
+/// One finding with its place.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// The rule.
+    pub rule: &'static Rule,
+    /// The object, by its place in the world.
+    pub object: usize,
+    /// The input, as it was named; empty for a cluster.
+    pub file: String,
+    /// In the input, counted from 1; 0 for a cluster.
+    pub line: usize,
+    /// The object's kind.
+    pub kind: String,
+    /// Its namespace, or the one that it goes to.
+    pub namespace: String,
+    /// Its name, or its `generateName`.
+    pub name: String,
+    /// The container; empty where it is about none.
+    pub container: String,
+    /// Where in the object: `spec.template.spec.containers[0].readinessProbe`; empty for all of it.
+    pub field: String,
+    /// What was seen here.
+    pub message: String,
+    /// Whether it would be gone if the namespace were annotated.
+    pub mended: bool,
+    /// Why it counts for nothing, where it does.
+    pub quiet: Option<Quiet>,
+}
+
+impl Entry {
+    /// `Deployment shop/web`, or `Deployment shop/web, container web`.
+    #[must_use]
+    pub fn title(&self) -> String {
+        let Self {
+            kind,
+            namespace,
+            name,
+            container,
+            ..
+        } = self;
+        let name = if name.is_empty() { "(no name)" } else { name };
+        let mut title = format!("{kind} {namespace}/{name}");
+        if !container.is_empty() {
+            title.push_str(", container ");
+            title.push_str(container);
+        }
+        shown(&title, TITLE).into_owned()
+    }
+
+    /// What is found and where, in a sentence or two: all that formats with one text per finding have room for.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let mended = if self.mended {
+            " Annotating the namespace would mend it (silkroll.dev/inject: enabled)."
+        } else {
+            ""
+        };
+        format!(
+            "{}: {}: {}. {} {}{mended}",
+            self.title(),
+            self.rule.title,
+            self.shown_message(),
+            self.rule.harm,
+            self.rule.advice,
+        )
+    }
+
+    /// [`Self::message`], which quotes manifests, fit to be shown.
+    #[must_use]
+    pub fn shown_message(&self) -> String {
+        shown(&self.message, TITLE).into_owned()
+    }
+}
+
+/// Everything that an output shows.
+#[derive(Debug)]
+pub struct Report {
+    /// By file, line and code.
+    pub entries: Vec<Entry>,
+    /// Each object that was read: its input and its title.
+    pub workloads: Vec<(String, String)>,
+    /// How many objects were read.
+    pub objects: usize,
+    /// From this severity on a finding fails the run.
+    pub fail_on: Severity,
+}
+
+impl Report {
+    /// Those that count.
+    pub fn loud(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|entry| entry.quiet.is_none())
+    }
+
+    /// Whether one fails the run.
+    #[must_use]
+    pub fn fails(&self) -> bool {
+        self.loud().any(|entry| self.counts(entry))
+    }
+
+    /// Whether a finding fails the run.
+    #[must_use]
+    pub fn counts(&self, entry: &Entry) -> bool {
+        entry.quiet.is_none() && entry.rule.severity >= self.fail_on
+    }
+
+    /// How many of a severity count.
+    #[must_use]
+    pub fn number(&self, severity: Severity) -> usize {
+        let of = |entry: &&Entry| entry.rule.severity == severity;
+        self.loud().filter(of).count()
+    }
+}

@@ -1,0 +1,65 @@
+//! SR601 to SR603: whose the workload is, and whether Silkroll reached it.
+
+use super::super::read::{list, text};
+use super::super::table::Id;
+use super::super::workload::Workload;
+use super::Found;
+use crate::deregister::{Helper, Script};
+use crate::engine::Kind;
+use crate::policy::{INJECT, Inject, STATUS};
+
+pub(super) fn of(workload: &Workload<'_, '_>, found: &mut Found) {
+    let object = workload.object;
+    let owners = list(&object.value["metadata"], "ownerReferences");
+    let owner = owners.iter().find(|owner| owner["controller"] == true);
+    let Some(kind) = Kind::of(object.api_version, object.kind) else {
+        return;
+    };
+    if let Some(owner) = owner {
+        let message = format!("{} {} owns it", text(owner, "kind"), text(owner, "name"));
+        found.add(Id::Sr601, workload.at, "/metadata/ownerReferences", message);
+    }
+    // What stands in a file has not been applied yet.
+    if !object.is_live() {
+        return;
+    }
+    let annotations = &workload.metadata["annotations"];
+    if annotations[STATUS].is_string() {
+        another_version(workload, found);
+        return;
+    }
+    let Some(namespace) = workload.world.namespace(object.namespace) else {
+        return;
+    };
+    let says = |value: &str| Inject::parse(value);
+    let own = says(object.annotation(INJECT)).or_else(|| says(text(annotations, INJECT)));
+    let opted_in = match says(namespace.annotation(INJECT)) {
+        Some(Inject::Enabled) => own != Some(Inject::Disabled),
+        Some(Inject::OnRequest) => own == Some(Inject::Enabled),
+        _ => false,
+    };
+    let at_pods = namespace.annotation("silkroll.dev/level") == "pod";
+    // Other kinds are the cluster's to cover or not.
+    if opted_in && !at_pods && owner.is_none() && kind == Kind::Deployment {
+        let message = format!(
+            "Namespace {} has opted in, and the pod template has no record of an injection",
+            object.namespace
+        );
+        found.add(Id::Sr602, workload.at, "", message);
+    }
+}
+
+fn another_version(workload: &Workload<'_, '_>, found: &mut Found) {
+    let current = [Script::current().config_map, Helper::current().config_map];
+    for (at, volume) in list(workload.spec, "volumes").iter().enumerate() {
+        let map = text(&volume["configMap"], "name");
+        if Script::names(map) && !current.iter().any(|name| name == map) {
+            let pointer = workload.of_pod(&format!("volumes/{at}"));
+            let message = format!(
+                "its hook is in ConfigMap {map}, and this version writes {}",
+                current[0]
+            );
+            found.add(Id::Sr603, workload.at, pointer, message);
+        }
+    }
+}

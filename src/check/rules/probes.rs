@@ -1,0 +1,183 @@
+//! SR201, SR202, SR204 to SR206: probes, and Services that pass them over.
+
+use serde_json::Value;
+
+use super::super::hook::mentions;
+use super::super::read::{list, text};
+use super::super::table::Id;
+use super::super::workload::{Container, Serves, Workload};
+use super::Found;
+
+pub(super) fn of(workload: &Workload<'_, '_>, found: &mut Found) {
+    for container in &workload.containers {
+        if container.serves == Serves::Led && absent(&container.value["readinessProbe"]) {
+            let message = "a Service leads to it, and it has no readiness probe".to_owned();
+            found.in_container(Id::Sr201, workload, container, "", message);
+        }
+        same_probe(workload, container, found);
+        impatient(workload, container, found);
+        for probe in ["readinessProbe", "livenessProbe", "startupProbe"] {
+            named_port(workload, container, probe, found);
+        }
+    }
+    unready(workload, found);
+}
+
+fn absent(value: &Value) -> bool {
+    value.as_object().is_none_or(serde_json::Map::is_empty)
+}
+
+/// The numbers of a probe, with the API's defaults.
+struct Times {
+    initial: i64,
+    period: i64,
+    failures: i64,
+}
+
+impl Times {
+    fn read(probe: &Value) -> Self {
+        let number = |name: &str, default: i64| {
+            let number = probe[name].as_i64().filter(|number| *number > 0);
+            number.unwrap_or(default)
+        };
+        Self {
+            initial: number("initialDelaySeconds", 0),
+            period: number("periodSeconds", 10),
+            failures: number("failureThreshold", 3),
+        }
+    }
+
+    /// Seconds until a server that does not answer has failed.
+    fn patience(&self) -> i64 {
+        self.period.saturating_mul(self.failures)
+    }
+}
+
+fn same_probe(workload: &Workload<'_, '_>, container: &Container<'_>, found: &mut Found) {
+    let (ready, live) = (
+        &container.value["readinessProbe"],
+        &container.value["livenessProbe"],
+    );
+    if absent(ready) || absent(live) || container.serves == Serves::No {
+        return;
+    }
+    // That something listens at all is a check as cheap as any.
+    let cheap = live["tcpSocket"].is_object();
+    let same = ["httpGet", "exec", "grpc"]
+        .iter()
+        .all(|action| ready[*action] == live[*action]);
+    let (ready, live) = (Times::read(ready), Times::read(live));
+    if same && !cheap && live.patience() <= ready.patience() {
+        let message = format!(
+            "both ask the same, and liveness gives up after {} s, readiness after {} s",
+            live.patience(),
+            ready.patience()
+        );
+        found.in_container(Id::Sr202, workload, container, "/livenessProbe", message);
+    }
+}
+
+/// A JVM with a framework on it seldom answers in less, in seconds.
+const JVM_START: i64 = 30;
+
+fn impatient(workload: &Workload<'_, '_>, container: &Container<'_>, found: &mut Found) {
+    let (live, ready) = (
+        &container.value["livenessProbe"],
+        &container.value["readinessProbe"],
+    );
+    if absent(live) || !absent(&container.value["startupProbe"]) {
+        return;
+    }
+    let times = Times::read(live);
+    let within = times.initial.saturating_add(times.patience());
+    let expected = Times::read(ready).initial;
+    let message = if !absent(ready) && expected >= within {
+        format!(
+            "a start may take {expected} s by the readiness probe, and liveness gives up after {within} s"
+        )
+    } else if is_java(container) && within < JVM_START {
+        format!("it is a Java server, and liveness gives up {within} s after the start")
+    } else {
+        return;
+    };
+    found.in_container(Id::Sr204, workload, container, "/livenessProbe", message);
+}
+
+fn is_java(container: &Container<'_>) -> bool {
+    const NAMES: [&str; 7] = [
+        "openjdk", "temurin", "tomcat", "keycloak", "spring", "jetty", "wildfly",
+    ];
+    let words = container.words();
+    let entries = list(container.value, "env")
+        .iter()
+        .map(|entry| text(entry, "name"));
+    let mut names = entries.filter(|name| !name.is_empty());
+    NAMES
+        .iter()
+        .any(|name| container.image.repository.contains(name))
+        || words
+            .iter()
+            .any(|word| mentions(word, &["java -", ".jar"]) || *word == "java")
+        || names.any(|name| {
+            name.starts_with("JAVA_") || name.starts_with("JVM_") || name.starts_with("SPRING_")
+        })
+}
+
+fn named_port(
+    workload: &Workload<'_, '_>,
+    container: &Container<'_>,
+    probe: &str,
+    found: &mut Found,
+) {
+    for action in ["httpGet", "tcpSocket"] {
+        let port = &container.value[probe][action]["port"];
+        let Some(name) = port.as_str().filter(|name| name.parse::<u16>().is_err()) else {
+            continue;
+        };
+        if !container
+            .ports()
+            .iter()
+            .any(|port| text(port, "name") == name)
+        {
+            let message = format!(
+                "the probe asks at the port {name:?}, and no port of this container is called so"
+            );
+            let field = format!("/{probe}/{action}/port");
+            found.in_container(Id::Sr206, workload, container, &field, message);
+        }
+    }
+}
+
+/// A headless Service for the peers of a `StatefulSet` is what the field is there for; so is one beside another for callers.
+fn unready(workload: &Workload<'_, '_>, found: &mut Found) {
+    let namespace = workload.object.namespace;
+    for (at, service) in workload.services() {
+        let spec = service.spec();
+        if spec["publishNotReadyAddresses"] != true
+            || !list(spec, "ports")
+                .iter()
+                .any(super::super::workload::serves_callers)
+        {
+            continue;
+        }
+        let headless = text(spec, "clusterIP") == "None";
+        let peers = workload
+            .world
+            .governed
+            .contains_key(&(namespace, service.name))
+            || workload.services().any(|(other, _)| other != at);
+        if headless && peers
+            || found
+                .0
+                .iter()
+                .any(|one| one.id == Id::Sr205 && one.object == at)
+        {
+            continue;
+        }
+        let message = format!(
+            "publishNotReadyAddresses leads callers to pods of {} {} that are not ready",
+            workload.object.kind, workload.object.name
+        );
+        found.add(Id::Sr205, at, "/spec/publishNotReadyAddresses", message);
+    }
+}

@@ -1,0 +1,145 @@
+//! SR109, SR110, SR203 and SR503: callers who find the pods in a registry.
+
+use super::super::hook::{Hook, mentions};
+use super::super::table::Id;
+use super::super::workload::{Container, Workload};
+use super::Found;
+
+pub(super) fn of(workload: &Workload<'_, '_>, found: &mut Found) {
+    for container in &workload.containers {
+        if let Some(hook) = container
+            .pre_stop
+            .as_ref()
+            .filter(|hook| !hook.is_silkrolls())
+        {
+            by_hand(workload, container, hook, found);
+        }
+    }
+    let Some(registered) = workload
+        .containers
+        .iter()
+        .find(|one| one.registry.is_some())
+    else {
+        return;
+    };
+    let registry = registered.registry.unwrap_or_default();
+    let waits = workload.object.spec()["minReadySeconds"]
+        .as_i64()
+        .unwrap_or(0)
+        > 0;
+    if !waits && !workload.is("Rollout") {
+        let message =
+            format!("callers seem to find the pods in {registry}, and minReadySeconds is 0");
+        found.add(Id::Sr203, workload.at, "/spec/minReadySeconds", message);
+    }
+    if workload.spec["hostNetwork"] == true {
+        let message = format!("it runs on the node's network and seems to be in {registry}");
+        found.add(
+            Id::Sr503,
+            workload.at,
+            workload.of_pod("hostNetwork"),
+            message,
+        );
+    }
+}
+
+/// How a registry is told that an instance is away: what the call holds, and what the way back holds.
+struct Switch {
+    registry: &'static str,
+    /// All of these.
+    off: &'static [&'static str],
+    /// Any of these, after `off`.
+    how: &'static [&'static str],
+    on: &'static [&'static str],
+}
+
+const SWITCHES: [Switch; 4] = [
+    Switch {
+        registry: "Nacos",
+        off: &["/ns/instance"],
+        how: &["enabled=false", "\"enabled\":false", "\"enabled\": false"],
+        on: &["enabled=true", "\"enabled\":true", "\"enabled\": true"],
+    },
+    Switch {
+        registry: "Eureka",
+        off: &["/apps/"],
+        how: &["out_of_service", "value=down"],
+        on: &["value=up", "-x delete", "-xdelete", "--method=delete"],
+    },
+    Switch {
+        registry: "Consul",
+        off: &["/maintenance"],
+        how: &["enable=true"],
+        on: &["enable=false"],
+    },
+    Switch {
+        registry: "the registry, by Spring's actuator,",
+        off: &["service"],
+        how: &[
+            "/actuator/serviceregistry",
+            "/actuator/service-registry",
+            "/service-registry",
+        ],
+        on: &["serviceregistry", "service-registry"],
+    },
+];
+
+fn by_hand(
+    workload: &Workload<'_, '_>,
+    container: &Container<'_>,
+    hook: &Hook<'_>,
+    found: &mut Found,
+) {
+    let text = &hook.text;
+    let deletes = mentions(
+        text,
+        &[
+            "-x delete",
+            "-xdelete",
+            "--request delete",
+            "--request=delete",
+            "--method=delete",
+            "--method delete",
+            "requests.delete",
+            "-x 'delete'",
+            "-x \"delete\"",
+        ],
+    );
+    let instance = [("Nacos", "/ns/instance"), ("Eureka", "/apps/")]
+        .into_iter()
+        .find(|(_, path)| mentions(text, &[path]));
+    if let Some((registry, _)) = instance.filter(|_| deletes) {
+        let message = format!("the hook deletes the instance from {registry}");
+        found.in_container(
+            Id::Sr110,
+            workload,
+            container,
+            "/lifecycle/preStop",
+            message,
+        );
+        return;
+    }
+    let switch = SWITCHES.iter().find(|switch| {
+        switch.off.iter().all(|part| mentions(text, &[part])) && mentions(text, switch.how)
+    });
+    let Some(switch) = switch else {
+        return;
+    };
+    let back = container
+        .post_start
+        .as_ref()
+        .is_some_and(|hook| mentions(&hook.text, switch.on));
+    if !back {
+        let message = format!(
+            "the hook switches the instance off in {} and no postStart hook switches it on",
+            switch.registry
+        );
+        found.in_container(
+            Id::Sr109,
+            workload,
+            container,
+            "/lifecycle/preStop",
+            message,
+        );
+    }
+}

@@ -71,16 +71,6 @@ fn the_chart_has_the_version_of_the_program() {
 }
 
 #[test]
-fn the_chart_has_the_version_of_the_program() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/chart/Chart.yaml");
-    let text = std::fs::read_to_string(path).unwrap();
-    for key in ["version", "appVersion"] {
-        let line = format!("\n{key}: {}\n", env!("CARGO_PKG_VERSION"));
-        assert!(text.contains(&line), "{key} in manifests/chart/Chart.yaml");
-    }
-}
-
-#[test]
 fn the_rules_for_all_workloads_name_all_kinds_that_there_are() {
     let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
     let workloads = Kind::ALL

@@ -85,7 +85,8 @@ pub fn await_other(world: &dyn World, call: &Method, limit_seconds: u64) {
         world.say(&text!(last, no_time));
         return;
     }
-    let at_most = text!("waiting at most ", number(left), " s for another one");
+    let left = number(left);
+    let at_most = text!("waiting at most ", left, " s for another one");
     world.say(&text!(last, at_most));
     loop {
         world.pause(BETWEEN_MILLIS.min(until.saturating_sub(world.now())));
@@ -104,9 +105,9 @@ pub fn await_other(world: &dyn World, call: &Method, limit_seconds: u64) {
     }
     world.say(&text!(
         name,
-        ": no other instance was seen",
-        took(world, begun),
-        ", leaving all the same"
+        ": no other instance was seen within ",
+        left,
+        " s, leaving all the same"
     ));
 }
 

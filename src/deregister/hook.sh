@@ -1119,15 +1119,15 @@ await_other() { # SECONDS
   sr_slow=$(((sr_now - begun) * 5 - 200))
   [ "$sr_slow" -le 0 ] || deadline=$((deadline - sr_slow))
   if ! time_left; then say "$sr_method: $who is the last usable instance, and there is no time to wait for another one"; return 0; fi
-  say "$sr_method: $who is the last usable instance, waiting at most $left s for another one"
+  sr_most=$left
+  say "$sr_method: $who is the last usable instance, waiting at most $sr_most s for another one"
   while pause 1 && time_left; do
     "listed_$sr_method" || continue
     elapsed "$begun"
     [ -z "$others" ] || { say "$sr_method: another instance is listed$took"; return 0; }
     [ -n "$self" ] || return 0
   done
-  elapsed "$begun"
-  say "$sr_method: no other instance was seen$took, leaving all the same"
+  say "$sr_method: no other instance was seen within $sr_most s, leaving all the same"
 }
 
 # Its own process with its own name, so that a later stop finds it.

@@ -39,7 +39,7 @@ pub(crate) fn goes_by_the_list(world: &World, pair: &Pair<'_>) {
 
         let said = runner.stop(&waits("10"));
         said.has("is the last usable instance, waiting at most ");
-        said.has("no other instance was seen in ");
+        said.has("no other instance was seen within ");
         said.has("left");
         seen(0);
 

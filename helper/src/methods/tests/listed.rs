@@ -324,7 +324,7 @@ fn the_last_one_waits_for_another_one_and_then_leaves_all_the_same() {
         said,
         [
             last,
-            "nacos: no other instance was seen in 7.0 s, leaving all the same"
+            "nacos: no other instance was seen within 7 s, leaving all the same"
         ]
     );
     assert_eq!(reads, 7);

@@ -3,5 +3,5 @@ The ConfigMaps of the script and of the helper binary that this version writes, 
 `make manifests` writes this line; tests/install_names.rs holds it to the program.
 */}}
 {{- define "silkroll.configMaps" -}}
-silkroll-a5bf3d3582c1, silkroll-b70097769772
+silkroll-54e4b2fa770b, silkroll-3919d0c4a4ca
 {{- end }}

@@ -3,5 +3,5 @@ The ConfigMaps of the script and of the helper binary that this version writes, 
 `make manifests` writes this line; tests/install_names.rs holds it to the program.
 */}}
 {{- define "silkroll.configMaps" -}}
-silkroll-7f4e511c5283, silkroll-6967c8d9e0b0
+silkroll-40c1caa16521, silkroll-0370f2db6ec8
 {{- end }}

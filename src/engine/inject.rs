@@ -61,11 +61,11 @@ pub(super) fn inject<'a>(
         }
         record.slots.insert(key, Raw::new(now.into_owned()));
         // All items of a list have the same.
-        let list = (&*slot.container, slot.form);
-        if last != Some(list) {
+        let kind_of_slot = (&*slot.container, slot.form);
+        if last != Some(kind_of_slot) {
             remember_parents(slot, &mut places, &mut record);
         }
-        last = Some(list);
+        last = Some(kind_of_slot);
         if !want.later {
             places.put(slot, Cow::Owned(want.value.clone()), want.first);
         }
@@ -198,7 +198,7 @@ pub(super) fn keep_rollout(
     for (form, value) in slots {
         places.put(&Slot::new(form), Cow::Borrowed(value), false);
     }
-    let seconds = record.slots.get(MIN_READY.key).map(|raw| raw.get());
+    let seconds = record.slots.get(MIN_READY.key).map(Raw::get);
     let seconds = json::integer(seconds.filter(|_| user == 0))?;
     if let Some(why) = too_long(ask.kind, ask.object.spec.as_ref(), seconds) {
         return Some(left_out(seconds, &why));

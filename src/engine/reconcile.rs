@@ -23,7 +23,7 @@ use super::json;
 use super::kind::Kind;
 use super::level;
 use super::parts::{self, MIN_READY, forms};
-use super::record::Record;
+use super::record::{Raw, Record};
 use super::report::{Decision, Outcome, Reason};
 use super::sent::Told;
 use super::slot::{Places, RECORD, Slot};
@@ -260,7 +260,7 @@ impl Workload<'_> {
             *wanted.spec.place(self.ask.kind.strategy()) = user.tree.strategy().clone();
         }
         let seconds = json::integer(self.tree.spec.json("minReadySeconds"));
-        let ours = json::integer(record.slots.get(MIN_READY.key).map(|raw| raw.get()));
+        let ours = json::integer(record.slots.get(MIN_READY.key).map(Raw::get));
         if let Some(seconds) = seconds.filter(|_| seconds == ours)
             && let Some(why) =
                 parts::too_long(self.ask.kind, self.ask.object.spec.as_ref(), seconds)

@@ -182,7 +182,7 @@ impl<'v> Index<'v, '_> {
     }
 }
 
-impl<'v> SentAt<'v> {
+impl SentAt<'_> {
     pub(super) fn is_empty(&self) -> bool {
         self.applied.is_empty() && self.last.is_none()
     }

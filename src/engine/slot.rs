@@ -134,12 +134,12 @@ impl<'a> Slot<'a> {
         tree: &Tree<'_>,
     ) -> impl Iterator<Item = &'static str> + Clone + use<> {
         let names = [tree.kind.strategy(), tree.kind.rolling()];
-        let named = match self.form.root {
+        let of_the_kind = match self.form.root {
             Root::Strategy => 1,
             Root::Rolling => 2,
             _ => 0,
         };
-        let names = names.into_iter().take(named);
+        let names = names.into_iter().take(of_the_kind);
         names.chain(self.form.path.iter().copied())
     }
 

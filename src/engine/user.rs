@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::chain;
 use super::json;
-use super::record::Record;
+use super::record::{Raw, Record};
 use super::sent::{self, Sent, SentAt, Told};
 use super::slot::{self, Form, Holds, Places, RECORD, Root, Slot};
 use super::tree::{Node, Tree};
@@ -65,7 +65,7 @@ pub(super) fn take_out<'a>(
             user.whole = false;
         }
         let in_template = slot.form.root.in_template();
-        let was = record.was.get(key).map(|was| was.get());
+        let was = record.was.get(key).map(Raw::get);
         let sent_here = if told_any {
             index.at(&slot, places.tree)
         } else {
@@ -255,7 +255,7 @@ fn close(emptied: &[Slot<'_>], places: &mut Places<'_, '_>, record: &Record<'_>)
             && node.is_nothing()
             && !matches!(node, Node::Json(_))
         {
-            match record.empty.get(&*key).map(|was| was.get()) {
+            match record.empty.get(&*key).map(Raw::get) {
                 None => *node = Node::Gone,
                 Some("null") => *node = Node::Json(Cow::Borrowed("null")),
                 // It is open and empty.

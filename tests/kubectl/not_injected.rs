@@ -83,8 +83,11 @@ fn os_affinity(web: &mut Value, os: &str) {
     }});
 }
 
+/// Names and values.
+type Pairs = &'static [(&'static str, &'static str)];
+
 /// Other namespaces: its annotations, what a workload there says, and whether that is warned of.
-const NAMESPACES: &[(&str, &[(&str, &str)], &[(&str, &str)], bool)] = &[
+const NAMESPACES: &[(&str, Pairs, Pairs, bool)] = &[
     ("silent", &[], &[], false),
     ("out", &[("inject", "disabled")], &[], false),
     ("requests", &[("inject", "on-request")], &[], false),

@@ -354,14 +354,20 @@ fn an_own_sleep_that_our_grace_period_alone_makes_valid_is_warned_of() {
     let says = "container web: its own preStop sleeps 40 s: set terminationGracePeriodSeconds to 40 or more";
     assert!(warned.contains(says), "{warned}");
     let name = "deployment/web";
+    let ours = space.settled(name).pod()["terminationGracePeriodSeconds"].clone();
     let opt_out = ["annotate", name, "silkroll.dev/inject=disabled"];
-    let denied = space.kubectl(&opt_out, "");
-    assert!(!denied.success, "{denied:?}");
+    let kept = space.kubectl(&opt_out, "");
+    assert!(kept.success, "{kept:?}");
+    let says = "terminationGracePeriodSeconds stays as Silkroll set it";
+    assert!(kept.stderr.contains(says), "{kept:?}");
+    let out = space.settled(name);
+    assert!(!out.injected());
+    assert_eq!(out.pod()["terminationGracePeriodSeconds"], ours);
     // As the warning says.
     pod(&mut object)["terminationGracePeriodSeconds"] = 40.into();
     space.apply(&object);
-    space.quiet(&opt_out, "");
-    assert!(!space.settled(name).injected());
+    let own = space.settled(name);
+    assert_eq!(own.pod()["terminationGracePeriodSeconds"], 40);
 }
 
 #[test]

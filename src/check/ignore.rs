@@ -87,7 +87,7 @@ mod tests {
                     assert_eq!((found.codes, found.reason), (codes, reason), "{text}");
                 }
                 (Err(found), Err(expected)) => {
-                    assert!(found.starts_with(expected), "{text}: {found}")
+                    assert!(found.starts_with(expected), "{text}: {found}");
                 }
                 (found, _) => panic!("{text}: {found:?}"),
             }

@@ -42,10 +42,7 @@ To silence one finding, say why, in a comment in front of its place or behind it
 
 Exit code: 0 nothing was found, 1 something was found (see --fail-on), 2 something could not be read or
 written, or there was no object at all. It is the same for every --output.")]
-#[allow(
-    clippy::struct_excessive_bools,
-    reason = "each is a switch of the command line"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Args {
     /// A file, a folder (its .yaml, .yml and .json files), or - for standard input.
     /// May be given several times

@@ -173,7 +173,7 @@ fn the_ports_looked_at_are_those_that_serve_callers() {
         (json!([]), None),
     ] {
         let (pod, decision) = stored(&[IDLE], |pod| {
-            pod["containers"][0]["ports"] = declared.clone()
+            pod["containers"][0]["ports"] = declared.clone();
         });
         let seen = setting(&pod, 0, "SILKROLL_IDLE_PORTS");
         assert_eq!(seen.as_deref(), looked_at, "{declared}: {decision:?}");

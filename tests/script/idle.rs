@@ -8,7 +8,7 @@ use std::time::Duration;
 
 const STREAMS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/script/streams.py");
 
-/// The pod is 192.0.2.1 and 2001:db8::1, its clients come from .2; where there is no IPv6, no case asks for it.
+/// The pod is 192.0.2.1 and `2001:db8::1`, its clients come from .2; where there is no IPv6, no case asks for it.
 const START: &str = r#"
 ip link set lo up
 for address in 192.0.2.1 192.0.2.2; do ip addr add "$address/32" dev lo; done

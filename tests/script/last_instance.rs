@@ -157,7 +157,8 @@ fn the_last_one_waits_until_another_one_is_listed() {
 #[test]
 fn where_there_is_nothing_to_wait_for_nothing_is_waited() {
     type Answers = fn(usize) -> Result<Usable, Reply>;
-    let cases: [(&str, &[(&str, &str)], Answers); 5] = [
+    type Settings = &'static [(&'static str, &'static str)];
+    let cases: [(&str, Settings, Answers); 5] = [
         ("another is there", &[], |_| Ok((true, true))),
         ("it is not listed itself", &[], |_| Ok((false, false))),
         ("the list cannot be read", &[], |count| match count {

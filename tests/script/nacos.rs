@@ -12,6 +12,10 @@ pub(crate) enum Generation {
 
 /// What the registry holds of the instance 10.1.2.3:9810 of `customer`.
 #[derive(Clone, Debug)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is told by itself, and all go together"
+)]
 pub(crate) struct State {
     pub(crate) generation: Generation,
     pub(crate) registered: bool,
@@ -120,13 +124,12 @@ pub(crate) fn answer(state: &Arc<Mutex<State>>, request: &Request) -> Reply {
         let other = state.other.then_some(other);
         let hosts: Vec<_> = other.into_iter().chain(this).collect();
         let hosts = hosts.join(",");
-        return match three {
-            true => Reply::Chunks(200, format!(r#"{{"code":0,"data":[{hosts}]}}"#)),
-            false => Reply::Chunks(
-                200,
-                format!(r#"{{"name":"DEFAULT_GROUP@@customer","hosts":[{hosts}],"valid":true}}"#),
-            ),
+        let page = if three {
+            format!(r#"{{"code":0,"data":[{hosts}]}}"#)
+        } else {
+            format!(r#"{{"name":"DEFAULT_GROUP@@customer","hosts":[{hosts}],"valid":true}}"#)
         };
+        return Reply::Chunks(200, page);
     }
     match (three, state.registered) {
         (true, false) => Reply::Answer(404, ABSENT.to_owned()),

@@ -113,8 +113,8 @@ fn it_passes_once_the_container_is_listed() {
 
 #[test]
 fn it_passes_where_the_registry_cannot_be_asked() {
-    let unread = "ready: the list cannot be read";
     type Answer = fn(&Request) -> Reply;
+    let unread = "ready: the list cannot be read";
     let cases: [(&str, Answer); 6] = [
         ("is down", |_| Reply::Close),
         ("hangs", |_| Reply::Hang),

@@ -1,4 +1,4 @@
-//! Streams that a client stays on: server-sent events, and WebSockets. One that the server ends before the client has left
+//! Streams that a client stays on: server-sent events, and `WebSockets`. One that the server ends before the client has left
 //! is lost.
 
 use std::sync::Arc;

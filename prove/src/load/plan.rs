@@ -81,7 +81,7 @@ pub struct Plan {
     pub stale: Stale,
     /// Whether the `Pod` header of an answer names the other end of the connection. Not so behind a proxy.
     pub names_pod: bool,
-    /// Streams in the place of requests, by turns of server-sent events and WebSockets.
+    /// Streams in the place of requests, by turns of server-sent events and `WebSockets`.
     #[serde(default)]
     pub streams: Option<Stays>,
 }

@@ -179,11 +179,12 @@ fn recorded(
     run.remembered_ms = u64::try_from(remembered(scenario.entry).as_millis())?;
     run.notes.extend(measured.note);
     if let Entry::Gateway(registry) = scenario.entry {
-        run.notes.push(match scenario.fresh {
-            true => "The load balancer of Spring Cloud Gateway keeps no list here: it takes that of its registry's client, which the server tells of \
-                     every change."
-                .to_owned(),
-            false => registry.callers().to_owned(),
+        run.notes.push(if scenario.fresh {
+            "The load balancer of Spring Cloud Gateway keeps no list here: it takes that of its registry's client, which the server tells of \
+             every change."
+                .to_owned()
+        } else {
+            registry.callers().to_owned()
         });
     }
     if replaced.rollouts.len() < usize::try_from(settings.times)? {

@@ -112,11 +112,12 @@ fn stop(
 /// The same, again where a slow machine took so long for the first reading that it counts as none, which is no fault.
 fn stop_that_waits(
     shell: &str,
+    client: &str,
     method: &'static str,
     limit: &str,
     answers: impl Fn(usize) -> Result<Usable, Reply> + Send + Sync + Clone + 'static,
 ) -> (Outcome, Vec<Request>) {
-    let mut tries = (0..5).map(|_| stop(shell, "curl", method, limit, &[], answers.clone()));
+    let mut tries = (0..5).map(|_| stop(shell, client, method, limit, &[], answers.clone()));
     let waits = |(outcome, _): &(Outcome, Vec<Request>)| outcome.output.contains(LAST);
     tries.find(waits).unwrap()
 }
@@ -138,7 +139,7 @@ fn the_last_one_waits_until_another_one_is_listed() {
                 let pairs = SHELLS.map(|(shell, _)| (shell, "curl"));
                 for (shell, client) in pairs.into_iter().chain(each_client()) {
                     let (outcome, requests) =
-                        stop(shell, client, method, "60", &[], move |count| {
+                        stop_that_waits(shell, client, method, "60", move |count| {
                             Ok((true, count >= 3))
                         });
                     let case = format!("{method} in {shell} with {client}: {}", outcome.output);
@@ -195,7 +196,7 @@ fn where_no_other_one_comes_it_leaves_all_the_same_inside_of_its_time() {
             for method in LISTING {
                 scope.spawn(move || {
                     let (outcome, requests) =
-                        stop_that_waits(shell, method, "30", |_| Ok((true, false)));
+                        stop_that_waits(shell, "curl", method, "30", |_| Ok((true, false)));
                     let case = format!("{method} in {shell}: {}", outcome.output);
                     // A slow machine waits less, for it needs more for what comes after.
                     let (_, waits) = outcome.output.split_once(LAST).unwrap();
@@ -226,7 +227,7 @@ fn a_registry_that_hangs_meanwhile_costs_no_more_than_the_wait() {
                     };
                     let (outcome, requests) = match hangs_from {
                         0 => stop(shell, "curl", "eureka", "20", &[], answers),
-                        _ => stop_that_waits(shell, "eureka", "20", answers),
+                        _ => stop_that_waits(shell, "curl", "eureka", "20", answers),
                     };
                     let case = format!("{shell} from {hangs_from}: {}", outcome.output);
                     assert!(deregisters(&requests), "{case}");

@@ -173,6 +173,8 @@ fn push_hexadecimal(out: &mut Vec<u8>, value: u64) {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
     use crate::stand_in::Registry;
 
@@ -182,9 +184,8 @@ mod tests {
     fn table(rows: &[(&str, &str, &str)]) -> String {
         let mut out = HEAD.to_owned();
         for (at, (local, remote, state)) in rows.iter().enumerate() {
-            out.push_str(&format!(
-                "{at:4}: {local} {remote} {state} 00000000:00000000 00:00000000 00000000     0        0 1 1 0000000000000000 20 0 0 10 -1\n"
-            ));
+            let rest = "00000000:00000000 00:00000000 00000000     0        0 1 1 0000000000000000 20 0 0 10 -1";
+            writeln!(out, "{at:4}: {local} {remote} {state} {rest}").unwrap();
         }
         out
     }

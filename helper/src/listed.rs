@@ -79,15 +79,15 @@ pub fn await_other(world: &dyn World, call: &Method, limit_seconds: u64) {
     let calls = world.now().saturating_sub(begun) * CALLS;
     let until = (begun + limit_seconds * 1000).saturating_sub(calls.saturating_sub(CALLS_MILLIS));
     let left = until.saturating_sub(world.now()).div_ceil(1000);
-    let last = text!(name, ": ", who, " is the last usable instance, ");
+    let alone = text!(name, ": ", who, " is the last usable instance, ");
     if left == 0 {
         let no_time = "and there is no time to wait for another one";
-        world.say(&text!(last, no_time));
+        world.say(&text!(alone, no_time));
         return;
     }
     let left = number(left);
     let at_most = text!("waiting at most ", left, " s for another one");
-    world.say(&text!(last, at_most));
+    world.say(&text!(alone, at_most));
     loop {
         world.pause(BETWEEN_MILLIS.min(until.saturating_sub(world.now())));
         if world.now() >= until {

@@ -168,15 +168,7 @@ pub(super) fn shows_shell(container: &Node<'_>) -> bool {
     } else {
         runs_shell(&[command, args].concat())
     };
-    let exec = |handler: Option<&str>| {
-        let handler = handler.filter(|text| text.contains("exec"));
-        handler.is_some_and(|text| {
-            let command = &json::value(text)["exec"]["command"];
-            let words = command.as_array().into_iter().flatten();
-            let words: Vec<_> = words.filter_map(|word| word.as_str()).collect();
-            runs_shell(&words)
-        })
-    };
+    let exec = |handler: Option<&str>| handler.is_some_and(hook_runs_shell);
     starts
         || exec(container.json("readinessProbe"))
         || exec(container.json("startupProbe"))
@@ -185,6 +177,16 @@ pub(super) fn shows_shell(container: &Node<'_>) -> bool {
                 .get("lifecycle")
                 .and_then(|all| all.json("postStart")),
         )
+}
+
+/// Whether a hook or probe runs a shell.
+pub(super) fn hook_runs_shell(handler: &str) -> bool {
+    handler.contains("exec") && {
+        let command = &json::value(handler)["exec"]["command"];
+        let words = command.as_array().into_iter().flatten();
+        let words: Vec<_> = words.filter_map(|word| word.as_str()).collect();
+        runs_shell(&words)
+    }
 }
 
 /// Whether a command is a shell, or has one run: `tini -- sh -c …`, `env A=b /bin/sh -ec …`.

@@ -55,7 +55,8 @@ pub(crate) fn namespaces() -> Value {
             json!({
                 "silkroll.dev/inject": "enabled",
                 "silkroll.dev/deregister": "nacos",
-                "silkroll.dev/nacos-server": "http://nacos:8848"
+                "silkroll.dev/nacos-server": "http://nacos:8848",
+                "silkroll.dev/hook": "script"
             }),
         ),
         namespace("typo", json!({"silkroll.dev/inject": "enabeld"})),

@@ -69,6 +69,9 @@ const PLAIN: Scenario = Scenario {
 /// back at start.
 const SCRIPT: (&str, &str) = ("hook", "script");
 
+/// On a busy machine a Java application takes longer to register than the default of 10 s lets the last instance wait.
+const PATIENT: (&str, &str) = ("deregister-timeout-seconds", "90");
+
 /// What the helper binary is built for, as Kubernetes calls this machine's architecture.
 const ARCH: &str = if cfg!(target_arch = "aarch64") {
     "arm64"
@@ -226,12 +229,14 @@ static SCENARIOS: [Scenario; 16] = [
             ("nacos-server", NACOS_SERVER),
             ("nacos-service", "web"),
             ("nacos-group", "last-instance-silkroll"),
+            PATIENT,
         ],
         control: &[
             ("deregister", "nacos"),
             ("nacos-server", NACOS_SERVER),
             ("nacos-service", "web"),
             ("nacos-group", "last-instance-control"),
+            PATIENT,
             ("last-instance", "leave"),
         ],
         replicas: 1,

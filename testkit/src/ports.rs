@@ -50,6 +50,7 @@ fn any() -> io::Result<TcpListener> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wait::eventually;
 
     #[test]
     fn they_are_free_and_differ_and_nobody_else_is_given_them() {
@@ -58,7 +59,10 @@ mod tests {
         let first: u16 = range.split_whitespace().next().unwrap().parse().unwrap();
         assert!(ports.iter().all(|port| *port < first), "{ports:?}, {range}");
         for port in ports {
-            TcpListener::bind(("127.0.0.1", port)).unwrap();
+            // What another test starts has a copy of all that is open here, until it has become its program.
+            eventually("a port that was let go is free", || {
+                TcpListener::bind(("127.0.0.1", port)).ok()
+            });
         }
         ports.sort_unstable();
         assert!(ports.windows(2).all(|two| two[0] != two[1]), "{ports:?}");

@@ -12,8 +12,8 @@ use std::sync::LazyLock;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 use silkroll::admission::Review;
-use silkroll::engine::{Kind, NamespaceView, Outcome, Settings};
 use silkroll::deregister::METHODS;
+use silkroll::engine::{Kind, NamespaceView, Outcome, Settings};
 use silkroll::policy::check_default;
 use support::{Pairs, deployment, opted_in, review};
 

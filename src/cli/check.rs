@@ -10,7 +10,7 @@ use clap::ValueEnum;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use serde_json::Value;
 
-use super::inject::{MESSAGE_CHARS, count};
+use super::inject::{MESSAGE_CHARS, count, patched};
 use super::{engine, input};
 use crate::admission::manifests::{Item, Known, Run, not_a_manifest};
 use crate::check::{
@@ -450,16 +450,7 @@ fn fix(args: &Args, baseline: &Baseline, report: &mut dyn Write) -> anyhow::Resu
             continue;
         }
         let name = &inputs[at].name;
-        let edited = document
-            .edit(&json_patch::Patch(operations))
-            .with_context(|| format!("{name}: document {}", document.number()))?;
-        if let Some(why) = edited.rewritten {
-            writeln!(
-                report,
-                "{name}: document {} had to be written anew: its comments below the first line of content are lost, and its quotes and anchors ({why})",
-                document.number()
-            )?;
-        }
+        let edited = patched(document, operations, name, report)?;
         text.push_str(&edited.text);
     }
     for (input, (text, changed)) in inputs.iter().zip(&texts) {

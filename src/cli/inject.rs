@@ -16,7 +16,7 @@ use crate::admission::manifests::{Item, Known, Run, not_a_manifest, tell_with_wo
 use crate::admission::report::words;
 use crate::engine::{Outcome, Reason};
 use crate::manifest::budget::{Budget, Stop};
-use crate::manifest::{self, Limits, unified_diff};
+use crate::manifest::{self, Document, Edited, Limits, unified_diff};
 use crate::policy::{cut, visible};
 
 /// Inject into manifests at hand, as the webhook would.
@@ -267,16 +267,7 @@ fn one(
             append_json(args, &mut json, document.value())?;
             continue;
         }
-        let edited = document
-            .edit(&json_patch::Patch(operations))
-            .with_context(|| format!("{name}: document {}", document.number()))?;
-        if let Some(why) = edited.rewritten {
-            writeln!(
-                report,
-                "{name}: document {} had to be written anew: its comments below the first line of content are lost, and its quotes and anchors ({why})",
-                document.number()
-            )?;
-        }
+        let edited = patched(&document, operations, name, report)?;
         after.push_str(&edited.text);
         append_json(args, &mut json, &edited.value)?;
     }
@@ -315,6 +306,26 @@ fn append(out: &mut String, text: &str) {
         }
     }
     out.push_str(text);
+}
+
+/// A document after a patch. Says where it could not be edited in place.
+pub(super) fn patched(
+    document: &Document<'_>,
+    operations: Vec<json_patch::PatchOperation>,
+    name: &str,
+    report: &mut dyn Write,
+) -> anyhow::Result<Edited> {
+    let number = document.number();
+    let edited = document
+        .edit(&json_patch::Patch(operations))
+        .with_context(|| format!("{name}: document {number}"))?;
+    if let Some(why) = &edited.rewritten {
+        writeln!(
+            report,
+            "{name}: document {number} had to be written anew: its comments below the first line of content are lost, and its quotes and anchors ({why})"
+        )?;
+    }
+    Ok(edited)
 }
 
 fn tell(args: &Args, item: &Item, report: &mut dyn Write) -> anyhow::Result<()> {

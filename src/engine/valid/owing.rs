@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::engine::json;
 use crate::engine::parts::{self, GRACE, POST_START, PRE_STOP};
-use crate::engine::plan::Plan;
+use crate::engine::plan::{Plan, Want};
 use crate::engine::tree::Tree;
 use crate::policy::cut;
 
@@ -15,9 +15,15 @@ pub(super) fn warn(user: &Tree<'_>, plan: &mut Plan<'_>) {
         .wanted(&GRACE)
         .any(|want| json::integer(Some(&want.value)) > Some(had));
     let mut warnings = Vec::new();
-    let mut look = |container: &str, name: &str, hook: &Value, replaced: bool| {
-        let container = cut(container, 63);
-        match fault(hook, had) {
+    for own in hooks(user) {
+        let form = match own.name {
+            "preStop" => &PRE_STOP,
+            _ => &POST_START,
+        };
+        let ours = |want: &Want<'_>| want.slot.container == own.container;
+        let replaced = !own.init && plan.wanted(form).any(ours);
+        let (container, name) = (cut(&own.container, 63), own.name);
+        match fault(&own.hook, had) {
             Some(Fault::Sleep(seconds)) if raised || replaced => warnings.push(format!(
                 "container {container}: its own {name} sleeps {seconds} s: set terminationGracePeriodSeconds to \
                  {seconds} or more, for {had} is valid only with Silkroll's{}",
@@ -30,51 +36,54 @@ pub(super) fn warn(user: &Tree<'_>, plan: &mut Plan<'_>) {
             )),
             _ => {}
         }
-    };
-    for (container, name) in user.containers().iter().zip(&user.names) {
-        let Some(lifecycle) = container.get("lifecycle") else {
-            continue;
-        };
-        for (hook, form) in [("preStop", &PRE_STOP), ("postStart", &POST_START)] {
-            if let Some(text) = lifecycle.json(hook) {
-                let replaced = plan.wanted(form).any(|want| want.slot.container == *name);
-                look(name, hook, &json::value(text), replaced);
-            }
-        }
-    }
-    if raised {
-        for container in user.init_containers() {
-            let name = container["name"].as_str().unwrap_or_default();
-            for hook in ["preStop", "postStart"] {
-                look(name, hook, &container["lifecycle"][hook], false);
-            }
-        }
     }
     plan.warnings.append(&mut warnings);
 }
 
 /// The longest sleep of the user's own hooks, in seconds; of init containers, too.
 pub(super) fn longest_sleep(user: &Tree<'_>) -> i64 {
-    let seconds = |hook: Option<&str>| {
-        let hook = hook.map(json::value).unwrap_or_default();
-        hook["sleep"]["seconds"].as_i64().unwrap_or(0)
-    };
-    let lifecycles = user
-        .containers()
-        .iter()
-        .filter_map(|container| container.get("lifecycle"));
-    let containers = lifecycles
-        .flat_map(|all| [all.json("preStop"), all.json("postStart")])
-        .map(seconds);
-    let init = user.init_containers();
-    let init = init.iter().flat_map(|container| {
-        ["preStop", "postStart"].map(|hook| {
-            container["lifecycle"][hook]["sleep"]["seconds"]
-                .as_i64()
-                .unwrap_or(0)
-        })
-    });
-    containers.chain(init).max().unwrap_or(0)
+    let seconds = |own: &Own| own.hook["sleep"]["seconds"].as_i64();
+    hooks(user).iter().filter_map(seconds).max().unwrap_or(0)
+}
+
+/// A hook of the user's.
+struct Own {
+    container: String,
+    init: bool,
+    /// `preStop` or `postStart`.
+    name: &'static str,
+    hook: Value,
+}
+
+/// Of the containers, then of the init containers, where nothing is ever injected.
+fn hooks(user: &Tree<'_>) -> Vec<Own> {
+    const NAMES: [&str; 2] = ["preStop", "postStart"];
+    let mut all = Vec::new();
+    for (container, called) in user.containers().iter().zip(&user.names) {
+        let lifecycle = container.get("lifecycle");
+        for name in NAMES {
+            if let Some(text) = lifecycle.and_then(|lifecycle| lifecycle.json(name)) {
+                all.push(Own {
+                    container: called.clone().into_owned(),
+                    init: false,
+                    name,
+                    hook: json::value(text),
+                });
+            }
+        }
+    }
+    for container in user.init_containers() {
+        let called = container["name"].as_str().unwrap_or_default().to_owned();
+        for name in NAMES {
+            all.push(Own {
+                container: called.clone(),
+                init: true,
+                name,
+                hook: container["lifecycle"][name].clone(),
+            });
+        }
+    }
+    all
 }
 
 /// What the API refuses about a hook.

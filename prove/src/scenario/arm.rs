@@ -103,8 +103,9 @@ fn run_in(
             })
         }
     };
-    if replaced.is_ok() {
-        until_gone(&watch)?;
+    if let Ok(replaced) = &replaced {
+        let expected = replaced.rollouts.iter().map(|rollout| rollout.pods).sum();
+        until_gone(&watch, expected)?;
         // As long as callers may still ask a pod that has gone.
         known()?;
         thread::sleep(CALM);
@@ -156,15 +157,21 @@ fn way_in(
     })
 }
 
-fn until_gone(watch: &Watch) -> Result<()> {
+/// A rollout is over as soon as its new pods are available: the last old one may not even have been told to go.
+fn until_gone(watch: &Watch, expected: usize) -> Result<()> {
     let begun = Instant::now();
-    while watch.leaving() > 0 {
+    loop {
+        let (leaving, gone) = watch.leaving_and_gone();
+        if leaving == 0 && gone >= expected {
+            return Ok(());
+        }
         if begun.elapsed() > GOING {
-            bail!("{} pods have not gone after {GOING:?}", watch.leaving());
+            bail!(
+                "{gone} pods have gone after {GOING:?}, where the rollouts replace {expected}, and {leaving} are going"
+            );
         }
         thread::sleep(Duration::from_millis(200));
     }
-    Ok(())
 }
 
 fn recorded(

@@ -86,12 +86,12 @@ impl Watch {
         })
     }
 
-    /// How many pods were told to go and have not gone.
-    pub(super) fn leaving(&self) -> usize {
-        lock(&self.seen)
-            .values()
-            .filter(|seen| seen.pod.deleted_ms.is_some() && seen.pod.gone_ms.is_none())
-            .count()
+    /// How many pods were told to go and have not gone, and how many have.
+    pub(super) fn leaving_and_gone(&self) -> (usize, usize) {
+        let seen = lock(&self.seen);
+        let told = || seen.values().filter(|seen| seen.pod.deleted_ms.is_some());
+        let gone = told().filter(|seen| seen.pod.gone_ms.is_some()).count();
+        (told().count() - gone, gone)
     }
 
     /// Ends it; the pods in the order in which they were created.

@@ -11,13 +11,13 @@ mod support;
 use std::process::Command;
 
 use proptest::prelude::*;
-use serde_json::Value;
+use serde_json::{Value, json};
 use silkroll::engine::{Kind, Settings, overwritten};
-use support::create;
 use support::generate::{self, namespace};
+use support::{create, edges};
 
 /// The paths of what the user wrote and does not stand there any more. Containers are told apart by their place; of other
-/// lists each item has to be there still, for a merge adds to them.
+/// lists of objects each item has to be there still, for a merge adds to them. A list of words is one value.
 fn changed(was: &Value, is: &Value, path: &str, found: &mut Vec<String>) {
     match (was, is) {
         // Nothing was written, or the record, which is Silkroll's own.
@@ -34,29 +34,109 @@ fn changed(was: &Value, is: &Value, path: &str, found: &mut Vec<String>) {
                 changed(was, is, &format!("{path}[]"), found);
             }
         }
-        (Value::Array(was), Value::Array(is)) if was.iter().all(|item| is.contains(item)) => {}
+        (Value::Array(was), Value::Array(is))
+            if was.iter().all(|item| item.is_object() && is.contains(item)) => {}
         _ if was == is => {}
         _ => found.push(path.to_owned()),
     }
 }
 
+/// What injection changes of a workload, though the user wrote it.
+fn overwrites(plain: &Value, namespace: &support::Pairs, native_sleep: bool) -> Vec<String> {
+    let settings = Settings {
+        native_sleep,
+        kinds: Kind::ALL.to_vec(),
+        ..Settings::default()
+    };
+    let (injected, _) = create(plain, namespace, &settings);
+    let mut found = Vec::new();
+    changed(plain, &injected, "", &mut found);
+    found
+}
+
+/// Whether a path is another one or below it.
+fn is_in(path: &str, of: &str) -> bool {
+    let rest = path.strip_prefix(of);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+}
+
+const KINDS: [Kind; 4] = [
+    Kind::Deployment,
+    Kind::StatefulSet,
+    Kind::DaemonSet,
+    Kind::Rollout,
+];
+
+fn workload() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        generate::workload().boxed(),
+        edges::workload(KINDS.map(Kind::name)).boxed(),
+    ]
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 800, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_injection_overwrites_is_printed(
-        plain in generate::workload(), namespace in namespace(), native_sleep in any::<bool>()
+        plain in workload(), namespace in namespace(), native_sleep in any::<bool>()
     ) {
-        let settings = Settings { native_sleep, ..Settings::default() };
-        let (injected, _) = create(&plain, &namespace, &settings);
-        let text = |name: &str| plain[name].as_str().unwrap_or_default();
-        let Some(kind) = Kind::of(text("apiVersion"), text("kind")) else { return Ok(()) };
+        let printed = overwritten(support::kind(plain["kind"].as_str().unwrap()));
+        for path in overwrites(&plain, &namespace, native_sleep) {
+            let known = printed.iter().any(|of| is_in(&path, of));
+            prop_assert!(known, "{path} is changed and not printed\n{plain}");
+        }
+    }
+}
+
+#[test]
+fn whatever_is_printed_is_overwritten_somewhere() {
+    let hook = json!({"exec": {"command": ["/bin/true"]}});
+    let namespace = support::opted_in(&[
+        ("deregister", "nacos"),
+        ("nacos-server", "http://nacos:8848"),
+        ("nacos-port", "8080"),
+        ("hook", "script"),
+        ("rollout", "surge"),
+        ("min-ready-seconds", "5"),
+    ]);
+    for kind in KINDS {
+        let rolling = json!({"maxUnavailable": 1, "maxSurge": 0});
+        let mut plain = json!({
+            "apiVersion": kind.api_version(), "kind": kind.name(),
+            "metadata": {"name": "web", "namespace": "shop"},
+            "spec": {
+                "minReadySeconds": 0,
+                "selector": {"matchLabels": {"app": "web"}},
+                "template": {
+                    "metadata": {"labels": {"app": "web"}},
+                    "spec": {
+                        "terminationGracePeriodSeconds": 30,
+                        "containers": [{"name": "web", "image": "web:1", "lifecycle": {"preStop": hook, "postStart": hook}}],
+                    },
+                },
+            },
+        });
+        let (member, strategy) = match kind {
+            Kind::Deployment => ("strategy", json!({"rollingUpdate": rolling})),
+            Kind::Rollout => ("strategy", json!({"canary": rolling})),
+            _ => ("updateStrategy", json!({"rollingUpdate": rolling})),
+        };
+        plain["spec"][member] = strategy;
+        let found = overwrites(&plain, &namespace, true);
+        for of in overwritten(kind) {
+            let seen = found.iter().any(|path| is_in(path, &of));
+            assert!(
+                seen,
+                "{of} of {kind:?} is printed and not changed: {found:?}"
+            );
+        }
         let printed = overwritten(kind);
-        let mut found = Vec::new();
-        changed(&plain, &injected, "", &mut found);
         for path in found {
-            let covers = |of: &String| path.strip_prefix(of.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
-            prop_assert!(printed.iter().any(covers), "{path} is changed and not printed\n{plain}\n{injected}");
+            assert!(
+                printed.iter().any(|of| is_in(&path, of)),
+                "{path} of {kind:?}"
+            );
         }
     }
 }

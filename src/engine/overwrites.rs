@@ -27,10 +27,9 @@ pub fn overwritten(kind: Kind) -> Vec<String> {
     let template = kind.template().replace('/', ".");
     let path = |form: &Form| {
         let root = match form.root {
-            Root::Strategy | Root::Rolling if kind.amounts().is_none() => return None,
-            // Argo Rollouts names the strategy by the member that is there.
-            Root::Strategy if kind == Kind::Rollout => return None,
-            Root::Strategy => format!(".spec.{}", kind.strategy()),
+            // Its type is set only where the user left it out.
+            Root::Strategy => return None,
+            Root::Rolling if kind.amounts().is_none() => return None,
             Root::Rolling => format!(".spec.{}.{}", kind.strategy(), kind.rolling()),
             Root::Spec => ".spec".to_owned(),
             Root::Template => template.clone(),

@@ -8,7 +8,8 @@
 
 mod support;
 
-use std::process::Command;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -165,4 +166,34 @@ fn argocd_gets_a_row_for_each_kind_that_is_in_git() {
 #[test]
 fn flux_needs_nothing_and_is_told_of_field_managers() {
     assert!(gitops("flux").lines().all(|line| line.starts_with('#')));
+}
+
+#[test]
+fn inject_answers_a_resource_list_with_one() {
+    let list = "\
+apiVersion: config.kubernetes.io/v1
+kind: ResourceList
+functionConfig: {apiVersion: v1, kind: ConfigMap, metadata: {name: f}} # stays
+items:
+- apiVersion: apps/v1
+  kind: Deployment
+  metadata: {name: web}
+  spec: {template: {spec: {containers: [{name: web, image: a}]}}}
+";
+    let mut child = Command::new(env!("CARGO_BIN_EXE_silkroll"))
+        .args(["inject", "-f", "-", "--output", "yaml"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(list.as_bytes()).unwrap();
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let answer = String::from_utf8(output.stdout).unwrap();
+    let head: Vec<_> = list.lines().take(6).collect();
+    assert!(answer.starts_with(&head.join("\n")), "{answer}");
+    assert!(answer.contains("silkroll.dev/status"), "{answer}");
 }

@@ -5,6 +5,7 @@ pub mod check;
 pub mod completions;
 pub mod configmap;
 pub mod engine;
+pub mod gitops;
 mod heard;
 pub mod inject;
 pub mod input;
@@ -41,6 +42,8 @@ enum Command {
     Check(check::Args),
     /// Print the ConfigMap with the script, for GitOps and for clusters without the webhook
     Configmap(configmap::Args),
+    /// Print the settings that keep a GitOps tool in sync with what is injected
+    Gitops(gitops::Args),
     /// Make a CA and a serving certificate, for local use or for a cluster
     Certs(certs::Args),
     /// Wait until a Silkroll in a cluster answers
@@ -75,6 +78,7 @@ impl Cli {
             Command::Inject(args) => inject::run(&args, &mut out, &mut report),
             Command::Check(args) => check::run(&args, &mut out, &mut report),
             Command::Configmap(args) => configmap::run(&args, &mut out),
+            Command::Gitops(args) => gitops::run(&args, &mut out),
             Command::Certs(args) => {
                 certs::run(&args, &mut out, &mut report)?;
                 Ok(ExitCode::SUCCESS)

@@ -244,7 +244,7 @@ static SCENARIOS: [Scenario; 16] = [
         fresh: true,
         entry: Entry::Gateway(Registry::Nacos),
         rarer: 5,
-        beside: Beside::OneOther,
+        beside: Beside::Nothing,
         ..PLAIN
     },
     Scenario {
@@ -272,7 +272,7 @@ static SCENARIOS: [Scenario; 16] = [
         entry: Entry::Gateway(Registry::Nacos),
         replace: Replace::NeverRegisters,
         rarer: 10,
-        beside: Beside::OneOther,
+        beside: Beside::Nothing,
         ..PLAIN
     },
     Scenario {

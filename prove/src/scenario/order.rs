@@ -13,8 +13,6 @@ pub enum Beside {
     /// Nothing: its callers are in Java or its pods in Python, and take so much of a processor that a slow machine
     /// cannot do more.
     Nothing,
-    /// One other like it: callers in Java, as above, but one pod at a time that starts, and then minutes of waiting.
-    OneOther,
 }
 
 /// Scenarios that begin together.
@@ -37,7 +35,6 @@ pub fn stages(scenarios: &[&'static Scenario], at_once: usize) -> Vec<Vec<Lane>>
     let stages = [
         vec![lane(Beside::Others, at_once), lane(Beside::Anything, 1)],
         vec![lane(Beside::Nothing, 1)],
-        vec![lane(Beside::OneOther, 2)],
     ];
     let filled = |lanes: Vec<Lane>| lanes.into_iter().filter(|lane| !lane.is_empty()).collect();
     let stages = stages.into_iter().map(filled);
@@ -76,10 +73,6 @@ mod tests {
             ]
         );
         assert_eq!(named(&["nacos"]), [[[["nacos"]]]]);
-        assert_eq!(
-            named(&["last-instance", "nacos", "ready-when"]),
-            [[[vec!["nacos"]]], [[vec!["last-instance", "ready-when"]]]]
-        );
     }
 
     #[test]

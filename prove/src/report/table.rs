@@ -52,7 +52,8 @@ pub fn summary(runs: &[Run]) -> String {
     };
     format!(
         "With Silkroll {} of {} requests were lost{again}, while {} pods were replaced in {} scenarios ({rollouts} rollouts, drains, \
-         restarts and the like). Without it {} of {} were lost, with {} pods.",
+         restarts and the like). The control arms, without Silkroll or without the setting that a scenario is about, lost {} of {}, \
+         with {} pods.",
         grouped(lost),
         grouped(sent),
         grouped(pods as u64),

@@ -4,7 +4,7 @@
 set -euo pipefail
 
 prove=$1 out=$2
-context=node
+context=$(kubectl config current-context)
 
 fail() {
   echo "NOT PROVED: $*" >&2

@@ -38,7 +38,7 @@ help:
 	echo '  make static          the binary of the image, and that nothing has to be there to start it (5 min, then 1 s)'
 	echo '  make helper          build the hook for images without a shell, for amd64 and arm64        (1 min, then 20 s)'
 	echo '  make helper-check    the same, and that it is what is committed                            (1 min, then 20 s)'
-	echo '  make prove           roll real services on a real node and count every lost request; root  (45 min, then 14 min)'
+	echo '  make prove           roll real services on a real node and count every lost request; root  (50 min, then 18 min)'
 	echo '  make prove-full      the same with 100 rollouts of each service                           (a night)'
 	echo "                       ROLLOUTS=2, RATE=100 and SCENARIOS='service drain' make less of each proof, or more"
 	echo '  make prove-docs      take what the last make prove has seen into docs/proof.md             (1 s)'

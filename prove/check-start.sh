@@ -206,9 +206,13 @@ echo "The same while Silkroll is away."
 kubectl scale -n silkroll-system deployment/silkroll --replicas=0 >/dev/null
 none() { [[ -z $(kubectl get pods -n silkroll-system -l app.kubernetes.io/name=silkroll -o name) ]]; }
 within 120 "Silkroll is away" none
+# The kubelet keeps an immutable ConfigMap for as long as a pod of its node has it.
+kubectl scale -n "$space" deployment --all --replicas=0 >/dev/null
+empty() { [[ -z $(kubectl get pods -n "$space" -o name) ]]; }
+within 60 "all pods have gone" empty
 kubectl delete configmap -n "$space" -l app.kubernetes.io/managed-by=silkroll >/dev/null
 for name in unseen bare shown said; do
-  kubectl delete pod -n "$space" -l "app=$name" >/dev/null
+  kubectl scale -n "$space" "deployment/$name" --replicas=1 >/dev/null
   starts "$name"
 done
 stops unseen 'at once'
@@ -219,7 +223,7 @@ for name in unseen bare shown said; do
   starts "$name"
 done
 # The one that asked for a start hook of the helper waits for it, and is not killed again and again.
-kubectl delete pod -n "$space" -l app=asked >/dev/null
+kubectl scale -n "$space" deployment/asked --replicas=1 >/dev/null
 waits() {
   [[ -n $(kubectl get events -n "$space" -o name --field-selector "involvedObject.name=$(pod asked),reason=FailedMount") ]]
 }

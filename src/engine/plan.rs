@@ -48,7 +48,7 @@ pub(super) struct Budget {
     pub(super) own: i64,
     /// A sleep of the user's that stays alone; the grace period holds it already.
     pub(super) kept: i64,
-    /// An own hook of which nobody knows how long it takes.
+    /// An own hook of which it is not known how long it takes.
     pub(super) unbounded: bool,
 }
 
@@ -127,7 +127,7 @@ impl<'a> Plan<'a> {
         self.warnings.push(text.into());
     }
 
-    /// The text is made only where somebody reads it.
+    /// The text is made only where it is asked for.
     pub(super) fn step(
         &mut self,
         part: &'static str,

@@ -9,6 +9,10 @@ use super::slot::{Form, Slot};
 use super::tree::{Node, Tree};
 use crate::deregister::{Deregistration, Place};
 use crate::policy::Policy;
+use crate::text::shown;
+
+/// Characters of a decision that is told, names of the manifest in it: usual ones have a tenth of that.
+const STEP_CHARS: usize = 1000;
 
 /// What is wanted in one slot.
 #[derive(Debug)]
@@ -145,8 +149,8 @@ impl<'a> Plan<'a> {
         if self.explain {
             self.steps.push(Step {
                 part,
-                container: container.to_owned(),
-                text: text(),
+                container: shown(container, STEP_CHARS).into_owned(),
+                text: shown(&text(), STEP_CHARS).into_owned(),
             });
         }
     }

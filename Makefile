@@ -309,7 +309,7 @@ prove-cluster: prove-programs
 	"$$programs/prove-cluster" run --context "$$CONTEXT" --images "$(IMAGES)" --rollouts $(ROLLOUTS) --rate $(RATE) \
 	  --out target/prove-cluster $(SCENARIOS)
 
-# So that nobody copies figures by hand.
+# So that figures are never copied by hand.
 prove-docs:
 	echo "What the last make prove has seen goes to docs/proof.md and docs/proof/."
 	if ! [ -e target/prove/summary.md ]; then

@@ -14,7 +14,7 @@ const OURS: Range<u16> = 23_000..30_000;
 /// Tries for a port, where some are taken.
 const TRIES: usize = 100;
 
-/// Ports of 127.0.0.1 that are free and differ, until somebody listens on one of them. That can be another caller of this,
+/// Ports of 127.0.0.1 that are free and differ, until a program listens on one of them. That can be another caller of this,
 /// who is as likely to choose the same as any other of seven thousand.
 ///
 /// # Errors

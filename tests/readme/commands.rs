@@ -219,7 +219,7 @@ fn kubectl_owns_none_of(plane: &ControlPlane, object: &[&str], field: &str) {
         })
         .map(|manager| manager["manager"].as_str().unwrap())
         .collect();
-    assert!(!owners.is_empty(), "nobody owns {field}: {managers:?}");
+    assert!(!owners.is_empty(), "no manager owns {field}: {managers:?}");
     let kubectl = owners.iter().find(|name| name.starts_with("kubectl"));
     assert_eq!(kubectl, None, "owns {field}");
 }

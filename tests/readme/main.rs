@@ -9,6 +9,7 @@
 #[path = "../cluster/mod.rs"]
 mod cluster;
 mod commands;
+mod languages;
 mod links;
 mod make;
 mod page;

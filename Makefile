@@ -334,4 +334,5 @@ prove-docs:
 	sed -i -e "/^<!-- proved -->/r $$figures" -e '/^<!-- proved -->/,/^<!-- \/proved -->/{/proved -->/!d}' README.md
 	sed '1,2d; /^## /,$$d' target/prove/report.md >"$$figures"
 	sed -i -e "/^<!-- figures -->/r $$figures" -e '/^<!-- figures -->/,/^<!-- \/figures -->/{/figures -->/!d}' docs/proof.md
+	echo "Put the figures of README.md into README.zh-CN.md, too: cargo test --test readme languages compares them"
 	git diff --stat README.md docs

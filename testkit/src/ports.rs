@@ -53,7 +53,7 @@ mod tests {
     use crate::wait::eventually;
 
     #[test]
-    fn they_are_free_and_differ_and_nobody_else_is_given_them() {
+    fn they_are_free_and_differ_and_no_other_caller_is_given_them() {
         let mut ports = free::<50>().unwrap();
         let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap();
         let first: u16 = range.split_whitespace().next().unwrap().parse().unwrap();

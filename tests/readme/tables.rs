@@ -38,7 +38,7 @@ fn the_table_has_every_annotation_once_and_no_other() {
 }
 
 #[test]
-fn the_table_has_every_method_of_leaving_and_every_default_drain() {
+fn the_table_has_every_method_and_every_default_drain() {
     let rows = table("annotations");
     let row = |name: &str| {
         let mut rows = rows.iter();

@@ -309,7 +309,7 @@ prove-cluster: prove-programs
 	"$$programs/prove-cluster" run --context "$$CONTEXT" --images "$(IMAGES)" --rollouts $(ROLLOUTS) --rate $(RATE) \
 	  --out target/prove-cluster $(SCENARIOS)
 
-# So that nobody copies figures by hand.
+# So that figures are never copied by hand.
 prove-docs:
 	echo "What the last make prove has seen goes to docs/proof.md and docs/proof/."
 	if ! [ -e target/prove/summary.md ]; then
@@ -334,4 +334,5 @@ prove-docs:
 	sed -i -e "/^<!-- proved -->/r $$figures" -e '/^<!-- proved -->/,/^<!-- \/proved -->/{/proved -->/!d}' README.md
 	sed '1,2d; /^## /,$$d' target/prove/report.md >"$$figures"
 	sed -i -e "/^<!-- figures -->/r $$figures" -e '/^<!-- figures -->/,/^<!-- \/figures -->/{/figures -->/!d}' docs/proof.md
+	echo "Put the figures of README.md into README.zh-CN.md, too: cargo test --test readme languages compares them"
 	git diff --stat README.md docs

@@ -46,7 +46,7 @@ build() { # ARCHITECTURE, as Debian and as the compiler call it
   found=$(dpkg-query -W -f '${Version}' "musl-dev:$1" 2>/dev/null) || found=unknown
   [ "$found" = "$wanted_musl" ] || other "musl-dev:$1 $found" "musl-dev $wanted_musl"
 
-  # Without unwinding nobody calls what alloc still names of it.
+  # Without unwinding nothing calls what alloc still names of it.
   flags="-Ctarget-feature=+crt-static -Crelocation-model=static -Cforce-unwind-tables=no"
   flags="$flags -Clinker=$linker -Clinker-flavor=ld -Lnative=$musl"
   for argument in "$musl/crt1.o" "$musl/crti.o" "$musl/crtn.o" -lc -nostdlib --build-id=none -znoseparate-code -znorelro \

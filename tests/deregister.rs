@@ -1,5 +1,5 @@
 //! From annotations to what a pod gets to leave with: settings, hooks, volume and grace period, for
-//! each way of leaving and for both kinds of hook.
+//! each method of deregistering and for both kinds of hook.
 
 #![allow(
     clippy::unwrap_used,
@@ -286,7 +286,7 @@ fn each_way_of_leaving_gets_its_settings_its_hooks_and_its_time() {
             );
             let command = |hook: &str| container["lifecycle"][hook]["exec"]["command"].clone();
             let starts = case.comes_back;
-            // By this a stop finds its own container's way back.
+            // By this a stop finds its own container's re-enabling.
             let name = json!({"name": "SILKROLL_CONTAINER", "value": "web"});
             assert_eq!(
                 container["env"].as_array().unwrap().contains(&name),

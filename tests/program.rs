@@ -188,7 +188,7 @@ fn what_needs_no_program_is_asked_for_none() {
     let (stored, decision) = made(PLAIN, &opted_in(&[]), None);
     assert_eq!(runs(&stored), Sleep);
     assert_eq!(decision.warnings, Vec::<String>::new());
-    // A way of leaving without a way back misses no start hook.
+    // A method that re-enables nothing misses no start hook.
     let dubbo = opted_in(&[("deregister", "dubbo")]);
     let (stored, decision) = made(PLAIN, &dubbo, Some(Arch::Arm64));
     assert_eq!(runs(&stored), ARM);

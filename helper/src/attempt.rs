@@ -1,4 +1,4 @@
-//! One try at leaving or coming back: calls to servers, each bounded, and what went wrong.
+//! One try at deregistering or re-enabling: calls to servers, each bounded, and what went wrong.
 
 use alloc::vec::Vec;
 use core::cell::Cell;
@@ -151,7 +151,7 @@ impl<'w> Attempt<'w> {
                             scanner.take(part, found);
                         }
                     });
-                    // Where only the status counts, an answer that does not end holds nobody up.
+                    // Where only the status counts, an answer that does not end holds nothing up.
                     let enough = objects.is_none()
                         && !reader.in_head()
                         && body_is_of_no_use(reader.status());

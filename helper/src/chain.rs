@@ -11,7 +11,7 @@ use crate::text::{number, url_text};
 /// The user's own hook.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Own<'a> {
-    /// There is none, or one whose form nobody knows.
+    /// There is none, or one of an unknown form.
     None,
     /// A command with its arguments.
     Exec(&'a [Vec<u8>]),

@@ -19,7 +19,7 @@ enum Log {
 pub(crate) struct Container {
     log: Cell<Log>,
     /// Whether the user's own hook may print to it: a hook's output is held open by whoever it leaves behind, and only
-    /// somebody who asked for that as a log, by hand, wants to see it there.
+    /// a person who asked for that as a log, by hand, wants to see it there.
     own_log: bool,
 }
 
@@ -71,7 +71,7 @@ impl World for Container {
     fn say(&self, line: &[u8]) {
         if let Log::File(file) | Log::Stdout(file) = self.log.get() {
             let line = [&b"silkroll: "[..], &hook::escape_line(line), b"\n"].concat();
-            // A pipe that nobody empties costs a second and the rest of the log, but holds up nothing.
+            // A pipe without a reader costs a second and the rest of the log, but holds up nothing.
             if !sys::write(file, &line) {
                 sys::close(file);
                 self.log.set(Log::Nowhere);

@@ -23,20 +23,20 @@ use hook::{
 };
 use sys::{Child, Waited};
 
-/// What the leaving may take beyond its limit, to say what became of it; a tenth of what the whole hook may.
+/// What deregistering may take beyond its limit, to say what became of it; a tenth of what the whole hook may.
 const LAST_WORDS_MILLIS: u64 = 200;
 
 /// As a shell has it: killed by signal 9.
 const KILLED: i32 = 128 + 9;
 
-/// What became of leaving, as far as the drain has to know.
+/// What became of deregistering, as far as the drain has to know.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Left {
     /// There is no more to do.
     Settled,
     /// It was not registered, and may be yet.
     Absent,
-    /// A way back was ended, whose last request may still be on its way.
+    /// A re-enabling was ended, whose last request may still be on its way.
     Contested,
 }
 
@@ -136,7 +136,7 @@ fn wait_until_idle(container: &Container, limit: u64) {
 }
 
 /// An app that is told to stop while it still starts registers in the middle of the drain: it is looked for, and taken
-/// out when it is there. Where a way back was ended, too: no success is the last while its last request may come.
+/// out when it is there. Where a re-enabling was ended, too: no success is the last while its last request may come.
 fn watch_for_it(container: &Container, call: &Method, left: Left, until: u64) {
     /// A node that forwards waits 2 s for the other; the rest is for a busy one.
     const DOUBT_MILLIS: u64 = 6000;
@@ -182,7 +182,7 @@ fn deregister(container: &Container, wanted: Option<Wanted>, limit: u64) -> Left
         sys::null_stdio();
         match wanted {
             Wanted::Call(call) => {
-                // Where a way back was still trying, its last request may be on its way: let that come first.
+                // Where a re-enabling was still trying, its last request may be on its way: let that come first.
                 let contested = wanted.reenables() && sys::end_lock(&hook::mark(container));
                 if contested {
                     container.pause(1000);

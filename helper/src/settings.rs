@@ -34,7 +34,7 @@ impl Settings<'_> {
     }
 }
 
-/// The way of leaving as the log calls it.
+/// The method as the log calls it.
 #[must_use]
 pub fn method(settings: Settings<'_>) -> Vec<u8> {
     settings.or("SILKROLL_METHOD", "none")

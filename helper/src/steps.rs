@@ -12,7 +12,7 @@ use crate::text::number;
 pub struct Limit {
     /// In all.
     pub seconds: u64,
-    /// A single time: more is done by somebody else, who says what became of it.
+    /// A single time: more is done by another process, which says what became of it.
     pub once: bool,
     /// The pause between two tries.
     pub between_seconds: u64,
@@ -27,7 +27,7 @@ pub enum Wanted {
     End(Ending),
 }
 
-/// Ways of leaving that end the server itself.
+/// Methods that end the server itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
     /// `nginx -s quit`.
@@ -37,7 +37,7 @@ pub enum Ending {
 }
 
 impl Wanted {
-    /// Whether leaving switches something off that a start has to switch on.
+    /// Whether deregistering switches something off that a start has to re-enable.
     #[must_use]
     pub fn reenables(self) -> bool {
         matches!(self, Self::Call(call) if call.reenable.is_some())
@@ -163,7 +163,7 @@ pub fn took(world: &dyn World, begun: u64) -> Vec<u8> {
     text!(" in ", number(tenths / 10), ".", number(tenths % 10), " s")
 }
 
-/// What marks the way back of this container: a later stop finds it by this, where the containers of a pod share a
+/// What marks the re-enabling of this container: a later stop finds it by this, where the containers of a pod share a
 /// network. FNV-1a, for the name of a socket has a hundred bytes, and all of these have more.
 #[must_use]
 pub fn mark(world: &dyn World) -> Vec<u8> {

@@ -225,7 +225,7 @@ impl fmt::Display for Connection {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// Nobody listened.
+    /// Nothing listened.
     Refused,
     /// The network knew no way there: host or network unreachable.
     Unreachable,

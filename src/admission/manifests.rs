@@ -251,7 +251,7 @@ impl Run {
         Ok(())
     }
 
-    /// Whether a Pod is to be looked at: most in files are nobody's.
+    /// Whether a Pod is to be looked at: most in files have no controller.
     fn injects(&self, namespace: &str, pod: &Value) -> bool {
         match &self.known {
             _ if self.remove => pod["metadata"]["annotations"][STATUS].is_string(),

@@ -106,7 +106,7 @@ fn print(out: &mut dyn Write, text: &[u8]) -> anyhow::Result<()> {
         .context("standard output cannot be written")
 }
 
-/// What is said to people. That nobody can read it changes neither the outcome nor the exit code, so writing never fails.
+/// What is said to people. That it cannot be read changes neither the outcome nor the exit code, so writing never fails.
 struct Report<W>(W);
 
 impl<W: Write> Write for Report<W> {

@@ -32,7 +32,7 @@ use crate::server::routes::{self, App, DryRun};
 use crate::snapshot::Namespaces;
 use crate::tls::config;
 
-/// How long the end waits for what still computes, a dry run or a slow disk: nobody waits for it.
+/// How long the end waits for what still computes, a dry run or a slow disk: its caller has gone.
 const LAST: Duration = Duration::from_secs(1);
 
 /// Serves until SIGTERM, SIGINT or SIGHUP.

@@ -84,7 +84,7 @@ impl Wanted {
         }
     }
 
-    /// Where it stands already, somebody mounts it: it is put back there, too.
+    /// Where it stands already, pods mount it: it is put back there, too.
     fn found(&self, namespace: &str) {
         if let Self::Where(_, _, asked) = self {
             asked.add(namespace);
@@ -148,7 +148,7 @@ impl Files {
 pub enum Write {
     /// It was missing and is there now.
     Created,
-    /// Somebody else, such as the other replica, was quicker.
+    /// Another client, such as the other replica, was quicker.
     Existed,
     /// The namespace is gone or going.
     Skipped,

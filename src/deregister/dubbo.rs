@@ -1,5 +1,5 @@
 //! `dubbo`: `QoS` `offline` on loopback, which takes the provider out of all its registries.
-//! No way back is sent: the switch is in the process, and a new process registers itself.
+//! Nothing is re-enabled: the switch is in the process, and a new process registers itself.
 
 use super::exchange::Exchange;
 use super::{Deregistration, Place};
@@ -20,10 +20,7 @@ pub(super) const METHOD: Method = Method {
     lists: false,
 };
 
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "all ways of leaving have one signature"
-)]
+#[expect(clippy::unnecessary_wraps, reason = "all methods have one signature")]
 pub(super) fn plan(policy: &Policy<'_>, _: &Place<'_>) -> Result<Deregistration, Problem> {
     let port = policy.setting("port").map_or(QOS_PORT, |found| found.value);
     let exchange = Exchange {

@@ -18,18 +18,18 @@ pub(super) struct Exchange<'a> {
     pub(super) verb: Option<&'a str>,
     /// What is sent along.
     pub(super) body: Option<Cow<'a, str>>,
-    /// The body's type, also of the requests of the way back; without one it is a form.
+    /// The body's type, also of the requests that re-enable; without one it is a form.
     pub(super) content_type: Option<&'a str>,
     /// A Secret's credential in a header of its own.
     pub(super) token: Option<Token<'a>>,
     /// The Secret whose key `headers` has lines `Name: value`.
     pub(super) headers_secret: Option<&'a str>,
-    /// The statuses that mean done, also of the way back; none: any 2xx. Of others a 5xx is tried again.
+    /// The statuses that mean done, also of re-enabling; none: any 2xx. Of others a 5xx is tried again.
     pub(super) done: &'static [u16],
     /// What means that this pod is not registered: a status, and a text without a comma in its answer, or none. The hook
     /// then looks again while it drains, for the application may register yet.
     pub(super) absent: &'static [(u16, &'static str)],
-    /// How what leaving switched off is switched on again, at start.
+    /// How what deregistering switched off is switched on again, at start.
     pub(super) reenable: Option<Reenable<'a>>,
 }
 
@@ -44,7 +44,7 @@ pub(super) struct Token<'a> {
     pub(super) key: &'static str,
 }
 
-/// The way back.
+/// The requests that re-enable, at start.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Reenable<'a> {
     /// The address to call.
@@ -60,7 +60,7 @@ pub(super) struct Reenable<'a> {
 }
 
 impl Exchange<'_> {
-    /// What leaving takes. `summary` is a line for `--explain`.
+    /// What deregistering takes. `summary` is a line for `--explain`.
     pub(super) fn deregister(self, summary: String) -> Deregistration {
         Deregistration {
             reenables: self.reenable.is_some(),

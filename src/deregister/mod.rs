@@ -1,4 +1,4 @@
-//! Ways of leaving: one file each, with its settings, its defaults and what the hook gets told. A new way is a new file
+//! Methods of deregistering: one file each, with its settings, its defaults and what the hook gets told. A new one is a new file
 //! here and a line in `WAYS`. Where one request does it, it is an `exchange::Exchange`, which the hook can make already;
 //! where it takes more, a function `deregister_<name>` (and `reenable_<name>`) in the script (`hook.sh`) and its like in the helper
 //! binary (`helper/` of the repository).
@@ -60,7 +60,7 @@ const PLACEHOLDERS: &[&str] = &["podip", "podname", "namespace", "port"];
 
 type Plan = fn(&Policy<'_>, &Place<'_>) -> Result<Deregistration, Problem>;
 
-/// The container that leaves, as far as a way of leaving needs to know it.
+/// The container that deregisters, as far as a method needs to know it.
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'a> {
     /// The workload's name; empty where only `generateName` is given.
@@ -96,13 +96,13 @@ pub enum VarValue {
     Field(&'static str),
 }
 
-/// What leaving takes for one container.
+/// What deregistering takes for one container.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Deregistration {
     /// Whether anything is called at all: without a call there is no timeout to budget for, and
     /// the native sleep action will do.
     pub calls: bool,
-    /// Whether there is a way back that a start hook has to send (law 11).
+    /// Whether a start hook has to re-enable what was switched off (law 11).
     pub reenables: bool,
     /// Where it ends the server itself, after the drain: at most so many seconds.
     pub ends: Option<u32>,
@@ -113,7 +113,7 @@ pub struct Deregistration {
 }
 
 impl Deregistration {
-    /// A leaving that calls somebody, with these settings.
+    /// A deregistering that makes a call, with these settings.
     fn calling(vars: Vec<Var>) -> Self {
         Self {
             calls: true,
@@ -140,7 +140,7 @@ pub fn plan(policy: &Policy<'_>, place: &Place<'_>) -> Result<Deregistration, Pr
         None => Deregistration::default(),
     };
     if plan.reenables {
-        // By this and the pod's name a stop hook finds its own container's way back, and no other's.
+        // By this and the pod's name a stop hook finds its own container's re-enabling, and no other's.
         plan.vars.push(text("SILKROLL_CONTAINER", place.container));
     }
     Ok(plan)

@@ -45,7 +45,7 @@ pub(super) const METHOD: Method = Method {
             fits: dns_subdomain,
         },
     ],
-    // Spring Cloud's load balancer keeps its list for 35 s, and 33.8 s of that were seen; Ribbon and APISIX keep theirs for
+    // Spring Cloud's load balancer keeps its list for 35 s, and 33.5 s of that were seen; Ribbon and APISIX keep theirs for
     // 30 s (docs/drain.md).
     default_drain: 40,
     lists: true,

@@ -1,4 +1,4 @@
-//! `none`: nobody needs to be told; the endpoints' controllers see the pod go.
+//! `none`: there is no registry to tell; the endpoints' controllers see the pod go.
 
 use super::{Deregistration, Place};
 use crate::policy::{Method, Policy, Problem};
@@ -11,10 +11,7 @@ pub(super) const METHOD: Method = Method {
     lists: false,
 };
 
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "all ways of leaving have one signature"
-)]
+#[expect(clippy::unnecessary_wraps, reason = "all methods have one signature")]
 pub(super) fn plan(_: &Policy<'_>, _: &Place<'_>) -> Result<Deregistration, Problem> {
     Ok(Deregistration {
         summary: "nothing to call, Kubernetes takes the pod out of its endpoints".to_owned(),

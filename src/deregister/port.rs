@@ -1,4 +1,4 @@
-//! Which of a container's ports is meant where nobody says: one answer for the readiness probe and for
+//! Which of a container's ports is meant where no annotation says: one answer for the readiness probe and for
 //! every registry.
 
 use super::Place;

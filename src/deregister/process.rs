@@ -57,10 +57,7 @@ fn wait_seconds(policy: &Policy<'_>) -> u32 {
         .unwrap_or(policy.deregister_timeout)
 }
 
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "all ways of leaving have one signature"
-)]
+#[expect(clippy::unnecessary_wraps, reason = "all methods have one signature")]
 pub(super) fn nginx(policy: &Policy<'_>, _: &Place<'_>) -> Result<Deregistration, Problem> {
     let wait = wait_seconds(policy);
     Ok(Deregistration {

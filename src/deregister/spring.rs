@@ -1,5 +1,5 @@
 //! `spring`: the actuator's `serviceregistry` endpoint, inside the pod. What it sets sticks to the
-//! address in the registry behind it, so there is a way back.
+//! address in the registry behind it, so a start hook re-enables it.
 
 use super::exchange::{Exchange, Reenable};
 use super::{Deregistration, Place};
@@ -55,7 +55,7 @@ pub(super) fn plan(policy: &Policy<'_>, place: &Place<'_>) -> Result<Deregistrat
         body: Some(body(status)),
         content_type: Some("application/json"),
         done: &[200, 204],
-        // Nacos takes UP for the way back and ignores the cancelling; Eureka needs it, or UP would stick.
+        // Nacos takes UP as re-enabling and ignores the cancelling; Eureka needs it, or UP would stick.
         reenable: Some(Reenable {
             url: url.into(),
             body: Some(body("UP")),

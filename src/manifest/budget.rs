@@ -22,7 +22,7 @@ pub enum Excess {
         /// The budget, in bytes.
         limit: usize,
     },
-    /// [`Stop::stop`] was called: the time is up, or nobody waits for the result any more.
+    /// [`Stop::stop`] was called: the time is up, or its caller waits for the result no more.
     #[error("it took too long and was ended: split it into several parts")]
     Stopped,
 }

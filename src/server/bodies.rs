@@ -164,7 +164,7 @@ mod tests {
     use super::super::shares::Peer;
     use super::*;
 
-    /// More than any wait here before somebody has to go.
+    /// More than any wait here before a connection has to go.
     const LONG: Duration = Duration::from_millis(600);
 
     /// A body that gives these frames and then nothing more, for ever.

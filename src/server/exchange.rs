@@ -112,7 +112,7 @@ enum Rest {
     #[default]
     Nothing,
     Unread(Incoming),
-    /// It cannot be read to its end, so nobody knows where the next request would begin.
+    /// It cannot be read to its end, so it is not known where the next request would begin.
     Broken,
 }
 

@@ -48,7 +48,7 @@ impl Default for Limits {
             // Go's client drops an idle connection after 90 s. Closing earlier than it does would
             // race with its next request, and a POST that loses this race is not sent again.
             idle: Duration::from_secs(120),
-            // `timeoutSeconds` of a webhook is 30 at most: nobody waits longer for the answer.
+            // `timeoutSeconds` of a webhook is 30 at most: no API server waits longer for the answer.
             request: Duration::from_secs(30),
             unread: Duration::from_secs(10),
             // A client that is in earnest reads the largest dry run's answer in this time over

@@ -1,6 +1,6 @@
 //! Who has used how much of something lately.
 //!
-//! The ports ask nobody who they are, so all that tells one sender from another is the address that it comes from. An API
+//! The ports do not ask callers who they are, so all that tells one sender from another is the address that it comes from. An API
 //! server has one of its own, and so has each pod. Whoever has used least goes first: an attacker is behind everybody
 //! else from its second request on, however many it sends.
 

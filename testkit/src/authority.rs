@@ -23,7 +23,7 @@ pub struct Pair {
 }
 
 impl Authority {
-    /// A new one, which nobody else trusts.
+    /// A new one, which nothing else trusts.
     ///
     /// # Errors
     ///

@@ -70,7 +70,7 @@ impl Kubectl {
         self.program.parent().unwrap_or(Path::new("."))
     }
 
-    /// Starts it, and gives it with what it prints until somebody ends it.
+    /// Starts it, and gives it with what it prints until the caller ends it.
     ///
     /// # Errors
     ///

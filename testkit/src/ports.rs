@@ -14,7 +14,7 @@ const OURS: Range<u16> = 23_000..30_000;
 /// Tries for a port, where some are taken.
 const TRIES: usize = 100;
 
-/// Ports of 127.0.0.1 that are free and differ, until somebody listens on one of them. That can be another caller of this,
+/// Ports of 127.0.0.1 that are free and differ, until a program listens on one of them. That can be another caller of this,
 /// who is as likely to choose the same as any other of seven thousand.
 ///
 /// # Errors
@@ -53,7 +53,7 @@ mod tests {
     use crate::wait::eventually;
 
     #[test]
-    fn they_are_free_and_differ_and_nobody_else_is_given_them() {
+    fn they_are_free_and_differ_and_no_other_caller_is_given_them() {
         let mut ports = free::<50>().unwrap();
         let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap();
         let first: u16 = range.split_whitespace().next().unwrap().parse().unwrap();

@@ -64,11 +64,10 @@ fn complete(plane: &ControlPlane) {
     );
 }
 
-/// Runs a block of the README, as its reader does.
-fn readme(helm: &Helm, folder: &Path, plane: &ControlPlane, info: &str) -> Output {
-    let readme = std::fs::read_to_string(file("README.md")).unwrap();
-    let (_, block) = readme.split_once(&format!("\n```sh {info}\n")).unwrap();
-    let (block, _) = block.split_once("\n```").unwrap();
+/// Runs a block of README or docs, as its reader does.
+fn told(helm: &Helm, folder: &Path, plane: &ControlPlane, info: &str) -> Output {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let block = testkit::pages::block(repository, &format!("sh {info}")).unwrap();
     let bin = folder.join("bin");
     if !bin.exists() {
         std::fs::create_dir(&bin).unwrap();
@@ -82,7 +81,7 @@ fn readme(helm: &Helm, folder: &Path, plane: &ControlPlane, info: &str) -> Outpu
     }
     let path = std::env::var("PATH").unwrap();
     let mut bash = Command::new("timeout");
-    bash.args(["180", "bash", "-euo", "pipefail", "-c", block])
+    bash.args(["180", "bash", "-euo", "pipefail", "-c", &block])
         .current_dir(folder)
         .env("HOME", folder)
         .env("KUBECONFIG", plane.kubeconfig())
@@ -98,7 +97,7 @@ fn an_install_is_over_when_the_webhook_has_answered_and_leaves_nothing_of_the_ho
         let helm = Helm::on(&plane, major);
         let folder = tempfile::tempdir().unwrap();
         std::thread::scope(|scope| {
-            let installing = scope.spawn(|| readme(&helm, folder.path(), &plane, "helm"));
+            let installing = scope.spawn(|| told(&helm, folder.path(), &plane, "helm"));
             let job = eventually("the hook's Job", || {
                 assert!(!installing.is_finished(), "{:?}", helm.major);
                 plane.get(JOB)
@@ -174,7 +173,7 @@ fn an_install_is_over_when_the_webhook_has_answered_and_leaves_nothing_of_the_ho
             // The stand-ins for what leads to a pod make way.
             plane.point_webhook_at("silkroll", 443);
             plane.ok(&["delete", "service", "-n", SYSTEM, "silkroll"], "");
-            let upgrading = scope.spawn(|| readme(&helm, folder.path(), &plane, "helm-upgrade"));
+            let upgrading = scope.spawn(|| told(&helm, folder.path(), &plane, "helm-upgrade"));
             eventually("the hook's Job", || plane.get(JOB));
             complete(&plane);
             let output = upgrading.join().unwrap();

@@ -41,7 +41,7 @@ pub(super) fn api_server(layout: &Layout) -> Spec {
         format!("--secure-port={port}"),
         "--service-cluster-ip-range=10.0.0.0/24".into(),
         "--authorization-mode=RBAC".into(),
-        // A loopback address is refused as an endpoint; nobody here uses that Service.
+        // A loopback address is refused as an endpoint; nothing here uses that Service.
         "--endpoint-reconciler-type=none".into(),
         format!("--audit-policy-file={}", file("audit-policy.json")),
         format!("--audit-log-path={}", file("audit.log")),

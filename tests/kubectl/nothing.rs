@@ -8,7 +8,7 @@ use super::manifests;
 use super::space::{Space, State, remarks};
 use super::world::World;
 
-/// One thing that somebody does, and whether it changes `spec` outside the template.
+/// One thing that a user does, and whether it changes `spec` outside the template.
 struct Step {
     what: &'static str,
     run: fn(&Space<'_>, &Value) -> Output,

@@ -1,4 +1,4 @@
-//! The API server's validation never refuses what Silkroll emits: every way of leaving, with the
+//! The API server's validation never refuses what Silkroll emits: every method, with the
 //! native sleep and without, over every hook that users may have.
 
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! The README's commands in their order, on a real control plane: install, opt in, apply, ask, upgrade, uninstall.
+//! The commands of README and docs in their order, on a real control plane: install, opt in, apply, ask, upgrade, uninstall.
 
 use std::fs;
 use std::path::Path;
@@ -18,7 +18,7 @@ const NAMESPACE: &[&str] = &["namespace", "shop"];
 const DEPLOYMENT: &[&str] = &["deployment", "-n", "shop", "web"];
 
 #[test]
-fn what_the_readme_tells_to_type_works_in_its_order() {
+fn what_readme_and_docs_tell_to_type_works_in_its_order() {
     let plane = ControlPlane::start(Options { controllers: true });
     let folder = Folder::new();
     let admin = plane.kubeconfig();
@@ -146,7 +146,7 @@ fn certificates_print_as_one_file(folder: &Folder, admin: &Path) {
     assert!(applied.status.success(), "{applied:?}");
 }
 
-/// By the dry run that the README shows, and by the API server.
+/// By the dry run that docs/pipeline.md shows, and by the API server.
 fn a_mistake_is_refused(plane: &ControlPlane, folder: &Folder, asked: &str) {
     let deployment = folder.dir.path().join("deployment.yaml");
     let right = fs::read_to_string(&deployment).unwrap();
@@ -219,7 +219,7 @@ fn kubectl_owns_none_of(plane: &ControlPlane, object: &[&str], field: &str) {
         })
         .map(|manager| manager["manager"].as_str().unwrap())
         .collect();
-    assert!(!owners.is_empty(), "nobody owns {field}: {managers:?}");
+    assert!(!owners.is_empty(), "no manager owns {field}: {managers:?}");
     let kubectl = owners.iter().find(|name| name.starts_with("kubectl"));
     assert_eq!(kubectl, None, "owns {field}");
 }

@@ -1,4 +1,4 @@
-//! The README: what it tells people to type works, and what it tells them is so.
+//! The README and the pages of docs/: what they tell people to type works, and what they tell them is so.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,7 +9,10 @@
 #[path = "../cluster/mod.rs"]
 mod cluster;
 mod commands;
+mod languages;
+mod links;
 mod make;
+mod page;
 mod tables;
 
 use std::fs;
@@ -23,16 +26,9 @@ fn readme() -> String {
     fs::read_to_string(root().join("README.md")).unwrap()
 }
 
-/// The code block whose first line says so, e.g. `sh install`.
+/// The code block whose first line says so, e.g. `sh install`, on whichever page it stands.
 fn block(info: &str) -> String {
-    let text = readme();
-    let begin = format!("\n```{info}\n");
-    let mut parts = text.split(&*begin);
-    let (_, Some(after), None) = (parts.next(), parts.next(), parts.next()) else {
-        panic!("README.md has not one block `{info}`");
-    };
-    let (inside, _) = after.split_once("\n```").unwrap();
-    format!("{inside}\n")
+    testkit::pages::block(root(), info).unwrap()
 }
 
 /// A folder as a reader has it: the manifests, the README's own manifest, and its programs.
@@ -56,7 +52,7 @@ impl Folder {
         Self { dir }
     }
 
-    /// Runs a script as somebody who pastes it, line by line into one bash; ends at the first failure.
+    /// Runs a script as a reader who pastes it, line by line into one bash; ends at the first failure.
     fn bash(&self, script: &str, kubeconfig: &Path) -> std::process::Output {
         let path = std::env::var("PATH").unwrap();
         std::process::Command::new("timeout")

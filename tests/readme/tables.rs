@@ -1,4 +1,4 @@
-//! What the README shows and lists is what the program does and has.
+//! What README and docs show and list is what the program does and has.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -8,13 +8,12 @@ use silkroll::engine::Reason;
 use silkroll::observe::Metrics;
 use silkroll::policy::catalogue;
 
-use super::{Folder, block, readme};
+use super::{Folder, block, readme, root};
 
 /// The cells of the table between two comments, without its two head lines.
 fn table(name: &str) -> Vec<Vec<String>> {
-    let text = readme();
-    let (_, after) = text.split_once(&format!("<!-- {name} -->\n")).unwrap();
-    let (inside, _) = after.split_once(&format!("<!-- /{name} -->")).unwrap();
+    let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
+    let inside = testkit::pages::between(root(), &begin, &end).unwrap();
     inside
         .lines()
         .skip(2)
@@ -39,7 +38,7 @@ fn the_table_has_every_annotation_once_and_no_other() {
 }
 
 #[test]
-fn the_table_has_every_method_of_leaving_and_every_default_drain() {
+fn the_table_has_every_method_and_every_default_drain() {
     let rows = table("annotations");
     let row = |name: &str| {
         let mut rows = rows.iter();

@@ -11,7 +11,7 @@ pub(crate) fn get(url: &str) -> Answer {
     ask("GET", url, &[], "")
 }
 
-/// To 127.0.0.1 and the port in `url` (`PORT/PATH`). Status 0: nobody there, or no HTTP.
+/// To 127.0.0.1 and the port in `url` (`PORT/PATH`). Status 0: nothing listens there, or no HTTP.
 pub(crate) fn ask(verb: &str, url: &str, headers: &[&str], body: &str) -> Answer {
     let (port, path) = url.split_once('/').unwrap();
     let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port.parse().unwrap())) else {

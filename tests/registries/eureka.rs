@@ -196,7 +196,7 @@ fn seen_by_a_caller(world: &World) {
     within(LIST, "the caller sees it", || {
         caller_sees() == format!("{ID}\n")
     });
-    world.ok("the way back takes the override off; UP with the next heartbeat");
+    world.ok("re-enabling takes the override off; UP with the next heartbeat");
 }
 
 fn each_runner(world: &World) {

@@ -1,4 +1,4 @@
-//! The way back: what leaving switched off stays off for the address, and a container that starts again there must be
+//! Re-enabling: what deregistering switched off stays off for the address, and a container that starts again there must be
 //! seen all the same.
 
 use std::io;
@@ -22,7 +22,7 @@ const REGISTRY_DOWN: Instance = Instance::new("restarts", "10.2.0.5");
 const NO_HOOK: Instance = Instance::new("restarts", "10.2.0.6");
 const ALL: [Instance; 6] = [AT_ONCE, LATE, AFTER_30, AFTER_70, REGISTRY_DOWN, NO_HOOK];
 
-/// From its registration until a caller sees it: the way back asks every 2 s, and each ask may take one or two.
+/// From its registration until a caller sees it: the start hook asks every 2 s, and each ask may take one or two.
 const SEEN: u64 = 12;
 
 pub(crate) fn restarts(world: &World, caller: &Client) {

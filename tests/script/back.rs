@@ -1,4 +1,4 @@
-//! The way back: what leaving switched off is on again, and a later stop has the last word.
+//! Re-enabling: what deregistering switched off is on again, and a later stop has the last word.
 
 use crate::deregister_nacos::{Registry, settings};
 use crate::helper::running;
@@ -108,7 +108,7 @@ fn a_registry_that_is_down_at_start_is_tried_until_a_stop_ends_it() {
         up.store(true, Ordering::SeqCst);
         // One that went on would come to its end, too, for the registry is up now; but not without another try. What was
         // killed may need a moment of a busy machine to be gone.
-        eventually(&format!("the end of the way back, in {shell}"), || {
+        eventually(&format!("the end of the re-enabling, in {shell}"), || {
             running(&format!("silkroll-reenable=%2F{}%2F", place.pod()))
                 .is_empty()
                 .then_some(())
@@ -189,7 +189,7 @@ fn a_stop_of_one_container_leaves_the_way_back_of_the_others_alone() {
     }
 }
 
-/// A stop looks through all processes for a way back that still tries, and some end between two reads of their arguments.
+/// A stop looks through all processes for a re-enabling that still tries, and some end between two reads of their arguments.
 #[test]
 fn processes_that_end_while_they_are_looked_at_hold_up_no_stop() {
     let over = AtomicBool::new(false);

@@ -1,4 +1,4 @@
-//! The `eureka` method against a stand-in: the override by id, else by address, and the way back.
+//! The `eureka` method against a stand-in: the override by id, else by address, and the re-enabling.
 
 use crate::methods::{Eureka, Instance, eureka, settings};
 use crate::run::{NO_PUT, Outcome, Place, SHELLS, pairs};

@@ -195,10 +195,14 @@ fn a_way_back_is_one_process_that_a_stop_ends_without_proc() {
     let alive = || running(&format!("SILKROLL_POD_NAME={pod}\0")).len();
     let outcome = in_an_empty_image(&env, &["start"]);
     assert_eq!(outcome.status, Some(0), "{}", outcome.output);
-    eventually("a way back that goes on", || (alive() == 1).then_some(()));
+    eventually("a re-enabling that goes on", || {
+        (alive() == 1).then_some(())
+    });
     // Another of the same registration finds the name taken, and leaves it to the first.
     in_an_empty_image(&env, &["start"]);
-    eventually("one way back and no more", || (alive() == 1).then_some(()));
+    eventually("one re-enabling and no more", || {
+        (alive() == 1).then_some(())
+    });
     let outcome = in_an_empty_image(&env, &["stop"]);
     assert!(
         outcome.output.contains("/off answered 200"),
@@ -206,7 +210,9 @@ fn a_way_back_is_one_process_that_a_stop_ends_without_proc() {
         outcome.output
     );
     // What was killed may need a moment of a busy machine to be gone.
-    eventually("the end of the way back", || (alive() == 0).then_some(()));
+    eventually("the end of the re-enabling", || {
+        (alive() == 0).then_some(())
+    });
     assert_eq!(server.requests().last().unwrap().path(), "/off");
 }
 

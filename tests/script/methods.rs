@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 pub(crate) const CALLING: [&str; 6] = ["http", "nacos", "eureka", "consul", "spring", "dubbo"];
 
 /// What a container is told whose method's server is at `url`. It has a name of its own: the stops of other tests end the
-/// way back of a container that they share.
+/// re-enabling of a container that they share.
 pub(crate) fn settings<'a>(method: &'a str, url: &'a str) -> Vec<(&'a str, &'a str)> {
     let port = url.rsplit(':').next().unwrap_or_default();
     let mut settings = vec![("podip", "10.1.2.3"), ("SILKROLL_METHOD", method)];

@@ -156,7 +156,7 @@ impl Place {
         self.dir.path().join("work")
     }
 
-    /// The pod that its hooks are in, unless a test names another: one of its own, for a stop ends the way back of its pod,
+    /// The pod that its hooks are in, unless a test names another: one of its own, for a stop ends the re-enabling of its pod,
     /// also where another test began it, or another run of the tests on this machine.
     pub(crate) fn pod(&self) -> &str {
         self.dir.path().file_name().unwrap().to_str().unwrap()

@@ -1,4 +1,4 @@
-//! The ways of leaving, and their ways back.
+//! The methods: how each deregisters, and how it re-enables.
 
 mod consul;
 mod eureka;
@@ -21,7 +21,7 @@ pub enum Direction {
     Registered,
 }
 
-/// A way of leaving that calls something. `nginx` and `signal` are in `processes.rs`.
+/// A method that makes a call. `nginx` and `signal` are in `processes.rs`.
 #[derive(Debug)]
 pub struct Method {
     pub(crate) deregister: fn(&Attempt<'_>) -> Outcome,

@@ -87,7 +87,7 @@ pub(crate) fn print_to(file: c_int) {
     }
 }
 
-/// Writes it all; false where nobody reads it for a second. Some files are shared with others, who want them to wait.
+/// Writes it all; false where no reader takes it for a second. Some files are shared with others, who want them to wait.
 pub(crate) fn write(file: c_int, mut bytes: &[u8]) -> bool {
     const WAIT_MILLIS: u64 = 1000;
     /// A pipe that takes anything takes as much without waiting.
@@ -102,7 +102,7 @@ pub(crate) fn write(file: c_int, mut bytes: &[u8]) -> bool {
         let written = retried(|| unsafe { libc::write(file, piece.as_ptr().cast(), piece.len()) });
         match usize::try_from(written) {
             Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
-            // Somebody else was quicker.
+            // Another writer was quicker.
             Err(_) if super::errno() == libc::EAGAIN => {}
             Err(_) => return false,
         }

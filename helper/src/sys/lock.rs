@@ -1,4 +1,4 @@
-//! The way back that goes on in the background is found by a socket in the kernel's own name space, which needs no
+//! The re-enabling that goes on in the background is found by a socket in the kernel's own name space, which needs no
 //! file and no /proc, and is gone with its process. Who listens at it is known to the kernel.
 
 use core::mem::{offset_of, size_of};
@@ -29,7 +29,7 @@ fn socket() -> Option<File> {
     (file >= 0).then_some(File(file))
 }
 
-/// Listens under this name until it is dropped; none where somebody else does.
+/// Listens under this name until it is dropped; none where another process does.
 pub(crate) fn lock(mark: &[u8]) -> Option<File> {
     let (address, length) = address(mark)?;
     let socket = socket()?;
@@ -42,7 +42,7 @@ pub(crate) fn lock(mark: &[u8]) -> Option<File> {
 
 enum Holder {
     Nobody,
-    /// Somebody whose number may be seen from here.
+    /// A process whose number may be seen from here.
     Process(Option<c_int>),
 }
 
@@ -78,7 +78,7 @@ fn holder(mark: &[u8]) -> Holder {
     Holder::Process((known == 0 && peer.pid > 1).then_some(peer.pid))
 }
 
-/// Ends whoever listens under this name. True where there was somebody.
+/// Ends whoever listens under this name. True where there was one.
 pub(crate) fn end_lock(mark: &[u8]) -> bool {
     /// A process that was killed is gone in a moment.
     const GONE_MILLIS: u64 = 1000;

@@ -41,7 +41,7 @@ static IS_CHILD: AtomicBool = AtomicBool::new(false);
 /// As sysexits.h has it for an error in the software itself.
 const FAILED: libc::c_int = 70;
 
-/// From here on a panic waits for nobody, and is told to the process that waits for this one.
+/// From here on a panic does not wait, and is told to the process that waits for this one.
 pub(super) fn now_in_child() {
     drain_on_panic(0);
     IS_CHILD.store(true, Ordering::Relaxed);

@@ -123,7 +123,7 @@ impl Child {
                 });
             }
             if ended < 0 && errno() != libc::EINTR {
-                // Somebody else has reaped it: nobody knows how it ended.
+                // Another has reaped it: it is not known how it ended.
                 return Waited::Ended(1);
             }
             let left = until.map_or(u64::MAX, |until| until.saturating_sub(now()));
@@ -141,7 +141,7 @@ impl Child {
     pub(crate) fn kill(&self) {
         /// A process in the kernel's own sleep takes its time; it is not waited for.
         const REAP_MILLIS: u64 = 100;
-        // SAFETY: it is a child of ours that has not been reaped, so nobody else has its number.
+        // SAFETY: it is a child of ours that has not been reaped, so no other process has its number.
         unsafe { libc::kill(self.0, libc::SIGKILL) };
         self.wait(Some(now() + REAP_MILLIS));
     }

@@ -58,7 +58,7 @@ pub(crate) fn processes() -> Option<Vec<Process>> {
     }
     let mut found = Vec::new();
     loop {
-        // SAFETY: `folder` is open, and nobody else reads from it.
+        // SAFETY: `folder` is open, and nothing else reads from it.
         let entry = unsafe { libc::readdir(folder) };
         if entry.is_null() {
             break;

@@ -149,7 +149,7 @@ async fn told_to_end(ending: &mut watch::Receiver<bool>) {
     drop(ending.wait_for(|ending| *ending).await);
 }
 
-/// One phase to standard output. Where nobody reads it any more, nothing depends on it.
+/// One phase to standard output. Where it is not read any more, nothing depends on it.
 fn say(phase: &str, detail: &str) {
     let line = serde_json::json!({"at_ms": now_ms(), "phase": phase, "detail": detail});
     let _ = writeln!(io::stdout(), "{line}");

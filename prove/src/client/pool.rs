@@ -60,7 +60,7 @@ impl Pool {
         }
     }
 
-    /// Lets go of what the other end has closed, at addresses that nobody asks for any more, too.
+    /// Lets go of what the other end has closed, at addresses that no request asks for any more, too.
     pub fn sweep(&mut self) {
         for place in self.places.values_mut() {
             let before = place.idle.len();

@@ -13,7 +13,7 @@ pub enum Stale {
     #[default]
     Lost,
     /// It is sent once more, on a new connection, if no byte of an answer came and the connection
-    /// broke within [`Stale::crossing`]: a longer wait means that somebody worked on it.
+    /// broke within [`Stale::crossing`]: a longer wait means that the server worked on it.
     Retry,
 }
 
@@ -22,7 +22,7 @@ impl Stale {
     /// moment and must not hide in here: a round trip in one cluster, and room for a timer.
     pub const CROSSING: Duration = Duration::from_millis(50);
 
-    /// The same for one that is answered at once: nobody works on it, so it is the time for which a
+    /// The same for one that is answered at once: no server works on it, so it is the time for which a
     /// busy machine may leave it unread.
     pub const UNREAD: Duration = Duration::from_secs(1);
 
@@ -183,7 +183,7 @@ impl Plan {
         }
     }
 
-    /// How long a request takes by itself, which nobody is to blame for.
+    /// How long a request takes by itself, which no pod is to blame for.
     pub(super) fn asked_for(&self, request: Request) -> Duration {
         match request.stream {
             Some(stream) => stream.stay,

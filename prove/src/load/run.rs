@@ -23,7 +23,7 @@ const LEAD: Duration = Duration::from_millis(20);
 /// So much of an answer that is no success is told.
 const SAID: usize = 200;
 
-/// Load that runs. Dropping it stops it, and nobody learns what it saw.
+/// Load that runs. Dropping it stops it, and what it saw is lost.
 #[derive(Debug)]
 pub struct Handle {
     /// When its first request is due.
@@ -46,7 +46,7 @@ impl Handle {
     /// # Errors
     /// Where the generator itself broke: the counts would not add up.
     pub fn stop(self) -> anyhow::Result<Load> {
-        // Nobody is there to hear it where the plan has come to its end.
+        // Nothing is there to hear it where the plan has come to its end.
         let _ = self.stop.send(());
         join(self.thread)
     }

@@ -17,7 +17,7 @@ pub const HOME: &str = "/run/node";
 pub const NODE_NAME: &str = "node";
 
 /// The node's own address, of a range that is set aside for documentation (RFC 5737): it is
-/// nobody's, and seen in the enclosure only.
+/// no machine's, and seen in the enclosure only.
 pub const NODE_ADDRESS: &str = "192.0.2.10";
 
 /// The pods' range; none of it leaves the enclosure.

@@ -8,6 +8,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 use testkit::kubectl::Kubectl;
+use testkit::pages;
 
 use super::ground;
 use super::image;
@@ -25,7 +26,7 @@ pub fn folder() -> PathBuf {
 ///
 /// # Errors
 ///
-/// Where a command of the README fails, with what it said.
+/// Where one of these commands fails, with what it said.
 pub fn silkroll(repository: &Path, binary: &Path, kubectl: &Kubectl) -> Result<()> {
     let home = Path::new(ground::HOME);
     build_image(home, repository, binary)?;
@@ -36,23 +37,21 @@ pub fn silkroll(repository: &Path, binary: &Path, kubectl: &Kubectl) -> Result<(
     fs::create_dir_all(folder.join("certs"))?;
     std::os::unix::fs::symlink(repository.join("manifests"), folder.join("manifests"))?;
     std::os::unix::fs::symlink(binary, folder.join("bin/silkroll"))?;
-    let readme = fs::read_to_string(repository.join("README.md")).context("reading README.md")?;
-    let commands = block(&readme, "sh install")
-        .context("README.md has no block of the commands that install: ```sh install")?;
-    run(&with_image(commands)?, &folder, kubectl)
+    let commands = pages::block(repository, "sh install")?;
+    run(&with_image(&commands)?, &folder, kubectl)
 }
 
-/// Switches `level: pod` on, by the README's commands; [`silkroll`] comes first.
+/// Switches `level: pod` on, by the commands of docs/pods.md; [`silkroll`] comes first.
 ///
 /// # Errors
 ///
 /// Where one of them fails, with what it said.
 pub fn pods(repository: &Path, kubectl: &Kubectl) -> Result<()> {
-    let readme = fs::read_to_string(repository.join("README.md")).context("reading README.md")?;
-    let commands = block(&readme, "sh level-pod").context(
-        "README.md has no block of the commands that switch level: pod on: ```sh level-pod",
-    )?;
-    run(commands, &folder(), kubectl)
+    run(
+        &pages::block(repository, "sh level-pod")?,
+        &folder(),
+        kubectl,
+    )
 }
 
 /// Writes what Silkroll's replicas logged to `silkroll.log`: all decisions are in there.
@@ -65,12 +64,6 @@ pub fn save_log(kubectl: &Kubectl, logs: &Path) -> Result<()> {
     let all = ["logs", "-n", "silkroll-system", selector, "--tail=-1"];
     let said = kubectl.run(&all, "")?;
     fs::write(logs.join("silkroll.log"), said).context("writing silkroll.log")
-}
-
-/// The lines of a fenced block.
-fn block<'a>(readme: &'a str, info: &str) -> Option<&'a str> {
-    let (_, rest) = readme.split_once(&format!("\n```{info}\n"))?;
-    rest.split_once("\n```").map(|(block, _)| block)
 }
 
 fn with_image(commands: &str) -> Result<String> {
@@ -109,7 +102,7 @@ fn run(commands: &str, folder: &Path, kubectl: &Kubectl) -> Result<()> {
         .context("starting timeout, of coreutils")?;
     if !output.status.success() {
         bail!(
-            "these commands of the README failed:\n{commands}\n{}{}",
+            "these commands of README or docs failed:\n{commands}\n{}{}",
             String::from_utf8_lossy(&output.stdout),
             String::from_utf8_lossy(&output.stderr)
         );
@@ -145,13 +138,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_block_is_found_by_its_name() {
-        let readme = "# A\n```sh other\nno\n```\n\n```sh install\nIMAGE=a\nb\n```\n";
-        assert_eq!(block(readme, "sh install"), Some("IMAGE=a\nb"));
-        assert_eq!(block(readme, "sh upgrade"), None);
-    }
-
-    #[test]
     fn the_image_is_ours_and_nothing_else_changes() {
         let ours = with_image("IMAGE=registry.example/a:1\nkubectl apply").unwrap();
         assert_eq!(ours, format!("IMAGE={IMAGE}\nkubectl apply"));
@@ -162,8 +148,8 @@ mod tests {
     fn the_repository_has_what_is_looked_for() {
         let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let read = |name: &str| fs::read_to_string(repository.join(name)).unwrap();
-        assert!(with_image(block(&read("README.md"), "sh install").unwrap()).is_ok());
-        assert!(block(&read("README.md"), "sh level-pod").is_some());
+        assert!(with_image(&pages::block(&repository, "sh install").unwrap()).is_ok());
+        assert!(pages::block(&repository, "sh level-pod").is_ok());
         let dockerfile = read("Dockerfile");
         let stage = last_stage(&dockerfile).unwrap();
         assert_eq!(stage.matches("FROM ").count(), 1);

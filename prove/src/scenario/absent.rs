@@ -39,7 +39,7 @@ pub(super) fn restarted(
     })
 }
 
-/// The same with Silkroll and without the way back: it has to stay out, or a start hook would not be
+/// The same with Silkroll and without re-enabling: it has to stay out, or a start hook would not be
 /// what brings the others back.
 pub(super) struct WithoutStartHook {
     annotations: Vec<(&'static str, &'static str)>,
@@ -59,7 +59,7 @@ impl WithoutStartHook {
                 *value = Self::NAMESPACE;
             }
         }
-        // Nobody calls it: nobody has to forget it.
+        // It has no callers: none has to forget it.
         annotations.extend([
             ("start-hook", "none"),
             ("last-instance", "leave"),

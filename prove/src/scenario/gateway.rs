@@ -27,7 +27,7 @@ use crate::registry::{Format, Source};
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// So many requests one after the other before the load begins: a Java program that has just started takes a second
-/// for what takes a millisecond later, and nobody lets all requests loose on such a one.
+/// for what takes a millisecond later, and users do not let all requests loose on such a one.
 const WARM_UP: usize = 500;
 
 /// Bounds the warm-up, in which a request takes milliseconds once the program is warm.
@@ -131,7 +131,7 @@ impl Gateway {
     }
 
     /// Waits for a part of the load balancer's period. It has just renewed its list when the rollout before is
-    /// known: without this the pods of all rollouts would leave while it is young, where nobody needs them for long.
+    /// known: without this the pods of all rollouts would leave while it is young, where no caller needs them for long.
     pub(super) fn let_the_list_get_old(rollout: u32, of: u32) {
         thread::sleep(BALANCER * rollout / of.max(1));
     }

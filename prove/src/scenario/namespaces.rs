@@ -1,4 +1,4 @@
-//! The namespaces that the scenarios make, so that those in somebody's cluster are deleted whatever
+//! The namespaces that the scenarios make, so that those in a user's cluster are deleted whatever
 //! happens.
 
 use std::sync::{Mutex, MutexGuard};
@@ -53,7 +53,7 @@ impl Namespaces {
             .as_ref()
             .is_err_and(|error| error.to_string().contains("AlreadyExists"))
         {
-            // Somebody else's, which must not be deleted.
+            // Another's, which must not be deleted.
             made.names.pop();
         }
         created.map(drop)

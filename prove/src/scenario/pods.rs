@@ -125,7 +125,7 @@ struct Follower {
 const AGAIN: Duration = Duration::from_secs(1);
 
 impl Follower {
-    /// What it prints; none where nobody wants it any more.
+    /// What it prints; none where it is not wanted any more.
     fn watch(&self) -> Result<Option<ChildStdout>> {
         let mut child = lock(&self.child);
         if self.over.load(Ordering::Relaxed) {

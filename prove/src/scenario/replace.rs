@@ -139,7 +139,7 @@ fn never_registers(kubectl: &Kubectl, namespace: &str, arm: Arm, all: usize) -> 
     let pods = match arm {
         Arm::Control => {
             settled(kubectl, namespace)?;
-            // The old pods drain and go, and for as long again nobody is there.
+            // The old pods drain and go, and for as long again no pod is there.
             thread::sleep(STILL + STILL);
             2 * all
         }

@@ -1,6 +1,7 @@
 //! `silkroll serve`: everything is put together here, and nowhere else.
 
 mod args;
+mod audit;
 mod bind;
 mod certificate;
 mod open_files;
@@ -57,6 +58,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     result
 }
 
+const AUDIT: &str = "the audit";
 const WEBHOOK: &str = "the webhook's listener";
 const ADMIN: &str = "the admin listener";
 const DRY_RUN: &str = "the dry run's listener";
@@ -95,7 +97,7 @@ async fn serve(args: &Args, metrics: Arc<Metrics>) -> anyhow::Result<ExitCode> {
 /// What runs, and how it is told to stop: by dropping the senders.
 struct Running {
     tasks: Tasks,
-    /// In the order in which they end.
+    /// In the order in which they end; the audit, which gives its Lease back, is one of them.
     listeners: Vec<(&'static str, oneshot::Sender<()>)>,
 }
 
@@ -138,6 +140,7 @@ async fn start(args: &Args, metrics: Arc<Metrics>) -> anyhow::Result<Running> {
     let plain = bind(args.admin_listen, "--admin-listen")?;
     let dry_run = bind_dry_run(args)?;
     let mut tasks = Tasks::default();
+    let mut listeners = vec![];
 
     let slot = certificate(args, &readiness, &metrics, &mut tasks)?;
     let known = readiness.condition("namespaces", "the namespaces have not been listed yet");
@@ -171,6 +174,8 @@ async fn start(args: &Args, metrics: Arc<Metrics>) -> anyhow::Result<Running> {
             )
         });
         let observer = Observer::new(Arc::clone(&app), known, version, arch);
+        let complete = observer.complete();
+        let observer: Arc<dyn crate::cluster::Observer> = Arc::new(observer);
         let cluster = Cluster::connect().await?;
         tracing::info!(url = cluster.url(), "cluster");
         let helper = if helper_everywhere(&app.settings.load()) {
@@ -183,7 +188,19 @@ async fn start(args: &Args, metrics: Arc<Metrics>) -> anyhow::Result<Running> {
             (engine::helper(), helper),
         ];
         let notes = Notes::new(own_namespace(), Arc::clone(&app.asked));
-        let run = cluster.run(namespaces, files, Some(notes), Arc::new(observer));
+        if args.audit_interval > 0 {
+            let every = Duration::from_secs(args.audit_interval);
+            let known = Arc::clone(&namespaces);
+            let audit = audit::audit(every, own_namespace(), &app, known, complete);
+            let (stop, stopping) = oneshot::channel();
+            let run = (cluster.clone()).audit(audit, Arc::clone(&observer), told(stopping));
+            tasks.spawn(AUDIT, async {
+                run.await;
+                Ok(())
+            });
+            listeners.push((AUDIT, stop));
+        }
+        let run = cluster.run(namespaces, files, Some(notes), observer);
         tasks.spawn("the cluster side", async { match run.await? {} });
     }
 
@@ -223,7 +240,6 @@ async fn start(args: &Args, metrics: Arc<Metrics>) -> anyhow::Result<Running> {
         limits: Limits::admin(),
         metrics,
     };
-    let mut listeners = vec![];
     // The admin listener goes last, so that the kubelet's probes are answered while the webhook drains.
     let all = dry_run.map(|listener| (DRY_RUN, listener)).into_iter();
     for (name, listener) in all.chain([(WEBHOOK, webhook), (ADMIN, admin)]) {

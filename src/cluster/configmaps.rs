@@ -297,7 +297,7 @@ fn judge(error: kube::Error) -> Result<Write, String> {
 
 /// A namespace being deleted forbids creation, and says so by this cause
 /// (`NamespaceTerminatingCause` in `k8s.io/api/core/v1`).
-fn is_terminating(status: &kube::core::Status) -> bool {
+pub(super) fn is_terminating(status: &kube::core::Status) -> bool {
     status
         .details
         .iter()

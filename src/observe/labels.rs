@@ -47,3 +47,8 @@ pub(super) struct Why {
 pub(super) struct Port {
     pub(super) listener: &'static str,
 }
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Reason {
+    pub(super) reason: &'static str,
+}

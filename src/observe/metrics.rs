@@ -3,6 +3,7 @@
 //! Labels are bounded: enums, or `&'static str` codes that the program itself has. The names of
 //! namespaces and objects are in the log, never here.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::labels::{Admission, Outcome, OutcomeLabel, Port, ResultLabel, Why};
+use super::labels::{Admission, Outcome, OutcomeLabel, Port, Reason, ResultLabel, Why};
 
 /// Seconds. An answer takes tens of microseconds, the API server's own histogram starts at 5 ms, and
 /// beyond a second the webhook's timeout is near.
@@ -36,6 +37,10 @@ pub struct Metrics {
     namespaces: Gauge,
     namespaces_opted_in: Gauge,
     configmap_writes: Family<ResultLabel, Counter>,
+    audit_findings: Family<Reason, Gauge>,
+    audit_runs: Family<ResultLabel, Counter>,
+    audit_last_whole_run: Gauge,
+    audit_duration: Gauge<f64, AtomicU64>,
     pub(super) log_lines_dropped: Counter,
 }
 
@@ -64,6 +69,10 @@ impl Metrics {
             namespaces: Gauge::default(),
             namespaces_opted_in: Gauge::default(),
             configmap_writes: Family::default(),
+            audit_findings: Family::default(),
+            audit_runs: Family::default(),
+            audit_last_whole_run: Gauge::default(),
+            audit_duration: Gauge::default(),
             log_lines_dropped: Counter::default(),
         };
         // A series that appears with its first failure hides that failure from rate().
@@ -73,6 +82,7 @@ impl Metrics {
             };
             drop(metrics.certificate_reloads.get_or_create(&label));
             drop(metrics.configmap_writes.get_or_create(&label));
+            drop(metrics.audit_runs.get_or_create(&label));
         }
         let mut registry = Registry::with_prefix("silkroll");
         metrics.register(&mut registry);
@@ -140,6 +150,28 @@ impl Metrics {
             "configmap_writes",
             "Writes of the script's ConfigMap",
             self.configmap_writes.clone(),
+        );
+        registry.register(
+            "audit_findings",
+            "Workloads, and Pods, that the last audit found not injected or injected with something outdated",
+            self.audit_findings.clone(),
+        );
+        registry.register(
+            "audit_runs",
+            "Audits by this replica, and those of them that could not list everything",
+            self.audit_runs.clone(),
+        );
+        registry.register_with_unit(
+            "audit_last_whole_run_timestamp",
+            "Unix time at which an audit by this replica last listed everything, 0 while none has",
+            Unit::Seconds,
+            self.audit_last_whole_run.clone(),
+        );
+        registry.register_with_unit(
+            "audit_last_run_duration",
+            "How long the last audit by this replica took",
+            Unit::Seconds,
+            self.audit_duration.clone(),
         );
         registry.register(
             "log_lines_dropped",
@@ -217,6 +249,34 @@ impl Metrics {
             .inc();
     }
 
+    /// An audit ended at this Unix time: so many were found for each reason, a code of the program's own. All reasons are
+    /// named each time, those with none, too.
+    pub fn audited(
+        &self,
+        outcome: Outcome,
+        took: Duration,
+        now: i64,
+        found: impl Iterator<Item = (&'static str, u64)>,
+    ) {
+        let result = outcome.label();
+        self.audit_runs.get_or_create(&ResultLabel { result }).inc();
+        self.audit_duration.set(took.as_secs_f64());
+        if outcome == Outcome::Ok {
+            self.audit_last_whole_run.set(now);
+        }
+        for (reason, count) in found {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            self.audit_findings
+                .get_or_create(&Reason { reason })
+                .set(count);
+        }
+    }
+
+    /// Another replica audits: what this one found is of before.
+    pub fn audit_elsewhere(&self) {
+        self.audit_findings.clear();
+    }
+
     /// All figures as `OpenMetrics` text.
     #[must_use]
     pub fn text(&self) -> String {
@@ -255,6 +315,8 @@ mod tests {
         metrics.certificate_reload(Outcome::Ok);
         metrics.namespaces(12, 3);
         metrics.configmap_write(Outcome::Failed);
+        let found = [("not-injected", 2)].into_iter();
+        metrics.audited(Outcome::Ok, took, 1_800_000_000, found);
         let open = metrics.connection("webhook");
         let text = metrics.text();
         for line in [
@@ -276,11 +338,17 @@ mod tests {
             "silkroll_namespaces 12",
             "silkroll_namespaces_opted_in 3",
             "silkroll_configmap_writes_total{result=\"failed\"} 1",
+            "silkroll_audit_findings{reason=\"not-injected\"} 2",
+            "silkroll_audit_runs_total{result=\"ok\"} 1",
+            "silkroll_audit_last_whole_run_timestamp_seconds 1800000000",
+            "silkroll_audit_last_run_duration_seconds 0.00008",
             "silkroll_log_lines_dropped_total 0",
         ] {
             assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
         }
         assert!(text.ends_with("# EOF\n"));
+        metrics.audit_elsewhere();
+        assert!(!metrics.text().contains("silkroll_audit_findings{"));
         drop(open);
         assert!(
             metrics

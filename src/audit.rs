@@ -121,7 +121,8 @@ fn judge(kind: Kind, namespace: &str, name: &str, decision: &Decision) -> Option
         (None, None) => decision.reason.meaning().trim().to_owned(),
     };
     match (decision.outcome, decision.reason) {
-        (Outcome::Unchanged, _) => None,
+        // What an owner wrote is the owner's to change.
+        (Outcome::Unchanged, _) | (Outcome::Removed, Reason::Owned) => None,
         (Outcome::Injected, Reason::Covered) => Some(Finding {
             reason: NOT_INJECTED,
             outdated: false,
@@ -140,8 +141,6 @@ fn judge(kind: Kind, namespace: &str, name: &str, decision: &Decision) -> Option
                 again(kind, namespace, name)
             )),
         }),
-        // What an owner wrote is the owner's to change.
-        (Outcome::Removed, Reason::Owned) => None,
         (Outcome::Removed, _) => Some(Finding {
             reason: OUTDATED,
             outdated: true,

@@ -107,8 +107,12 @@ fn injected(
 
 #[test]
 fn what_is_stored_without_an_injection_is_missed_unless_it_says_that_it_wants_none() {
-    type Edit = fn(&mut Value);
-    let cases: &[(&str, &[(&str, &str)], Edit)] = &[
+    type Case = (
+        &'static str,
+        &'static [(&'static str, &'static str)],
+        fn(&mut Value),
+    );
+    let cases: &[Case] = &[
         ("not-injected", OPTED_IN, |_| {}),
         ("not-injected", &[("inject", "true")], |_| {}),
         ("fine", &[], |_| {}),
@@ -144,7 +148,7 @@ fn what_is_stored_without_an_injection_is_missed_unless_it_says_that_it_wants_no
                 json!({"silkroll.dev/status": "{\"format\":1}"});
         }),
         ("malformed", OPTED_IN, |object| {
-            object["spec"] = json!({"template": 7})
+            object["spec"] = json!({"template": 7});
         }),
         ("fine", &[("inject", "enabled"), ("level", "pod")], |_| {}),
     ];

@@ -23,7 +23,7 @@ use super::engine;
 use super::heard::Observer;
 use super::signals::Signals;
 use super::supervise::Tasks;
-use crate::cluster::{Cluster, Notes, Wanted};
+use crate::cluster::{Cluster, Files, Notes, Wanted};
 use crate::observe::Metrics;
 use crate::observe::logs::{self, Format};
 use crate::server::admin::{self, Readiness};
@@ -178,29 +178,11 @@ async fn start(args: &Args, metrics: Arc<Metrics>) -> anyhow::Result<Running> {
         let observer: Arc<dyn crate::cluster::Observer> = Arc::new(observer);
         let cluster = Cluster::connect().await?;
         tracing::info!(url = cluster.url(), "cluster");
-        let helper = if helper_everywhere(&app.settings.load()) {
-            Wanted::Known(Arc::clone(&app.asked))
-        } else {
-            Wanted::Where(HOOK.0, HOOK.1, Arc::clone(&app.asked))
-        };
-        let files = vec![
-            (engine::script(), Wanted::Everywhere),
-            (engine::helper(), helper),
-        ];
         let notes = Notes::new(own_namespace(), Arc::clone(&app.asked));
-        if args.audit_interval > 0 {
-            let every = Duration::from_secs(args.audit_interval);
-            let known = Arc::clone(&namespaces);
-            let audit = audit::audit(every, own_namespace(), &app, known, complete);
-            let (stop, stopping) = oneshot::channel();
-            let run = (cluster.clone()).audit(audit, Arc::clone(&observer), told(stopping));
-            tasks.spawn(AUDIT, async {
-                run.await;
-                Ok(())
-            });
-            listeners.push((AUDIT, stop));
-        }
-        let run = cluster.run(namespaces, files, Some(notes), observer);
+        let kept = files(&app);
+        let audit = audit::start(args, &cluster, &app, &observer, complete, &mut tasks);
+        listeners.extend(audit.map(|stop| (AUDIT, stop)));
+        let run = cluster.run(namespaces, kept, Some(notes), observer);
         tasks.spawn("the cluster side", async { match run.await? {} });
     }
 
@@ -283,6 +265,19 @@ fn dry_run_listener(
         },
         metrics: Arc::clone(metrics),
     })
+}
+
+/// The ConfigMaps that are kept, and where.
+fn files(app: &App) -> Vec<(Files, Wanted)> {
+    let helper = if helper_everywhere(&app.settings.load()) {
+        Wanted::Known(Arc::clone(&app.asked))
+    } else {
+        Wanted::Where(HOOK.0, HOOK.1, Arc::clone(&app.asked))
+    };
+    vec![
+        (engine::script(), Wanted::Everywhere),
+        (engine::helper(), helper),
+    ]
 }
 
 /// The annotation and its value that ask for the helper binary.

@@ -4,33 +4,46 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::cluster::Audit;
-use crate::server::routes::App;
-use crate::snapshot::Namespaces;
+use tokio::sync::oneshot;
 
-/// What is audited by. `complete` says whether the engine's settings are those of this cluster yet.
-pub(super) fn audit(
-    every: Duration,
-    home: String,
+use super::{AUDIT, Args, own_namespace, told};
+use crate::cli::supervise::Tasks;
+use crate::cluster::{Audit, Cluster, Observer};
+use crate::server::routes::App;
+
+/// Starts it, unless it is switched off; what is returned stops it by being dropped. `complete` says whether the engine's
+/// settings are those of this cluster yet.
+pub(super) fn start(
+    args: &Args,
+    cluster: &Cluster,
     app: &Arc<App>,
-    namespaces: Arc<Namespaces>,
+    observer: &Arc<dyn Observer>,
     complete: Arc<AtomicBool>,
-) -> Audit {
-    let asked = Arc::clone(&app.asked);
-    let app = Arc::clone(app);
+    tasks: &mut Tasks,
+) -> Option<oneshot::Sender<()>> {
+    if args.audit_interval == 0 {
+        return None;
+    }
+    let of = Arc::clone(app);
     let settings = move || {
-        complete
-            .load(Ordering::Relaxed)
-            .then(|| app.settings.load_full())
+        let known = complete.load(Ordering::Relaxed);
+        known.then(|| of.settings.load_full())
     };
-    Audit {
-        every,
-        home,
+    let audit = Audit {
+        every: Duration::from_secs(args.audit_interval),
+        home: own_namespace(),
         identity: identity(),
         settings: Arc::new(settings),
-        namespaces,
-        asked,
-    }
+        namespaces: Arc::clone(&app.namespaces),
+        asked: Arc::clone(&app.asked),
+    };
+    let (stop, stopping) = oneshot::channel();
+    let run = (cluster.clone()).audit(audit, Arc::clone(observer), told(stopping));
+    tasks.spawn(AUDIT, async {
+        run.await;
+        Ok(())
+    });
+    Some(stop)
 }
 
 /// The pod's name, and what makes it this process: a container that is started again has the same one.

@@ -70,7 +70,7 @@ impl Teller {
         if !self.is_due(key, found.finding.outdated, Instant::now()) {
             return;
         }
-        self.log(kind, found);
+        log(kind, found);
         // Where Events may not be written at all, the log has said it.
         let done = match self.silenced {
             Some(for_good) => for_good,
@@ -138,18 +138,6 @@ impl Teller {
         (self.misses, self.outdated, self.untold, self.silenced) = (0, 0, 0, None);
     }
 
-    fn log(&self, kind: Kind, found: &Found) {
-        let namespace = &*shown(&found.namespace, NAME);
-        let name = &*shown(&found.name, NAME);
-        let (reason, note) = (found.finding.reason, &*found.finding.note);
-        let kind = kind.name();
-        if found.finding.outdated {
-            tracing::info!(kind, namespace, name, reason, "audit: {note}");
-        } else {
-            tracing::warn!(kind, namespace, name, reason, "audit: {note}");
-        }
-    }
-
     /// It has one name as long as nothing changes, so another replica does not write it twice.
     async fn event(&self, kind: Kind, found: &Found, key: u64) -> Result<(), Trouble> {
         let event = event(kind, found, key, &self.identity, Timestamp::now());
@@ -168,6 +156,18 @@ impl Teller {
             Err(Trouble::Api(kube::Error::Api(status))) if is_terminating(&status) => Ok(()),
             Err(trouble) => Err(trouble),
         }
+    }
+}
+
+fn log(kind: Kind, found: &Found) {
+    let namespace = &*shown(&found.namespace, NAME);
+    let name = &*shown(&found.name, NAME);
+    let (reason, note) = (found.finding.reason, &*found.finding.note);
+    let kind = kind.name();
+    if found.finding.outdated {
+        tracing::info!(kind, namespace, name, reason, "audit: {note}");
+    } else {
+        tracing::warn!(kind, namespace, name, reason, "audit: {note}");
     }
 }
 

@@ -128,6 +128,10 @@ impl cluster::Observer for Observer {
         }
     }
 
+    fn standing(&self, hook: &'static str, standing: usize) {
+        self.app.metrics.configmaps(hook, standing);
+    }
+
     fn version(&self, version: Version) {
         self.native_sleep(version.has_native_sleep());
         self.complete.store(true, Ordering::Relaxed);

@@ -94,6 +94,10 @@ pub trait Observer: Send + Sync + 'static {
     fn configmap(&self, write: Write) {
         let _ = write;
     }
+    /// So many of these ConfigMaps stand, of those with the script or with the binary.
+    fn standing(&self, hook: &'static str, standing: usize) {
+        let _ = (hook, standing);
+    }
     /// The API server's version became known, or changed.
     fn version(&self, version: Version) {
         let _ = version;

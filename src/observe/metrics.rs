@@ -15,7 +15,9 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::labels::{Admission, Outcome, OutcomeLabel, Port, Reason, ResultLabel, Why};
+use super::labels::{
+    Admission, Endpoint, Hook, Outcome, OutcomeLabel, Port, Reason, ResultLabel, Why,
+};
 
 /// Seconds. An answer takes tens of microseconds, the API server's own histogram starts at 5 ms, and
 /// beyond a second the webhook's timeout is near.
@@ -32,11 +34,13 @@ pub struct Metrics {
     dry_runs: Family<OutcomeLabel, Counter>,
     refused: Family<Why, Counter>,
     connections: Family<Port, Gauge>,
+    requests_in_flight: Family<Endpoint, Gauge>,
     certificate_not_after: Gauge,
     certificate_reloads: Family<ResultLabel, Counter>,
     namespaces: Gauge,
     namespaces_opted_in: Gauge,
     configmap_writes: Family<ResultLabel, Counter>,
+    configmaps: Family<Hook, Gauge>,
     audit_findings: Family<Reason, Gauge>,
     audit_runs: Family<ResultLabel, Counter>,
     audit_last_whole_run: Gauge,
@@ -64,11 +68,13 @@ impl Metrics {
             dry_runs: Family::default(),
             refused: Family::default(),
             connections: Family::default(),
+            requests_in_flight: Family::default(),
             certificate_not_after: Gauge::default(),
             certificate_reloads: Family::default(),
             namespaces: Gauge::default(),
             namespaces_opted_in: Gauge::default(),
             configmap_writes: Family::default(),
+            configmaps: Family::default(),
             audit_findings: Family::default(),
             audit_runs: Family::default(),
             audit_last_whole_run: Gauge::default(),
@@ -125,6 +131,11 @@ impl Metrics {
             "Connections open now",
             self.connections.clone(),
         );
+        registry.register(
+            "requests_in_flight",
+            "Requests with a body that are read or decided on now",
+            self.requests_in_flight.clone(),
+        );
         registry.register_with_unit(
             "certificate_not_after_timestamp",
             "Unix time at which the served certificate expires, 0 while there is none",
@@ -150,6 +161,11 @@ impl Metrics {
             "configmap_writes",
             "Writes of the script's ConfigMap",
             self.configmap_writes.clone(),
+        );
+        registry.register(
+            "configmaps",
+            "ConfigMaps of this version that stand in namespaces, by what is in them",
+            self.configmaps.clone(),
         );
         registry.register(
             "audit_findings",
@@ -213,10 +229,26 @@ impl Metrics {
 
     /// A connection was accepted; it counts as open until the guard is dropped.
     #[must_use]
-    pub fn connection(&self, listener: &'static str) -> OpenConnection {
+    pub fn connection(&self, listener: &'static str) -> Open {
         let gauge = self.connections.get_or_create_owned(&Port { listener });
         gauge.inc();
-        OpenConnection(gauge)
+        Open(gauge)
+    }
+
+    /// A request came; it counts as in flight until the guard is dropped.
+    #[must_use]
+    pub fn in_flight(&self, endpoint: &'static str) -> Open {
+        let gauge = self
+            .requests_in_flight
+            .get_or_create_owned(&Endpoint { endpoint });
+        gauge.inc();
+        Open(gauge)
+    }
+
+    /// So many ConfigMaps with this in them stand.
+    pub fn configmaps(&self, hook: &'static str, standing: usize) {
+        let standing = i64::try_from(standing).unwrap_or(i64::MAX);
+        self.configmaps.get_or_create(&Hook { hook }).set(standing);
     }
 
     /// The certificate served from now on expires at this Unix time.
@@ -290,11 +322,11 @@ impl Metrics {
     }
 }
 
-/// An open connection in the figures.
+/// An open connection, or a request in flight, in the figures.
 #[derive(Debug)]
-pub struct OpenConnection(Gauge);
+pub struct Open(Gauge);
 
-impl Drop for OpenConnection {
+impl Drop for Open {
     fn drop(&mut self) {
         self.0.dec();
     }
@@ -317,7 +349,9 @@ mod tests {
         metrics.configmap_write(Outcome::Failed);
         let found = [("not-injected", 2)].into_iter();
         metrics.audited(Outcome::Ok, took, 1_800_000_000, found);
+        metrics.configmaps("script", 7);
         let open = metrics.connection("webhook");
+        let flying = metrics.in_flight("mutate");
         let text = metrics.text();
         for line in [
             concat!(
@@ -338,6 +372,8 @@ mod tests {
             "silkroll_namespaces 12",
             "silkroll_namespaces_opted_in 3",
             "silkroll_configmap_writes_total{result=\"failed\"} 1",
+            "silkroll_requests_in_flight{endpoint=\"mutate\"} 1",
+            "silkroll_configmaps{hook=\"script\"} 7",
             "silkroll_audit_findings{reason=\"not-injected\"} 2",
             "silkroll_audit_runs_total{result=\"ok\"} 1",
             "silkroll_audit_last_whole_run_timestamp_seconds 1800000000",
@@ -349,7 +385,7 @@ mod tests {
         assert!(text.ends_with("# EOF\n"));
         metrics.audit_elsewhere();
         assert!(!metrics.text().contains("silkroll_audit_findings{"));
-        drop(open);
+        drop((open, flying));
         assert!(
             metrics
                 .text()

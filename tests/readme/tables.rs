@@ -79,7 +79,8 @@ fn the_table_has_every_metric() {
     metrics.dry_run("");
     metrics.refused("");
     metrics.audited(Outcome::Ok, Duration::ZERO, 0, [("", 0)].into_iter());
-    let _open = metrics.connection("");
+    metrics.configmaps("", 0);
+    let _open = (metrics.connection(""), metrics.in_flight(""));
     let text = metrics.text();
     let known: Vec<&str> = text
         .lines()

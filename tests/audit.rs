@@ -439,10 +439,7 @@ fn an_api_server_that_goes_away_is_said_once_and_audits_go_on_when_it_is_back() 
         (replica.says("the audit cannot") > 0).then_some(())
     });
     // It answers meanwhile, and what was found stays.
-    assert_eq!(
-        replica.found("windows").is_some(),
-        replica.found("outdated").is_some()
-    );
+    assert_eq!(replica.found("windows"), Some(0));
     plane.start_api_server();
     plane.ok(
         &["create", "-n", "back", "-f", "-"],
@@ -577,8 +574,9 @@ fn what_an_audit_of_10_000_deployments_costs() {
         .await
         .unwrap();
     });
-    let replica = world.replica(&["--audit-interval=20"]);
-    std::thread::sleep(Duration::from_secs(12));
+    let replica = world.replica(&["--audit-interval=60"]);
+    // Past the writes of its start, before the first run.
+    std::thread::sleep(Duration::from_secs(50));
     let lists = || {
         let listed = |event: &Value| {
             event["verb"] == "list" && event["objectRef"]["resource"] == "deployments"
@@ -586,7 +584,12 @@ fn what_an_audit_of_10_000_deployments_costs() {
         world.asked(listed).len()
     };
     let (calls, before) = (lists(), used(&replica));
-    replica.runs_again(1);
+    // Each look at it costs something, too.
+    let begun = std::time::Instant::now();
+    while replica.runs("ok") == 0 {
+        assert!(begun.elapsed() < Duration::from_secs(900));
+        std::thread::sleep(Duration::from_secs(2));
+    }
     let after = used(&replica);
     println!(
         "one audit of {} Deployments: {:.2} s of processor time, {} calls, {} s; memory {:.1} MiB before, {:.1} after, {:.1} at most",

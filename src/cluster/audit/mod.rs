@@ -207,7 +207,10 @@ impl Auditor {
             }
             Err(trouble) => {
                 self.said.fails(TAKE, &trouble);
-                self.give_up();
+                // While the API server is away, what was found stays.
+                if matches!(trouble, Trouble::Other(_)) {
+                    self.give_up();
+                }
                 return every;
             }
         }

@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .SILENT:
 # What a target needs is asked before anything is built for it; cargo uses all processors anyway.
 .NOTPARALLEL:
-.PHONY: help demo test test-registries test-rollouts test-helm lint static helper helper-check bench bench-pods attack fuzz cluster manifests prove prove-full \
+.PHONY: help demo test test-registries test-rollouts test-helm test-metrics lint static helper helper-check bench bench-pods attack fuzz cluster manifests prove prove-full \
   prove-needs prove-programs prove-docs prove-node prove-node-needs prove-image prove-cluster prove-cluster-check \
   prove-start
 
@@ -34,6 +34,7 @@ help:
 	echo '  make test-registries the hook on real registries: Nacos, Eureka, Consul, …; needs root     (10 min, then 4 min)'
 	echo '  make test-rollouts   Rollouts with the real controller of Argo Rollouts                    (22 min, then 4 min)'
 	echo '  make test-helm       the Helm chart with the real Helm 3 and 4 on a real API server         (20 min, then 2 min)'
+	echo '  make test-metrics    metrics, alerts and the dashboard with the real Prometheus              (25 min, then 1 min)'
 	echo '  make lint            formatting, clippy, shellcheck, documentation                         (2 min, then 10 s)'
 	echo '  make static          the binary of the image, and that nothing has to be there to start it (5 min, then 1 s)'
 	echo '  make helper          build the hook for images without a shell, for amd64 and arm64        (1 min, then 20 s)'
@@ -133,6 +134,16 @@ test-helm:
 	echo "    $$SILKROLL_HELM"
 	echo "2/2 The chart (2 minutes). All listens on 127.0.0.1 and stops at the end."
 	$(CARGO) test --locked --test chart -- --ignored --test-threads 2
+
+test-metrics:
+	.ci/needs build test
+	echo "1/2 The control plane, Helm 4 and Prometheus (10, 3 and 8 minutes once, cached outside this folder; then a second)."
+	SILKROLL_CLUSTER_BIN="$${SILKROLL_CLUSTER_BIN:-$$(tests/cluster/build.sh)}"
+	SILKROLL_HELM="$${SILKROLL_HELM:-$$(tests/helm/build.sh 4)}"
+	SILKROLL_PROMETHEUS="$${SILKROLL_PROMETHEUS:-$$(tests/metrics/build.sh)}"
+	export SILKROLL_CLUSTER_BIN SILKROLL_HELM SILKROLL_PROMETHEUS
+	echo "2/2 Alerts by promtool; then Prometheus scrapes a Silkroll at work. All listens on 127.0.0.1 and stops at the end."
+	$(CARGO) test --locked --test metrics -- --ignored --test-threads 1
 
 lint:
 	.ci/needs build lint

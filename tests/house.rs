@@ -22,6 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "check",
         &["deregister", "engine", "manifest", "policy", "text"],
     ),
+    ("audit", &["engine", "text"]),
     ("snapshot", &["policy", "text"]),
     ("observe", &["text"]),
     ("tls", &["text"]),
@@ -29,7 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "admission",
         &["engine", "manifest", "policy", "snapshot", "text"],
     ),
-    ("cluster", &["snapshot", "text"]),
+    ("cluster", &["audit", "engine", "snapshot", "text"]),
     (
         "server",
         &[
@@ -47,6 +48,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 /// No I/O, no clock, no randomness here: the same input gives the same bytes.
 const PURE: &[&str] = &[
+    "audit",
     "check",
     "engine",
     "policy",

@@ -82,6 +82,7 @@ impl Options {
 }
 
 pub(super) async fn dry_run(State(app): State<Arc<App>>, mut request: Request) -> Response {
+    let _in_flight = app.metrics.in_flight("dry-run");
     let refuse = |status, why, message: String| Refused {
         status,
         why,

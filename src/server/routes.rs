@@ -173,6 +173,7 @@ impl Refused {
 
 async fn mutate(State(app): State<Arc<App>>, request: Request) -> Response {
     let started = Instant::now();
+    let _in_flight = app.metrics.in_flight("mutate");
     let (parts, body) = request.into_parts();
     if let Err(refused) = json_only(&parts.headers) {
         return refused.respond(&app);

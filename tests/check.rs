@@ -8,6 +8,8 @@
 
 #[path = "check/formats.rs"]
 mod formats;
+#[path = "check/mended.rs"]
+mod mended;
 #[path = "check/places.rs"]
 mod places;
 

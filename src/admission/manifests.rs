@@ -24,6 +24,8 @@ const TITLE: usize = 400;
 pub enum Known {
     /// Every namespace counts as opted in.
     All,
+    /// Every namespace counts as opted in, and what the snapshot has of one holds.
+    Assumed(Arc<Namespaces>),
     /// Only what is in the snapshot.
     Snapshot(Arc<Namespaces>),
 }
@@ -255,7 +257,7 @@ impl Run {
     fn injects(&self, namespace: &str, pod: &Value) -> bool {
         match &self.known {
             _ if self.remove => pod["metadata"]["annotations"][STATUS].is_string(),
-            Known::All => false,
+            Known::All | Known::Assumed(_) => false,
             Known::Snapshot(namespaces) => {
                 let entry = namespaces.get(namespace);
                 entry.is_some_and(|entry| injects_pods(view_of(&entry)))
@@ -267,7 +269,7 @@ impl Run {
     fn is_meant(&self, namespace: &str, value: &Value) -> bool {
         let own = value["metadata"]["annotations"][INJECT].as_str();
         let covered = match &self.known {
-            Known::All => true,
+            Known::All | Known::Assumed(_) => true,
             Known::Snapshot(namespaces) => namespaces.get(namespace).is_some_and(|entry| {
                 let said = entry.annotation(INJECT);
                 matches!(said, Some("enabled" | "true"))
@@ -299,7 +301,7 @@ impl Run {
         };
         let entry = match &self.known {
             Known::All => None,
-            Known::Snapshot(namespaces) => namespaces.get(namespace),
+            Known::Assumed(namespaces) | Known::Snapshot(namespaces) => namespaces.get(namespace),
         };
         let decision = decide(&Ask {
             settings: &self.settings,
@@ -440,8 +442,8 @@ impl Known {
     #[must_use]
     pub fn view<'a>(&self, entry: Option<&'a NamespaceEntry>) -> NamespaceView<'a> {
         match (self, entry) {
-            (Self::All, _) => NamespaceView::Assumed,
-            (Self::Snapshot(_), Some(entry)) => view_of(entry),
+            (Self::All, _) | (Self::Assumed(_), None) => NamespaceView::Assumed,
+            (Self::Assumed(_) | Self::Snapshot(_), Some(entry)) => view_of(entry),
             (Self::Snapshot(_), None) => NamespaceView::Unknown,
         }
     }

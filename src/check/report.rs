@@ -1,5 +1,6 @@
 //! All findings with their places, as every output shows them.
 
+use super::mend::Mend;
 use super::table::{Rule, Severity};
 use crate::text::shown;
 
@@ -20,8 +21,8 @@ pub enum Quiet {
 pub struct Entry {
     /// The rule.
     pub rule: &'static Rule,
-    /// The object, by its place in the world.
-    pub object: usize,
+    /// The workload that it is about, by its place in the world, or the object itself.
+    pub workload: usize,
     /// The input, as it was named; empty for a cluster.
     pub file: String,
     /// In the input, counted from 1; 0 for a cluster.
@@ -38,8 +39,8 @@ pub struct Entry {
     pub field: String,
     /// What was seen here.
     pub message: String,
-    /// Whether it would be gone if the namespace were annotated.
-    pub mended: bool,
+    /// What it takes so that an injection mends it, where one does.
+    pub mended: Option<Mend>,
     /// Why it counts for nothing, where it does.
     pub quiet: Option<Quiet>,
 }
@@ -67,13 +68,10 @@ impl Entry {
     /// What is found and where, in a sentence or two: all that formats with one text per finding have room for.
     #[must_use]
     pub fn sentence(&self) -> String {
-        let mended = if self.mended {
-            " Annotating the namespace would mend it (silkroll.dev/inject: enabled)."
-        } else {
-            ""
-        };
+        let mended = self.mended.map_or("", Mend::sentence);
+        let blank = if mended.is_empty() { "" } else { " " };
         format!(
-            "{}: {}: {}. {} {}{mended}",
+            "{}: {}: {}. {} {}{blank}{mended}",
             self.title(),
             self.rule.title,
             self.shown_message(),

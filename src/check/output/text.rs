@@ -48,9 +48,16 @@ pub fn text(report: &Report) -> String {
     if known > 0 {
         let _ = write!(out, ", {known} in the baseline");
     }
-    let mended = report.loud().filter(|entry| entry.mended).count();
-    if mended > 0 {
-        let _ = write!(out, "; annotating the namespace would mend {mended}");
+    let mended = |annotates: bool| {
+        let mends = report.loud().filter_map(|entry| entry.mended);
+        mends.filter(|mend| mend.annotates() == annotates).count()
+    };
+    let (annotate, apply) = (mended(true), mended(false));
+    if annotate > 0 {
+        let _ = write!(out, "; annotating the namespace would mend {annotate}");
+    }
+    if apply > 0 {
+        let _ = write!(out, "; applying or restarting would mend {apply}");
     }
     out.push('\n');
     out
@@ -76,11 +83,8 @@ fn paragraph(out: &mut String, entry: &Entry) {
     let _ = writeln!(out, "  {}: {}", rule.title, entry.shown_message());
     let _ = writeln!(out, "  {}", rule.harm);
     let _ = writeln!(out, "  What to do: {}", rule.advice);
-    if entry.mended {
-        let _ = writeln!(
-            out,
-            "  Annotating the namespace would mend it (silkroll.dev/inject: enabled)."
-        );
+    if let Some(mend) = entry.mended {
+        let _ = writeln!(out, "  {}", mend.sentence());
     }
     out.push('\n');
 }

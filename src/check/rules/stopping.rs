@@ -1,6 +1,7 @@
 //! SR101 to SR108: what happens between the deletion of a pod and its end.
 
-use super::super::hook::{SHELLS, mentions, program, shell_script};
+use super::super::hook::{Hook, SHELLS, mentions, program, shell_script};
+use super::super::ours::Ours;
 use super::super::read::text;
 use super::super::table::Id;
 use super::super::workload::{Container, Serves, Workload};
@@ -16,8 +17,7 @@ pub(super) fn of(workload: &Workload<'_, '_>, found: &mut Found) {
         if let Some(hook) = &container.pre_stop
             && grace > 1
         {
-            let least = i64::try_from(hook.time.least).unwrap_or(i64::MAX);
-            times(workload, container, least, found);
+            times(workload, container, hook, found);
         }
         no_shell(workload, container, found);
         if workload.serves() {
@@ -81,10 +81,21 @@ fn nothing_waits(workload: &Workload<'_, '_>, container: &Container<'_>, found: 
     found.in_container(Id::Sr101, workload, container, field, message);
 }
 
-fn times(workload: &Workload<'_, '_>, container: &Container<'_>, hook: i64, found: &mut Found) {
+fn times(
+    workload: &Workload<'_, '_>,
+    container: &Container<'_>,
+    hook: &Hook<'_>,
+    found: &mut Found,
+) {
     let grace = workload.grace();
+    let takes = if hook.time.more > 0 {
+        "takes up to"
+    } else {
+        "takes"
+    };
+    let hook = seconds(hook);
     if hook >= grace {
-        let message = format!("the hook takes {hook} s, the grace period is {grace} s");
+        let message = format!("the hook {takes} {hook} s, the grace period is {grace} s");
         let id = Id::Sr102;
         found.in_container(id, workload, container, "/lifecycle/preStop", message);
         return;
@@ -98,11 +109,16 @@ fn times(workload: &Workload<'_, '_>, container: &Container<'_>, hook: i64, foun
             None => format!("less than {MARGIN} s is hardly enough for any app"),
         };
         let message = format!(
-            "the hook takes {hook} s of the {grace} s, which leaves the app {left} s; {what}"
+            "the hook {takes} {hook} s of the {grace} s, which leaves the app {left} s; {what}"
         );
         let id = Id::Sr103;
         found.in_container(id, workload, container, "/lifecycle/preStop", message);
     }
+}
+
+/// What is to be reckoned with.
+fn seconds(hook: &Hook<'_>) -> i64 {
+    i64::try_from(hook.time.reckoned()).unwrap_or(i64::MAX)
 }
 
 /// The seconds that an app is told to take for its shutdown, where the manifest says so.
@@ -174,14 +190,21 @@ fn no_shell(workload: &Workload<'_, '_>, container: &Container<'_>, found: &mut 
         ("/lifecycle/postStart", &container.post_start),
     ];
     for (field, hook) in hooks {
-        let first = hook.as_ref().and_then(|hook| hook.command.first());
-        let Some(first) = first.map(|word| program(word)) else {
+        let Some(hook) = hook else {
             continue;
         };
-        if SHELLS.contains(&first) || TOOLS.contains(&first) {
-            let message = format!("the hook runs {first}, which the image does not have");
-            found.in_container(Id::Sr104, workload, container, field, message);
-        }
+        let first = hook.command.first().copied().unwrap_or_default();
+        let missing = |word: &str| SHELLS.contains(&word) || TOOLS.contains(&word);
+        let message = match (program(first), program(hook.chained)) {
+            (first, _) if missing(first) => {
+                format!("the hook runs {first}, which the image does not have")
+            }
+            (_, own) if missing(own) => {
+                format!("behind Silkroll's the hook runs {own}, which the image does not have")
+            }
+            _ => continue,
+        };
+        found.in_container(Id::Sr104, workload, container, field, message);
     }
 }
 
@@ -273,10 +296,9 @@ fn ungraceful(workload: &Workload<'_, '_>, container: &Container<'_>, found: &mu
         "/wait-shutdown",
         "kill -3",
     ];
-    let told = container
-        .pre_stop
-        .as_ref()
-        .is_some_and(|hook| mentions(&hook.text, &QUIT));
+    let told = container.pre_stop.as_ref().is_some_and(|hook| {
+        mentions(&hook.text, &QUIT) || hook.ours.is_some_and(Ours::ends_gracefully)
+    });
     // A signal of the manifest's own (KEP-4960) is an answer to this.
     if told || container.value["lifecycle"]["stopSignal"].is_string() {
         return;
@@ -357,11 +379,8 @@ fn framework(workload: &Workload<'_, '_>, container: &Container<'_>, found: &mut
     if shutdown(workload, container).is_some() {
         return;
     }
-    let hook = container
-        .pre_stop
-        .as_ref()
-        .map_or(0, |hook| hook.time.least);
-    let left = workload.grace() - i64::try_from(hook).unwrap_or(i64::MAX);
+    let hook = container.pre_stop.as_ref().map_or(0, seconds);
+    let left = workload.grace().saturating_sub(hook);
     if left > 1 && left < takes {
         let message =
             format!("{left} s are left for {name}, which takes up to {takes} s ({setting})");

@@ -6,6 +6,8 @@
     reason = "helpers of tests: what cannot go on has to fail the test"
 )]
 
+#[path = "check/doubts.rs"]
+mod doubts;
 #[path = "check/formats.rs"]
 mod formats;
 #[path = "check/mended.rs"]
@@ -195,6 +197,12 @@ fn the_exit_code_says_what_came_of_it_whatever_the_format() {
             2,
         ),
         ("a kustomization", "resources: [a.yaml]\n", &[], 2),
+        (
+            "a patch for a workload",
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec: {template: {spec: {containers: [{name: a, ports: [{containerPort: 1}]}]}}}\n",
+            &[],
+            2,
+        ),
         (
             "with the injection",
             WEB,

@@ -372,7 +372,8 @@ fn malformed(kind: Kind, why: &str) -> Decision {
 }
 
 /// What tells that a workload is only a patch for one.
-fn patch(kind: Kind, value: &Value) -> Option<String> {
+#[must_use]
+pub fn patch(kind: Kind, value: &Value) -> Option<String> {
     if kind == Kind::Pod {
         return None;
     }

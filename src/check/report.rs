@@ -1,7 +1,7 @@
 //! All findings with their places, as every output shows them.
 
 use super::mend::Mend;
-use super::table::{Rule, Severity};
+use super::rule::{Rule, Severity};
 use crate::text::shown;
 
 /// The longest title of an object, in characters: kind, namespace and name as the API server takes them fit.

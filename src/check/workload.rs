@@ -320,9 +320,12 @@ impl<'w, 'a> Workload<'w, 'a> {
     }
 }
 
+/// The port of a CSI driver's sidecars, for metrics and the kubelet's probes.
+const CSI: &str = "http-endpoint";
+
 /// Whether a port, of a container or of a Service, is for callers: TCP, and not named for something else.
 pub(super) fn serves_callers(port: &Value) -> bool {
     let tcp = port["protocol"].as_str().is_none_or(|name| name == "TCP");
-    let named = |name: &str| !is_aside(text(port, name));
+    let named = |name: &str| !is_aside(text(port, name)) && text(port, name) != CSI;
     tcp && named("name") && named("targetPort")
 }

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::super::report::{Entry, Quiet, Report};
-use super::super::table::{RULES, Rule, Severity};
+use super::super::rule::{Rule, Severity};
+use super::super::table::RULES;
 
 /// One run with all rules and all findings; those that are ignored or known are suppressed in it.
 #[must_use]

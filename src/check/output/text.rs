@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::super::report::{Entry, Quiet, Report};
-use super::super::table::Severity;
+use super::super::rule::Severity;
 use crate::text::shown;
 
 /// Paths as terminals show them, in characters.

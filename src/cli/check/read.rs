@@ -12,9 +12,10 @@ use serde_json::Value;
 use super::super::inject::MESSAGE_CHARS;
 use super::super::input;
 use super::Args;
-use crate::admission::manifests::{Item, Known, Run, not_a_manifest};
+use crate::admission::manifests::{Item, Known, Run, not_a_manifest, patch};
 use crate::check::{Baseline, Object, Place, Report, Wanted, World, assemble, judge};
 use crate::cluster::Cluster;
+use crate::engine::Kind;
 use crate::manifest::budget::{Budget, Stop};
 use crate::manifest::{self, Document, Limits, each_object};
 use crate::policy::{INJECT, cut, visible};
@@ -148,7 +149,10 @@ impl<'t> Read<'t> {
                         continue;
                     }
                 };
-                if let Some(why) = not_a_manifest(document.value()) {
+                let why = not_a_manifest(document.value()).or_else(|| a_patch(document.value()));
+                if let Some(why) = why {
+                    // It says how to build what it is a part of.
+                    let why = why.replace("silkroll inject -f", "silkroll check -f");
                     wrong(&format!(
                         "document {}, line {}: {why}",
                         document.number(),
@@ -258,6 +262,14 @@ fn opted_in(sources: &[Source<'_>]) -> Namespaces {
         });
     }
     namespaces
+}
+
+/// Why a document is only a part of a workload, which would be judged for what it leaves out. Where the pod template is
+/// missing, too, nothing is judged.
+fn a_patch(document: &Value) -> Option<String> {
+    let text = |name: &str| document[name].as_str().unwrap_or_default();
+    let kind = Kind::of(text("apiVersion"), text("kind"))?;
+    patch(kind, document).filter(|_| document.pointer("/spec/template").is_some())
 }
 
 fn objects<'v>(document: &'v Value, namespace: &'v str, each: &mut dyn FnMut(Object<'v>, String)) {

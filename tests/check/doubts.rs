@@ -45,6 +45,12 @@ fn what_a_manifest_shows_of_the_server_counts() {
         ),
         ("any server", json!({}), "SR101", true),
         (
+            "a server that is known to wait",
+            json!({"image": "ghcr.io/stefanprodan/podinfo:6.7.0"}),
+            "SR101",
+            false,
+        ),
+        (
             "a webhook of Knative's",
             json!({"image": "gcr.io/knative-releases/knative.dev/serving/cmd/webhook@sha256:0a"}),
             "SR101",
@@ -76,11 +82,37 @@ fn what_a_manifest_shows_of_the_server_counts() {
 
 #[test]
 fn a_port_beside_the_callers_serves_nobody() {
-    for (name, is_found) in [("http", true), ("http-endpoint", false), ("metrics", false)] {
+    for (name, is_found) in [
+        ("http", true),
+        ("http-endpoint", false),
+        ("profiling", false),
+        ("metrics", false),
+    ] {
         let container = json!({"ports": [{"name": name, "containerPort": 8080}]});
         let input = served(&container);
         let (alone, _) = input.split_once("---").unwrap();
         let found = found(alone, &[]);
         assert_eq!(codes(&found).contains("SR101"), is_found, "{name}");
+    }
+}
+
+#[test]
+fn a_replica_set_that_has_an_owner_is_judged_by_it() {
+    for (owner, is_found) in [
+        (json!(null), true),
+        (
+            json!([{"kind": "Rollout", "name": "web", "controller": true}]),
+            false,
+        ),
+        (json!([{"kind": "Application", "name": "web"}]), true),
+    ] {
+        let set = json!({
+            "apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": "web-7d84", "ownerReferences": owner},
+            "spec": {"replicas": 1, "template": {"spec": {"containers": [
+                {"name": "web", "image": "web", "ports": [{"containerPort": 80}]},
+            ]}}},
+        });
+        let found = found(&set.to_string(), &[]);
+        assert_eq!(codes(&found).contains("SR301"), is_found, "{owner}");
     }
 }

@@ -45,16 +45,22 @@ const WAITING: [&str; 5] = [
     "graceful-drain",
 ];
 
-/// Knative's own webhooks and its activator: after SIGTERM they fail the kubelet's probes and serve on for 45 s
-/// (`handlers.Drainer` in knative.dev/pkg).
-const KNATIVE: [&str; 2] = ["/cmd/webhook", "/cmd/activator"];
+/// Images of servers that serve on for some seconds after SIGTERM by themselves, by parts of their name, as their sources
+/// have it: Knative's webhooks and its activator (`DefaultDrainTimeout` in knative.dev/pkg, 45 s), podinfo (3 s), and the
+/// demo of Argo Rollouts (`termination-delay`, 10 s).
+const PATIENT: [(&str, &str); 4] = [
+    ("knative.dev/", "/cmd/webhook"),
+    ("knative.dev/", "/cmd/activator"),
+    ("stefanprodan/", "/podinfo"),
+    ("argoproj/", "/rollouts-demo"),
+];
 
 /// Whether the server itself waits after SIGTERM, as far as its manifest shows.
 fn waits_itself(container: &Container<'_>) -> bool {
     let image = container.image.repository;
-    let knative = image.contains("knative.dev/") && KNATIVE.iter().any(|end| image.ends_with(end));
+    let known = |(whose, name): &(&str, &str)| image.contains(whose) && image.ends_with(name);
     container.is_istio()
-        || knative
+        || PATIENT.iter().any(known)
         || container
             .words()
             .iter()

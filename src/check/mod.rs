@@ -24,7 +24,7 @@ mod world;
 pub use assemble::{Place, Wanted, assemble};
 pub use baseline::{Baseline, BaselineError};
 pub use mend::Mend;
-pub use report::{Entry, Quiet, Report};
+pub use report::{Entry, Quiet, Report, harmless};
 pub use rule::{Rule, Severity};
 pub use rules::Finding;
 pub use table::RULES;

@@ -6,14 +6,14 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use serde_json::Value;
 
 use super::super::inject::MESSAGE_CHARS;
 use super::super::input;
 use super::Args;
 use crate::admission::manifests::{Item, Known, Run, not_a_manifest, patch};
-use crate::check::{Baseline, Object, Place, Report, Wanted, World, assemble, judge};
+use crate::check::{Baseline, Object, Place, Report, Wanted, World, assemble, harmless, judge};
 use crate::cluster::Cluster;
 use crate::engine::Kind;
 use crate::manifest::budget::{Budget, Stop};
@@ -31,6 +31,10 @@ pub(super) struct Input {
 pub(super) fn inputs(args: &Args) -> anyhow::Result<Vec<Input>> {
     let mut inputs = Vec::new();
     for path in &args.files {
+        if path.join("Chart.yaml").is_file() && path.join("templates").is_dir() {
+            let shown = path.display();
+            bail!("{shown} is a Helm chart, whose templates are no manifests: {RENDER}");
+        }
         for (name, bytes) in input::all(path, args.recursive)? {
             let text = manifest::as_text(&bytes).into_owned();
             let path = if path == Path::new("-") {
@@ -86,6 +90,14 @@ pub(super) struct Read<'t> {
     pub(super) unreadable: usize,
 }
 
+/// What makes manifests of a chart.
+const RENDER: &str = "build first: helm template NAME CHART | silkroll check -f -";
+
+/// Whether a text that is no YAML has the braces of a template.
+fn is_template(text: &[u8]) -> bool {
+    text.windows(2).any(|pair| pair == b"{{")
+}
+
 /// The namespace of what names none.
 const NAMESPACE: &str = "default";
 
@@ -132,7 +144,9 @@ impl<'t> Read<'t> {
             let mut wrong = |error: &dyn std::fmt::Display| {
                 unreadable += 1;
                 let text = format!("{}: {error}", input.name);
-                writeln!(report, "{}", cut(&visible(&text), MESSAGE_CHARS))
+                let text = cut(&visible(&text), MESSAGE_CHARS);
+                // A line that begins with a file's name could be taken for a workflow command.
+                writeln!(report, "silkroll: {}", harmless(&text))
             };
             let documents = match manifest::documents(&input.text, &limits, &budget) {
                 Ok(documents) => documents,
@@ -144,6 +158,10 @@ impl<'t> Read<'t> {
             for document in documents {
                 let document = match document {
                     Ok(document) => document,
+                    Err(error) if is_template(&input.text) => {
+                        wrong(&format!("{error}. It looks like a template: {RENDER}"))?;
+                        continue;
+                    }
                     Err(error) => {
                         wrong(&error)?;
                         continue;

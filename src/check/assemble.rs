@@ -1,12 +1,13 @@
 //! Findings with the places that they have in files, and without what their authors ignore.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::baseline::Baseline;
 use super::ignore::{ANNOTATION, Ignore, MARK};
+use super::mend::Mended;
 use super::report::{Entry, Quiet, Report};
+use super::rule::{Id, Rule, Severity};
 use super::rules::Finding;
-use super::table::{Id, Rule, Severity};
 use super::world::World;
 use crate::manifest::Document;
 use crate::policy::visible;
@@ -49,7 +50,7 @@ pub fn assemble(
     places: &[Place<'_, '_>],
     wanted: &Wanted<'_>,
 ) -> Report {
-    let left: Option<HashSet<_>> = injected.map(|findings| findings.iter().map(key).collect());
+    let mended = injected.map(|injected| Mended::new(findings, injected));
     let mut of_objects: HashMap<usize, Vec<&Finding>> = HashMap::new();
     for finding in findings {
         if wanted.takes(finding.id.rule()) {
@@ -62,7 +63,7 @@ pub fn assemble(
         let object = &world.objects[at];
         let entry = |finding: &Finding, line: usize| Entry {
             rule: finding.id.rule(),
-            object: at,
+            workload: finding.workload,
             file: place.file.to_owned(),
             line,
             kind: object.kind.to_owned(),
@@ -71,9 +72,9 @@ pub fn assemble(
             container: finding.container.clone(),
             field: field(&finding.pointer),
             message: finding.message.clone(),
-            mended: left
+            mended: mended
                 .as_ref()
-                .is_some_and(|left| !left.contains(&key(finding))),
+                .and_then(|mended| mended.how(finding, world)),
             quiet: None,
         };
         let mut own = Vec::new();
@@ -172,15 +173,11 @@ impl<'d, 't> Comments<'d, 't> {
     }
 }
 
-/// What makes two findings of two judgements the same one.
-fn key(finding: &Finding) -> (Id, usize, String) {
-    (finding.id, finding.object, finding.container.clone())
-}
-
 fn bad_ignore(object: usize, pointer: &str, what: &str, why: &str) -> Finding {
     Finding {
         id: Id::Sr001,
         object,
+        workload: object,
         container: String::new(),
         pointer: pointer.to_owned(),
         message: format!("{what} has no effect: {why}"),

@@ -431,7 +431,7 @@ fn review<'d>(
     review.helper_stands = true;
     let entry = match &run.known {
         Known::Snapshot(namespaces) => namespaces.get(review.namespace()),
-        Known::All => None,
+        Known::All | Known::Assumed(_) => None,
     };
     let decision = review.decide(&run.settings, run.known.view(entry.as_deref()), true);
     let request = &value["request"];

@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
+use super::super::mend::Mend;
 use super::super::report::{Entry, Quiet, Report};
-use super::super::table::Severity;
+use super::super::rule::Severity;
 
 #[derive(Serialize)]
 struct Whole<'a> {
@@ -28,8 +29,11 @@ struct One<'a> {
     harm: &'a str,
     advice: &'a str,
     page: String,
-    /// Whether annotating the namespace would mend it.
+    /// Whether an injection would mend it.
     mended: bool,
+    /// What to do so that it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mend: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ignored: Option<&'a str>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -62,7 +66,8 @@ fn one(entry: &Entry) -> One<'_> {
         harm: entry.rule.harm,
         advice: entry.rule.advice,
         page: entry.rule.page_path(),
-        mended: entry.mended,
+        mended: entry.mended.is_some(),
+        mend: entry.mended.map(Mend::sentence),
         ignored: match &entry.quiet {
             Some(Quiet::Ignored(reason)) => Some(reason),
             _ => None,

@@ -61,11 +61,11 @@ impl<'a> Hook<'a> {
             _ => "",
         };
         Some(Self {
+            command,
             chained,
             text,
             time,
             ours,
-            command,
         })
     }
 

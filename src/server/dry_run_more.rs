@@ -42,8 +42,8 @@ impl Tally {
         self.more.push(begin)?;
         self.documents += 1;
         let mut beside = one.account.beside();
-        let changed = one.before != one.after;
-        let changes = if changed {
+        let differs = one.before != one.after;
+        let changes = if differs {
             line_changes(&one.before, &one.after, &mut beside)?
         } else {
             Vec::new()
@@ -52,7 +52,7 @@ impl Tally {
             document: one.number,
             line: one.line,
             before: displayed(&one.before),
-            after: changed.then(|| displayed(&one.after)),
+            after: differs.then(|| displayed(&one.after)),
             changes: changes
                 .iter()
                 .map(|change| {

@@ -204,6 +204,12 @@ function portions(items, most, into, put, what) {
 
 function show(answer) {
   const documents = answer.documents ?? [];
+  // What was added above moves the lines of the result down.
+  let moved = 0;
+  for (const one of documents) {
+    one.moved = moved;
+    for (const [, removed, , added] of one.changes) moved += added - removed;
+  }
   const changed = documents.filter((one) => one.changes.length);
   const objects = answer.items.filter((item) => item.reason !== "other-kind");
   const findings = answer.findings ?? [];
@@ -409,7 +415,7 @@ function diff(one) {
     const [left, right] = row.same ? ["", ""] : ["removed", "added"];
     body.append(make("tr", row.same ? "same" : "",
       ...side(row.old, before, one.line, left, row.same ? "" : "−"),
-      ...side(row.now, after, 1, right, row.same ? "" : "+")));
+      ...side(row.now, after, one.line + one.moved, right, row.same ? "" : "+")));
   };
   const copy = make("button", "", "Copy the result");
   copy.type = "button";
@@ -441,7 +447,7 @@ function finding(one) {
   const head = make("p", "", make("strong", one.severity, `${one.code} ${one.severity}`), ` ${one.title}: `, make("span", "", shown(where)));
   if (one.line) head.append(place(one.line));
   item.append(head, make("p", "", shown(one.message)), make("p", "hint", `${one.harm} ${one.advice}`));
-  if (one.mended) item.append(make("p", "mended", "✓ The injection mends it."));
+  if (one.mended) item.append(make("p", "mended", "✓ Gone in the result."));
   if (one.ignored !== undefined) item.append(make("p", "hint", `Ignored: ${shown(one.ignored)}`));
   return item;
 }

@@ -191,18 +191,27 @@ fn findings_come_with_their_lines_and_what_the_injection_mends() {
 
 #[test]
 fn what_is_too_much_to_be_judged_together_is_answered_all_the_same() {
-    let mut many = String::from("{\"apiVersion\": \"v1\", \"kind\": \"List\", \"items\": [");
-    for number in 0..700 {
-        let labels = "{\"app\": \"web\"}";
-        many.push_str(&format!(
-            "{{\"apiVersion\": \"apps/v1\", \"kind\": \"Deployment\", \"metadata\": {{\"name\": \"w{number}\"}}, \"spec\": \
-             {{\"selector\": {{\"matchLabels\": {labels}}}, \"template\": {{\"metadata\": {{\"labels\": {labels}}}, \"spec\": \
-             {{\"containers\": [{{\"name\": \"a\", \"image\": \"b\"}}]}}}}}}}},\
-             {{\"apiVersion\": \"v1\", \"kind\": \"Service\", \"metadata\": {{\"name\": \"s{number}\"}}, \"spec\": {{\"selector\": {labels}}}}},"
-        ));
-    }
-    many.pop();
-    many.push_str("]}");
+    let labels = json!({"app": "web"});
+    let items = (0..700).flat_map(|number| {
+        [
+            json!({
+                "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": format!("w{number}")},
+                "spec": {
+                    "selector": {"matchLabels": labels},
+                    "template": {
+                        "metadata": {"labels": labels},
+                        "spec": {"containers": [{"name": "a", "image": "b"}]},
+                    },
+                },
+            }),
+            json!({
+                "apiVersion": "v1", "kind": "Service", "metadata": {"name": format!("s{number}")},
+                "spec": {"selector": labels},
+            }),
+        ]
+    });
+    let items: Vec<Value> = items.collect();
+    let many = json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string();
     let answer = dry_run("?with=findings", &many);
     assert_eq!(answer.status, 200, "{}", answer.text());
     let answer = answer.json();

@@ -14,7 +14,7 @@ mod picture;
 mod use_it;
 
 /// A Deployment with one mistake and one thing to warn of, and its Service.
-const WEB: &str = r#"apiVersion: apps/v1
+const WEB: &str = r"apiVersion: apps/v1
 kind: Deployment
 metadata:
   name: web
@@ -41,4 +41,4 @@ metadata: {name: web, namespace: shop}
 spec:
   selector: {app: web}
   ports: [{port: 80, targetPort: 8080}]
-"#;
+";

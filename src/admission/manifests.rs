@@ -155,8 +155,8 @@ pub fn tell_with_workload(items: &mut [Item], warnings: &[Warning]) -> bool {
 /// Whether a document is kustomize's own: it may leave out apiVersion and kind. Flux has a Kustomization of another group,
 /// which is an object like any other.
 fn kustomization(document: &Value) -> bool {
-    /// Fields of a kustomization that no object has at its top.
-    const FIELDS: [&str; 9] = [
+    /// Lists of a kustomization that no object has at its top. The values of a Helm chart have `resources`, too: a mapping.
+    const FIELDS: [&str; 8] = [
         "resources",
         "bases",
         "components",
@@ -165,7 +165,6 @@ fn kustomization(document: &Value) -> bool {
         "patchesJson6902",
         "configMapGenerator",
         "secretGenerator",
-        "namePrefix",
     ];
     match document["apiVersion"].as_str() {
         Some(version) => version.starts_with("kustomize.config.k8s.io/"),
@@ -175,7 +174,10 @@ fn kustomization(document: &Value) -> bool {
                 Some("Kustomization" | "Component")
             )
         }
-        None => FIELDS.iter().any(|field| !document[*field].is_null()),
+        None => {
+            document["namePrefix"].is_string()
+                || FIELDS.iter().any(|field| document[*field].is_array())
+        }
     }
 }
 
@@ -371,7 +373,8 @@ fn malformed(kind: Kind, why: &str) -> Decision {
 }
 
 /// What tells that a workload is only a patch for one.
-fn patch(kind: Kind, value: &Value) -> Option<String> {
+#[must_use]
+pub fn patch(kind: Kind, value: &Value) -> Option<String> {
     if kind == Kind::Pod {
         return None;
     }

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
+use super::rule::Id;
 use super::rules::Finding;
-use super::table::Id;
 use super::world::World;
 
 /// What is to be done so that an injection mends a finding.

@@ -1,11 +1,18 @@
 //! All findings with their places, as every output shows them.
 
 use super::mend::Mend;
-use super::table::{Rule, Severity};
+use super::rule::{Rule, Severity};
 use crate::text::shown;
 
 /// The longest title of an object, in characters: kind, namespace and name as the API server takes them fit.
 const TITLE: usize = 400;
+
+/// A line's text so that a runner of GitHub's takes none of it for a command: it looks for the old form, `##[command]`,
+/// anywhere in a line. The new one, `::command::`, has to begin it.
+#[must_use]
+pub fn harmless(text: &str) -> String {
+    text.replace("##[", "#\\#[")
+}
 
 /// Why a finding counts for nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,7 +69,7 @@ impl Entry {
             title.push_str(", container ");
             title.push_str(container);
         }
-        shown(&title, TITLE).into_owned()
+        harmless(&shown(&title, TITLE))
     }
 
     /// What is found and where, in a sentence or two: all that formats with one text per finding have room for.
@@ -83,7 +90,7 @@ impl Entry {
     /// [`Self::message`], which quotes manifests, fit to be shown.
     #[must_use]
     pub fn shown_message(&self) -> String {
-        shown(&self.message, TITLE).into_owned()
+        harmless(&shown(&self.message, TITLE))
     }
 }
 

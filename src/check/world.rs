@@ -55,6 +55,11 @@ impl<'a> Object<'a> {
         text(&self.value["metadata"]["annotations"], name)
     }
 
+    fn is_owned(&self) -> bool {
+        let owners = list(&self.value["metadata"], "ownerReferences");
+        owners.iter().any(|owner| owner["controller"] == true)
+    }
+
     pub(super) fn spec(&self) -> &'a Value {
         &self.value["spec"]
     }
@@ -80,7 +85,9 @@ impl<'a> Object<'a> {
             "" => self.kind == "ReplicationController",
             _ => false,
         };
-        (judged && self.spec()["template"]["spec"]["containers"].is_array())
+        // The workload that it belongs to is judged in its place.
+        let part = matches!(self.kind, "ReplicaSet" | "ReplicationController") && self.is_owned();
+        (judged && !part && self.spec()["template"]["spec"]["containers"].is_array())
             .then_some("/spec/template")
     }
 }

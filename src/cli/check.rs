@@ -143,7 +143,6 @@ pub fn run(args: &Args, out: &mut dyn Write, report: &mut dyn Write) -> anyhow::
         Some(path) => {
             let context = || format!("--baseline {}", path.display());
             let text = input::file(path).with_context(context)?;
-            let text = String::from_utf8(text).with_context(context)?;
             Baseline::read(&text).with_context(context)?
         }
         None => Baseline::default(),

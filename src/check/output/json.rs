@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::super::mend::Mend;
 use super::super::report::{Entry, Quiet, Report};
-use super::super::table::Severity;
+use super::super::rule::Severity;
 
 #[derive(Serialize)]
 struct Whole<'a> {

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::super::report::{Entry, Quiet, Report};
-use super::super::table::Severity;
+use super::super::report::{Entry, Quiet, Report, harmless};
+use super::super::rule::Severity;
 use crate::text::shown;
 
 /// Paths as terminals show them, in characters.
@@ -71,7 +71,14 @@ fn count(number: usize, what: &str) -> String {
 fn paragraph(out: &mut String, entry: &Entry) {
     let rule = entry.rule;
     if !entry.file.is_empty() {
-        let _ = write!(out, "{}:{}: ", shown(&entry.file, PATH), entry.line);
+        let file = harmless(&shown(&entry.file, PATH));
+        // Nor may a file's name begin a line with a command.
+        let here = if file.trim_start().starts_with("::") {
+            "./"
+        } else {
+            ""
+        };
+        let _ = write!(out, "{here}{file}:{}: ", entry.line);
     }
     let _ = writeln!(
         out,

@@ -2,7 +2,7 @@
 
 use super::super::hook::mentions;
 use super::super::read::{list, text};
-use super::super::table::Id;
+use super::super::rule::Id;
 use super::super::workload::{Serves, Workload};
 use super::super::world::Object;
 use super::Found;

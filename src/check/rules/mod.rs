@@ -6,9 +6,10 @@ mod disruption;
 mod ownership;
 mod probes;
 mod registry;
+mod signals;
 mod stopping;
 
-use super::table::Id;
+use super::rule::Id;
 use super::workload::{Container, Workload};
 use super::world::World;
 
@@ -85,6 +86,7 @@ fn about(workload: &Workload<'_, '_>, found: &mut Found) {
         return;
     }
     stopping::of(workload, found);
+    signals::of(workload, found);
     registry::of(workload, found);
     probes::of(workload, found);
     capacity::of(workload, found);

@@ -1,7 +1,7 @@
 //! SR601 to SR603: whose the workload is, and whether Silkroll reached it.
 
 use super::super::read::{list, text};
-use super::super::table::Id;
+use super::super::rule::Id;
 use super::super::workload::Workload;
 use super::Found;
 use crate::deregister::{Helper, Script};

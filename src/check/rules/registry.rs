@@ -1,7 +1,7 @@
 //! SR109, SR110, SR203 and SR503: callers who find the pods in a registry.
 
 use super::super::hook::{Hook, mentions};
-use super::super::table::Id;
+use super::super::rule::Id;
 use super::super::workload::{Container, Workload};
 use super::Found;
 

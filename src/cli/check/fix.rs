@@ -10,8 +10,9 @@ use super::super::inject::{count, patched};
 use super::super::input;
 use super::Args;
 use super::read::{Read, inputs};
-use crate::check::Baseline;
+use crate::check::{Baseline, harmless};
 use crate::manifest;
+use crate::policy::visible;
 
 /// Writes into the files what mends something.
 pub(super) fn fix(args: &Args, baseline: &Baseline, report: &mut dyn Write) -> anyhow::Result<()> {
@@ -59,12 +60,9 @@ pub(super) fn fix(args: &Args, baseline: &Baseline, report: &mut dyn Write) -> a
     for (input, (text, changed)) in inputs.iter().zip(&texts) {
         if *changed > 0 {
             input::replace(&input.path, &manifest::restored(text))?;
-            writeln!(
-                report,
-                "{}: {} injected",
-                input.name,
-                count(*changed, "workload")
-            )?;
+            let injected = count(*changed, "workload");
+            let text = format!("{}: {injected} injected", visible(&input.name));
+            writeln!(report, "silkroll: {}", harmless(&text))?;
         }
     }
     Ok(())

@@ -6,15 +6,16 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use serde_json::Value;
 
 use super::super::inject::MESSAGE_CHARS;
 use super::super::input;
 use super::Args;
-use crate::admission::manifests::{Item, Known, Run, not_a_manifest};
-use crate::check::{Baseline, Object, Place, Report, Wanted, World, assemble, judge};
+use crate::admission::manifests::{Item, Known, Run, not_a_manifest, patch};
+use crate::check::{Baseline, Object, Place, Report, Wanted, World, assemble, harmless, judge};
 use crate::cluster::Cluster;
+use crate::engine::Kind;
 use crate::manifest::budget::{Budget, Stop};
 use crate::manifest::{self, Document, Limits, each_object};
 use crate::policy::{INJECT, cut, visible};
@@ -30,6 +31,10 @@ pub(super) struct Input {
 pub(super) fn inputs(args: &Args) -> anyhow::Result<Vec<Input>> {
     let mut inputs = Vec::new();
     for path in &args.files {
+        if path.join("Chart.yaml").is_file() && path.join("templates").is_dir() {
+            let shown = path.display();
+            bail!("{shown} is a Helm chart, whose templates are no manifests: {RENDER}");
+        }
         for (name, bytes) in input::all(path, args.recursive)? {
             let text = manifest::as_text(&bytes).into_owned();
             let path = if path == Path::new("-") {
@@ -85,6 +90,14 @@ pub(super) struct Read<'t> {
     pub(super) unreadable: usize,
 }
 
+/// What makes manifests of a chart.
+const RENDER: &str = "build first: helm template NAME CHART | silkroll check -f -";
+
+/// Whether a text that is no YAML has the braces of a template.
+fn is_template(text: &[u8]) -> bool {
+    text.windows(2).any(|pair| pair == b"{{")
+}
+
 /// The namespace of what names none.
 const NAMESPACE: &str = "default";
 
@@ -131,7 +144,9 @@ impl<'t> Read<'t> {
             let mut wrong = |error: &dyn std::fmt::Display| {
                 unreadable += 1;
                 let text = format!("{}: {error}", input.name);
-                writeln!(report, "{}", cut(&visible(&text), MESSAGE_CHARS))
+                let text = cut(&visible(&text), MESSAGE_CHARS);
+                // A line that begins with a file's name could be taken for a workflow command.
+                writeln!(report, "silkroll: {}", harmless(&text))
             };
             let documents = match manifest::documents(&input.text, &limits, &budget) {
                 Ok(documents) => documents,
@@ -143,12 +158,19 @@ impl<'t> Read<'t> {
             for document in documents {
                 let document = match document {
                     Ok(document) => document,
+                    Err(error) if is_template(&input.text) => {
+                        wrong(&format!("{error}. It looks like a template: {RENDER}"))?;
+                        continue;
+                    }
                     Err(error) => {
                         wrong(&error)?;
                         continue;
                     }
                 };
-                if let Some(why) = not_a_manifest(document.value()) {
+                let why = not_a_manifest(document.value()).or_else(|| a_patch(document.value()));
+                if let Some(why) = why {
+                    // It says how to build what it is a part of.
+                    let why = why.replace("silkroll inject -f", "silkroll check -f");
                     wrong(&format!(
                         "document {}, line {}: {why}",
                         document.number(),
@@ -258,6 +280,14 @@ fn opted_in(sources: &[Source<'_>]) -> Namespaces {
         });
     }
     namespaces
+}
+
+/// Why a document is only a part of a workload, which would be judged for what it leaves out. Where the pod template is
+/// missing, too, nothing is judged.
+fn a_patch(document: &Value) -> Option<String> {
+    let text = |name: &str| document[name].as_str().unwrap_or_default();
+    let kind = Kind::of(text("apiVersion"), text("kind"))?;
+    patch(kind, document).filter(|_| document.pointer("/spec/template").is_some())
 }
 
 fn objects<'v>(document: &'v Value, namespace: &'v str, each: &mut dyn FnMut(Object<'v>, String)) {

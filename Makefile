@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .SILENT:
 # What a target needs is asked before anything is built for it; cargo uses all processors anyway.
 .NOTPARALLEL:
-.PHONY: help demo test test-registries test-rollouts test-helm test-metrics lint static helper helper-check bench bench-pods attack fuzz cluster manifests prove prove-full \
+.PHONY: help demo test test-page test-registries test-rollouts test-helm test-metrics lint static helper helper-check bench bench-pods attack fuzz cluster manifests prove prove-full \
   prove-needs prove-programs prove-docs prove-node prove-node-needs prove-image prove-cluster prove-cluster-check \
   prove-start
 
@@ -31,6 +31,7 @@ help:
 	echo
 	echo '  make demo            see it work: the real webhook on loopback, four manifests, no cluster (3 min, then 5 s)'
 	echo '  make test            every test, those on a real Kubernetes control plane included         (30 min, then 13 min)'
+	echo "  make test-page       the dry run's page in a real browser, Debian's Chromium; cleans up        (5 min, then 1 min)"
 	echo '  make test-registries the hook on real registries: Nacos, Eureka, Consul, …; needs root     (10 min, then 4 min)'
 	echo '  make test-rollouts   Rollouts with the real controller of Argo Rollouts                    (22 min, then 4 min)'
 	echo '  make test-helm       the Helm chart with the real Helm 3 and 4 on a real API server         (20 min, then 2 min)'
@@ -96,6 +97,18 @@ test:
 # A network and process namespace of their own: some registries listen on every address, and `signal` looks at every
 # process. Whatever runs in there ends with the shell that is its first process. What they write is in memory: a database
 # that waits for a busy disk is taken for dead.
+# PICTURE=docs/preview.png makes the picture of the page, too.
+test-page: export PICTURE ?=
+test-page:
+	.ci/needs build page
+	echo "Building silkroll and what drives the browser (4 minutes in a fresh clone, else seconds), then the page in a headless"
+	echo "Chromium (1 minute). All listens on 127.0.0.1, and ends with its test."
+	$(CARGO) build --locked --bin silkroll
+	SILKROLL="$(call built,Cargo.toml)/debug/silkroll"
+	[ -z "$$PICTURE" ] || PICTURE=$$(realpath -m "$$PICTURE")
+	export SILKROLL PICTURE
+	$(CARGO) test --locked --manifest-path browser/Cargo.toml -- --test-threads 2
+
 test-registries:
 	.ci/needs build registries
 	if [ "$$(id -u)" != 0 ]; then
@@ -156,6 +169,7 @@ lint:
 	$(CARGO) fmt --manifest-path prove/Cargo.toml --check
 	$(CARGO) clippy --locked --manifest-path prove/Cargo.toml --all-targets -- -D warnings
 	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
+	$(CARGO) fmt --manifest-path browser/Cargo.toml --check
 	find . -name target -prune -o -name '*.sh' -print | xargs shellcheck .ci/run .ci/needs
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items --lib --manifest-path helper/Cargo.toml

@@ -28,13 +28,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tls", &["text"]),
     (
         "admission",
-        &["engine", "manifest", "policy", "snapshot", "text"],
+        &["check", "engine", "manifest", "policy", "snapshot", "text"],
     ),
     ("cluster", &["audit", "engine", "snapshot", "text"]),
     (
         "server",
         &[
             "admission",
+            "deregister",
             "engine",
             "manifest",
             "observe",

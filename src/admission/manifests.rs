@@ -28,6 +28,8 @@ pub enum Known {
     Assumed(Arc<Namespaces>),
     /// Only what is in the snapshot.
     Snapshot(Arc<Namespaces>),
+    /// Every namespace is as this one: whoever asks has said how.
+    Like(Arc<NamespaceEntry>),
 }
 
 /// What holds for all documents of a run.
@@ -259,9 +261,9 @@ impl Run {
     fn injects(&self, namespace: &str, pod: &Value) -> bool {
         match &self.known {
             _ if self.remove => pod["metadata"]["annotations"][STATUS].is_string(),
-            Known::All | Known::Assumed(_) => false,
-            Known::Snapshot(namespaces) => {
-                let entry = namespaces.get(namespace);
+            Known::Assumed(_) => false,
+            known => {
+                let entry = known.entry(namespace);
                 entry.is_some_and(|entry| injects_pods(view_of(&entry)))
             }
         }
@@ -272,7 +274,7 @@ impl Run {
         let own = value["metadata"]["annotations"][INJECT].as_str();
         let covered = match &self.known {
             Known::All | Known::Assumed(_) => true,
-            Known::Snapshot(namespaces) => namespaces.get(namespace).is_some_and(|entry| {
+            known => known.entry(namespace).is_some_and(|entry| {
                 let said = entry.annotation(INJECT);
                 matches!(said, Some("enabled" | "true"))
             }),
@@ -301,10 +303,7 @@ impl Run {
             Ok(object) => object,
             Err(error) => return Ok(malformed(kind, &error.to_string())),
         };
-        let entry = match &self.known {
-            Known::All => None,
-            Known::Assumed(namespaces) | Known::Snapshot(namespaces) => namespaces.get(namespace),
-        };
+        let entry = self.known.entry(namespace);
         let decision = decide(&Ask {
             settings: &self.settings,
             kind,
@@ -441,13 +440,23 @@ fn not_text(workload: &Value) -> Option<String> {
 }
 
 impl Known {
+    /// What is known of a namespace.
+    #[must_use]
+    pub fn entry(&self, namespace: &str) -> Option<Arc<NamespaceEntry>> {
+        match self {
+            Self::All => None,
+            Self::Assumed(namespaces) | Self::Snapshot(namespaces) => namespaces.get(namespace),
+            Self::Like(entry) => Some(Arc::clone(entry)),
+        }
+    }
+
     /// What the engine gets to see of a namespace.
     #[must_use]
     pub fn view<'a>(&self, entry: Option<&'a NamespaceEntry>) -> NamespaceView<'a> {
         match (self, entry) {
             (Self::All, _) | (Self::Assumed(_), None) => NamespaceView::Assumed,
-            (Self::Assumed(_) | Self::Snapshot(_), Some(entry)) => view_of(entry),
-            (Self::Snapshot(_), None) => NamespaceView::Unknown,
+            (_, Some(entry)) => view_of(entry),
+            (_, None) => NamespaceView::Unknown,
         }
     }
 }

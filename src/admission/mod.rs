@@ -3,8 +3,11 @@
 //! twice as long).
 
 pub mod fail_on;
+pub mod findings;
 pub mod manifests;
+pub mod places;
 pub mod report;
+pub mod stop;
 pub mod values;
 
 use base64::Engine as _;

@@ -258,6 +258,29 @@ impl<'a> World<'a> {
         world
     }
 
+    /// How often a workload among objects meets a Service or a budget that may select it, at most: with that grows what a
+    /// world takes, and what can be found in it.
+    #[must_use]
+    pub fn pairs(objects: &[Object<'a>]) -> usize {
+        let mut selectors = Selectors::default();
+        for (at, object) in objects.iter().enumerate() {
+            let selector = &object.spec()["selector"];
+            match (object.group(), object.kind) {
+                ("", "Service") => selectors.add(object, selector, at),
+                ("policy", "PodDisruptionBudget") => {
+                    selectors.add(object, &selector["matchLabels"], at);
+                }
+                _ => {}
+            }
+        }
+        let workloads = objects.iter().filter(|object| object.template().is_some());
+        let near = workloads.map(|object| {
+            let labels = &object.spec()["template"]["metadata"]["labels"];
+            selectors.near(object.namespace, labels).len()
+        });
+        near.sum()
+    }
+
     /// How many workloads there are to judge.
     #[must_use]
     pub fn workloads(&self) -> usize {

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 pub use self::args::Args;
 use self::args::{DryRunListen, LogFormat};
-use self::bind::bind;
+pub(super) use self::bind::bind;
 use self::certificate::certificate;
 use self::open_files::connections;
 use super::engine;

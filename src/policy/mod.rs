@@ -4,6 +4,7 @@
 //! metadata, its pod template's metadata, the Namespace, the cluster's defaults. Every value is
 //! checked in every layer, also where a stronger one overrides it: a typo that sleeps is still one.
 
+mod form;
 mod keys;
 mod layers;
 mod problem;
@@ -12,6 +13,7 @@ mod value;
 
 use crate::text::shown;
 pub use crate::text::{cut, quoted, visible};
+pub use form::{Field, fields};
 pub use keys::{Key, nearest, suggestion};
 pub use layers::{Found, Layer, Layers, Pairs, Subject};
 pub use problem::Problem;

@@ -12,8 +12,9 @@ struct Whole<'a> {
     summary: Summary,
 }
 
-#[derive(Serialize)]
-struct One<'a> {
+/// One finding with all that is said of it.
+#[derive(Debug, Serialize)]
+pub struct One<'a> {
     code: &'a str,
     severity: &'a str,
     title: &'a str,
@@ -50,7 +51,9 @@ struct Summary {
     failed: bool,
 }
 
-fn one(entry: &Entry) -> One<'_> {
+/// A finding as programs read it.
+#[must_use]
+pub fn one(entry: &Entry) -> One<'_> {
     One {
         code: entry.rule.code,
         severity: entry.rule.severity.name(),

@@ -34,7 +34,7 @@ help:
 	echo '  make test-registries the hook on real registries: Nacos, Eureka, Consul, …; needs root     (10 min, then 4 min)'
 	echo '  make test-rollouts   Rollouts with the real controller of Argo Rollouts                    (22 min, then 4 min)'
 	echo '  make test-helm       the Helm chart with the real Helm 3 and 4 on a real API server         (20 min, then 2 min)'
-	echo '  make test-gitops     Argo CD, Flux'"'"'s engine, Helm and kustomize applying again and again    (40 min, then 8 min)'
+	echo '  make test-gitops     the same from Git again and again: Argo CD, Flux, Helm, kustomize; root (40 min, then 6 min)'
 	echo '  make lint            formatting, clippy, shellcheck, documentation                         (2 min, then 10 s)'
 	echo '  make static          the binary of the image, and that nothing has to be there to start it (5 min, then 1 s)'
 	echo '  make helper          build the hook for images without a shell, for amd64 and arm64        (1 min, then 20 s)'

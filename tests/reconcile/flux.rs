@@ -94,6 +94,12 @@ fn what_is_set_by_hand_as_printed_survives_flux() {
     let (before, after) = by_hand("by-hand", Some("silkroll"));
     assert!(before.iter().all(|value| !value.is_null()), "{before:?}");
     assert_eq!(before, after);
+    // Opting out, as the README has it, lasts too.
+    let world = World::shared();
+    let out = ["annotate", "namespace", "by-hand", "silkroll.dev/inject-"];
+    world.plane.ok(&out, "");
+    apply(world, &manifests::namespace("by-hand", &[]).to_string());
+    assert_eq!(set_by_hand(world, "by-hand")[0], Value::Null);
 }
 
 #[test]

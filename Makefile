@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .SILENT:
 # What a target needs is asked before anything is built for it; cargo uses all processors anyway.
 .NOTPARALLEL:
-.PHONY: help demo test test-page test-registries test-rollouts test-helm test-metrics lint static helper helper-check bench bench-pods attack fuzz cluster manifests prove prove-full \
+.PHONY: help demo test test-page test-registries test-rollouts test-helm test-metrics test-gitops lint static helper helper-check bench bench-pods attack fuzz cluster manifests prove prove-full \
   prove-needs prove-programs prove-docs prove-node prove-node-needs prove-image prove-cluster prove-cluster-check \
   prove-start
 
@@ -35,6 +35,7 @@ help:
 	echo '  make test-registries the hook on real registries: Nacos, Eureka, Consul, …; needs root     (10 min, then 4 min)'
 	echo '  make test-rollouts   Rollouts with the real controller of Argo Rollouts                    (22 min, then 4 min)'
 	echo '  make test-helm       the Helm chart with the real Helm 3 and 4 on a real API server         (20 min, then 2 min)'
+	echo '  make test-gitops     the same from Git again and again: Argo CD, Flux, Helm, kustomize; root (40 min, then 6 min)'
 	echo '  make test-metrics    metrics, alerts and the dashboard with the real Prometheus              (25 min, then 1 min)'
 	echo '  make lint            formatting, clippy, shellcheck, documentation                         (2 min, then 10 s)'
 	echo '  make static          the binary of the image, and that nothing has to be there to start it (5 min, then 1 s)'
@@ -157,6 +158,28 @@ test-metrics:
 	export SILKROLL_CLUSTER_BIN SILKROLL_HELM SILKROLL_PROMETHEUS
 	echo "2/2 Alerts by promtool; then Prometheus scrapes a Silkroll at work. All listens on 127.0.0.1 and stops at the end."
 	$(CARGO) test --locked --test metrics -- --ignored --test-threads 1
+
+# A network namespace of its own: Argo CD's controller listens on every address.
+test-gitops:
+	.ci/needs build test gitops
+	if [ "$$(id -u)" != 0 ]; then
+	  echo "make test-gitops makes a network and a process namespace and needs root for that: sudo -E make test-gitops" >&2
+	  exit 1
+	fi
+	echo "1/2 The control plane, Helm 3 and 4, Argo CD, the apply engine of Flux, and kustomize (40 minutes once and 6 GB of"
+	echo "    Go's build cache; cached outside this folder; then a second)."
+	SILKROLL_CLUSTER_BIN="$${SILKROLL_CLUSTER_BIN:-$$(tests/cluster/build.sh)}"
+	SILKROLL_HELM="$${SILKROLL_HELM:-$$(tests/helm/build.sh)}"
+	SILKROLL_ARGOCD="$${SILKROLL_ARGOCD:-$$(tests/reconcile/argocd/build.sh)}"
+	SILKROLL_FLUX="$${SILKROLL_FLUX:-$$(tests/reconcile/flux/build.sh)}"
+	SILKROLL_KUSTOMIZE="$${SILKROLL_KUSTOMIZE:-$$(tests/reconcile/kustomize/build.sh)}"
+	export SILKROLL_CLUSTER_BIN SILKROLL_HELM SILKROLL_ARGOCD SILKROLL_FLUX SILKROLL_KUSTOMIZE
+	printf '    %s\n' "$$SILKROLL_HELM" "$$SILKROLL_ARGOCD" "$$SILKROLL_FLUX" "$$SILKROLL_KUSTOMIZE"
+	echo "2/2 20 reconciles by each of them (8 minutes). Nothing listens outside their own network namespace; all stop at the end."
+	$(CARGO) test --locked --test reconcile --no-run
+	timeout --foreground 1800 unshare --net --mount --pid --fork --kill-child --mount-proc sh -c \
+	  'ip link set lo up && "$$@"; exit' sh \
+	  $(CARGO) test --locked --offline --test reconcile -- --ignored --test-threads 3 --nocapture
 
 lint:
 	.ci/needs build lint

@@ -141,7 +141,7 @@ test-helm:
 	echo "2/2 The chart (2 minutes). All listens on 127.0.0.1 and stops at the end."
 	$(CARGO) test --locked --test chart -- --ignored --test-threads 2
 
-lint: deny
+lint: deny workflows-check
 	.ci/needs build lint
 	echo "Formatting, clippy, shellcheck and documentation; warnings fail (2 minutes in a fresh clone, then seconds)."
 	$(CARGO) fmt --all --check

@@ -6,7 +6,8 @@ SHELL := /bin/bash
 .SILENT:
 # What a target needs is asked before anything is built for it; cargo uses all processors anyway.
 .NOTPARALLEL:
-.PHONY: help demo test test-page test-registries test-rollouts test-helm test-metrics test-gitops lint static helper helper-check bench bench-pods attack fuzz cluster manifests prove prove-full \
+.PHONY: help demo test test-page test-registries test-rollouts test-helm test-metrics test-gitops lint deny advisories workflows-check static reproducible chart release-check \
+  helper helper-check bench bench-pods attack fuzz cluster manifests prove prove-full \
   prove-needs prove-programs prove-docs prove-node prove-node-needs prove-image prove-cluster prove-cluster-check \
   prove-start
 
@@ -37,8 +38,14 @@ help:
 	echo '  make test-helm       the Helm chart with the real Helm 3 and 4 on a real API server         (20 min, then 2 min)'
 	echo '  make test-gitops     the same from Git again and again: Argo CD, Flux, Helm, kustomize; root (40 min, then 6 min)'
 	echo '  make test-metrics    metrics, alerts and the dashboard with the real Prometheus              (25 min, then 1 min)'
-	echo '  make lint            formatting, clippy, shellcheck, documentation                         (2 min, then 10 s)'
+	echo '  make lint            formatting, clippy, shellcheck, documentation, deny, workflows-check  (3 min, then 20 s)'
+	echo '  make deny            that each dependency has a license and a source that deny.toml allows (20 s, then 5 s)'
+	echo '  make advisories      that no dependency is known to be vulnerable; asks RustSec on GitHub  (20 s, then 10 s)'
+	echo '  make workflows-check that .github/workflows are sound, and the scripts in them             (15 s, then 1 s)'
 	echo '  make static          the binary of the image, and that nothing has to be there to start it (5 min, then 1 s)'
+	echo '  make reproducible    build the static binary and the chart twice, elsewhere: the same bytes (12 min)'
+	echo '  make chart           the chart as an archive, as a release has it                          (4 min, then 1 s)'
+	echo '  make release-check TAG=v…   that the files are ready for a release of that version         (1 s)'
 	echo '  make helper          build the hook for images without a shell, for amd64 and arm64        (1 min, then 20 s)'
 	echo '  make helper-check    the same, and that it is what is committed                            (1 min, then 20 s)'
 	echo '  make prove           roll real services on a real node and count every lost request; root  (50 min, then 18 min)'
@@ -181,7 +188,7 @@ test-gitops:
 	  'ip link set lo up && "$$@"; exit' sh \
 	  $(CARGO) test --locked --offline --test reconcile -- --ignored --test-threads 3 --nocapture
 
-lint:
+lint: deny workflows-check
 	.ci/needs build lint
 	echo "Formatting, clippy, shellcheck and documentation; warnings fail (2 minutes in a fresh clone, then seconds)."
 	$(CARGO) fmt --all --check
@@ -193,9 +200,40 @@ lint:
 	$(CARGO) clippy --locked --manifest-path prove/Cargo.toml --all-targets -- -D warnings
 	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(CARGO) fmt --manifest-path browser/Cargo.toml --check
-	find . -name target -prune -o -name '*.sh' -print | xargs shellcheck .ci/run .ci/needs
+	find . -name target -prune -o -name '*.sh' -print | xargs shellcheck .ci/*
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items --lib --manifest-path helper/Cargo.toml
+
+# Each is a workspace with a lock file of its own.
+WORKSPACES = Cargo.toml prove/Cargo.toml fuzz/Cargo.toml helper/Cargo.toml
+
+deny:
+	.ci/needs build deny
+	echo "Licenses and sources of what each workspace depends on, by deny.toml (20 seconds once, then 5)."
+	deny="$$(tests/lint/build.sh cargo-deny)/cargo-deny"
+	for workspace in $(WORKSPACES); do
+	  "$$deny" --locked --workspace --manifest-path "$$workspace" --config deny.toml check licenses bans sources ||
+	    { echo "$$workspace: refused, see above; what is allowed stands in deny.toml, each exception with its reason" >&2; exit 1; }
+	done
+
+# Not a part of lint: the list changes without a commit, and it is on GitHub, which not every machine reaches.
+advisories:
+	.ci/needs build deny
+	echo "What is known of the dependencies' versions: RustSec's advisories, and yanked versions (10 seconds)."
+	deny="$$(tests/lint/build.sh cargo-deny)/cargo-deny"
+	for workspace in $(WORKSPACES); do
+	  "$$deny" --locked --workspace --manifest-path "$$workspace" --config deny.toml check advisories && continue
+	  echo "$$workspace: an advisory, or NOT CHECKED; see above. For an advisory: cargo update -p CRATE, or an exception with its reason" >&2
+	  echo "in deny.toml. Where https://github.com/RustSec/advisory-db cannot be fetched, nothing was looked at: run this where it can." >&2
+	  echo "The workflow 'advisories' does each day, and no release is made without it." >&2
+	  exit 1
+	done
+
+workflows-check:
+	.ci/needs build lint
+	echo "The workflows in .github, with the shell scripts in them (15 seconds once, to build actionlint, then 1)."
+	actionlint="$$(tests/lint/build.sh actionlint)/actionlint"
+	"$$actionlint" -shellcheck "$$(command -v shellcheck)" -pyflakes= .github/workflows/*.yml
 
 # The target is named so that macros, which the compiler loads, are built for the compiler and not static.
 static:
@@ -203,8 +241,9 @@ static:
 	echo "The release binary, linked statically as the Dockerfile does it (5 minutes in a fresh clone, then seconds)."
 	static="$(STATIC)"
 	host="$(HOST)"
-	RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --release --locked --bin silkroll \
-	  --target "$$host" --target-dir "$$static"
+	CARGO_ENCODED_RUSTFLAGS="$$(.ci/rustflags "$$host" -C target-feature=+crt-static)"
+	export CARGO_ENCODED_RUSTFLAGS
+	$(CARGO) build --release --locked --bin silkroll --target "$$host" --target-dir "$$static"
 	binary="$$static/$$host/release/silkroll"
 	if readelf --program-headers "$$binary" | grep -q INTERP; then
 	  echo "$$binary asks for a dynamic linker: it would not start on an image from scratch" >&2
@@ -212,6 +251,23 @@ static:
 	fi
 	"$$binary" --version
 	echo "$$binary: static, $$(( $$(stat -c %s "$$binary") / 1024 / 1024 )) MiB"
+
+reproducible:
+	.ci/needs build static
+	echo "The static binary and the chart's archive, each built twice in folders of other names, and compared (12 minutes)."
+	helm="$${SILKROLL_HELM:-$$(tests/helm/build.sh 4)}/helm4"
+	.ci/reproducible "$$helm"
+
+chart:
+	.ci/needs build
+	helm="$${SILKROLL_HELM:-$$(tests/helm/build.sh 4)}/helm4"
+	manifests/package.sh "$$helm" target/dist/silkroll-chart.tgz
+
+# TAG from the environment or the command line; REPOSITORY, OWNER/NAME on GitHub, is given by the workflow.
+release-check: export TAG ?=
+release-check: export REPOSITORY ?=
+release-check:
+	.ci/release check "$$TAG" "$$REPOSITORY"
 
 helper:
 	.ci/needs helper

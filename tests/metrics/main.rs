@@ -12,6 +12,7 @@
 #[path = "../cluster/mod.rs"]
 mod cluster;
 
+use std::fmt::Write as _;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -184,8 +185,11 @@ fn ask(prometheus: SocketAddr, path: &str) -> Option<Value> {
 }
 
 fn escaped(query: &str) -> String {
-    let bytes = query.bytes();
-    bytes.map(|byte| format!("%{byte:02X}")).collect()
+    let mut out = String::new();
+    for byte in query.bytes() {
+        write!(out, "%{byte:02X}").unwrap();
+    }
+    out
 }
 
 #[test]

@@ -532,15 +532,16 @@ fn used(replica: &Replica) -> (f64, f64, f64) {
 }
 
 /// By hand: `cargo test --test audit -- --ignored --nocapture`, with `SILKROLL_CLUSTER_BIN` as for the others.
-/// `SILKROLL_PROGRAM` names the program to measure, where it is not that of this build.
+/// `SILKROLL_PROGRAM` names the program to measure, where it is not that of this build, `AUDIT_DEPLOYMENTS` another number.
 #[test]
 #[ignore = "a measurement: 10,000 Deployments, two minutes"]
 fn what_an_audit_of_10_000_deployments_costs() {
     const NAMESPACES: usize = 50;
-    const EACH: usize = 200;
+    let all = std::env::var("AUDIT_DEPLOYMENTS").map_or(10_000, |number| number.parse().unwrap());
+    let each = all / NAMESPACES;
     let world = World::turn();
     let plane = &world.plane;
-    let items: Vec<_> = (0..EACH)
+    let items: Vec<_> = (0..each)
         .map(|n| {
             let mut object = web(&format!("web-{n}"));
             object["metadata"]["annotations"] = json!({
@@ -593,7 +594,7 @@ fn what_an_audit_of_10_000_deployments_costs() {
     let after = used(&replica);
     println!(
         "one audit of {} Deployments: {:.2} s of processor time, {} calls, {} s; memory {:.1} MiB before, {:.1} after, {:.1} at most",
-        NAMESPACES * EACH,
+        NAMESPACES * each,
         after.0 - before.0,
         lists() - calls,
         replica

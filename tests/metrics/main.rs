@@ -12,6 +12,7 @@
 #[path = "../cluster/mod.rs"]
 mod cluster;
 
+use std::fmt::Write as _;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -95,6 +96,24 @@ fn the_alerts_fire_when_they_are_to_and_only_then() {
     }
 }
 
+/// A Deployment.
+fn web(name: &str) -> String {
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "namespace": "shop"},
+        "spec": {"selector": {"matchLabels": {"app": name}}, "template": {
+            "metadata": {"labels": {"app": name}},
+            "spec": {"containers": [{"name": "web", "image": "web", "ports": [{"containerPort": 8080}]}]},
+        }},
+    })
+    .to_string()
+}
+
+/// What one would be stored as, were it created.
+fn tried(plane: &ControlPlane) -> String {
+    let dry = ["create", "--dry-run=server", "-o", "json", "-f", "-"];
+    plane.ok(&dry, &web("tried"))
+}
+
 /// Silkroll at work: it injects, refuses, audits and has missed something.
 struct World {
     plane: ControlPlane,
@@ -129,16 +148,6 @@ fn world() -> World {
         env: vec![("KUBECONFIG".to_owned(), account.display().to_string())],
     });
     namespace(&plane, "shop", Some("enabled"));
-    let web = |name: &str| {
-        json!({
-            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "namespace": "shop"},
-            "spec": {"selector": {"matchLabels": {"app": name}}, "template": {
-                "metadata": {"labels": {"app": name}},
-                "spec": {"containers": [{"name": "web", "image": "web", "ports": [{"containerPort": 8080}]}]},
-            }},
-        })
-        .to_string()
-    };
     // Nobody asks Silkroll yet.
     plane.ok(&["create", "-f", "-"], &web("missed"));
     plane.route_service_to_loopback("silkroll-system", "silkroll", port);
@@ -146,11 +155,7 @@ fn world() -> World {
     let ca = fs::read_to_string(certs.join("ca.crt")).unwrap();
     plane.trust_webhook_ca("silkroll", &ca);
     eventually("the webhook in force", || {
-        let tried = plane.ok(
-            &["create", "--dry-run=server", "-o", "json", "-f", "-"],
-            &web("tried"),
-        );
-        tried.contains("silkroll.dev/status").then_some(())
+        tried(&plane).contains("silkroll.dev/status").then_some(())
     });
     let send = |path: &str, body: &str| {
         let url = format!("https://127.0.0.1:{port}{path}");
@@ -180,8 +185,11 @@ fn ask(prometheus: SocketAddr, path: &str) -> Option<Value> {
 }
 
 fn escaped(query: &str) -> String {
-    let bytes = query.bytes();
-    bytes.map(|byte| format!("%{byte:02X}")).collect()
+    let mut out = String::new();
+    for byte in query.bytes() {
+        write!(out, "%{byte:02X}").unwrap();
+    }
+    out
 }
 
 #[test]
@@ -221,8 +229,13 @@ fn each_query_of_the_dashboard_gives_data_and_each_alert_can_be_evaluated() {
             let query = escaped(&expression.replace("$__rate_interval", "1m"));
             eventually(expression, || {
                 let data = ask(prometheus, &format!("/api/v1/query?query={query}"))?;
-                let first = data["result"].get(0)?["value"][1].as_str()?.to_owned();
-                (first != "NaN").then_some(())
+                let first = data["result"].get(0).map(|first| first["value"][1].clone());
+                if first.is_none_or(|first| first == "NaN") {
+                    // Of what was counted before the first look there is no rate.
+                    tried(&world.plane);
+                    return None;
+                }
+                Some(())
             });
             asked += 1;
         }

@@ -68,13 +68,11 @@ fn mended(input: &str, args: &[&str]) -> BTreeSet<String> {
 fn of_each_bad_manifest_an_injection_mends_what_is_said_and_nothing_else() {
     for rule in RULES {
         let expected: &[&str] = match rule.code {
-            "SR101" | "SR107" | "SR201" => &[rule.code],
-            // The user's own hook is kept behind the drain, in a longer grace period.
-            "SR102" | "SR103" | "SR108" => &[rule.code],
-            // A native sleep is added to the drain, and both make 30 s.
-            "SR502" => &["SR502"],
-            // Its namespace has opted in: what is missing is a restart.
-            "SR602" => &["SR602"],
+            // Of SR102, SR103 and SR108 the user's own hook is kept behind the drain, in a longer grace period; of SR502 a
+            // native sleep is added to the drain, and both make 30 s; of SR602 what is missing is a restart.
+            "SR101" | "SR102" | "SR103" | "SR107" | "SR108" | "SR201" | "SR502" | "SR602" => {
+                &[rule.code]
+            }
             // What the manifest says, a probe of its own, how many pods there are, what stands beside the workload; and
             // SR603, where its page has a record that cannot be read.
             _ => &[],

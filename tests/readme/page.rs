@@ -51,16 +51,18 @@ impl Page {
                     row.unwrap().extend(cell.take());
                 }
                 Event::Text(text) if in_code => page.code.last_mut().unwrap().push_str(&text),
-                Event::Text(text) => heading
-                    .iter_mut()
-                    .for_each(|heading| heading.push_str(&text)),
+                Event::Text(text) => {
+                    if let Some(heading) = &mut heading {
+                        heading.push_str(&text);
+                    }
+                }
                 Event::Code(word) => {
-                    heading
-                        .iter_mut()
-                        .for_each(|heading| heading.push_str(&word));
-                    cell.iter_mut().for_each(|cell| {
+                    if let Some(heading) = &mut heading {
+                        heading.push_str(&word);
+                    }
+                    if let Some(cell) = &mut cell {
                         cell.insert(word.to_string());
-                    });
+                    }
                 }
                 Event::Html(html) | Event::InlineHtml(html) => {
                     let written = html.split("<a id=\"").skip(1);

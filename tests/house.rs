@@ -29,7 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "admission",
         &["engine", "manifest", "policy", "snapshot", "text"],
     ),
-    ("cluster", &["snapshot", "text"]),
+    ("cluster", &["snapshot", "text", "tls"]),
     (
         "server",
         &[

@@ -139,7 +139,14 @@ async fn start(args: &Args, metrics: Arc<Metrics>) -> anyhow::Result<Running> {
     let dry_run = bind_dry_run(args)?;
     let mut tasks = Tasks::default();
 
-    let slot = certificate(args, &readiness, &metrics, &mut tasks)?;
+    let cluster = if args.standalone {
+        None
+    } else {
+        let cluster = Cluster::connect().await?;
+        tracing::info!(url = cluster.url(), "cluster");
+        Some(cluster)
+    };
+    let slot = certificate(args, &readiness, &metrics, &mut tasks, cluster.as_ref())?;
     let known = readiness.condition("namespaces", "the namespaces have not been listed yet");
     let namespaces = Arc::new(match (&args.namespaces, args.standalone) {
         (Some(path), _) => {
@@ -159,7 +166,7 @@ async fn start(args: &Args, metrics: Arc<Metrics>) -> anyhow::Result<Running> {
         Arc::clone(&namespaces),
         Arc::clone(&metrics),
     ));
-    if !args.standalone {
+    if let Some(cluster) = cluster {
         let version =
             args.engine.kubernetes_version.is_none().then(|| {
                 readiness.condition("version", "the API server's version is not known yet")
@@ -171,8 +178,6 @@ async fn start(args: &Args, metrics: Arc<Metrics>) -> anyhow::Result<Running> {
             )
         });
         let observer = Observer::new(Arc::clone(&app), known, version, arch);
-        let cluster = Cluster::connect().await?;
-        tracing::info!(url = cluster.url(), "cluster");
         let helper = if helper_everywhere(&app.settings.load()) {
             Wanted::Known(Arc::clone(&app.asked))
         } else {

@@ -1,4 +1,5 @@
-//! The only user of the Kubernetes client: it watches namespaces, keeps ConfigMaps in them, and knows the nodes' architecture.
+//! The only user of the Kubernetes client: it watches namespaces, keeps ConfigMaps in them, knows the nodes' architecture,
+//! and keeps Silkroll's own certificates.
 //!
 //! ```text
 //! API server --namespaces (metadata)--> snapshot::Namespaces --> configmaps --> API server
@@ -9,6 +10,7 @@
 //! going on is impossible, and the process should end then.
 
 mod answer;
+mod certificates;
 mod client;
 mod configmaps;
 mod ledger;
@@ -24,6 +26,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+pub use certificates::{Certificate, Certificates};
 pub use client::{Cluster, Version};
 pub use configmaps::{Files, LABELS, Wanted, Write};
 pub use notes::Notes;

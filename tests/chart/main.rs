@@ -18,5 +18,6 @@ mod variants;
 
 mod hook;
 mod life;
+mod own;
 mod refused;
 mod rendered;

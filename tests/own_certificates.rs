@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use cluster::ControlPlane;
 use cluster::side::namespace;
+use cluster::{ControlPlane, Options};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConnection};
 use serde_json::{Value, json};
@@ -828,6 +828,27 @@ async fn a_secret_that_is_the_users_is_never_written_over() {
     );
     assert!(healed(plane, home, &replica) < SOON);
     assert_eq!(replica.state(), Some(Certificate::Trusted));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_the_api_server_is_away_what_is_served_is_served_on() {
+    let plane = ControlPlane::start(Options::default());
+    let home = "own-away";
+    namespace(&plane, home, None);
+    apply(&plane, home);
+    let replica = Replica::start(&plane, home, USUAL).await;
+    replica.trusted();
+    let bundle = published(&plane, home).unwrap();
+    plane.stop_api_server();
+    let late = Replica::start(&plane, home, USUAL).await;
+    late.untrusted("cannot read the CA's Secret");
+    assert!(replica.answers(&bundle));
+    assert_eq!(replica.state(), Some(Certificate::Trusted));
+    plane.start_api_server();
+    late.trusted();
+    blank(&plane, home);
+    assert!(healed(&plane, home, &replica) < SOON);
+    assert_eq!(published(&plane, home), Some(bundle));
 }
 
 fn silkroll_now() -> i64 {

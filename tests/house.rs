@@ -30,7 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "admission",
         &["check", "engine", "manifest", "policy", "snapshot", "text"],
     ),
-    ("cluster", &["audit", "engine", "snapshot", "text"]),
+    ("cluster", &["audit", "engine", "snapshot", "text", "tls"]),
     (
         "server",
         &[

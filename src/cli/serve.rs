@@ -142,7 +142,14 @@ async fn start(args: &Args, metrics: Arc<Metrics>) -> anyhow::Result<Running> {
     let mut tasks = Tasks::default();
     let mut listeners = vec![];
 
-    let slot = certificate(args, &readiness, &metrics, &mut tasks)?;
+    let cluster = if args.standalone {
+        None
+    } else {
+        let cluster = Cluster::connect().await?;
+        tracing::info!(url = cluster.url(), "cluster");
+        Some(cluster)
+    };
+    let slot = certificate(args, &readiness, &metrics, &mut tasks, cluster.as_ref())?;
     let known = readiness.condition("namespaces", "the namespaces have not been listed yet");
     let namespaces = Arc::new(match (&args.namespaces, args.standalone) {
         (Some(path), _) => {
@@ -162,7 +169,7 @@ async fn start(args: &Args, metrics: Arc<Metrics>) -> anyhow::Result<Running> {
         Arc::clone(&namespaces),
         Arc::clone(&metrics),
     ));
-    if !args.standalone {
+    if let Some(cluster) = cluster {
         let version =
             args.engine.kubernetes_version.is_none().then(|| {
                 readiness.condition("version", "the API server's version is not known yet")
@@ -176,8 +183,6 @@ async fn start(args: &Args, metrics: Arc<Metrics>) -> anyhow::Result<Running> {
         let observer = Observer::new(Arc::clone(&app), known, version, arch);
         let complete = observer.complete();
         let observer: Arc<dyn crate::cluster::Observer> = Arc::new(observer);
-        let cluster = Cluster::connect().await?;
-        tracing::info!(url = cluster.url(), "cluster");
         let notes = Notes::new(own_namespace(), Arc::clone(&app.asked));
         let kept = files(&app);
         let audit = audit::start(args, &cluster, &app, &observer, complete, &mut tasks);

@@ -1,5 +1,5 @@
 //! The only user of the Kubernetes client: it watches namespaces, keeps ConfigMaps in them, knows the nodes' architecture,
-//! and audits what is stored.
+//! keeps Silkroll's own certificates, and audits what is stored.
 //!
 //! ```text
 //! API server --namespaces (metadata)--> snapshot::Namespaces --> configmaps --> API server
@@ -11,6 +11,7 @@
 
 mod answer;
 mod audit;
+mod certificates;
 mod client;
 mod configmaps;
 mod ledger;
@@ -27,6 +28,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 pub use audit::{Audit, Audited};
+pub use certificates::{Certificate, Certificates};
 pub use client::{Cluster, Version};
 pub use configmaps::{Files, LABELS, Wanted, Write};
 pub use notes::Notes;

@@ -1,5 +1,6 @@
 //! The plain port: is the process alive, is it ready, and its figures.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,7 +22,7 @@ pub struct Readiness(Arc<Mutex<Vec<Condition>>>);
 #[derive(Clone, Debug)]
 pub struct Condition {
     name: &'static str,
-    missing: &'static str,
+    missing: Arc<Mutex<Cow<'static, str>>>,
     met: Arc<AtomicBool>,
 }
 
@@ -29,6 +30,12 @@ impl Condition {
     /// Says whether the condition holds from now on.
     pub fn set(&self, met: bool) {
         self.met.store(met, Ordering::Release);
+    }
+
+    /// The condition does not hold from now on, and waits for this, in words.
+    pub fn wait(&self, missing: String) {
+        *self.missing.lock().unwrap_or_else(PoisonError::into_inner) = missing.into();
+        self.set(false);
     }
 
     fn is_met(&self) -> bool {
@@ -42,7 +49,7 @@ impl Readiness {
     pub fn condition(&self, name: &'static str, missing: &'static str) -> Condition {
         let condition = Condition {
             name,
-            missing,
+            missing: Arc::new(Mutex::new(missing.into())),
             met: Arc::default(),
         };
         self.0
@@ -64,7 +71,9 @@ impl Readiness {
                 writeln!(text, "[+]{} ok", condition.name)
             } else {
                 ready = false;
-                writeln!(text, "[-]{} failed: {}", condition.name, condition.missing)
+                let missing = condition.missing.lock();
+                let missing = missing.unwrap_or_else(PoisonError::into_inner);
+                writeln!(text, "[-]{} failed: {missing}", condition.name)
             };
         }
         text.push_str(if ready {

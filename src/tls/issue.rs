@@ -16,7 +16,7 @@ pub const CA_DAYS: u32 = 3650;
 /// How long a serving certificate lasts, in days.
 pub const LEAF_DAYS: u32 = 365;
 /// Certificates count from a little before now, for clients whose clock is behind.
-const BACKDATED: i64 = 5 * 60;
+pub(super) const BACKDATED: i64 = 5 * 60;
 const DAY: i64 = 24 * 60 * 60;
 
 /// Why no certificate could be made.
@@ -40,6 +40,9 @@ pub enum Error {
         /// Where it came from.
         file: String,
     },
+    /// What was made cannot be read.
+    #[error("the certificate that was made cannot be read; please report this")]
+    Unreadable,
     /// The library failed.
     #[error("no certificate could be made: {0}; please report this")]
     Rcgen(#[from] rcgen::Error),
@@ -69,7 +72,12 @@ impl Authority {
     /// # Errors
     /// The cryptography library failed, e.g. without randomness.
     pub fn new(now: i64, days: u32) -> Result<Self, Error> {
-        let (mut params, not_after) = params("Silkroll CA", now, now + i64::from(days) * DAY);
+        Self::named("Silkroll CA", now, i64::from(days) * DAY)
+    }
+
+    /// Makes a new one of this Common Name that lasts `seconds` from `now` (Unix seconds).
+    pub(super) fn named(name: &str, now: i64, seconds: i64) -> Result<Self, Error> {
+        let (mut params, not_after) = params(name, now, now + seconds);
         // It signs leaves only, no further authorities.
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
@@ -120,7 +128,21 @@ impl Authority {
         now: i64,
         days: u32,
     ) -> Result<Issued, Error> {
-        let end = (now + i64::from(days) * DAY).min(self.issued.not_after);
+        self.leaf_for(dns, ips, now, i64::from(days) * DAY)
+    }
+
+    /// As [`Self::leaf`], for `seconds`.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn leaf_for(
+        &self,
+        dns: &[String],
+        ips: &[IpAddr],
+        now: i64,
+        seconds: i64,
+    ) -> Result<Issued, Error> {
+        let end = (now + seconds).min(self.issued.not_after);
         // Names are in the alternative names; a Common Name holds 64 characters at most.
         let (mut params, not_after) = params("silkroll", now, end);
         for name in dns {

@@ -4,6 +4,8 @@ pub mod check;
 pub mod config;
 pub mod issue;
 pub mod name;
+pub mod own;
+pub mod plan;
 pub mod reload;
 
 pub(crate) mod date;

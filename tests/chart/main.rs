@@ -18,6 +18,7 @@ mod variants;
 
 mod hook;
 mod life;
+mod own;
 mod post_renderer;
 mod refused;
 mod rendered;

@@ -39,8 +39,8 @@ const REFUSED: &[(&str, &[&str])] = &[
     ("service: {ipFamilies: [IPv5]}", &["ipFamilies"]),
     ("certificates: {source: vault}", &["source", "cert-manager"]),
     (
-        "certificates: {source: self}",
-        &["certificates.source: self is not there yet"],
+        "certificates: {source: self, caBundle: x}",
+        &["certificates.caBundle is not for certificates.source: self"],
     ),
     (
         "certificates: {source: files}",

@@ -103,6 +103,11 @@ webhook:
         &["secretName: mine", "caBundle: Qw=="],
     ),
     (
+        "self",
+        "{certificates: {source: self}, fullnameOverride: lossless}",
+        &["--ca-secret=lossless-own-ca", "--webhook-configuration=lossless", "--service=lossless", "resourceNames: [lossless-own-ca]"],
+    ),
+    (
         "cert-manager",
         "certificates: {source: cert-manager}",
         &["cert-manager.io/inject-ca-from: silkroll-system/silkroll", "isCA: true", "kind: Issuer", "silkroll.silkroll-system.svc.cluster.local"],

@@ -176,7 +176,7 @@ has(object.spec.template) && has(object.spec.template.metadata)
 {{- end }}
 
 {{/* Whom API servers call, and trust. The bundle is the chart's only where it was given; else it is left out, so that an
-upgrade leaves what `silkroll certs` or cert-manager wrote. */}}
+upgrade leaves what Silkroll, `silkroll certs` or cert-manager wrote. */}}
 {{- define "silkroll.clientConfig" -}}
 clientConfig:
   {{- with .Values.certificates.caBundle }}
@@ -189,11 +189,16 @@ clientConfig:
     port: {{ .Values.service.port }}
 {{- end }}
 
+{{/* The Secret of the CA that Silkroll keeps; not the one that cert-manager has its authority in. */}}
+{{- define "silkroll.caSecret" -}}
+{{ include "silkroll.fullname" . }}-own-ca
+{{- end }}
+
 {{/* Settings that cannot be together. */}}
 {{- define "silkroll.check" -}}
 {{- $certificates := .Values.certificates }}
-{{- if eq $certificates.source "self" }}
-{{- fail "certificates.source: self is not there yet: Silkroll does not make its own certificates. Use files (silkroll certs makes them), secret or cert-manager" }}
+{{- if and $certificates.caBundle (eq $certificates.source "self") }}
+{{- fail "certificates.caBundle is not for certificates.source: self: Silkroll writes the bundle itself" }}
 {{- end }}
 {{- if and (eq $certificates.source "files") (not (and $certificates.files.cert $certificates.files.key $certificates.caBundle)) }}
 {{- fail "certificates.source: files needs all of certificates.files.cert, certificates.files.key and certificates.caBundle: --set-file certificates.files.cert=certs/tls.crt, and so on; silkroll certs makes them" }}
@@ -214,5 +219,5 @@ clientConfig:
 
 {{/* Whether API servers can trust the webhook as soon as it is installed. */}}
 {{- define "silkroll.trusted" -}}
-{{- if or .Values.certificates.caBundle (eq .Values.certificates.source "cert-manager") }}yes{{ end }}
+{{- if or .Values.certificates.caBundle (has .Values.certificates.source (list "cert-manager" "self")) }}yes{{ end }}
 {{- end }}

@@ -32,7 +32,8 @@ pub struct Args {
     #[arg(long, value_name = "ADDRESS", default_value = ":8080", value_parser = address)]
     pub(super) admin_listen: SocketAddr,
 
-    /// The certificate chain to serve with (PEM); read again when its content changes
+    /// The certificate chain to serve with (PEM); read again when its content changes. Without one Silkroll keeps
+    /// certificates of its own: a CA in a Secret, and `caBundle` in the webhook configuration
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     pub(super) tls_cert: Option<PathBuf>,
 
@@ -41,9 +42,22 @@ pub struct Args {
     pub(super) tls_key: Option<PathBuf>,
 
     /// Names that the certificate must be for; may be given several times
-    /// [default: silkroll.NAMESPACE.svc in a cluster, any name with --standalone]
+    /// [default: SERVICE.NAMESPACE.svc in a cluster, any name with --standalone]
     #[arg(long, value_name = "NAME", value_parser = tls_name)]
     pub(super) tls_name: Vec<String>,
+
+    /// Without --tls-cert: the Secret in Silkroll's own namespace that keeps its CA; made where there is none, never
+    /// written over where it holds anything else
+    #[arg(long, value_name = "NAME", default_value = "silkroll-own-ca", value_parser = object_name)]
+    pub(super) ca_secret: String,
+
+    /// Without --tls-cert: the MutatingWebhookConfiguration whose `caBundle` is kept
+    #[arg(long, value_name = "NAME", default_value = "silkroll", value_parser = object_name)]
+    pub(super) webhook_configuration: String,
+
+    /// The Service by which the API server calls
+    #[arg(long, value_name = "NAME", default_value = "silkroll", value_parser = object_name)]
+    pub(super) service: String,
 
     /// Serve without a cluster
     #[arg(long)]
@@ -115,6 +129,18 @@ fn with_host(text: &str, host: &str) -> String {
         Some(port) => format!("{host}:{port}"),
         None => text.to_owned(),
     }
+}
+
+/// Part of a path to the API server, so nothing that could lead elsewhere (RFC 1123, as the API checks names).
+fn object_name(text: &str) -> Result<String, String> {
+    let label = |label: &str| {
+        let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        !label.is_empty() && label.chars().all(inner) && label.trim_matches('-') == label
+    };
+    if text.len() <= 253 && text.split('.').all(label) {
+        return Ok(text.to_owned());
+    }
+    Err("expected is an object's name: a-z, 0-9, - and ., 253 characters at most".to_owned())
 }
 
 /// One that no certificate can have would refuse every one.

@@ -1,15 +1,16 @@
-//! The certificate that is served: from files that are watched, or one that is made at the start.
+//! The certificate that is served: from files that are watched, one that is made at the start, or Silkroll's own in a
+//! cluster.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use anyhow::bail;
-
 use super::args::Args;
 use crate::cli::heard::tell;
 use crate::cli::supervise::Tasks;
+use crate::cluster::{Certificate, Certificates, Cluster};
 use crate::observe::Metrics;
-use crate::server::admin::Readiness;
+use crate::observe::labels::Outcome;
+use crate::server::admin::{Condition, Readiness};
 use crate::tls::check::{self, Files};
 use crate::tls::date;
 use crate::tls::issue::Authority;
@@ -24,6 +25,7 @@ pub(super) fn certificate(
     readiness: &Readiness,
     metrics: &Arc<Metrics>,
     tasks: &mut Tasks,
+    cluster: Option<&Cluster>,
 ) -> anyhow::Result<Arc<Slot>> {
     let condition = readiness.condition("certificate", "no usable certificate has been loaded yet");
     let slot = Slot::empty();
@@ -58,13 +60,49 @@ pub(super) fn certificate(
         slot.set(&pair);
         metrics.certificate_not_after(pair.not_after());
         condition.set(true);
-    } else {
-        bail!(
-            "--tls-cert and --tls-key are missing: make them with `silkroll certs` (its --help has the commands \
-             for a cluster), or use --standalone for a trial without a cluster"
-        );
+    } else if let Some(cluster) = cluster {
+        keep_own(args, cluster.clone(), &slot, metrics, condition, tasks);
     }
     Ok(slot)
+}
+
+/// Certificates that Silkroll keeps by itself; the log and readiness say how it goes.
+fn keep_own(
+    args: &Args,
+    cluster: Cluster,
+    slot: &Arc<Slot>,
+    metrics: &Arc<Metrics>,
+    condition: Condition,
+    tasks: &mut Tasks,
+) {
+    let home = super::own_namespace();
+    let mut names = names(args);
+    if args.tls_name.is_empty() {
+        names.push(format!("{}.{home}.svc.cluster.local", args.service));
+    }
+    let certificates = Certificates::new(
+        home,
+        args.ca_secret.clone(),
+        args.webhook_configuration.clone(),
+        names.clone(),
+    );
+    let metrics = Arc::clone(metrics);
+    let report = move |event| match event {
+        Certificate::Served { not_after } => {
+            metrics.certificate_reload(Outcome::Ok);
+            metrics.certificate_not_after(not_after);
+            tracing::info!(not_after, names = names.join(" "), "certificate issued");
+        }
+        Certificate::Trusted => condition.set(true),
+        Certificate::Untrusted(why) => condition.wait(why),
+    };
+    let slot = Arc::clone(slot);
+    tasks.spawn("the watch of the certificate", async move {
+        Err(cluster
+            .keep_certificates(certificates, slot, report)
+            .await
+            .into())
+    });
 }
 
 /// The API server calls `NAME.NAMESPACE.svc`; in a pod the namespace is known.
@@ -72,5 +110,5 @@ fn names(args: &Args) -> Vec<String> {
     if !args.tls_name.is_empty() || args.standalone {
         return args.tls_name.clone();
     }
-    vec![format!("silkroll.{}.svc", super::own_namespace())]
+    vec![format!("{}.{}.svc", args.service, super::own_namespace())]
 }

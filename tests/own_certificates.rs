@@ -1,0 +1,944 @@
+//! Certificates that Silkroll keeps by itself: what is decided, by a table, and what becomes of it on a real API server.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a helper that fails is a test that fails"
+)]
+
+mod cluster;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use cluster::side::namespace;
+use cluster::{ControlPlane, Options};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConnection};
+use serde_json::{Value, json};
+use silkroll::cluster::{Certificate, Certificates, Cluster};
+use silkroll::tls::check::{self, Files};
+use silkroll::tls::config::{provider, server_config};
+use silkroll::tls::issue::Authority;
+use silkroll::tls::own::{Ca, Cert, Lifetimes, Store};
+use silkroll::tls::plan::{Serving, Step, View, verifies};
+use silkroll::tls::{Pair, Slot};
+use testkit::wait::eventually;
+
+const DAY: i64 = 24 * 60 * 60;
+const NOW: i64 = 1_800_000_000;
+const NAME: &str = "silkroll.silkroll-system.svc";
+const USUAL: Lifetimes = Lifetimes {
+    ca: 365 * DAY,
+    leaf: 7 * DAY,
+    settle: 30,
+};
+
+fn ca(made: i64) -> Ca {
+    Ca::new(made, &USUAL, vec![]).unwrap()
+}
+
+fn after(made: i64, previous: &[&Ca]) -> Ca {
+    let previous = previous.iter().map(|ca| ca.cert.clone()).collect();
+    Ca::new(made, &USUAL, previous).unwrap()
+}
+
+fn leaf(ca: &Ca, made: i64) -> Serving {
+    Serving {
+        by: ca.cert.clone(),
+        made,
+        not_after: made + USUAL.leaf,
+    }
+}
+
+fn bundle(certs: &[&Ca]) -> Vec<u8> {
+    let certs: Vec<Cert> = certs.iter().map(|ca| ca.cert.clone()).collect();
+    Cert::join(&certs).into_bytes()
+}
+
+fn step(
+    store: &Store,
+    bundles: Option<&[Vec<u8>]>,
+    memory: Option<&Ca>,
+    serving: Option<&Serving>,
+    since: Option<i64>,
+) -> String {
+    let view = View {
+        store,
+        bundles,
+        memory,
+        serving,
+        since,
+        now: NOW,
+        lifetimes: &USUAL,
+    };
+    match view.step() {
+        Step::Make(previous) => format!("make after {}", previous.len()),
+        Step::Restore => "restore".to_owned(),
+        Step::Publish(certs) => format!("publish {}", certs.len()),
+        Step::Sign => "sign".to_owned(),
+        Step::Rest => "rest".to_owned(),
+    }
+}
+
+/// What it is, then the Secret, the bundles, the CA held last, what is served, since when the CA is published; and the step.
+type Case<'a> = (
+    &'a str,
+    Store,
+    Option<Vec<Vec<u8>>>,
+    Option<&'a Ca>,
+    Option<Serving>,
+    Option<i64>,
+    &'a str,
+);
+
+#[test]
+#[allow(clippy::too_many_lines, reason = "one table")]
+fn what_is_to_be_done_follows_from_what_is_there_and_the_time() {
+    let (young, old) = (ca(NOW - DAY), ca(NOW - 400 * DAY));
+    let due = ca(NOW - 244 * DAY);
+    let just = ca(NOW - 243 * DAY);
+    let next = after(NOW, &[&due]);
+    let late = after(NOW - 8 * DAY, &[&just]);
+    let foreign = Authority::new(NOW, 10).unwrap().issued.cert_pem;
+    let with = |ca: &Ca| Store::Held(ca.clone());
+    let not_ours = Store::Foreign("it is of type kubernetes.io/tls".to_owned());
+    let both = |one: &[u8], other: &[u8]| Some(vec![one.to_vec(), other.to_vec()]);
+    let fresh = |ca| Some(leaf(ca, NOW - DAY));
+    let young_bundle = bundle(&[&young]);
+    let cases: Vec<Case> = vec![
+        (
+            "nothing at all",
+            Store::Absent,
+            None,
+            None,
+            None,
+            None,
+            "make after 0",
+        ),
+        (
+            "a Secret with nothing in it",
+            Store::Empty,
+            None,
+            None,
+            None,
+            None,
+            "make after 0",
+        ),
+        (
+            "a Secret that came back empty",
+            Store::Empty,
+            both(&young_bundle, &young_bundle),
+            Some(&young),
+            fresh(&young),
+            Some(NOW - DAY),
+            "restore",
+        ),
+        (
+            "one that is empty when it is time for a new one",
+            Store::Empty,
+            None,
+            Some(&due),
+            None,
+            None,
+            "make after 1",
+        ),
+        (
+            "a Secret that went",
+            Store::Absent,
+            both(&young_bundle, &young_bundle),
+            Some(&young),
+            fresh(&young),
+            None,
+            "make after 1",
+        ),
+        (
+            "one that went while nothing ran",
+            Store::Absent,
+            both(&young_bundle, b""),
+            None,
+            None,
+            None,
+            "make after 1",
+        ),
+        (
+            "a third and a day left",
+            with(&just),
+            both(&bundle(&[&just]), &bundle(&[&just])),
+            None,
+            fresh(&just),
+            Some(NOW - DAY),
+            "rest",
+        ),
+        (
+            "a third left",
+            with(&due),
+            both(&bundle(&[&due]), &bundle(&[&due])),
+            None,
+            fresh(&due),
+            None,
+            "make after 1",
+        ),
+        (
+            "a machine that was suspended for a year",
+            with(&old),
+            None,
+            Some(&old),
+            Some(leaf(&old, NOW - 399 * DAY)),
+            None,
+            "make after 0",
+        ),
+        (
+            "no configuration yet",
+            with(&young),
+            None,
+            None,
+            None,
+            None,
+            "rest",
+        ),
+        (
+            "a blank bundle",
+            with(&young),
+            both(b"", b""),
+            None,
+            fresh(&young),
+            None,
+            "publish 1",
+        ),
+        (
+            "a blank bundle in one entry",
+            with(&young),
+            both(&young_bundle, b""),
+            None,
+            fresh(&young),
+            None,
+            "publish 1",
+        ),
+        (
+            "a stale bundle",
+            with(&next),
+            both(&bundle(&[&due]), &bundle(&[&due])),
+            None,
+            fresh(&due),
+            None,
+            "publish 2",
+        ),
+        (
+            "another's certificate in it, valid",
+            with(&young),
+            both(foreign.as_bytes(), foreign.as_bytes()),
+            None,
+            None,
+            None,
+            "publish 2",
+        ),
+        (
+            "rubbish in it",
+            with(&young),
+            both(b"rubbish", b"rubbish"),
+            None,
+            None,
+            None,
+            "publish 1",
+        ),
+        (
+            "published, nothing served",
+            with(&young),
+            both(&young_bundle, &young_bundle),
+            None,
+            None,
+            Some(NOW),
+            "sign",
+        ),
+        (
+            "a leaf with more than a third left",
+            with(&young),
+            both(&young_bundle, &young_bundle),
+            None,
+            Some(leaf(&young, NOW - 4 * DAY)),
+            Some(NOW),
+            "rest",
+        ),
+        (
+            "a leaf with a third left",
+            with(&young),
+            both(&young_bundle, &young_bundle),
+            None,
+            Some(leaf(&young, NOW - 5 * DAY)),
+            Some(NOW),
+            "sign",
+        ),
+        (
+            "a new CA just published",
+            with(&next),
+            both(&bundle(&[&next, &due]), &bundle(&[&next, &due])),
+            None,
+            fresh(&due),
+            Some(NOW - 29),
+            "rest",
+        ),
+        (
+            "a new CA that all have heard of",
+            with(&next),
+            both(&bundle(&[&next, &due]), &bundle(&[&next, &due])),
+            None,
+            fresh(&due),
+            Some(NOW - 30),
+            "sign",
+        ),
+        (
+            "a new CA while the leaf of the old one has expired",
+            with(&next),
+            both(&bundle(&[&next, &due]), &bundle(&[&next, &due])),
+            None,
+            Some(leaf(&due, NOW - 8 * DAY)),
+            Some(NOW),
+            "sign",
+        ),
+        (
+            "a served leaf that no bundle trusts",
+            with(&young),
+            both(&young_bundle, &young_bundle),
+            None,
+            fresh(&due),
+            Some(NOW),
+            "sign",
+        ),
+        (
+            "an old CA that no leaf can be valid of",
+            with(&late),
+            both(&bundle(&[&late, &just]), &bundle(&[&late, &just])),
+            None,
+            fresh(&late),
+            Some(NOW - DAY),
+            "publish 1",
+        ),
+        (
+            "a Secret that is another's, at the start",
+            not_ours.clone(),
+            both(b"", b""),
+            None,
+            None,
+            None,
+            "rest",
+        ),
+        (
+            "a Secret that became another's",
+            not_ours.clone(),
+            both(b"", b""),
+            Some(&young),
+            fresh(&young),
+            None,
+            "publish 1",
+        ),
+    ];
+    for (what, store, bundles, memory, serving, since, expected) in cases {
+        let step = step(&store, bundles.as_deref(), memory, serving.as_ref(), since);
+        assert_eq!(step, expected, "{what}");
+    }
+}
+
+#[test]
+fn a_secret_that_is_not_ours_is_told_by_what_is_in_it() {
+    let pem = |text: &str| text.as_bytes().to_vec();
+    let users = Authority::new(NOW, 10).unwrap().issued;
+    let ours = ca(NOW).data();
+    let other = ca(NOW).data();
+    let with = |changes: &[(&str, Vec<u8>)]| {
+        let mut data = ours.clone();
+        data.extend(
+            changes
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), value.clone())),
+        );
+        data
+    };
+    for (what, kind, data, expected) in [
+        ("ours", Some("Opaque"), ours.clone(), "held"),
+        ("without a type", None, ours.clone(), "held"),
+        ("no data", Some("Opaque"), BTreeMap::new(), "empty"),
+        (
+            "blank values",
+            Some("Opaque"),
+            with(&[("ca.crt", vec![]), ("ca.key", vec![])]),
+            "empty",
+        ),
+        (
+            "a lost key",
+            Some("Opaque"),
+            with(&[("ca.key", vec![])]),
+            "empty",
+        ),
+        (
+            "the key of another CA",
+            Some("Opaque"),
+            with(&[("ca.key", other["ca.key"].clone())]),
+            "empty",
+        ),
+        (
+            "another type",
+            Some("kubernetes.io/tls"),
+            BTreeMap::new(),
+            "it is of type kubernetes.io/tls, ours are Opaque",
+        ),
+        (
+            "one more key",
+            Some("Opaque"),
+            with(&[("tls.crt", vec![])]),
+            "it has the key tls.crt, ours have ca.crt, ca.key, previous.crt",
+        ),
+        (
+            "a user's CA",
+            Some("Opaque"),
+            with(&[
+                ("ca.crt", pem(&users.cert_pem)),
+                ("ca.key", pem(&users.key_pem)),
+            ]),
+            "its ca.crt is not one that Silkroll made for it",
+        ),
+        (
+            "a text",
+            Some("Opaque"),
+            with(&[("ca.crt", pem("mine"))]),
+            "its ca.crt is no certificate",
+        ),
+        (
+            "a key alone",
+            Some("Opaque"),
+            with(&[("ca.crt", vec![])]),
+            "its ca.crt is no certificate",
+        ),
+    ] {
+        let read = match Store::read(kind, &data) {
+            Store::Absent => "absent".to_owned(),
+            Store::Empty => "empty".to_owned(),
+            Store::Held(_) => "held".to_owned(),
+            Store::Foreign(why) => why,
+        };
+        assert_eq!(read, expected, "{what}");
+    }
+}
+
+fn pair(ca: &Ca, now: i64) -> Pair {
+    let names = [NAME.to_owned()];
+    let leaf = ca
+        .authority()
+        .unwrap()
+        .leaf_for(&names, &[], now, USUAL.leaf)
+        .unwrap();
+    let files = Files {
+        cert: "leaf".to_owned(),
+        key: "key".to_owned(),
+    };
+    let (cert, key) = (leaf.cert_pem.as_bytes(), leaf.key_pem.as_bytes());
+    check::check(&files, cert, key, &names, now).unwrap()
+}
+
+#[test]
+fn a_leaf_verifies_against_a_bundle_with_its_ca_in_time_and_by_its_name() {
+    let (one, other) = (ca(NOW - 1), ca(NOW));
+    let served = pair(&one, NOW);
+    let (both, alone) = (bundle(&[&other, &one]), bundle(&[&other]));
+    for (what, bundle, name, now, expected) in [
+        ("both", &both, NAME, NOW, true),
+        ("its CA is not there", &alone, NAME, NOW, false),
+        ("blank", &vec![], NAME, NOW, false),
+        ("another name", &both, "silkroll.other.svc", NOW, false),
+        ("a clock five minutes behind", &both, NAME, NOW - 300, true),
+        (
+            "a leaf that has ended",
+            &both,
+            NAME,
+            NOW + 7 * DAY + 1,
+            false,
+        ),
+    ] {
+        assert_eq!(verifies(&served, bundle, name, now), expected, "{what}");
+    }
+    // No leaf outlives its CA, whose end callers look at, too.
+    let last = pair(&one, NOW + 364 * DAY);
+    assert_eq!(last.not_after(), one.cert.not_after);
+    // A CA of a clock that is ahead of ours is used as it is.
+    assert!(matches!(
+        Store::read(None, &ca(NOW + DAY).data()),
+        Store::Held(_)
+    ));
+}
+
+#[test]
+fn no_key_is_shown() {
+    let ca = ca(NOW);
+    let shown = format!("{ca:?} {:?}", Store::Held(ca.clone()));
+    assert!(
+        !shown.contains("PRIVATE") && !shown.contains("key"),
+        "{shown}"
+    );
+}
+
+/// A replica's certificates, as `serve` keeps them. Stops when dropped.
+struct Replica {
+    slot: Arc<Slot>,
+    heard: Arc<Mutex<Vec<Certificate>>>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Replica {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Replica {
+    async fn start(plane: &ControlPlane, home: &str, lifetimes: Lifetimes) -> Self {
+        Self::start_as(&plane.kubeconfig(), home, home, lifetimes).await
+    }
+
+    async fn start_as(
+        kubeconfig: &std::path::Path,
+        home: &str,
+        configuration: &str,
+        lifetimes: Lifetimes,
+    ) -> Self {
+        let cluster = Cluster::with_config(cluster::config(kubeconfig).await).unwrap();
+        let names = vec![NAME.to_owned()];
+        let mut of = Certificates::new(
+            home.into(),
+            "silkroll-own-ca".into(),
+            configuration.into(),
+            names,
+        );
+        of.lifetimes = lifetimes;
+        if lifetimes != USUAL {
+            of.look = Duration::from_secs(1);
+        }
+        let (slot, heard) = (Slot::empty(), Arc::new(Mutex::new(vec![])));
+        let (into, log) = (Arc::clone(&slot), Arc::clone(&heard));
+        let task = tokio::spawn(async move {
+            let report = move |event| log.lock().unwrap().push(event);
+            let ended = cluster.keep_certificates(of, into, report).await;
+            panic!("{ended}");
+        });
+        Self { slot, heard, task }
+    }
+
+    fn state(&self) -> Option<Certificate> {
+        let heard = self.heard.lock().unwrap();
+        let mut states = heard.iter().rev();
+        states
+            .find(|event| !matches!(event, Certificate::Served { .. }))
+            .cloned()
+    }
+
+    fn trusted(&self) {
+        eventually("a certificate that is trusted", || {
+            (self.state() == Some(Certificate::Trusted)).then_some(())
+        });
+    }
+
+    fn untrusted(&self, words: &str) {
+        eventually(words, || match self.state() {
+            Some(Certificate::Untrusted(why)) if why.contains(words) => Some(()),
+            _ => None,
+        });
+    }
+
+    /// Whether a caller that trusts this bundle gets through a handshake.
+    fn answers(&self, bundle: &[u8]) -> bool {
+        use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(CertificateDer::pem_slice_iter(bundle).flatten());
+        let client = ClientConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let name = ServerName::try_from(NAME).unwrap();
+        let mut client = ClientConnection::new(Arc::new(client), name).unwrap();
+        let mut server =
+            ServerConnection::new(server_config(Arc::clone(&self.slot) as _).unwrap()).unwrap();
+        while client.is_handshaking() {
+            let mut sent = vec![];
+            client.write_tls(&mut sent).unwrap();
+            server.read_tls(&mut &sent[..]).unwrap();
+            if server.process_new_packets().is_err() {
+                return false;
+            }
+            sent.clear();
+            server.write_tls(&mut sent).unwrap();
+            client.read_tls(&mut &sent[..]).unwrap();
+            if client.process_new_packets().is_err() {
+                return false;
+            }
+        }
+        true
+    }
+}
+
+/// A webhook configuration as the install file has it, without `caBundle`; it is for no object of any other test.
+fn configuration(home: &str) -> String {
+    let entry = |name: &str| {
+        json!({
+            "name": name, "admissionReviewVersions": ["v1"], "sideEffects": "None", "failurePolicy": "Ignore",
+            "clientConfig": {"service": {"namespace": "silkroll-system", "name": "silkroll", "path": "/mutate"}},
+            "objectSelector": {"matchLabels": {"for": "nothing"}},
+            "rules": [{"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["deployments"]}],
+        })
+    };
+    let object = json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration",
+        "metadata": {"name": home}, "webhooks": [entry("inject.silkroll.dev"), entry("pods.silkroll.dev")],
+    });
+    object.to_string()
+}
+
+fn apply(plane: &ControlPlane, home: &str) {
+    plane.ok(&["apply", "--server-side", "-f", "-"], &configuration(home));
+}
+
+fn there(plane: &ControlPlane, home: &str) -> Value {
+    plane.get(&["mutatingwebhookconfiguration", home]).unwrap()
+}
+
+/// `caBundle` of both entries, where they are the same.
+fn published(plane: &ControlPlane, home: &str) -> Option<Vec<u8>> {
+    let there = there(plane, home);
+    let of = |entry: usize| there["webhooks"][entry]["clientConfig"]["caBundle"].as_str();
+    let bundle = of(0).filter(|bundle| of(1) == Some(bundle) && !bundle.is_empty())?;
+    Some(STANDARD.decode(bundle).unwrap())
+}
+
+fn secret(plane: &ControlPlane, home: &str) -> Option<Value> {
+    plane.get(&["secret", "-n", home, "silkroll-own-ca"])
+}
+
+fn blank(plane: &ControlPlane, home: &str) {
+    let one = |entry: u8| json!({"op": "replace", "path": format!("/webhooks/{entry}/clientConfig/caBundle"), "value": ""});
+    let patch = json!([one(0), one(1)]).to_string();
+    plane.ok(
+        &[
+            "patch",
+            "mutatingwebhookconfiguration",
+            home,
+            "--type=json",
+            "-p",
+            &patch,
+        ],
+        "",
+    );
+}
+
+/// How long until every entry has a bundle by which the replica is called.
+fn healed(plane: &ControlPlane, home: &str, replica: &Replica) -> Duration {
+    let start = Instant::now();
+    eventually("a bundle by which the replica answers", || {
+        secret(plane, home).filter(|secret| secret["data"]["ca.key"].is_string())?;
+        published(plane, home).filter(|bundle| replica.answers(bundle))
+    });
+    start.elapsed()
+}
+
+const SOON: Duration = Duration::from_secs(5);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replicas_that_start_at_once_agree_on_one_ca() {
+    let (plane, home) = (ControlPlane::shared(), "own-race");
+    namespace(plane, home, None);
+    apply(plane, home);
+    let mut replicas = vec![];
+    for _ in 0..4 {
+        replicas.push(Replica::start(plane, home, USUAL).await);
+    }
+    for replica in &replicas {
+        replica.trusted();
+    }
+    let bundle = published(plane, home).unwrap();
+    assert_eq!(Cert::all(&bundle).len(), 1);
+    assert!(replicas.iter().all(|replica| replica.answers(&bundle)));
+    assert_eq!(secret(plane, home).unwrap()["type"], "Opaque");
+    let written = plane.audit();
+    let written = written.iter().filter(|event| {
+        event["objectRef"]["resource"] == "secrets"
+            && event["objectRef"]["namespace"] == home
+            && event["responseStatus"]["code"]
+                .as_u64()
+                .is_some_and(|code| code < 300)
+            && ["create", "update", "patch"]
+                .iter()
+                .any(|verb| event["verb"] == *verb)
+    });
+    assert_eq!(written.count(), 1, "one replica's CA, written once");
+    // One that comes later takes what is there.
+    let version = secret(plane, home).unwrap()["metadata"]["resourceVersion"].clone();
+    let late = Replica::start(plane, home, USUAL).await;
+    late.trusted();
+    assert!(late.answers(&bundle));
+    assert_eq!(
+        secret(plane, home).unwrap()["metadata"]["resourceVersion"],
+        version
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_blanked_emptied_or_deleted_is_back_within_five_seconds() {
+    let (plane, home) = (ControlPlane::shared(), "own-heal");
+    namespace(plane, home, None);
+    let replica = Replica::start(plane, home, USUAL).await;
+    replica.untrusted("there is no MutatingWebhookConfiguration own-heal yet");
+    apply(plane, home);
+    replica.trusted();
+    let first = Cert::all(&published(plane, home).unwrap());
+
+    blank(plane, home);
+    assert!(healed(plane, home, &replica) < SOON);
+    assert_eq!(Cert::all(&published(plane, home).unwrap()), first);
+
+    // Applied again with nothing in it, as some tools do at every turn: the same CA is put back.
+    let before = secret(plane, home).unwrap()["data"].clone();
+    let empty = json!([{"op": "remove", "path": "/data"}]).to_string();
+    plane.ok(
+        &[
+            "patch",
+            "secret",
+            "-n",
+            home,
+            "silkroll-own-ca",
+            "--type=json",
+            "-p",
+            &empty,
+        ],
+        "",
+    );
+    assert!(healed(plane, home, &replica) < SOON);
+    assert_eq!(secret(plane, home).unwrap()["data"], before);
+
+    // Deleted: a new CA, and the one before stays as long as leaves of it may be served.
+    plane.ok(&["delete", "secret", "-n", home, "silkroll-own-ca"], "");
+    assert!(healed(plane, home, &replica) < SOON);
+    let both = eventually("both in the bundle", || {
+        let both = Cert::all(&published(plane, home)?);
+        (both.len() == 2).then_some(both)
+    });
+    assert_eq!(both[1..], first);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_others_put_into_the_configuration_stays_and_nothing_conflicts() {
+    let (plane, home) = (ControlPlane::shared(), "own-shared");
+    namespace(plane, home, None);
+    apply(plane, home);
+    let replica = Replica::start(plane, home, USUAL).await;
+    replica.trusted();
+    // A provider adds a label and a selector, under its own name.
+    let selector = json!([
+        {"op": "add", "path": "/metadata/labels", "value": {"provider": "yes"}},
+        {"op": "add", "path": "/webhooks/0/namespaceSelector", "value": {"matchLabels": {"provider": "yes"}}},
+    ]);
+    let selector = selector.to_string();
+    plane.ok(
+        &[
+            "patch",
+            "mutatingwebhookconfiguration",
+            home,
+            "--type=json",
+            "-p",
+            &selector,
+        ],
+        "",
+    );
+    blank(plane, home);
+    healed(plane, home, &replica);
+    for _ in 0..3 {
+        apply(plane, home);
+        assert!(
+            published(plane, home).is_some(),
+            "applying leaves caBundle alone"
+        );
+    }
+    let there = there(plane, home);
+    assert_eq!(there["metadata"]["labels"]["provider"], "yes");
+    assert_eq!(
+        there["webhooks"][0]["namespaceSelector"]["matchLabels"]["provider"],
+        "yes"
+    );
+    let there = plane.get(&[
+        "mutatingwebhookconfiguration",
+        home,
+        "--show-managed-fields",
+    ]);
+    let managers = there.unwrap()["metadata"]["managedFields"].clone();
+    let managers = managers.as_array().unwrap().clone();
+    assert!(
+        managers
+            .iter()
+            .any(|manager| manager["manager"] == "silkroll")
+    );
+    for manager in managers {
+        let owns = manager["fieldsV1"].to_string();
+        assert!(
+            manager["manager"] != "silkroll" || !owns.contains("f:rules"),
+            "{owns}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_secret_that_is_the_users_is_never_written_over() {
+    let (plane, home) = (ControlPlane::shared(), "own-foreign");
+    namespace(plane, home, None);
+    apply(plane, home);
+    let users = Authority::new(silkroll_now(), 10).unwrap().issued;
+    let object = |kind: &str, keys: [&str; 2]| {
+        json!({
+            "apiVersion": "v1", "kind": "Secret", "type": kind,
+            "metadata": {"name": "silkroll-own-ca", "namespace": home},
+            "stringData": {keys[0]: users.cert_pem, keys[1]: users.key_pem},
+        })
+        .to_string()
+    };
+    for (kind, keys, words) in [
+        (
+            "kubernetes.io/tls",
+            ["tls.crt", "tls.key"],
+            "of type kubernetes.io/tls",
+        ),
+        ("Opaque", ["tls.crt", "tls.key"], "the key tls.crt"),
+        ("Opaque", ["ca.crt", "ca.key"], "not one that Silkroll made"),
+    ] {
+        plane.ok(&["create", "-f", "-"], &object(kind, keys));
+        let before = secret(plane, home).unwrap();
+        let replica = Replica::start(plane, home, USUAL).await;
+        replica.untrusted(words);
+        assert!(!replica.slot.is_set());
+        assert_eq!(secret(plane, home).unwrap(), before);
+        assert_eq!(published(plane, home), None);
+        drop(replica);
+        plane.ok(&["delete", "secret", "-n", home, "silkroll-own-ca"], "");
+    }
+    // What is served already is served on, and its bundle kept.
+    let replica = Replica::start(plane, home, USUAL).await;
+    replica.trusted();
+    plane.ok(&["delete", "secret", "-n", home, "silkroll-own-ca"], "");
+    plane.kubectl(
+        &["create", "-f", "-"],
+        &object("Opaque", ["ca.crt", "ca.key"]),
+    );
+    assert!(healed(plane, home, &replica) < SOON);
+    assert_eq!(replica.state(), Some(Certificate::Trusted));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_the_api_server_is_away_what_is_served_is_served_on() {
+    let plane = ControlPlane::start(Options::default());
+    let home = "own-away";
+    namespace(&plane, home, None);
+    apply(&plane, home);
+    let replica = Replica::start(&plane, home, USUAL).await;
+    replica.trusted();
+    let bundle = published(&plane, home).unwrap();
+    plane.stop_api_server();
+    let late = Replica::start(&plane, home, USUAL).await;
+    late.untrusted("cannot read the CA's Secret");
+    assert!(replica.answers(&bundle));
+    assert_eq!(replica.state(), Some(Certificate::Trusted));
+    plane.start_api_server();
+    late.trusted();
+    blank(&plane, home);
+    assert!(healed(&plane, home, &replica) < SOON);
+    assert_eq!(published(&plane, home), Some(bundle));
+}
+
+fn silkroll_now() -> i64 {
+    let now = std::time::SystemTime::now();
+    let since = now.duration_since(std::time::UNIX_EPOCH).unwrap();
+    since.as_secs().try_into().unwrap()
+}
+
+/// Handshakes with two replicas by what the configuration trusts, 50 a second, until so many new leaves were served;
+/// how many there were, and how many failed.
+async fn rotate(home: &str, lifetimes: Lifetimes, leaves: usize) -> (usize, usize) {
+    let plane = ControlPlane::shared();
+    namespace(plane, home, None);
+    apply(plane, home);
+    let replicas = [
+        Replica::start(plane, home, lifetimes).await,
+        Replica::start(plane, home, lifetimes).await,
+    ];
+    replicas.iter().for_each(Replica::trusted);
+    // An API server goes by what it read, a moment old.
+    let trusted = Arc::new(Mutex::new(published(plane, home).unwrap()));
+    let reader = Arc::clone(&trusted);
+    let kubectl = home.to_owned();
+    let read = std::thread::spawn(move || {
+        while Arc::strong_count(&reader) > 1 {
+            if let Some(bundle) = published(ControlPlane::shared(), &kubectl) {
+                *reader.lock().unwrap() = bundle;
+            }
+        }
+    });
+    let (mut calls, mut failed) = (0, 0);
+    let served = |replica: &Replica| {
+        let heard = replica.heard.lock().unwrap();
+        heard
+            .iter()
+            .filter(|event| matches!(event, Certificate::Served { .. }))
+            .count()
+    };
+    let mut turns = tokio::time::interval(Duration::from_millis(20));
+    while replicas.iter().map(served).sum::<usize>() < leaves {
+        turns.tick().await;
+        let bundle = trusted.lock().unwrap().clone();
+        let replica = &replicas[calls % 2];
+        calls += 1;
+        failed += usize::from(!replica.answers(&bundle));
+    }
+    drop(trusted);
+    read.join().unwrap();
+    (calls, failed)
+}
+
+const SHORT: Lifetimes = Lifetimes {
+    ca: 12,
+    leaf: 6,
+    settle: 2,
+};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rotation_fails_no_call() {
+    let (calls, failed) = rotate("own-rotate", SHORT, 6).await;
+    assert!(calls > 50, "{calls}");
+    assert_eq!(failed, 0, "of {calls}");
+}
+
+/// `cargo test --test own_certificates -- --ignored --nocapture hundreds_of_rotations`; `ROTATIONS=50` for fewer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes half an hour"]
+async fn hundreds_of_rotations_fail_no_call() {
+    let rotations = std::env::var("ROTATIONS").map_or(500, |text| text.parse().unwrap());
+    let (calls, failed) = rotate("own-rotations", SHORT, rotations).await;
+    println!("{rotations} rotations, {calls} calls, {failed} failed");
+    assert_eq!(failed, 0, "of {calls}");
+}
+
+/// `cargo test --test own_certificates -- --ignored --nocapture a_hundred_times`; `TIMES=10` for fewer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes minutes"]
+async fn deleted_and_blanked_a_hundred_times_all_is_back_within_five_seconds() {
+    let times = std::env::var("TIMES").map_or(100, |text| text.parse().unwrap());
+    let (plane, home) = (ControlPlane::shared(), "own-hundred");
+    namespace(plane, home, None);
+    apply(plane, home);
+    let replica = Replica::start(plane, home, USUAL).await;
+    replica.trusted();
+    let mut longest = Duration::ZERO;
+    for _ in 0..times {
+        plane.ok(&["delete", "secret", "-n", home, "silkroll-own-ca"], "");
+        blank(plane, home);
+        longest = longest.max(healed(plane, home, &replica));
+    }
+    println!("{times} times, healed in {longest:?} at most");
+    assert!(longest < SOON, "{longest:?}");
+}

@@ -3,9 +3,9 @@
 #
 # glibc, linked statically: musl doubled the CPU a request costs. The compiler runs on the build
 # machine's own architecture and crosses to the other; only the binary is of the target's.
-ARG RUST=1.95
-
-FROM --platform=$BUILDPLATFORM docker.io/library/rust:${RUST}-bookworm AS build
+#
+# By digest, so that the same compiler and C library are built with each time; Dependabot raises tag and digest together.
+FROM --platform=$BUILDPLATFORM docker.io/library/rust:1.95.0-bookworm@sha256:6258907abe69656e41cd992e0b705cdcfabcbbe3db374f92ed2d47121282d4a1 AS build
 ARG TARGETARCH
 WORKDIR /src
 ENV CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
@@ -50,11 +50,13 @@ RUN touch src/main.rs src/lib.rs \
 FROM scratch AS final
 ARG VERSION=0.1.0
 ARG REVISION=unknown
+ARG SOURCE=unknown
 LABEL org.opencontainers.image.title="silkroll" \
       org.opencontainers.image.description="A Kubernetes admission webhook that makes rollouts lossless" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="$VERSION" \
-      org.opencontainers.image.revision="$REVISION"
+      org.opencontainers.image.revision="$REVISION" \
+      org.opencontainers.image.source="$SOURCE"
 COPY --from=build /silkroll /silkroll
 # A number, for runAsNonRoot cannot be checked against a name.
 USER 65532:65532

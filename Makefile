@@ -6,7 +6,8 @@ SHELL := /bin/bash
 .SILENT:
 # What a target needs is asked before anything is built for it; cargo uses all processors anyway.
 .NOTPARALLEL:
-.PHONY: help demo test test-registries test-rollouts test-helm lint static helper helper-check bench bench-pods attack fuzz cluster manifests prove prove-full \
+.PHONY: help demo test test-page test-registries test-rollouts test-helm test-metrics test-gitops lint deny advisories workflows-check static reproducible chart release-check \
+  helper helper-check bench bench-pods attack fuzz cluster manifests prove prove-full \
   prove-needs prove-programs prove-docs prove-node prove-node-needs prove-image prove-cluster prove-cluster-check \
   prove-start
 
@@ -31,11 +32,20 @@ help:
 	echo
 	echo '  make demo            see it work: the real webhook on loopback, four manifests, no cluster (3 min, then 5 s)'
 	echo '  make test            every test, those on a real Kubernetes control plane included         (30 min, then 13 min)'
+	echo "  make test-page       the dry run's page in a real browser, Debian's Chromium; cleans up        (5 min, then 1 min)"
 	echo '  make test-registries the hook on real registries: Nacos, Eureka, Consul, …; needs root     (10 min, then 4 min)'
 	echo '  make test-rollouts   Rollouts with the real controller of Argo Rollouts                    (22 min, then 4 min)'
 	echo '  make test-helm       the Helm chart with the real Helm 3 and 4 on a real API server         (20 min, then 2 min)'
-	echo '  make lint            formatting, clippy, shellcheck, documentation                         (2 min, then 10 s)'
+	echo '  make test-gitops     the same from Git again and again: Argo CD, Flux, Helm, kustomize; root (40 min, then 6 min)'
+	echo '  make test-metrics    metrics, alerts and the dashboard with the real Prometheus              (25 min, then 1 min)'
+	echo '  make lint            formatting, clippy, shellcheck, documentation, deny, workflows-check  (3 min, then 20 s)'
+	echo '  make deny            that each dependency has a license and a source that deny.toml allows (20 s, then 5 s)'
+	echo '  make advisories      that no dependency is known to be vulnerable; asks RustSec on GitHub  (20 s, then 10 s)'
+	echo '  make workflows-check that .github/workflows are sound, and the scripts in them             (15 s, then 1 s)'
 	echo '  make static          the binary of the image, and that nothing has to be there to start it (5 min, then 1 s)'
+	echo '  make reproducible    build the static binary and the chart twice, elsewhere: the same bytes (12 min)'
+	echo '  make chart           the chart as an archive, as a release has it                          (4 min, then 1 s)'
+	echo '  make release-check TAG=v…   that the files are ready for a release of that version         (1 s)'
 	echo '  make helper          build the hook for images without a shell, for amd64 and arm64        (1 min, then 20 s)'
 	echo '  make helper-check    the same, and that it is what is committed                            (1 min, then 20 s)'
 	echo '  make prove           roll real services on a real node and count every lost request; root  (50 min, then 18 min)'
@@ -95,6 +105,18 @@ test:
 # A network and process namespace of their own: some registries listen on every address, and `signal` looks at every
 # process. Whatever runs in there ends with the shell that is its first process. What they write is in memory: a database
 # that waits for a busy disk is taken for dead.
+# PICTURE=docs/preview.png makes the picture of the page, too.
+test-page: export PICTURE ?=
+test-page:
+	.ci/needs build page
+	echo "Building silkroll and what drives the browser (4 minutes in a fresh clone, else seconds), then the page in a headless"
+	echo "Chromium (1 minute). All listens on 127.0.0.1, and ends with its test."
+	$(CARGO) build --locked --bin silkroll
+	SILKROLL="$(call built,Cargo.toml)/debug/silkroll"
+	[ -z "$$PICTURE" ] || PICTURE=$$(realpath -m "$$PICTURE")
+	export SILKROLL PICTURE
+	$(CARGO) test --locked --manifest-path browser/Cargo.toml -- --test-threads 2
+
 test-registries:
 	.ci/needs build registries
 	if [ "$$(id -u)" != 0 ]; then
@@ -134,7 +156,39 @@ test-helm:
 	echo "2/2 The chart (2 minutes). All listens on 127.0.0.1 and stops at the end."
 	$(CARGO) test --locked --test chart -- --ignored --test-threads 2
 
-lint:
+test-metrics:
+	.ci/needs build test
+	echo "1/2 The control plane, Helm 4 and Prometheus (10, 3 and 8 minutes once, cached outside this folder; then a second)."
+	SILKROLL_CLUSTER_BIN="$${SILKROLL_CLUSTER_BIN:-$$(tests/cluster/build.sh)}"
+	SILKROLL_HELM="$${SILKROLL_HELM:-$$(tests/helm/build.sh 4)}"
+	SILKROLL_PROMETHEUS="$${SILKROLL_PROMETHEUS:-$$(tests/metrics/build.sh)}"
+	export SILKROLL_CLUSTER_BIN SILKROLL_HELM SILKROLL_PROMETHEUS
+	echo "2/2 Alerts by promtool; then Prometheus scrapes a Silkroll at work. All listens on 127.0.0.1 and stops at the end."
+	$(CARGO) test --locked --test metrics -- --ignored --test-threads 1
+
+# A network namespace of its own: Argo CD's controller listens on every address.
+test-gitops:
+	.ci/needs build test gitops
+	if [ "$$(id -u)" != 0 ]; then
+	  echo "make test-gitops makes a network and a process namespace and needs root for that: sudo -E make test-gitops" >&2
+	  exit 1
+	fi
+	echo "1/2 The control plane, Helm 3 and 4, Argo CD, the apply engine of Flux, and kustomize (40 minutes once and 6 GB of"
+	echo "    Go's build cache; cached outside this folder; then a second)."
+	SILKROLL_CLUSTER_BIN="$${SILKROLL_CLUSTER_BIN:-$$(tests/cluster/build.sh)}"
+	SILKROLL_HELM="$${SILKROLL_HELM:-$$(tests/helm/build.sh)}"
+	SILKROLL_ARGOCD="$${SILKROLL_ARGOCD:-$$(tests/reconcile/argocd/build.sh)}"
+	SILKROLL_FLUX="$${SILKROLL_FLUX:-$$(tests/reconcile/flux/build.sh)}"
+	SILKROLL_KUSTOMIZE="$${SILKROLL_KUSTOMIZE:-$$(tests/reconcile/kustomize/build.sh)}"
+	export SILKROLL_CLUSTER_BIN SILKROLL_HELM SILKROLL_ARGOCD SILKROLL_FLUX SILKROLL_KUSTOMIZE
+	printf '    %s\n' "$$SILKROLL_HELM" "$$SILKROLL_ARGOCD" "$$SILKROLL_FLUX" "$$SILKROLL_KUSTOMIZE"
+	echo "2/2 20 reconciles by each of them (8 minutes). Nothing listens outside their own network namespace; all stop at the end."
+	$(CARGO) test --locked --test reconcile --no-run
+	timeout --foreground 1800 unshare --net --mount --pid --fork --kill-child --mount-proc sh -c \
+	  'ip link set lo up && "$$@"; exit' sh \
+	  $(CARGO) test --locked --offline --test reconcile -- --ignored --test-threads 3 --nocapture
+
+lint: deny workflows-check
 	.ci/needs build lint
 	echo "Formatting, clippy, shellcheck and documentation; warnings fail (2 minutes in a fresh clone, then seconds)."
 	$(CARGO) fmt --all --check
@@ -145,9 +199,41 @@ lint:
 	$(CARGO) fmt --manifest-path prove/Cargo.toml --check
 	$(CARGO) clippy --locked --manifest-path prove/Cargo.toml --all-targets -- -D warnings
 	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
-	find . -name target -prune -o -name '*.sh' -print | xargs shellcheck .ci/run .ci/needs
+	$(CARGO) fmt --manifest-path browser/Cargo.toml --check
+	find . -name target -prune -o -name '*.sh' -print | xargs shellcheck .ci/*
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items --lib --manifest-path helper/Cargo.toml
+
+# Each is a workspace with a lock file of its own.
+WORKSPACES = Cargo.toml prove/Cargo.toml fuzz/Cargo.toml helper/Cargo.toml
+
+deny:
+	.ci/needs build deny
+	echo "Licenses and sources of what each workspace depends on, by deny.toml (20 seconds once, then 5)."
+	deny="$$(tests/lint/build.sh cargo-deny)/cargo-deny"
+	for workspace in $(WORKSPACES); do
+	  "$$deny" --locked --workspace --manifest-path "$$workspace" --config deny.toml check licenses bans sources ||
+	    { echo "$$workspace: refused, see above; what is allowed stands in deny.toml, each exception with its reason" >&2; exit 1; }
+	done
+
+# Not a part of lint: the list changes without a commit, and it is on GitHub, which not every machine reaches.
+advisories:
+	.ci/needs build deny
+	echo "What is known of the dependencies' versions: RustSec's advisories, and yanked versions (10 seconds)."
+	deny="$$(tests/lint/build.sh cargo-deny)/cargo-deny"
+	for workspace in $(WORKSPACES); do
+	  "$$deny" --locked --workspace --manifest-path "$$workspace" --config deny.toml check advisories && continue
+	  echo "$$workspace: an advisory, or NOT CHECKED; see above. For an advisory: cargo update -p CRATE, or an exception with its reason" >&2
+	  echo "in deny.toml. Where https://github.com/RustSec/advisory-db cannot be fetched, nothing was looked at: run this where it can." >&2
+	  echo "The workflow 'advisories' does each day, and no release is made without it." >&2
+	  exit 1
+	done
+
+workflows-check:
+	.ci/needs build lint
+	echo "The workflows in .github, with the shell scripts in them (15 seconds once, to build actionlint, then 1)."
+	actionlint="$$(tests/lint/build.sh actionlint)/actionlint"
+	"$$actionlint" -shellcheck "$$(command -v shellcheck)" -pyflakes= .github/workflows/*.yml
 
 # The target is named so that macros, which the compiler loads, are built for the compiler and not static.
 static:
@@ -155,8 +241,9 @@ static:
 	echo "The release binary, linked statically as the Dockerfile does it (5 minutes in a fresh clone, then seconds)."
 	static="$(STATIC)"
 	host="$(HOST)"
-	RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --release --locked --bin silkroll \
-	  --target "$$host" --target-dir "$$static"
+	CARGO_ENCODED_RUSTFLAGS="$$(.ci/rustflags "$$host" -C target-feature=+crt-static)"
+	export CARGO_ENCODED_RUSTFLAGS
+	$(CARGO) build --release --locked --bin silkroll --target "$$host" --target-dir "$$static"
 	binary="$$static/$$host/release/silkroll"
 	if readelf --program-headers "$$binary" | grep -q INTERP; then
 	  echo "$$binary asks for a dynamic linker: it would not start on an image from scratch" >&2
@@ -164,6 +251,23 @@ static:
 	fi
 	"$$binary" --version
 	echo "$$binary: static, $$(( $$(stat -c %s "$$binary") / 1024 / 1024 )) MiB"
+
+reproducible:
+	.ci/needs build static
+	echo "The static binary and the chart's archive, each built twice in folders of other names, and compared (12 minutes)."
+	helm="$${SILKROLL_HELM:-$$(tests/helm/build.sh 4)}/helm4"
+	.ci/reproducible "$$helm"
+
+chart:
+	.ci/needs build
+	helm="$${SILKROLL_HELM:-$$(tests/helm/build.sh 4)}/helm4"
+	manifests/package.sh "$$helm" target/dist/silkroll-chart.tgz
+
+# TAG from the environment or the command line; REPOSITORY, OWNER/NAME on GitHub, is given by the workflow.
+release-check: export TAG ?=
+release-check: export REPOSITORY ?=
+release-check:
+	.ci/release check "$$TAG" "$$REPOSITORY"
 
 helper:
 	.ci/needs helper

@@ -1,6 +1,7 @@
 //! Silkroll makes Kubernetes rollouts lossless.
 
 pub mod admission;
+pub mod audit;
 pub mod check;
 pub mod cli;
 pub mod cluster;

@@ -33,7 +33,15 @@ const MAY: &[(bool, &str)] = &[
     (false, "label configmap -n least NAME a=b"),
     (false, "get secret -A"),
     (false, "get pod -A"),
-    (false, "get deployment -A"),
+    // The audit's.
+    (true, "get deployment -A"),
+    (false, "get deployment -n least web"),
+    (false, "get statefulset -A"),
+    (false, "get event -n least"),
+    (false, "get lease -n silkroll-system other"),
+    (false, "get lease -n silkroll-system"),
+    (false, "delete lease -n silkroll-system silkroll-audit"),
+    (false, "scale deployment -n least web --replicas=0"),
     (false, "annotate namespace least a=b"),
 ];
 

@@ -6,8 +6,12 @@
     reason = "helpers of tests: what cannot go on has to fail the test"
 )]
 
+#[path = "check/doubts.rs"]
+mod doubts;
 #[path = "check/formats.rs"]
 mod formats;
+#[path = "check/mended.rs"]
+mod mended;
 #[path = "check/places.rs"]
 mod places;
 
@@ -194,6 +198,12 @@ fn the_exit_code_says_what_came_of_it_whatever_the_format() {
         ),
         ("a kustomization", "resources: [a.yaml]\n", &[], 2),
         (
+            "a patch for a workload",
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec: {template: {spec: {containers: [{name: a, ports: [{containerPort: 1}]}]}}}\n",
+            &[],
+            2,
+        ),
+        (
             "with the injection",
             WEB,
             &["--assume-injected", "--rules", "SR101"],
@@ -226,6 +236,42 @@ fn a_finding_says_whether_annotating_the_namespace_would_mend_it() {
         .map(|one| (one["code"].as_str().unwrap(), one["mended"] == true))
         .collect();
     assert_eq!(mended, [("SR402", false), ("SR101", true)]);
+}
+
+#[test]
+fn a_charts_folder_and_its_templates_are_told_how_to_be_built() {
+    let folder = tempfile::tempdir().unwrap();
+    let chart = folder.path().join("shop");
+    fs::create_dir_all(chart.join("templates")).unwrap();
+    fs::write(
+        chart.join("Chart.yaml"),
+        "apiVersion: v2\nname: shop\nversion: 1.0.0\n",
+    )
+    .unwrap();
+    fs::write(
+        chart.join("values.yaml"),
+        "replicas: 2\nresources: {limits: {cpu: 1}}\n",
+    )
+    .unwrap();
+    let template = WEB.replace("name: web\n", "name: {{ .Release.Name }}\n");
+    fs::write(chart.join("templates/web.yaml"), template).unwrap();
+    for (path, says) in [
+        (
+            chart.clone(),
+            "shop is a Helm chart, whose templates are no manifests: build first: helm template",
+        ),
+        (
+            chart.join("templates"),
+            "It looks like a template: build first: helm template NAME CHART | silkroll check -f -",
+        ),
+        (folder.path().to_owned(), "web.yaml: document 1"),
+    ] {
+        let output = check(&["-R", "-f", &path.display().to_string()], "");
+        let said = text(&output.stderr);
+        assert!(said.contains(says), "{said}");
+        assert!(!said.contains("kustomization"), "{said}");
+        assert_eq!(output.status.code(), Some(2));
+    }
 }
 
 #[test]
@@ -271,8 +317,30 @@ fn a_baseline_silences_what_it_holds_and_nothing_new() {
         .collect();
     assert_eq!(loud, BTreeSet::from(["other"]));
     for (text_of, says) in [
-        ("{}", "it is no baseline"),
-        ("{\"format\":2,\"findings\":[]}", "its format is 2"),
+        (
+            "{}",
+            "it is no baseline that silkroll check --write-baseline has written: missing field `format` at line 1",
+        ),
+        (
+            "{\"format\":1",
+            "written: EOF while parsing an object at line 1 column 11\n",
+        ),
+        (
+            "null",
+            "expected a mapping with format and findings at line 1",
+        ),
+        (
+            "{\"format\":1,\"findings\":[1]}",
+            "expected a mapping with kind, namespace, name and code at line 1",
+        ),
+        (
+            "{\"format\":2,\"findings\":{}}",
+            "its format is 2, and this version reads format 1: write it anew",
+        ),
+        (
+            "{\"format\":\"1\",\"findings\":[]}",
+            "its format is \"1\", and",
+        ),
     ] {
         fs::write(&path, text_of).unwrap();
         let output = check(&["-f", "-", "--baseline", &path], WEB);

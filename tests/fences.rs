@@ -60,6 +60,15 @@ const FORBIDDEN: &[(Fence, &str, &str)] = &[
     (Policy, "delete configmap -n shop --all", ""),
     (Rbac, "get configmap -n shop foreign", ""),
     (Rbac, "get configmap -A", ""),
+    // What the audit writes, and nothing like it.
+    (Policy, "create -n silkroll-system -f -", "other lease"),
+    (Policy, "create -n silkroll-system -f -", "owned lease"),
+    (Policy, "create -n kube-system -f -", "lease"),
+    (Policy, "create -n shop -f -", "foreign event"),
+    (Policy, "create -n shop -f -", "old event"),
+    (Policy, "label event -n shop told.1 a=b", ""),
+    (Policy, "delete event -n shop told.1", ""),
+    (Policy, "delete lease -n silkroll-system silkroll-audit", ""),
     // Secrets.
     (
         Policy,
@@ -143,6 +152,21 @@ fn object(name: &str) -> Value {
             "apiVersion": "v1", "kind": "ConfigMap",
             "metadata": {"name": "helper-namespaces"}, "data": {"shop": ""},
         }),
+        "lease" | "other lease" | "owned lease" => json!({
+            "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+            "metadata": {"name": "silkroll-audit"}, "spec": {"holderIdentity": "a"},
+        }),
+        "event" | "foreign event" => json!({
+            "apiVersion": "events.k8s.io/v1", "kind": "Event", "metadata": {"name": "told.1"},
+            "eventTime": "2026-11-27T15:00:00.000000Z", "reportingController": "silkroll.dev/audit",
+            "reportingInstance": "a", "action": "Audit", "reason": "NotInjected", "type": "Warning",
+            "regarding": {"apiVersion": "apps/v1", "kind": "Deployment", "namespace": "shop", "name": "web"},
+        }),
+        "old event" => json!({
+            "apiVersion": "v1", "kind": "Event", "metadata": {"name": "told.2"},
+            "reportingComponent": "silkroll.dev/audit", "reason": "NotInjected", "type": "Warning",
+            "involvedObject": {"apiVersion": "apps/v1", "kind": "Deployment", "namespace": "shop", "name": "web"},
+        }),
         "pod" => json!({
             "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "evil"},
             "spec": {"containers": [{"name": "evil", "image": "evil:1"}]},
@@ -171,13 +195,15 @@ fn object(name: &str) -> Value {
         "no data" => object["data"] = Value::Null,
         "mutable" => object["immutable"] = false.into(),
         "finalizer" => object["metadata"]["finalizers"] = json!(["example.com/stays"]),
-        "owner" => {
+        "owner" | "owned lease" => {
             object["metadata"]["ownerReferences"] = json!([{
                 "apiVersion": "v1", "kind": "ConfigMap", "name": "foreign",
                 "uid": "b6f0d5c4-0000-0000-0000-000000000000",
             }]);
         }
         "notes with text" => object["data"]["shop"] = "evil".into(),
+        "other lease" => object["metadata"]["name"] = "other".into(),
+        "foreign event" => object["reportingController"] = "kubelet".into(),
         _ => {}
     }
     if let Some(metadata) = object["metadata"].as_object_mut() {
@@ -242,6 +268,10 @@ fn forbidden_calls_are_denied_and_those_that_write_though_all_rights_were_given(
     for allowed in [
         ("create -n shop -f -", "script"),
         ("create -n asks -f -", "helper"),
+        ("create -n silkroll-system -f -", "lease"),
+        ("get lease -n silkroll-system silkroll-audit", ""),
+        ("create -n shop -f -", "event"),
+        ("get deployment -A", ""),
     ] {
         let done = account.kubectl(allowed.0, allowed.1);
         assert!(done.success, "{allowed:?}: {done:?}");

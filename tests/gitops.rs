@@ -9,6 +9,7 @@
 mod support;
 
 use std::io::Write as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use proptest::prelude::*;
@@ -168,6 +169,42 @@ fn flux_needs_nothing_and_is_told_of_field_managers() {
     assert!(gitops("flux").lines().all(|line| line.starts_with('#')));
 }
 
+/// What `silkroll inject` makes of this input.
+fn inject(text: &str) -> String {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_silkroll"))
+        .args(["inject", "-f", "-", "--output", "yaml"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(text.as_bytes()).unwrap();
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// kubectl's own kustomize builds the example and leaves the function out without a word, which docs/gitops.md says: there,
+/// `silkroll inject` stands behind it. The program kustomize runs the function in `make test-gitops`.
+#[test]
+fn what_kubectl_kustomize_builds_is_injected_in_a_pipe_and_not_by_the_function() {
+    let programs = std::env::var_os("SILKROLL_CLUSTER_BIN")
+        .expect("SILKROLL_CLUSTER_BIN names no folder with kubectl: run `make cluster`");
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/kustomize-function");
+    let mut kubectl = Command::new(Path::new(&programs).join("kubectl"));
+    kubectl.args(["kustomize", "--enable-alpha-plugins"]);
+    let output = kubectl.arg(example).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let built = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        built.contains("name: web") && !built.contains("silkroll.dev/status"),
+        "{built}"
+    );
+    assert!(inject(&built).contains("silkroll.dev/status"));
+}
+
 #[test]
 fn inject_answers_a_resource_list_with_one() {
     let list = "\
@@ -180,19 +217,7 @@ items:
   metadata: {name: web}
   spec: {template: {spec: {containers: [{name: web, image: a}]}}}
 ";
-    let mut child = Command::new(env!("CARGO_BIN_EXE_silkroll"))
-        .args(["inject", "-f", "-", "--output", "yaml"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(list.as_bytes()).unwrap();
-    drop(stdin);
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success());
-    let answer = String::from_utf8(output.stdout).unwrap();
+    let answer = inject(list);
     let head: Vec<_> = list.lines().take(6).collect();
     assert!(answer.starts_with(&head.join("\n")), "{answer}");
     assert!(answer.contains("silkroll.dev/status"), "{answer}");

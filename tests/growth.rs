@@ -11,8 +11,10 @@ use std::hint::black_box;
 
 use serde_json::{Value, json};
 use silkroll::admission::Review;
+use silkroll::admission::findings::judged;
 use silkroll::admission::manifests::{Known, Run};
 use silkroll::engine::{NamespaceView, Settings};
+use silkroll::manifest::budget::{Budget, Stop};
 use silkroll::manifest::{self, Limits, Rewritten};
 
 /// The larger input is this many times the smaller one.
@@ -84,6 +86,20 @@ fn inject(text: &String) {
     }
 }
 
+/// All documents judged together, with and without the injection.
+fn judge(text: &String) {
+    let run = Run {
+        settings: Settings::default().into(),
+        known: Known::All,
+        namespace: "default".to_owned(),
+        remove: false,
+    };
+    let budget = Budget::new(1 << 30, Stop::default());
+    let report = judged(&run, text.as_bytes(), &budget).unwrap();
+    assert!(report.entries.iter().all(|entry| entry.line > 0));
+    assert!(!report.entries.is_empty());
+}
+
 fn edit(text: &str, patch: &Value) -> manifest::Edited {
     let documents = manifest::read(text.as_bytes(), &Limits::default()).unwrap();
     let patch = serde_json::from_value(patch.clone()).unwrap();
@@ -99,6 +115,26 @@ fn a_list_in_one_line_of_json() {
         json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string()
     };
     grows("one line", 80, list, inject);
+}
+
+#[test]
+fn what_is_found_in_a_list_and_in_one_workload() {
+    let list = |count: usize| {
+        let items = (0..count).map(|at| {
+            let mut one = deployment(&format!("d{at}"), 3, 1);
+            one["spec"]["replicas"] = 1.into();
+            one
+        });
+        let items: Vec<Value> = items.collect();
+        manifest::to_yaml(&json!({"apiVersion": "v1", "kind": "List", "items": items}))
+    };
+    grows("workloads of a List", 40, list, judge);
+    let containers = |count: usize| {
+        let mut one = deployment("web", 3, count);
+        one["spec"]["replicas"] = 1.into();
+        manifest::to_yaml(&one)
+    };
+    grows("containers", 100, containers, judge);
 }
 
 #[test]

@@ -22,18 +22,20 @@ const ARROWS: &[(&str, &[&str])] = &[
         "check",
         &["deregister", "engine", "manifest", "policy", "text"],
     ),
+    ("audit", &["engine", "text"]),
     ("snapshot", &["policy", "text"]),
     ("observe", &["text"]),
     ("tls", &["text"]),
     (
         "admission",
-        &["engine", "manifest", "policy", "snapshot", "text"],
+        &["check", "engine", "manifest", "policy", "snapshot", "text"],
     ),
-    ("cluster", &["snapshot", "text"]),
+    ("cluster", &["audit", "engine", "snapshot", "text"]),
     (
         "server",
         &[
             "admission",
+            "deregister",
             "engine",
             "manifest",
             "observe",
@@ -47,6 +49,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 /// No I/O, no clock, no randomness here: the same input gives the same bytes.
 const PURE: &[&str] = &[
+    "audit",
     "check",
     "engine",
     "policy",

@@ -57,6 +57,30 @@ fn labelled(key: &str) -> Value {
     object
 }
 
+/// A manifest at hand may have any name: what the API server would refuse is told of all the same.
+#[test]
+fn each_decision_is_told_on_one_line_and_cut_whatever_the_names_are() {
+    let mut object = deployment();
+    object["metadata"]["name"] = format!("é\"\u{2028}\n{}", "x".repeat(5000)).into();
+    object["spec"]["template"]["spec"]["containers"][0]["name"] = "a\u{1b}[2J\nb".into();
+    let body = review("CREATE", &object, &Value::Null);
+    let namespace = support::nacos();
+    let view = NamespaceView::Known {
+        annotations: &namespace,
+        labels: &[],
+    };
+    let settings = Settings::default();
+    let decision = Review::read(&body).unwrap().decide(&settings, view, true);
+    assert!(decision.steps.len() > 3, "{decision:?}");
+    for step in &decision.steps {
+        for text in [&step.text, &step.container] {
+            let unseen = |c: char| c.is_control() || c == '\u{2028}';
+            assert!(!text.contains(unseen), "{text:?}");
+            assert!(text.chars().count() <= 1000, "{text:?}");
+        }
+    }
+}
+
 #[test]
 fn what_was_meant_as_the_opt_in_is_told_to_everybody_who_applies_there() {
     let none: &[(&str, &str)] = &[];

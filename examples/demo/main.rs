@@ -60,7 +60,10 @@ async fn main() -> Result<()> {
     result?;
     show.title("The server has been stopped.");
     show.line(
-        "Next, your own manifest:  cargo run -- inject -f FILE --diff --explain      In a cluster: README.md",
+        "Next, your own manifest:  cargo run -- preview      the same as a page in your browser, without a cluster",
+    );
+    show.line(
+        "                          cargo run -- inject -f FILE --diff --explain      In a cluster: README.md",
     );
     Ok(())
 }

@@ -24,8 +24,12 @@ const TITLE: usize = 400;
 pub enum Known {
     /// Every namespace counts as opted in.
     All,
+    /// Every namespace counts as opted in, and what the snapshot has of one holds.
+    Assumed(Arc<Namespaces>),
     /// Only what is in the snapshot.
     Snapshot(Arc<Namespaces>),
+    /// Every namespace is as this one: whoever asks has said how.
+    Like(Arc<NamespaceEntry>),
 }
 
 /// What holds for all documents of a run.
@@ -151,8 +155,8 @@ pub fn tell_with_workload(items: &mut [Item], warnings: &[Warning]) -> bool {
 /// Whether a document is kustomize's own: it may leave out apiVersion and kind. Flux has a Kustomization of another group,
 /// which is an object like any other.
 fn kustomization(document: &Value) -> bool {
-    /// Fields of a kustomization that no object has at its top.
-    const FIELDS: [&str; 9] = [
+    /// Lists of a kustomization that no object has at its top. The values of a Helm chart have `resources`, too: a mapping.
+    const FIELDS: [&str; 8] = [
         "resources",
         "bases",
         "components",
@@ -161,7 +165,6 @@ fn kustomization(document: &Value) -> bool {
         "patchesJson6902",
         "configMapGenerator",
         "secretGenerator",
-        "namePrefix",
     ];
     match document["apiVersion"].as_str() {
         Some(version) => version.starts_with("kustomize.config.k8s.io/"),
@@ -171,7 +174,10 @@ fn kustomization(document: &Value) -> bool {
                 Some("Kustomization" | "Component")
             )
         }
-        None => FIELDS.iter().any(|field| !document[*field].is_null()),
+        None => {
+            document["namePrefix"].is_string()
+                || FIELDS.iter().any(|field| document[*field].is_array())
+        }
     }
 }
 
@@ -255,9 +261,9 @@ impl Run {
     fn injects(&self, namespace: &str, pod: &Value) -> bool {
         match &self.known {
             _ if self.remove => pod["metadata"]["annotations"][STATUS].is_string(),
-            Known::All => false,
-            Known::Snapshot(namespaces) => {
-                let entry = namespaces.get(namespace);
+            Known::Assumed(_) => false,
+            known => {
+                let entry = known.entry(namespace);
                 entry.is_some_and(|entry| injects_pods(view_of(&entry)))
             }
         }
@@ -267,8 +273,8 @@ impl Run {
     fn is_meant(&self, namespace: &str, value: &Value) -> bool {
         let own = value["metadata"]["annotations"][INJECT].as_str();
         let covered = match &self.known {
-            Known::All => true,
-            Known::Snapshot(namespaces) => namespaces.get(namespace).is_some_and(|entry| {
+            Known::All | Known::Assumed(_) => true,
+            known => known.entry(namespace).is_some_and(|entry| {
                 let said = entry.annotation(INJECT);
                 matches!(said, Some("enabled" | "true"))
             }),
@@ -297,10 +303,7 @@ impl Run {
             Ok(object) => object,
             Err(error) => return Ok(malformed(kind, &error.to_string())),
         };
-        let entry = match &self.known {
-            Known::All => None,
-            Known::Snapshot(namespaces) => namespaces.get(namespace),
-        };
+        let entry = self.known.entry(namespace);
         let decision = decide(&Ask {
             settings: &self.settings,
             kind,
@@ -370,7 +373,8 @@ fn malformed(kind: Kind, why: &str) -> Decision {
 }
 
 /// What tells that a workload is only a patch for one.
-fn patch(kind: Kind, value: &Value) -> Option<String> {
+#[must_use]
+pub fn patch(kind: Kind, value: &Value) -> Option<String> {
     if kind == Kind::Pod {
         return None;
     }
@@ -436,13 +440,23 @@ fn not_text(workload: &Value) -> Option<String> {
 }
 
 impl Known {
+    /// What is known of a namespace.
+    #[must_use]
+    pub fn entry(&self, namespace: &str) -> Option<Arc<NamespaceEntry>> {
+        match self {
+            Self::All => None,
+            Self::Assumed(namespaces) | Self::Snapshot(namespaces) => namespaces.get(namespace),
+            Self::Like(entry) => Some(Arc::clone(entry)),
+        }
+    }
+
     /// What the engine gets to see of a namespace.
     #[must_use]
     pub fn view<'a>(&self, entry: Option<&'a NamespaceEntry>) -> NamespaceView<'a> {
         match (self, entry) {
-            (Self::All, _) => NamespaceView::Assumed,
-            (Self::Snapshot(_), Some(entry)) => view_of(entry),
-            (Self::Snapshot(_), None) => NamespaceView::Unknown,
+            (Self::All, _) | (Self::Assumed(_), None) => NamespaceView::Assumed,
+            (_, Some(entry)) => view_of(entry),
+            (_, None) => NamespaceView::Unknown,
         }
     }
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::manifests::Item;
+use super::stop::{self, Phase};
 use crate::engine::{Decision, Step, Timeline};
 use crate::text::{shown, visible};
 
@@ -29,18 +30,46 @@ pub struct Entry<'a> {
     denial: Option<&'a str>,
     decisions: &'a [Step],
     #[serde(skip_serializing_if = "Option::is_none")]
-    timeline: Option<Timeline>,
+    timeline: Option<Stop>,
     warnings: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lines: Option<&'a Lines>,
     /// The JSON patch byte for byte as the webhook answers it; null where there is none.
     patch: Option<&'a RawValue>,
     /// The object with the patch applied.
     object: &'a Value,
 }
 
+/// How the pod stops: the figures, and the phases that they make.
+#[derive(Debug, Serialize)]
+struct Stop {
+    #[serde(flatten)]
+    timeline: Timeline,
+    phases: Vec<Phase>,
+}
+
+/// The lines of the input that an entry is about, counted from 1.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Lines {
+    /// Where the object begins.
+    pub object: usize,
+    /// What the denial is about, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub denial: Option<usize>,
+    /// What each warning is about.
+    pub warnings: Vec<usize>,
+}
+
 impl<'a> Entry<'a> {
     /// Describes one object; `object` is the patched one.
     #[must_use]
-    pub fn new(item: &'a Item, document: usize, line: usize, object: &'a Value) -> Self {
+    pub fn new(
+        item: &'a Item,
+        document: usize,
+        line: usize,
+        lines: Option<&'a Lines>,
+        object: &'a Value,
+    ) -> Self {
         let decision = &item.decision;
         Self {
             document,
@@ -54,8 +83,12 @@ impl<'a> Entry<'a> {
             meaning: decision.reason.meaning().trim(),
             denial: decision.denial.as_deref(),
             decisions: &decision.steps,
-            timeline: decision.timeline,
+            timeline: decision.timeline.map(|timeline| Stop {
+                timeline,
+                phases: stop::phases(&timeline),
+            }),
             warnings: &decision.warnings,
+            lines,
             patch: decision
                 .patch
                 .as_deref()
@@ -93,82 +126,8 @@ pub fn words(title: &str, decision: &Decision, explain: bool) -> String {
             let _ = writeln!(out, "  {:<12}{container} {text}", step.part);
         }
         if let Some(timeline) = &decision.timeline {
-            out.push_str(&stop(timeline));
+            out.push_str(&stop::draw(timeline));
         }
     }
-    out
-}
-
-/// The stop of a pod, second by second.
-fn stop(timeline: &Timeline) -> String {
-    let Timeline {
-        deregister,
-        drain,
-        idle,
-        end,
-        hook,
-        sigterm,
-        shutdown,
-        sigkill,
-    } = *timeline;
-    let mut out =
-        String::from("  how the pod stops, in seconds after its deletion, at the latest:\n");
-    let mut row = |at: i64, what: &str, text: String| {
-        let _ = writeln!(out, "    {at:>5}  {what:<10} {text}");
-    };
-    if deregister > 0 {
-        row(
-            0,
-            "deregister",
-            format!("the registry is told, {deregister} s at most"),
-        );
-    }
-    if drain > 0 {
-        row(
-            deregister,
-            "drain",
-            format!("callers forget the pod for {drain} s while it still answers"),
-        );
-    }
-    if idle > 0 {
-        row(
-            deregister + drain,
-            "idle",
-            format!("clients that still hold connections are waited for, {idle} s at most"),
-        );
-    }
-    if end > 0 {
-        row(
-            deregister + drain + idle,
-            "end",
-            format!("the server is told to end and waited for, {end} s at most"),
-        );
-    }
-    match hook {
-        Some(0) => {}
-        Some(seconds) => row(
-            deregister + drain + idle + end,
-            "hook",
-            format!("the container's own preStop, {seconds} s"),
-        ),
-        None => row(
-            deregister + drain + idle + end,
-            "hook",
-            "the container's own preStop, not bounded (existing-pre-stop-seconds); SIGTERM comes when it ends"
-                .to_owned(),
-        ),
-    }
-    if let (Some(at), Some(seconds)) = (sigterm, shutdown) {
-        row(
-            at,
-            "SIGTERM",
-            format!("the app has {seconds} s to end by itself"),
-        );
-    }
-    row(
-        sigkill,
-        "SIGKILL",
-        "terminationGracePeriodSeconds is over".to_owned(),
-    );
     out
 }

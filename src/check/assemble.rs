@@ -1,13 +1,15 @@
 //! Findings with the places that they have in files, and without what their authors ignore.
 
-use std::collections::{HashMap, HashSet};
+use std::borrow::Cow;
+use std::collections::HashMap;
 
 use super::baseline::Baseline;
 use super::ignore::{ANNOTATION, Ignore, MARK};
+use super::mend::Mended;
 use super::report::{Entry, Quiet, Report};
+use super::rule::{Id, Rule, Severity};
 use super::rules::Finding;
-use super::table::{Id, Rule, Severity};
-use super::world::World;
+use super::world::{Object, World};
 use crate::manifest::Document;
 use crate::policy::visible;
 
@@ -49,20 +51,27 @@ pub fn assemble(
     places: &[Place<'_, '_>],
     wanted: &Wanted<'_>,
 ) -> Report {
-    let left: Option<HashSet<_>> = injected.map(|findings| findings.iter().map(key).collect());
+    let mended = injected.map(|injected| Mended::new(findings, injected));
     let mut of_objects: HashMap<usize, Vec<&Finding>> = HashMap::new();
     for finding in findings {
         if wanted.takes(finding.id.rule()) {
             of_objects.entry(finding.object).or_default().push(finding);
         }
     }
+    let all: Vec<OfObject<'_>> = world
+        .objects
+        .iter()
+        .enumerate()
+        .map(|(at, object)| OfObject::new(at, object, of_objects.remove(&at).unwrap_or_default()))
+        .collect();
     let mut entries = Vec::new();
     let mut comments = Comments::default();
-    for (at, place) in places.iter().enumerate() {
+    let mut lines = lines_of(places, &all).into_iter();
+    for (at, (place, of_object)) in places.iter().zip(&all).enumerate() {
         let object = &world.objects[at];
         let entry = |finding: &Finding, line: usize| Entry {
             rule: finding.id.rule(),
-            object: at,
+            workload: finding.workload,
             file: place.file.to_owned(),
             line,
             kind: object.kind.to_owned(),
@@ -71,28 +80,19 @@ pub fn assemble(
             container: finding.container.clone(),
             field: field(&finding.pointer),
             message: finding.message.clone(),
-            mended: left
+            mended: mended
                 .as_ref()
-                .is_some_and(|left| !left.contains(&key(finding))),
+                .and_then(|mended| mended.how(finding, world)),
             quiet: None,
         };
         let mut own = Vec::new();
         for (line, why) in comments.enter(place.document) {
             own.push(entry(&bad_ignore(at, "", "the comment", &why), line));
         }
-        let (annotated, bad): (Vec<_>, Vec<_>) =
-            Ignore::all(object.annotation(ANNOTATION)).partition(Result::is_ok);
-        let annotated: Vec<Ignore<'_>> = annotated.into_iter().filter_map(Result::ok).collect();
-        let bad = bad.into_iter().filter_map(Result::err);
-        let bad: Vec<Finding> = bad
-            .map(|why| bad_ignore(at, "/metadata/annotations", ANNOTATION, &why))
-            .collect();
-        let of_object = of_objects.get(&at).map_or(&[][..], Vec::as_slice);
-        let findings: Vec<&Finding> = of_object.iter().copied().chain(&bad).collect();
-        let lines = lines_of(place, &findings);
-        for (finding, lines) in findings.into_iter().zip(lines) {
+        for finding in &of_object.findings {
+            let lines = lines.next().unwrap_or_default();
             let mut entry = entry(finding, lines.last().copied().unwrap_or_default());
-            let mut ignores = annotated.iter().chain(comments.about(&lines));
+            let mut ignores = of_object.ignores.iter().chain(comments.about(&lines));
             if let Some(ignore) = ignores.find(|ignore| ignore.covers(entry.rule)) {
                 entry.quiet = Some(Quiet::Ignored(visible(ignore.reason).into_owned()));
             } else if wanted.baseline.has(&entry) {
@@ -121,17 +121,56 @@ fn order(entry: &Entry) -> (&str, usize, &str, &str) {
     (&entry.file, entry.line, entry.rule.code, &entry.field)
 }
 
-/// The lines that lead to each finding; none for a cluster's.
-fn lines_of(place: &Place<'_, '_>, findings: &[&Finding]) -> Vec<Vec<usize>> {
-    let Some(document) = place.document.filter(|_| !findings.is_empty()) else {
-        return vec![Vec::new(); findings.len()];
-    };
-    let pointers = findings
-        .iter()
-        .map(|one| format!("{}{}", place.path, one.pointer));
-    let pointers: Vec<String> = pointers.collect();
-    let pointers: Vec<&str> = pointers.iter().map(String::as_str).collect();
-    document.lines_of(&pointers)
+/// What is said of one object: by rules, by its annotation that ignores some, and of that annotation.
+struct OfObject<'f> {
+    findings: Vec<Cow<'f, Finding>>,
+    ignores: Vec<Ignore<'f>>,
+}
+
+impl<'f> OfObject<'f> {
+    fn new(at: usize, object: &Object<'f>, findings: Vec<&'f Finding>) -> Self {
+        let mut findings: Vec<_> = findings.into_iter().map(Cow::Borrowed).collect();
+        let mut ignores = Vec::new();
+        for ignore in Ignore::all(object.annotation(ANNOTATION)) {
+            match ignore {
+                Ok(ignore) => ignores.push(ignore),
+                Err(why) => {
+                    let bad = bad_ignore(at, "/metadata/annotations", ANNOTATION, &why);
+                    findings.push(Cow::Owned(bad));
+                }
+            }
+        }
+        Self { findings, ignores }
+    }
+}
+
+/// The lines that lead to each finding, in the order of objects and findings; none for a cluster's. A document is read once
+/// for all of its objects, of which a List has thousands.
+fn lines_of(places: &[Place<'_, '_>], all: &[OfObject<'_>]) -> Vec<Vec<usize>> {
+    let mut lines = Vec::new();
+    let objects: Vec<_> = places.iter().zip(all).collect();
+    for same in objects.chunk_by(|(one, _), (next, _)| same(one.document, next.document)) {
+        let pointers = same.iter().flat_map(|(place, of_object)| {
+            let findings = of_object.findings.iter();
+            findings.map(|finding| format!("{}{}", place.path, finding.pointer))
+        });
+        let pointers: Vec<String> = pointers.collect();
+        let pointers: Vec<&str> = pointers.iter().map(String::as_str).collect();
+        let document = same.first().and_then(|(place, _)| place.document);
+        lines.extend(match document {
+            Some(document) if !pointers.is_empty() => document.lines_of(&pointers),
+            _ => vec![Vec::new(); pointers.len()],
+        });
+    }
+    lines
+}
+
+fn same(one: Option<&Document<'_>>, other: Option<&Document<'_>>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => std::ptr::eq(one, other),
+        (None, None) => true,
+        _ => false,
+    }
 }
 
 /// The ignore comments of the document that is being looked at, each with the line that it is about. They are read once,
@@ -145,12 +184,7 @@ struct Comments<'d, 't> {
 impl<'d, 't> Comments<'d, 't> {
     /// Goes on to an object's document; what is wrong in its comments, where it is a new one, with their lines.
     fn enter(&mut self, document: Option<&'d Document<'t>>) -> Vec<(usize, String)> {
-        let same = match (self.of, document) {
-            (Some(before), Some(now)) => std::ptr::eq(before, now),
-            (None, None) => true,
-            _ => false,
-        };
-        if same {
+        if same(self.of, document) {
             return Vec::new();
         }
         self.of = document;
@@ -172,15 +206,11 @@ impl<'d, 't> Comments<'d, 't> {
     }
 }
 
-/// What makes two findings of two judgements the same one.
-fn key(finding: &Finding) -> (Id, usize, String) {
-    (finding.id, finding.object, finding.container.clone())
-}
-
 fn bad_ignore(object: usize, pointer: &str, what: &str, why: &str) -> Finding {
     Finding {
         id: Id::Sr001,
         object,
+        workload: object,
         container: String::new(),
         pointer: pointer.to_owned(),
         message: format!("{what} has no effect: {why}"),

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use thiserror::Error;
 
 use super::report::{Entry, Report};
+use crate::text::shown;
 
 /// What a file of another format would say.
 const FORMAT: u32 = 1;
@@ -15,7 +17,10 @@ const FORMAT: u32 = 1;
 pub struct Baseline(BTreeSet<Known>);
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a mapping with kind, namespace, name and code"
+)]
 struct Known {
     kind: String,
     namespace: String,
@@ -26,6 +31,7 @@ struct Known {
 }
 
 #[derive(Serialize, Deserialize)]
+#[serde(expecting = "a mapping with format and findings")]
 struct File {
     format: u32,
     findings: BTreeSet<Known>,
@@ -34,12 +40,12 @@ struct File {
 /// Why a baseline cannot be used.
 #[derive(Debug, Error)]
 pub enum BaselineError {
-    /// It is no JSON of this shape.
+    /// It is no JSON of this shape. With what is wrong, and where.
     #[error("it is no baseline that silkroll check --write-baseline has written: {0}")]
-    Shape(#[from] serde_json::Error),
+    Shape(String),
     /// A version that this program does not know.
     #[error("its format is {0}, and this version reads format {FORMAT}: write it anew")]
-    Format(u32),
+    Format(String),
 }
 
 impl Known {
@@ -55,15 +61,19 @@ impl Known {
 }
 
 impl Baseline {
-    /// Reads a file's text.
+    /// Reads a file's bytes.
     ///
     /// # Errors
     /// It is of another shape or format.
-    pub fn read(text: &str) -> Result<Self, BaselineError> {
-        let file: File = serde_json::from_str(text)?;
-        if file.format != FORMAT {
-            return Err(BaselineError::Format(file.format));
+    pub fn read(text: &[u8]) -> Result<Self, BaselineError> {
+        let shape = |error: serde_json::Error| BaselineError::Shape(error.to_string());
+        // The format first: what else there is in another one may be of any shape.
+        let file: Value = serde_json::from_slice(text).map_err(shape)?;
+        let format = &file["format"];
+        if !format.is_null() && *format != FORMAT {
+            return Err(BaselineError::Format(shown(&format.to_string(), 20).into()));
         }
+        let file: File = serde_json::from_slice(text).map_err(shape)?;
         Ok(Self(file.findings))
     }
 

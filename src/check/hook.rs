@@ -1,36 +1,37 @@
-//! What a preStop hook does, as far as its words tell: a shell is not read as a shell reads it, so where anything is in
-//! doubt nothing is claimed.
+//! What a lifecycle hook does, as far as its words tell. Of an injected object that is all that runs: Silkroll's own work, and
+//! the user's hook that it runs after it.
 
 use serde_json::Value;
 
+use super::ours::{self, Ours};
 use super::read::{text, words};
-use crate::deregister::{HELPER_PATH, SCRIPT_KEY};
+use super::time::Time;
 
 /// A lifecycle handler.
 #[derive(Debug)]
 pub(super) struct Hook<'a> {
-    /// The words of its command; empty where it is none.
+    /// What the kubelet starts; empty where that is no command.
     pub(super) command: Vec<&'a str>,
-    /// All that is known of what it runs, in one text: its command, and the script of a `ConfigMap` that it names.
+    /// The first word of the user's command that Silkroll's hook starts in turn; empty where there is none.
+    pub(super) chained: &'a str,
+    /// All that is known of what the user's hook runs, in one text: its command, and the script of a `ConfigMap` that it
+    /// names. Of Silkroll's own words nothing stands in it.
     pub(super) text: String,
-    /// How long it takes.
+    /// How long all of it takes.
     pub(super) time: Time,
+    /// Where Silkroll wrote it.
+    pub(super) ours: Option<Ours<'a>>,
 }
 
-/// How long a hook takes, in seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Time {
-    /// It takes at least this.
-    pub(super) least: u64,
-    /// And hardly more: nothing else in it takes time.
-    pub(super) exact: bool,
-}
-
-impl Time {
-    const UNKNOWN: Self = Self {
-        least: 0,
-        exact: false,
-    };
+/// What a user's hook does.
+enum Own<'a, 's> {
+    Nothing,
+    Exec(&'s [&'a str]),
+    /// A path.
+    Http(&'a str),
+    Sleep(u64),
+    /// Something that is not looked into.
+    Other,
 }
 
 impl<'a> Hook<'a> {
@@ -45,58 +46,79 @@ impl<'a> Hook<'a> {
             return None;
         }
         let command: Vec<&str> = words(&value["exec"], "command").collect();
-        let mut all = command.join(" ");
-        if let Some(get) = value["httpGet"].as_object() {
-            let path = get.get("path").and_then(Value::as_str);
-            path.unwrap_or("/").clone_into(&mut all);
-        }
-        let seconds = value["sleep"]["seconds"].as_u64();
-        let time = if let Some(least) = seconds {
-            Time { least, exact: true }
-        } else if is_silkrolls(&command) {
-            let drain = env("SILKROLL_DRAIN_SECONDS").and_then(|text| text.parse().ok());
-            Time {
-                least: drain.unwrap_or(15),
-                exact: true,
-            }
-        } else if command.is_empty() {
-            Time::UNKNOWN
-        } else {
-            let scripts: Vec<&str> = command.iter().filter_map(|word| script(word)).collect();
-            for script in &scripts {
-                all.push('\n');
-                all.push_str(script);
-            }
-            match (scripts.as_slice(), shell_script(&command)) {
-                ([only], _) => of_script(only),
-                ([], Some(script)) => of_script(script),
-                ([], None) => of_command(&command),
-                _ => Time::UNKNOWN,
-            }
+        let chain = ours::chain(&command);
+        let own = match chain {
+            Some(chain) => Own::in_chain(chain),
+            None => Own::read(value, &command),
+        };
+        let (text, time) = own.look(script);
+        let (time, ours) = match chain {
+            Some(_) => (ours::time(time, env), Some(Ours::read(env))),
+            None => (time, None),
+        };
+        let chained = match own {
+            Own::Exec(words) if chain.is_some() => words.first().copied().unwrap_or_default(),
+            _ => "",
         };
         Some(Self {
             command,
-            text: all,
+            chained,
+            text,
             time,
+            ours,
         })
     }
 
     /// Whether it is known to end at once, so that SIGTERM comes while endpoints still lead here.
     pub(super) fn delays_nothing(&self) -> bool {
-        self.time.exact && self.time.least == 0
-    }
-
-    /// Whether it is one that Silkroll wrote.
-    pub(super) fn is_silkrolls(&self) -> bool {
-        is_silkrolls(&self.command)
+        self.time.most() == Some(0)
     }
 }
 
-fn is_silkrolls(command: &[&str]) -> bool {
-    match command {
-        [HELPER_PATH, ..] => true,
-        [_, "-c", launcher, ..] => launcher.contains("/silkroll/") && launcher.contains(SCRIPT_KEY),
-        _ => false,
+impl<'a> Own<'a, '_> {
+    fn read<'s>(value: &'a Value, command: &'s [&'a str]) -> Own<'a, 's> {
+        if let Some(seconds) = value["sleep"]["seconds"].as_u64() {
+            Own::Sleep(seconds)
+        } else if value["httpGet"].is_object() {
+            Own::Http(value["httpGet"]["path"].as_str().unwrap_or("/"))
+        } else if command.is_empty() {
+            Own::Other
+        } else {
+            Own::Exec(command)
+        }
+    }
+
+    fn in_chain<'s>(chain: &'s [&'a str]) -> Own<'a, 's> {
+        match chain {
+            ["exec", command @ ..] if !command.is_empty() => Own::Exec(command),
+            ["http", _, _, _, path, ..] => Own::Http(path),
+            ["sleep", seconds, ..] => Own::Sleep(seconds.parse().unwrap_or(0)),
+            _ => Own::Nothing,
+        }
+    }
+
+    /// What it runs, and how long that takes.
+    fn look(&self, script: &dyn Fn(&str) -> Option<&'a str>) -> (String, Time) {
+        let command = match self {
+            Own::Nothing => return (String::new(), Time::exact(0)),
+            Own::Sleep(seconds) => return (String::new(), Time::exact(*seconds)),
+            Own::Http(path) => return ((*path).to_owned(), Time::UNKNOWN),
+            Own::Other => return (String::new(), Time::UNKNOWN),
+            Own::Exec(command) => *command,
+        };
+        let scripts: Vec<&str> = command.iter().filter_map(|word| script(word)).collect();
+        let mut text = command.join(" ");
+        for script in &scripts {
+            text.push('\n');
+            text.push_str(script);
+        }
+        let time = match (scripts.as_slice(), shell_script(command)) {
+            ([only], _) => Time::of_script(only),
+            ([], Some(script)) => Time::of_script(script),
+            ([], None) => Time::of(command),
+            _ => Time::UNKNOWN,
+        };
+        (text, time)
     }
 }
 
@@ -119,101 +141,6 @@ pub(super) fn shell_script<'a>(command: &[&'a str]) -> Option<&'a str> {
 
 /// What reads a script after `-c`.
 pub(super) const SHELLS: [&str; 6] = ["sh", "bash", "ash", "dash", "zsh", "ksh"];
-
-/// What branches, repeats, or waits for something else than time.
-const UNCLEAR: [&str; 14] = [
-    "if", "while", "until", "for", "case", "wait", "trap", "||", "&", "timeout", "function",
-    "exit", "return", "break",
-];
-
-/// Programs that end in a moment.
-const QUICK: [&str; 18] = [
-    "sleep", "echo", "printf", "date", "true", ":", "touch", "kill", "killall", "pkill", "nginx",
-    "rm", "mkdir", "set", "sync", "export", "cd", "exec",
-];
-
-fn of_command(command: &[&str]) -> Time {
-    let Some((first, rest)) = command.split_first() else {
-        return Time::UNKNOWN;
-    };
-    let first = program(first);
-    if first == "sleep" {
-        return match rest.iter().map(|word| seconds(word)).sum::<Option<u64>>() {
-            Some(least) => Time { least, exact: true },
-            None => Time::UNKNOWN,
-        };
-    }
-    Time {
-        least: 0,
-        exact: QUICK.contains(&first),
-    }
-}
-
-fn of_script(script: &str) -> Time {
-    let lines = script
-        .lines()
-        .filter(|line| !line.trim_start().starts_with('#'));
-    let mut spaced = String::with_capacity(script.len() + 16);
-    for line in lines {
-        spaced.push_str(
-            &line
-                .replace(">&", ">")
-                .replace("&&", ";")
-                .replace("||", " || ")
-                .replace(';', " ; "),
-        );
-        spaced.push_str(" ; ");
-    }
-    let tokens: Vec<&str> = spaced.split_whitespace().collect();
-    let bare = |word: &str| {
-        word.trim_matches(['"', '\'', '(', ')', '{', '}', '`'])
-            .to_owned()
-    };
-    if tokens.iter().any(|token| {
-        UNCLEAR.contains(&bare(token).as_str()) || (token.ends_with('&') && *token != ";")
-    }) {
-        return Time::UNKNOWN;
-    }
-    let mut time = Time {
-        least: 0,
-        exact: true,
-    };
-    for command in tokens.split(|token| *token == ";") {
-        let command: Vec<String> = command.iter().map(|word| bare(word)).collect();
-        let mut command: Vec<&str> = command.iter().map(String::as_str).collect();
-        while command.first() == Some(&"exec") {
-            command.remove(0);
-        }
-        if command.is_empty() {
-            continue;
-        }
-        // Its end waits for all of it, and for the slowest: nothing is known of that.
-        let one = if command.contains(&"|") {
-            Time::UNKNOWN
-        } else {
-            of_command(&command)
-        };
-        time.least = time.least.saturating_add(one.least);
-        time.exact &= one.exact;
-    }
-    // Other languages sleep, too.
-    if time.least == 0 && script.contains("sleep(") {
-        return Time::UNKNOWN;
-    }
-    time
-}
-
-/// What `sleep` takes for an argument, rounded down.
-fn seconds(word: &str) -> Option<u64> {
-    let (number, times) = match word.as_bytes().last()? {
-        b's' => (&word[..word.len() - 1], 1),
-        b'm' => (&word[..word.len() - 1], 60),
-        b'h' => (&word[..word.len() - 1], 3600),
-        _ => (word, 1),
-    };
-    let (whole, _) = number.split_once('.').unwrap_or((number, ""));
-    whole.parse::<u64>().ok()?.checked_mul(times)
-}
 
 /// A path or URL of an HTTP hook, or words of a command: whether any names one of these.
 pub(super) fn mentions(text: &str, any: &[&str]) -> bool {
@@ -291,11 +218,90 @@ mod tests {
             ),
         ] {
             let read = Hook::read(&hook, &|_| None, &|_| None).unwrap();
-            assert_eq!(read.time, Time { least, exact }, "{hook}");
+            let most = exact.then_some(least);
+            assert_eq!((read.time.least, read.time.most()), (least, most), "{hook}");
         }
         for none in [json!(null), json!({}), json!([]), json!({"exec": null})] {
             assert!(Hook::read(&none, &|_| None, &|_| None).is_none(), "{none}");
         }
+    }
+
+    #[test]
+    fn of_an_injected_hook_the_users_own_is_counted_too() {
+        let script = |chain: &[&str]| {
+            let mut command = vec!["/bin/sh", "-c", crate::deregister::LAUNCH_STOP, "silkroll"];
+            command.extend(chain);
+            json!({"exec": {"command": command}})
+        };
+        let helper = |chain: &[&str]| {
+            let mut command = vec![crate::deregister::HELPER_PATH, "stop"];
+            command.extend(chain);
+            json!({"exec": {"command": command}})
+        };
+        let (drain, leave) = (
+            ("SILKROLL_DRAIN_SECONDS", "40"),
+            ("SILKROLL_DEREGISTER_SECONDS", "10"),
+        );
+        let own = ("SILKROLL_OWN_SECONDS", "30");
+        for (chain, env, least, reckoned, open) in [
+            (&[][..], &[drain][..], 40, 40, false),
+            (&[], &[drain, leave], 40, 50, false),
+            (
+                &[],
+                &[drain, ("SILKROLL_IDLE_SECONDS", "60")],
+                40,
+                100,
+                false,
+            ),
+            (&["sleep", "20"], &[drain], 60, 60, false),
+            (&["exec", "sleep", "90"], &[drain], 130, 130, false),
+            (&["exec", "sleep", "90"], &[drain, own], 70, 70, false),
+            (
+                &["exec", "sh", "-c", "sleep 9; sleep 1"],
+                &[leave],
+                25,
+                35,
+                false,
+            ),
+            (&["exec", "/app/stop"], &[drain, leave], 40, 50, true),
+            (&["exec", "/app/stop"], &[drain, leave, own], 40, 80, false),
+            (&["http", "HTTP", "", "80", "/stop"], &[drain], 40, 40, true),
+            (&["exec"], &[drain], 40, 40, false),
+            (
+                &[],
+                &[
+                    leave,
+                    drain,
+                    ("SILKROLL_METHOD", "nginx"),
+                    ("SILKROLL_WAIT_SECONDS", "20"),
+                ],
+                40,
+                60,
+                false,
+            ),
+        ] {
+            for hook in [script(chain), helper(chain)] {
+                let find = |name: &str| {
+                    let mut env = env.iter();
+                    env.find(|(key, _)| *key == name).map(|(_, value)| *value)
+                };
+                let read = Hook::read(&hook, &|_| None, &find).unwrap();
+                let time = read.time;
+                let found = (time.least, time.reckoned(), time.open);
+                assert_eq!(found, (least, reckoned, open), "{hook} {env:?}");
+                assert!(
+                    read.ours.is_some() && !read.text.contains("silkroll"),
+                    "{hook}"
+                );
+            }
+        }
+        let words = ["exec", "curl", "-X", "DELETE", "http://e/eureka/apps/A/1"];
+        let hook = script(&words);
+        let read = Hook::read(&hook, &|_| None, &|_| None).unwrap();
+        assert_eq!(
+            (read.chained, &*read.text),
+            ("curl", &*words[1..].join(" "))
+        );
     }
 
     #[test]

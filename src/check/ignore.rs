@@ -1,6 +1,6 @@
 //! What authors have looked at and want to hear no more of: `SR301 reason`, in a comment at the place or in an annotation.
 
-use super::table::Rule;
+use super::rule::Rule;
 
 /// The annotation on the object; several entries go with semicolons or lines between them.
 pub(super) const ANNOTATION: &str = crate::policy::IGNORE;

@@ -83,8 +83,9 @@ impl<'a> Image<'a> {
 const SHELLED: [&str; 4] = ["wolfi-base", "bash", "busybox", "chainguard-base"];
 
 /// Well-known images without a shell whose name does not say so: each is built from scratch or on distroless.
-const BARE: [&str; 7] = [
+const BARE: [&str; 8] = [
     "/pause",
+    "/csi-node-driver-registrar",
     "coredns/coredns",
     "kube-state-metrics/kube-state-metrics",
     "metrics-server/metrics-server",
@@ -122,6 +123,7 @@ mod tests {
             ("cgr.dev/chainguard/bash", false),
             ("istio/proxyv2:1.22.0-distroless", true),
             ("registry.k8s.io/pause:3.9", true),
+            ("quay.io/k8scsi/csi-node-driver-registrar:v1.2.0", true),
             ("nginx:1.27", false),
             ("registry.example/shop/web", false),
         ] {

@@ -9,19 +9,25 @@ mod baseline;
 mod hook;
 mod ignore;
 mod image;
+mod mend;
+mod ours;
 pub mod output;
 mod read;
 mod report;
+mod rule;
 mod rules;
 mod table;
+mod time;
 mod workload;
 mod world;
 
 pub use assemble::{Place, Wanted, assemble};
 pub use baseline::{Baseline, BaselineError};
-pub use report::{Entry, Quiet, Report};
+pub use mend::Mend;
+pub use report::{Entry, Quiet, Report, harmless};
+pub use rule::{Rule, Severity};
 pub use rules::Finding;
-pub use table::{RULES, Rule, Severity};
+pub use table::RULES;
 pub use world::{Object, World};
 
 /// All that is found in a world, in no order that means anything.

@@ -1,10 +1,18 @@
 //! All findings with their places, as every output shows them.
 
-use super::table::{Rule, Severity};
+use super::mend::Mend;
+use super::rule::{Rule, Severity};
 use crate::text::shown;
 
 /// The longest title of an object, in characters: kind, namespace and name as the API server takes them fit.
 const TITLE: usize = 400;
+
+/// A line's text so that a runner of GitHub's takes none of it for a command: it looks for the old form, `##[command]`,
+/// anywhere in a line. The new one, `::command::`, has to begin it.
+#[must_use]
+pub fn harmless(text: &str) -> String {
+    text.replace("##[", "#\\#[")
+}
 
 /// Why a finding counts for nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,8 +28,8 @@ pub enum Quiet {
 pub struct Entry {
     /// The rule.
     pub rule: &'static Rule,
-    /// The object, by its place in the world.
-    pub object: usize,
+    /// The workload that it is about, by its place in the world, or the object itself.
+    pub workload: usize,
     /// The input, as it was named; empty for a cluster.
     pub file: String,
     /// In the input, counted from 1; 0 for a cluster.
@@ -38,8 +46,8 @@ pub struct Entry {
     pub field: String,
     /// What was seen here.
     pub message: String,
-    /// Whether it would be gone if the namespace were annotated.
-    pub mended: bool,
+    /// What it takes so that an injection mends it, where one does.
+    pub mended: Option<Mend>,
     /// Why it counts for nothing, where it does.
     pub quiet: Option<Quiet>,
 }
@@ -61,19 +69,16 @@ impl Entry {
             title.push_str(", container ");
             title.push_str(container);
         }
-        shown(&title, TITLE).into_owned()
+        harmless(&shown(&title, TITLE))
     }
 
     /// What is found and where, in a sentence or two: all that formats with one text per finding have room for.
     #[must_use]
     pub fn sentence(&self) -> String {
-        let mended = if self.mended {
-            " Annotating the namespace would mend it (silkroll.dev/inject: enabled)."
-        } else {
-            ""
-        };
+        let mended = self.mended.map_or("", Mend::sentence);
+        let blank = if mended.is_empty() { "" } else { " " };
         format!(
-            "{}: {}: {}. {} {}{mended}",
+            "{}: {}: {}. {} {}{blank}{mended}",
             self.title(),
             self.rule.title,
             self.shown_message(),
@@ -85,7 +90,7 @@ impl Entry {
     /// [`Self::message`], which quotes manifests, fit to be shown.
     #[must_use]
     pub fn shown_message(&self) -> String {
-        shown(&self.message, TITLE).into_owned()
+        harmless(&shown(&self.message, TITLE))
     }
 }
 

@@ -320,9 +320,16 @@ impl<'w, 'a> Workload<'w, 'a> {
     }
 }
 
+/// Names of ports that are not for callers, beside those that [`is_aside`] knows: a CSI driver's sidecars have one for
+/// metrics and probes, Go's servers for profiles.
+const ASIDE: [&str; 3] = ["http-endpoint", "profiling", "pprof"];
+
 /// Whether a port, of a container or of a Service, is for callers: TCP, and not named for something else.
 pub(super) fn serves_callers(port: &Value) -> bool {
     let tcp = port["protocol"].as_str().is_none_or(|name| name == "TCP");
-    let named = |name: &str| !is_aside(text(port, name));
+    let named = |name: &str| {
+        let name = text(port, name);
+        !is_aside(name) && !ASIDE.iter().any(|known| name.contains(known))
+    };
     tcp && named("name") && named("targetPort")
 }

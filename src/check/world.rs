@@ -5,6 +5,10 @@ use std::collections::{HashMap, HashSet};
 use serde_json::Value;
 
 use super::read::{list, selects, text};
+use crate::policy::{INJECT, Inject, Level, STATUS};
+
+/// The annotation that says where the injection happens.
+const LEVEL_KEY: &str = "silkroll.dev/level";
 
 /// One object of the world.
 #[derive(Debug, Clone)]
@@ -41,8 +45,19 @@ impl<'a> Object<'a> {
         self.value["metadata"]["uid"].is_string()
     }
 
+    /// Whether it is a Namespace.
+    #[must_use]
+    pub fn is_namespace(&self) -> bool {
+        self.group().is_empty() && self.kind == "Namespace"
+    }
+
     pub(super) fn annotation(&self, name: &str) -> &'a str {
         text(&self.value["metadata"]["annotations"], name)
+    }
+
+    fn is_owned(&self) -> bool {
+        let owners = list(&self.value["metadata"], "ownerReferences");
+        owners.iter().any(|owner| owner["controller"] == true)
     }
 
     pub(super) fn spec(&self) -> &'a Value {
@@ -70,7 +85,9 @@ impl<'a> Object<'a> {
             "" => self.kind == "ReplicationController",
             _ => false,
         };
-        (judged && self.spec()["template"]["spec"]["containers"].is_array())
+        // The workload that it belongs to is judged in its place.
+        let part = matches!(self.kind, "ReplicaSet" | "ReplicationController") && self.is_owned();
+        (judged && !part && self.spec()["template"]["spec"]["containers"].is_array())
             .then_some("/spec/template")
     }
 }
@@ -193,7 +210,7 @@ impl<'a> World<'a> {
                 ("", "ConfigMap") => {
                     world.maps.insert((object.namespace, object.name), at);
                 }
-                ("", "Namespace") => {
+                _ if object.is_namespace() => {
                     world.namespaces.insert(object.name, at);
                 }
                 ("networking.k8s.io" | "extensions", "Ingress") => {
@@ -241,6 +258,29 @@ impl<'a> World<'a> {
         world
     }
 
+    /// How often a workload among objects meets a Service or a budget that may select it, at most: with that grows what a
+    /// world takes, and what can be found in it.
+    #[must_use]
+    pub fn pairs(objects: &[Object<'a>]) -> usize {
+        let mut selectors = Selectors::default();
+        for (at, object) in objects.iter().enumerate() {
+            let selector = &object.spec()["selector"];
+            match (object.group(), object.kind) {
+                ("", "Service") => selectors.add(object, selector, at),
+                ("policy", "PodDisruptionBudget") => {
+                    selectors.add(object, &selector["matchLabels"], at);
+                }
+                _ => {}
+            }
+        }
+        let workloads = objects.iter().filter(|object| object.template().is_some());
+        let near = workloads.map(|object| {
+            let labels = &object.spec()["template"]["metadata"]["labels"];
+            selectors.near(object.namespace, labels).len()
+        });
+        near.sum()
+    }
+
     /// How many workloads there are to judge.
     #[must_use]
     pub fn workloads(&self) -> usize {
@@ -263,8 +303,31 @@ impl<'a> World<'a> {
         Some(&self.objects.get(at)?.value["data"])
     }
 
-    pub(super) fn namespace(&self, name: &str) -> Option<&Object<'a>> {
+    fn namespace(&self, name: &str) -> Option<&Object<'a>> {
         self.objects.get(*self.namespaces.get(name)?)
+    }
+
+    /// Whether a workload is covered by what its namespace, as it stands here, and it itself say.
+    pub(super) fn has_opted_in(&self, workload: &Object<'a>) -> bool {
+        let template = &workload.spec()["template"]["metadata"]["annotations"];
+        let Some(namespace) = self.namespace(workload.namespace) else {
+            // What runs with an injection got it there.
+            return workload.is_live() && template[STATUS].is_string();
+        };
+        let own = Inject::parse(workload.annotation(INJECT));
+        let own = own.or_else(|| Inject::parse(text(template, INJECT)));
+        match Inject::parse(namespace.annotation(INJECT)) {
+            Some(Inject::Enabled) => own != Some(Inject::Disabled),
+            Some(Inject::OnRequest) => own == Some(Inject::Enabled),
+            _ => false,
+        }
+    }
+
+    /// Whether its namespace, as it stands here, has its Pods injected and not itself.
+    pub(super) fn is_left_to_pods(&self, workload: &Object<'a>) -> bool {
+        let namespace = self.namespace(workload.namespace);
+        let level = namespace.map_or("", |namespace| namespace.annotation(LEVEL_KEY));
+        Level::parse(level) == Some(Level::Pod)
     }
 }
 

@@ -1,25 +1,20 @@
-//! `silkroll check`
+//! `silkroll check`: its arguments, what is read (`read`), and what is written back (`fix`).
+
+mod fix;
+mod read;
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::ValueEnum;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
-use serde_json::Value;
 
-use super::inject::{MESSAGE_CHARS, count, patched};
+use self::read::{Read, inputs};
+use super::inject::count;
 use super::{engine, input};
-use crate::admission::manifests::{Item, Known, Run, not_a_manifest};
-use crate::check::{
-    Baseline, Object, Place, RULES, Report, Rule, Severity, Wanted, World, assemble, judge, output,
-};
-use crate::cluster::Cluster;
-use crate::manifest::budget::{Account, Budget, Stop};
-use crate::manifest::{self, Document, Limits, each_object};
-use crate::policy::{cut, visible};
+use crate::check::{Baseline, RULES, Rule, Severity, output};
 
 /// Say what in manifests at hand is not lossless.
 ///
@@ -148,13 +143,12 @@ pub fn run(args: &Args, out: &mut dyn Write, report: &mut dyn Write) -> anyhow::
         Some(path) => {
             let context = || format!("--baseline {}", path.display());
             let text = input::file(path).with_context(context)?;
-            let text = String::from_utf8(text).with_context(context)?;
             Baseline::read(&text).with_context(context)?
         }
         None => Baseline::default(),
     };
     if args.fix {
-        fix(args, &baseline, report)?;
+        fix::fix(args, &baseline, report)?;
     }
     let inputs = inputs(args)?;
     let read = if args.cluster {
@@ -187,282 +181,4 @@ pub fn run(args: &Args, out: &mut dyn Write, report: &mut dyn Write) -> anyhow::
     }
     let failed = judged.fails() && args.write_baseline.is_none();
     Ok(ExitCode::from(u8::from(failed)))
-}
-
-/// An input: its path, its name in the report, and its text.
-struct Input {
-    path: PathBuf,
-    name: String,
-    text: Vec<u8>,
-}
-
-fn inputs(args: &Args) -> anyhow::Result<Vec<Input>> {
-    let mut inputs = Vec::new();
-    for path in &args.files {
-        for (name, bytes) in input::all(path, args.recursive)? {
-            let text = manifest::as_text(&bytes).into_owned();
-            let path = if path == Path::new("-") {
-                path.clone()
-            } else {
-                PathBuf::from(&name)
-            };
-            inputs.push(Input { path, name, text });
-        }
-    }
-    Ok(inputs)
-}
-
-/// One document, or one List of a cluster's, with what the engine makes of it.
-struct One<'t> {
-    /// Which input it stands in; nothing for a cluster's.
-    input: Option<usize>,
-    source: Source<'t>,
-    items: Vec<Item>,
-    /// With the injection; none where it changes nothing.
-    injected: Option<Value>,
-}
-
-enum Source<'t> {
-    Document(Document<'t>),
-    Live(Value),
-}
-
-impl<'t> One<'t> {
-    fn new(
-        run: &Run,
-        input: Option<usize>,
-        source: Source<'t>,
-        account: &mut Account,
-    ) -> anyhow::Result<Self> {
-        let value = source.value();
-        let items = run.decide(value, account)?;
-        let injected = injected(value, &items)?;
-        Ok(Self {
-            input,
-            source,
-            items,
-            injected,
-        })
-    }
-}
-
-impl<'t> Source<'t> {
-    fn value(&self) -> &Value {
-        match self {
-            Self::Document(document) => document.value(),
-            Self::Live(value) => value,
-        }
-    }
-
-    fn document(&self) -> Option<&Document<'t>> {
-        match self {
-            Self::Document(document) => Some(document),
-            Self::Live(_) => None,
-        }
-    }
-}
-
-/// Everything that was read.
-struct Read<'t> {
-    inputs: &'t [Input],
-    all: Vec<One<'t>>,
-    unreadable: usize,
-}
-
-/// The namespace of what names none.
-const NAMESPACE: &str = "default";
-
-fn of_engine(args: &Args) -> anyhow::Result<Run> {
-    Ok(Run {
-        settings: Arc::new(args.engine.settings()?),
-        known: Known::All,
-        namespace: args.namespace.clone().unwrap_or(NAMESPACE.to_owned()),
-        remove: false,
-    })
-}
-
-impl<'t> Read<'t> {
-    fn cluster(args: &Args) -> anyhow::Result<Self> {
-        let run = of_engine(args)?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .context("the runtime cannot be started")?;
-        let lists = runtime.block_on(async {
-            let cluster = Cluster::connect().await?;
-            cluster.lists(args.namespace.as_deref()).await
-        })?;
-        // What an API server has sent is there already; its objects are bounded one by one.
-        let budget = Budget::new(usize::MAX, Stop::default());
-        let all = lists
-            .into_iter()
-            .map(|list| One::new(&run, None, Source::Live(list), &mut budget.account()));
-        Ok(Self {
-            inputs: &[],
-            all: all.collect::<anyhow::Result<_>>()?,
-            unreadable: 0,
-        })
-    }
-
-    fn of(args: &Args, inputs: &'t [Input], report: &mut dyn Write) -> anyhow::Result<Self> {
-        let run = of_engine(args)?;
-        let limits = Limits::default();
-        // All of it is held at one time.
-        let budget = Budget::new(limits.memory, Stop::default());
-        let mut read = Self {
-            inputs,
-            all: Vec::new(),
-            unreadable: 0,
-        };
-        for (at, input) in inputs.iter().enumerate() {
-            let mut wrong = |error: &dyn std::fmt::Display| {
-                read.unreadable += 1;
-                let text = format!("{}: {error}", input.name);
-                writeln!(report, "{}", cut(&visible(&text), MESSAGE_CHARS))
-            };
-            let documents = match manifest::documents(&input.text, &limits, &budget) {
-                Ok(documents) => documents,
-                Err(error) => {
-                    wrong(&error)?;
-                    continue;
-                }
-            };
-            for document in documents {
-                let document = match document {
-                    Ok(document) => document,
-                    Err(error) => {
-                        wrong(&error)?;
-                        continue;
-                    }
-                };
-                if let Some(why) = not_a_manifest(document.value()) {
-                    wrong(&format!(
-                        "document {}, line {}: {why}",
-                        document.number(),
-                        document.line()
-                    ))?;
-                    continue;
-                }
-                let number = document.number();
-                let mut account = document.account();
-                let source = Source::Document(document);
-                let one = One::new(&run, Some(at), source, &mut account)
-                    .with_context(|| format!("{}: document {number}", input.name))?;
-                read.all.push(one);
-            }
-        }
-        Ok(read)
-    }
-
-    fn judge(&self, args: &Args, baseline: &Baseline) -> Report {
-        let wanted = Wanted {
-            rules: &args.rules,
-            fail_on: args.fail_on,
-            baseline,
-        };
-        let mut places = Vec::new();
-        let (mut before, mut after) = (Vec::new(), Vec::new());
-        let namespace = args.namespace.as_deref().unwrap_or(NAMESPACE);
-        for one in &self.all {
-            let file = one.input.map_or("", |at| &self.inputs[at].name);
-            let value = one.source.value();
-            objects(value, namespace, &mut |object, path| {
-                before.push(object);
-                places.push(Place {
-                    file,
-                    document: one.source.document(),
-                    path,
-                });
-            });
-            let value = one.injected.as_ref().unwrap_or(value);
-            objects(value, namespace, &mut |object, _| after.push(object));
-        }
-        let (before, after) = (World::new(before), World::new(after));
-        let left = judge(&after);
-        if args.assume_injected {
-            return assemble(&after, &left, None, &places, &wanted);
-        }
-        assemble(&before, &judge(&before), Some(&left), &places, &wanted)
-    }
-}
-
-fn objects<'v>(document: &'v Value, namespace: &'v str, each: &mut dyn FnMut(Object<'v>, String)) {
-    let walked: Result<(), std::convert::Infallible> = each_object(document, &mut |found| {
-        if !found.value.is_null() {
-            let object = Object::new(found.value, found.api_version, found.kind, namespace);
-            each(object, found.path);
-        }
-        Ok(())
-    });
-    let Ok(()) = walked;
-}
-
-fn injected(value: &Value, items: &[Item]) -> anyhow::Result<Option<Value>> {
-    let mut operations = Vec::new();
-    for item in items {
-        operations.extend(item.patch_in_document()?.0);
-    }
-    if operations.is_empty() {
-        return Ok(None);
-    }
-    let mut value = value.clone();
-    json_patch::patch(&mut value, &json_patch::Patch(operations))?;
-    Ok(Some(value))
-}
-
-/// Writes into the files what mends something.
-fn fix(args: &Args, baseline: &Baseline, report: &mut dyn Write) -> anyhow::Result<()> {
-    if args.files.iter().any(|path| path == Path::new("-")) {
-        bail!("--fix writes files, and cannot write standard input: use silkroll inject -f -");
-    }
-    let inputs = inputs(args)?;
-    let read = Read::of(args, &inputs, report)?;
-    if read.unreadable > 0 {
-        bail!(
-            "{} could not be read, nothing was written",
-            count(read.unreadable, "document")
-        );
-    }
-    let judged = read.judge(args, baseline);
-    let mended: std::collections::HashSet<usize> = judged
-        .loud()
-        .filter(|entry| entry.mended)
-        .map(|entry| entry.object)
-        .collect();
-    let mut texts = vec![(String::new(), 0); inputs.len()];
-    let mut object = 0;
-    for one in &read.all {
-        let (Some(at), Some(document)) = (one.input, one.source.document()) else {
-            continue;
-        };
-        let (text, changed) = &mut texts[at];
-        let mut operations = Vec::new();
-        for item in &one.items {
-            let patch = item.patch_in_document()?.0;
-            if mended.contains(&object) && !patch.is_empty() {
-                operations.extend(patch);
-                *changed += 1;
-            }
-            object += 1;
-        }
-        if operations.is_empty() {
-            text.push_str(document.text());
-            continue;
-        }
-        let name = &inputs[at].name;
-        let edited = patched(document, operations, name, report)?;
-        text.push_str(&edited.text);
-    }
-    for (input, (text, changed)) in inputs.iter().zip(&texts) {
-        if *changed > 0 {
-            input::replace(&input.path, &manifest::restored(text))?;
-            writeln!(
-                report,
-                "{}: {} injected",
-                input.name,
-                count(*changed, "workload")
-            )?;
-        }
-    }
-    Ok(())
 }

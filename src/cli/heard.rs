@@ -2,8 +2,9 @@
 //! the engine's settings.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::cluster::{self, Version, Write};
+use crate::cluster::{self, Audited, Version, Write};
 use crate::deregister::Arch;
 use crate::engine::Settings;
 use crate::observe::Metrics;
@@ -62,6 +63,8 @@ pub(super) struct Observer {
     version: Option<Condition>,
     /// None where the nodes' architecture was given.
     nodes: Option<Condition>,
+    /// The version is known, or was given.
+    complete: Arc<AtomicBool>,
 }
 
 impl Observer {
@@ -73,15 +76,22 @@ impl Observer {
         version: Option<Condition>,
         nodes: Option<Condition>,
     ) -> Self {
+        let complete = Arc::new(AtomicBool::new(version.is_none()));
         let observer = Self {
             app,
             known,
             version,
             nodes,
+            complete,
         };
         // An older API server denies a Deployment with the native sleep; the script is right with all of them.
         observer.native_sleep(false);
         observer
+    }
+
+    /// Whether the engine's settings are those of this cluster: until its version is known, they are those of an old one.
+    pub(super) fn complete(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.complete)
     }
 
     fn native_sleep(&self, native_sleep: bool) {
@@ -118,8 +128,13 @@ impl cluster::Observer for Observer {
         }
     }
 
+    fn standing(&self, hook: &'static str, standing: usize) {
+        self.app.metrics.configmaps(hook, standing);
+    }
+
     fn version(&self, version: Version) {
         self.native_sleep(version.has_native_sleep());
+        self.complete.store(true, Ordering::Relaxed);
         self.ready();
     }
 
@@ -128,6 +143,22 @@ impl cluster::Observer for Observer {
             self.change(|settings| settings.node_arch = arch.and_then(Arch::parse));
             nodes.set(true);
         }
+    }
+
+    fn audited(&self, audited: &Audited) {
+        let found = audited.found.iter();
+        let found = found.map(|(reason, count)| (*reason, *count));
+        let outcome = if audited.whole {
+            Outcome::Ok
+        } else {
+            Outcome::Failed
+        };
+        let metrics = &self.app.metrics;
+        metrics.audited(outcome, audited.took, date::now(), found);
+    }
+
+    fn audit_elsewhere(&self) {
+        self.app.metrics.audit_elsewhere();
     }
 
     fn version_unknown(&self) {

@@ -296,7 +296,7 @@ fn append_json(args: &Args, out: &mut String, value: &Value) -> anyhow::Result<(
 }
 
 /// Files become one stream: between two of them stands a separator.
-fn append(out: &mut String, text: &str) {
+pub(super) fn append(out: &mut String, text: &str) {
     if !out.is_empty() && !text.is_empty() {
         if !out.ends_with('\n') {
             out.push('\n');

@@ -9,6 +9,7 @@ pub mod gitops;
 mod heard;
 pub mod inject;
 pub mod input;
+pub mod preview;
 pub mod serve;
 mod signals;
 mod supervise;
@@ -40,6 +41,8 @@ enum Command {
     Inject(inject::Args),
     /// Say what in manifests at hand, or in a cluster, is not lossless
     Check(check::Args),
+    /// The dry run as a page in your browser, without a cluster
+    Preview(preview::Args),
     /// Print the ConfigMap with the script, for GitOps and for clusters without the webhook
     Configmap(configmap::Args),
     /// Print the settings that keep a GitOps tool in sync with what is injected
@@ -77,6 +80,7 @@ impl Cli {
             }
             Command::Inject(args) => inject::run(&args, &mut out, &mut report),
             Command::Check(args) => check::run(&args, &mut out, &mut report),
+            Command::Preview(args) => preview::run(&args, &mut out, &mut report),
             Command::Configmap(args) => configmap::run(&args, &mut out),
             Command::Gitops(args) => gitops::run(&args, &mut out),
             Command::Certs(args) => {

@@ -1,6 +1,7 @@
 //! `silkroll serve`: everything is put together here, and nowhere else.
 
 mod args;
+mod audit;
 mod bind;
 mod certificate;
 mod open_files;
@@ -15,14 +16,14 @@ use tokio::sync::oneshot;
 
 pub use self::args::Args;
 use self::args::{DryRunListen, LogFormat};
-use self::bind::bind;
+pub(super) use self::bind::bind;
 use self::certificate::certificate;
 use self::open_files::connections;
 use super::engine;
 use super::heard::Observer;
 use super::signals::Signals;
 use super::supervise::Tasks;
-use crate::cluster::{Cluster, Notes, Wanted};
+use crate::cluster::{Cluster, Files, Notes, Wanted};
 use crate::observe::Metrics;
 use crate::observe::logs::{self, Format};
 use crate::server::admin::{self, Readiness};
@@ -57,6 +58,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     result
 }
 
+const AUDIT: &str = "the audit";
 const WEBHOOK: &str = "the webhook's listener";
 const ADMIN: &str = "the admin listener";
 const DRY_RUN: &str = "the dry run's listener";
@@ -95,7 +97,7 @@ async fn serve(args: &Args, metrics: Arc<Metrics>) -> anyhow::Result<ExitCode> {
 /// What runs, and how it is told to stop: by dropping the senders.
 struct Running {
     tasks: Tasks,
-    /// In the order in which they end.
+    /// In the order in which they end; the audit, which gives its Lease back, is one of them.
     listeners: Vec<(&'static str, oneshot::Sender<()>)>,
 }
 
@@ -138,6 +140,7 @@ async fn start(args: &Args, metrics: Arc<Metrics>) -> anyhow::Result<Running> {
     let plain = bind(args.admin_listen, "--admin-listen")?;
     let dry_run = bind_dry_run(args)?;
     let mut tasks = Tasks::default();
+    let mut listeners = vec![];
 
     let slot = certificate(args, &readiness, &metrics, &mut tasks)?;
     let known = readiness.condition("namespaces", "the namespaces have not been listed yet");
@@ -171,19 +174,15 @@ async fn start(args: &Args, metrics: Arc<Metrics>) -> anyhow::Result<Running> {
             )
         });
         let observer = Observer::new(Arc::clone(&app), known, version, arch);
+        let complete = observer.complete();
+        let observer: Arc<dyn crate::cluster::Observer> = Arc::new(observer);
         let cluster = Cluster::connect().await?;
         tracing::info!(url = cluster.url(), "cluster");
-        let helper = if helper_everywhere(&app.settings.load()) {
-            Wanted::Known(Arc::clone(&app.asked))
-        } else {
-            Wanted::Where(HOOK.0, HOOK.1, Arc::clone(&app.asked))
-        };
-        let files = vec![
-            (engine::script(), Wanted::Everywhere),
-            (engine::helper(), helper),
-        ];
         let notes = Notes::new(own_namespace(), Arc::clone(&app.asked));
-        let run = cluster.run(namespaces, files, Some(notes), Arc::new(observer));
+        let kept = files(&app);
+        let audit = audit::start(args, &cluster, &app, &observer, complete, &mut tasks);
+        listeners.extend(audit.map(|stop| (AUDIT, stop)));
+        let run = cluster.run(namespaces, kept, Some(notes), observer);
         tasks.spawn("the cluster side", async { match run.await? {} });
     }
 
@@ -223,7 +222,6 @@ async fn start(args: &Args, metrics: Arc<Metrics>) -> anyhow::Result<Running> {
         limits: Limits::admin(),
         metrics,
     };
-    let mut listeners = vec![];
     // The admin listener goes last, so that the kubelet's probes are answered while the webhook drains.
     let all = dry_run.map(|listener| (DRY_RUN, listener)).into_iter();
     for (name, listener) in all.chain([(WEBHOOK, webhook), (ADMIN, admin)]) {
@@ -267,6 +265,19 @@ fn dry_run_listener(
         },
         metrics: Arc::clone(metrics),
     })
+}
+
+/// The ConfigMaps that are kept, and where.
+fn files(app: &App) -> Vec<(Files, Wanted)> {
+    let helper = if helper_everywhere(&app.settings.load()) {
+        Wanted::Known(Arc::clone(&app.asked))
+    } else {
+        Wanted::Where(HOOK.0, HOOK.1, Arc::clone(&app.asked))
+    };
+    vec![
+        (engine::script(), Wanted::Everywhere),
+        (engine::helper(), helper),
+    ]
 }
 
 /// The annotation and its value that ask for the helper binary.

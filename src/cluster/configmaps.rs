@@ -116,6 +116,15 @@ impl Wanted {
 }
 
 impl Files {
+    /// What its hook is, as `silkroll.dev/hook` has it.
+    fn hook(&self) -> &'static str {
+        if self.binary_data.is_empty() {
+            "script"
+        } else {
+            "binary"
+        }
+    }
+
     /// The ConfigMap as it is written to `namespace`.
     #[must_use]
     pub fn config_map(&self, namespace: &str) -> ConfigMap {
@@ -203,6 +212,7 @@ pub(super) async fn keep(
                 Some(Ok(event)) => {
                     failing = false;
                     note(event, &mut ledger, &wanted);
+                    observer.standing(files.hook(), ledger.standing());
                 }
                 Some(Err(error)) if failing => {
                     tracing::debug!(error = told(&error), "ConfigMaps still cannot be watched");
@@ -297,7 +307,7 @@ fn judge(error: kube::Error) -> Result<Write, String> {
 
 /// A namespace being deleted forbids creation, and says so by this cause
 /// (`NamespaceTerminatingCause` in `k8s.io/api/core/v1`).
-fn is_terminating(status: &kube::core::Status) -> bool {
+pub(super) fn is_terminating(status: &kube::core::Status) -> bool {
     status
         .details
         .iter()

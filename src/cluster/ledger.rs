@@ -101,6 +101,11 @@ impl Ledger {
         self.present.iter().cloned()
     }
 
+    /// In how many it stands.
+    pub(super) fn standing(&self) -> usize {
+        self.present.len()
+    }
+
     pub(super) fn appeared(&mut self, namespace: &str) {
         self.seen(namespace);
         self.present.insert(namespace.into());

@@ -101,7 +101,7 @@ impl Cluster {
 }
 
 /// A token of the API server's in a query: it is base64 with `=`, and may change its form.
-fn escaped(token: &str) -> String {
+pub(super) fn escaped(token: &str) -> String {
     let mut out = String::with_capacity(token.len());
     for byte in token.bytes() {
         match byte {

@@ -1,4 +1,5 @@
-//! The only user of the Kubernetes client: it watches namespaces, keeps ConfigMaps in them, and knows the nodes' architecture.
+//! The only user of the Kubernetes client: it watches namespaces, keeps ConfigMaps in them, knows the nodes' architecture,
+//! and audits what is stored.
 //!
 //! ```text
 //! API server --namespaces (metadata)--> snapshot::Namespaces --> configmaps --> API server
@@ -9,6 +10,7 @@
 //! going on is impossible, and the process should end then.
 
 mod answer;
+mod audit;
 mod client;
 mod configmaps;
 mod ledger;
@@ -24,6 +26,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+pub use audit::{Audit, Audited};
 pub use client::{Cluster, Version};
 pub use configmaps::{Files, LABELS, Wanted, Write};
 pub use notes::Notes;
@@ -91,6 +94,10 @@ pub trait Observer: Send + Sync + 'static {
     fn configmap(&self, write: Write) {
         let _ = write;
     }
+    /// So many of these ConfigMaps stand, of those with the script or with the binary.
+    fn standing(&self, hook: &'static str, standing: usize) {
+        let _ = (hook, standing);
+    }
     /// The API server's version became known, or changed.
     fn version(&self, version: Version) {
         let _ = version;
@@ -102,6 +109,12 @@ pub trait Observer: Send + Sync + 'static {
     }
     /// The API server's version has not become known for a while; it is still asked for.
     fn version_unknown(&self) {}
+    /// A run of the audit ended.
+    fn audited(&self, audited: &Audited) {
+        let _ = audited;
+    }
+    /// Another replica audits, or none can.
+    fn audit_elsewhere(&self) {}
 }
 
 impl Observer for () {}

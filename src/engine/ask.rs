@@ -62,7 +62,7 @@ pub enum NamespaceView<'a> {
     },
     /// It is not in the snapshot.
     Unknown,
-    /// Nobody asked; it counts as opted in (a file at hand was meant).
+    /// No cluster was asked; it counts as opted in (a file at hand was meant).
     Assumed,
 }
 

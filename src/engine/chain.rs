@@ -23,7 +23,7 @@ pub(super) enum Chain {
     Unknown(String),
 }
 
-/// Whether the user's own hook runs on beside or in ours, for nobody knows how long. The script bounds
+/// Whether the user's own hook runs on beside or in ours, for a time that is not known. The script bounds
 /// it where `existing-pre-stop-seconds` says by what; a sleep says it itself.
 pub(super) fn is_unbounded(policy: &Policy<'_>, user: Option<&str>) -> bool {
     let replaced = policy.existing_pre_stop == ExistingPreStop::Replace;

@@ -1,5 +1,5 @@
 //! A workload of a namespace that says `level: pod`: it stays as its author wrote it, and is read and checked all the same,
-//! so that the author hears what no Pod could tell: a Pod is never denied, and nobody reads what is said of one.
+//! so that the author hears what no Pod could tell: a Pod is never denied, and its author does not see what is said of one.
 
 use super::ask::{Ask, Stop};
 use super::cover;

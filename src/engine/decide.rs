@@ -51,7 +51,7 @@ pub fn decide(ask: &Ask<'_>) -> Decision {
     let old = old.and_then(|spec| Tree::read(ask.kind, spec).ok());
     let mut decision = reconcile(ask, &tree, old.as_ref());
     // Whether the pods that come of it mount the helper of this version. One mention too many, in a
-    // template that is just being rid of it, costs a ConfigMap that nobody mounts.
+    // template that is just being rid of it, costs a ConfigMap that no pod mounts.
     let name = &ask.settings.helper.config_map;
     decision.helper |= matches!(decision.outcome, Outcome::Injected | Outcome::Unchanged)
         && (has(raw.get(), name)

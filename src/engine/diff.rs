@@ -2,7 +2,6 @@
 //! made from what stands there, so the patch applies by construction.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
 use super::json::{self, list, same};
 use super::tree::{Members, Node, Tree};
@@ -41,6 +40,11 @@ impl Patch {
 
     /// Brings what stands at a path to what is wanted there.
     pub(super) fn difference(&mut self, path: &str, present: &Node<'_>, wanted: &Node<'_>) {
+        self.nodes(&mut path.to_owned(), present, wanted);
+    }
+
+    /// `path` is as it was when it returns.
+    fn nodes(&mut self, path: &mut String, present: &Node<'_>, wanted: &Node<'_>) {
         match (present, wanted) {
             (Node::Gone, Node::Gone) => {}
             (Node::Gone, _) => self.op("add", path, Some(&wanted.text())),
@@ -52,7 +56,7 @@ impl Patch {
         }
     }
 
-    fn objects(&mut self, path: &str, present: &Members<'_>, wanted: &Members<'_>) {
+    fn objects(&mut self, path: &mut String, present: &Members<'_>, wanted: &Members<'_>) {
         /// Members mostly stand where they stood; an object that was made anew has few.
         fn find<'m, 'a>(members: &'m Members<'a>, at: usize, name: &str) -> &'m Node<'a> {
             let here = members.get(at).filter(|(key, _)| key == name);
@@ -62,7 +66,7 @@ impl Patch {
         for (at, (name, before)) in present.iter().enumerate() {
             let lost = matches!(find(wanted, at, name), Node::Gone);
             if lost && !matches!(before, Node::Gone) {
-                self.op("remove", &format!("{path}/{}", escaped(name)), None);
+                below(path, &escaped(name), |path| self.op("remove", path, None));
             }
         }
         for (at, (name, wanted)) in wanted.iter().enumerate() {
@@ -70,15 +74,19 @@ impl Patch {
             let untouched =
                 matches!((present, wanted), (Node::Json(a), Node::Json(b)) if identical(a, b));
             if !untouched && !matches!(wanted, Node::Gone) {
-                self.difference(&format!("{path}/{}", escaped(name)), present, wanted);
+                below(path, &escaped(name), |path| {
+                    self.nodes(path, present, wanted);
+                });
             }
         }
     }
 
-    fn lists(&mut self, path: &str, present: &[Node<'_>], wanted: &[Node<'_>]) {
+    fn lists(&mut self, path: &mut String, present: &[Node<'_>], wanted: &[Node<'_>]) {
         if let Some(Node::Object(_)) = wanted.first() {
             for (at, (present, wanted)) in present.iter().zip(wanted).enumerate() {
-                self.difference(&format!("{path}/{at}"), present, wanted);
+                below(path, &at.to_string(), |path| {
+                    self.nodes(path, present, wanted);
+                });
             }
             return;
         }
@@ -97,11 +105,13 @@ impl Patch {
         match [0, 1].into_iter().find(|from| stands(*from)) {
             Some(before) => {
                 if before == 1 {
-                    self.op("add", &format!("{path}/0"), Some(&wanted[0]));
+                    below(path, "0", |path| self.op("add", path, Some(&wanted[0])));
                 }
-                for item in &wanted[before + present.len()..] {
-                    self.op("add", &format!("{path}/-"), Some(item));
-                }
+                below(path, "-", |path| {
+                    for item in &wanted[before + present.len()..] {
+                        self.op("add", path, Some(item));
+                    }
+                });
             }
             None => self.op("replace", path, Some(&list(&wanted))),
         }
@@ -114,14 +124,25 @@ impl Patch {
             text.reserve(4096);
         }
         text.push_str(if text.is_empty() { "[" } else { "," });
-        // Writing into a String cannot fail.
-        let _ = write!(text, "{{\"op\":\"{op}\",\"path\":{}", json::string(path));
+        text.push_str("{\"op\":\"");
+        text.push_str(op);
+        text.push_str("\",\"path\":");
+        json::push_string(text, path);
         if let Some(value) = value {
             text.push_str(",\"value\":");
             text.push_str(value);
         }
         text.push('}');
     }
+}
+
+/// A path with one name more, for as long as it is used.
+fn below(path: &mut String, name: &str, with: impl FnOnce(&mut String)) {
+    let length = path.len();
+    path.push('/');
+    path.push_str(name);
+    with(path);
+    path.truncate(length);
 }
 
 /// Whether two texts are one slice of the request: most of a tree and of what was made from it is.

@@ -77,16 +77,17 @@ pub(super) fn inject<'a>(
 
 /// Parents that stand there empty or null, and that injecting fills: giving back means to give back those, too.
 fn remember_parents(slot: &Slot<'_>, places: &mut Places<'_, '_>, record: &mut Record<'_>) {
-    for (key, path) in slot.parents(places.tree) {
-        let text = match places.at(slot, path) {
-            None | Some(Node::Gone) => continue,
-            Some(node) if node.is_nothing() => node.text().into_owned(),
-            Some(_) => continue,
+    let path = slot.parents(places.tree);
+    for depth in 1..=path.len() {
+        let path = &path[..depth];
+        let Some(node) = places.at(slot, path.iter().copied()) else {
+            return;
         };
-        record
-            .empty
-            .entry(Cow::Owned(key))
-            .or_insert_with(|| Raw::new(text));
+        if node.is_nothing() && !matches!(node, Node::Gone) {
+            let key = Cow::Owned(slot.parent_key(path));
+            let text = node.text().into_owned();
+            record.empty.entry(key).or_insert_with(|| Raw::new(text));
+        }
     }
 }
 

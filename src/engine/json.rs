@@ -1,7 +1,9 @@
 //! JSON texts: compared, taken apart and written by hand, for most of an object is never looked into.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
+use memchr::memmem::Finder;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -27,7 +29,7 @@ pub(super) fn plain(text: &str) -> Cow<'_, str> {
         let (quoted, after) = quoted.split_at(end);
         out.push_str(before);
         match serde_json::from_str::<String>(quoted) {
-            Ok(decoded) if quoted.contains('\\') => out.push_str(&string(&decoded)),
+            Ok(decoded) if quoted.contains('\\') => push_string(&mut out, &decoded),
             _ => out.push_str(quoted),
         }
         rest = after;
@@ -77,17 +79,29 @@ pub(super) fn integer(text: Option<&str>) -> Option<i64> {
 
 /// Writes a JSON string.
 pub(super) fn string(text: &str) -> String {
-    let plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
-    if text.bytes().all(plain) {
-        return ["\"", text, "\""].concat();
+    let mut out = String::with_capacity(text.len() + 2);
+    push_string(&mut out, text);
+    out
+}
+
+/// Writes a JSON string behind a text.
+pub(super) fn push_string(out: &mut String, text: &str) {
+    let special = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
+    // Without an end at the first one: so the compiler looks at many bytes at once.
+    if text.bytes().fold(false, |any, byte| any | special(byte)) {
+        // Text has no way to fail.
+        out.push_str(&serde_json::to_string(text).unwrap_or_default());
+    } else {
+        out.push('"');
+        out.push_str(text);
+        out.push('"');
     }
-    // Text has no way to fail.
-    serde_json::to_string(text).unwrap_or_default()
 }
 
 /// Writes a JSON list of raw elements.
 pub(super) fn list<'a>(items: impl IntoIterator<Item = impl AsRef<str> + 'a>) -> String {
-    let mut out = String::from("[");
+    let mut out = String::with_capacity(128);
+    out.push('[');
     for (at, item) in items.into_iter().enumerate() {
         if at > 0 {
             out.push(',');
@@ -102,12 +116,14 @@ pub(super) fn list<'a>(items: impl IntoIterator<Item = impl AsRef<str> + 'a>) ->
 pub(super) fn object<K: AsRef<str>, V: AsRef<str>>(
     members: impl IntoIterator<Item = (K, V)>,
 ) -> String {
-    let mut out = String::from("{");
+    // Most are longer than what a text begins to grow from.
+    let mut out = String::with_capacity(128);
+    out.push('{');
     for (at, (key, value)) in members.into_iter().enumerate() {
         if at > 0 {
             out.push(',');
         }
-        out.push_str(&string(key.as_ref()));
+        push_string(&mut out, key.as_ref());
         out.push(':');
         out.push_str(value.as_ref());
     }
@@ -146,6 +162,9 @@ pub(super) fn member<'a>(members: &Members<'a>, name: &str) -> Option<&'a str> {
     found.map(|(_, value)| value.get())
 }
 
+/// Made once, for it is looked for in each of a hundred elements.
+static ANOTHER_NAME: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(r#","name":"#));
+
 /// The name of a list's element; empty where it has none.
 pub(super) fn name_of(text: &str) -> Cow<'_, str> {
     #[derive(Default, serde::Deserialize)]
@@ -159,7 +178,7 @@ pub(super) fn name_of(text: &str) -> Cow<'_, str> {
     if let Some(rest) = text.strip_prefix(r#"{"name":""#)
         && let Some(end) = rest.find(['"', '\\'])
         && rest.as_bytes()[end] == b'"'
-        && !rest[end..].contains(r#","name":"#)
+        && ANOTHER_NAME.find(&rest.as_bytes()[end..]).is_none()
     {
         return Cow::Borrowed(&rest[..end]);
     }

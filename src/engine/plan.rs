@@ -9,6 +9,10 @@ use super::slot::{Form, Slot};
 use super::tree::{Node, Tree};
 use crate::deregister::{Deregistration, Place};
 use crate::policy::Policy;
+use crate::text::shown;
+
+/// Characters of a decision that is told, names of the manifest in it: usual ones have a tenth of that.
+const STEP_CHARS: usize = 1000;
 
 /// What is wanted in one slot.
 #[derive(Debug)]
@@ -48,7 +52,7 @@ pub(super) struct Budget {
     pub(super) own: i64,
     /// A sleep of the user's that stays alone; the grace period holds it already.
     pub(super) kept: i64,
-    /// An own hook of which nobody knows how long it takes.
+    /// An own hook of which it is not known how long it takes.
     pub(super) unbounded: bool,
 }
 
@@ -127,7 +131,7 @@ impl<'a> Plan<'a> {
         self.warnings.push(text.into());
     }
 
-    /// The text is made only where somebody reads it.
+    /// The text is made only where it is asked for.
     pub(super) fn step(
         &mut self,
         part: &'static str,
@@ -145,8 +149,8 @@ impl<'a> Plan<'a> {
         if self.explain {
             self.steps.push(Step {
                 part,
-                container: container.to_owned(),
-                text: text(),
+                container: shown(container, STEP_CHARS).into_owned(),
+                text: shown(&text(), STEP_CHARS).into_owned(),
             });
         }
     }

@@ -48,19 +48,26 @@ pub(super) fn reconcile(ask: &Ask<'_>, tree: &Tree<'_>, old: Option<&Tree<'_>>) 
         }
         own => own.and_then(Result::ok),
     };
-    let old_record = old
-        .and_then(Tree::record)
-        .and_then(|text| read_record(text).ok());
+    let stored = old.and_then(Tree::record);
+    let same_record = tree.record() == stored;
+    // Most have the one that is stored, which is read already.
+    let other = stored.filter(|_| !same_record);
+    let other = other.and_then(|text| read_record(text).ok());
+    let old_record = if same_record {
+        own.as_ref()
+    } else {
+        other.as_ref()
+    };
     let meta = ask.object.metadata.as_ref();
     // Of two records the one that is stored says nothing about what was sent since.
-    let known = tree.record().is_none() || tree.record() == old.and_then(Tree::record);
+    let known = tree.record().is_none() || same_record;
     let told = Told {
         stored: ask.told().stored.filter(|_| known),
         ..ask.told()
     };
     let mut record = own.as_ref();
     let mut user = take_out(tree, record, told, forms());
-    if let (None, Some(lost)) = (record, &old_record) {
+    if let (None, Some(lost)) = (record, old_record) {
         let by_old = take_out(tree, Some(lost), told, forms());
         // What was made from the stored object lost the record alone. What came whole, and nothing tells what of it was
         // meant, may be all its author's, though it equals ours (law 1).
@@ -82,7 +89,7 @@ pub(super) fn reconcile(ask: &Ask<'_>, tree: &Tree<'_>, old: Option<&Tree<'_>>) 
         ask,
         tree,
         old,
-        old_record: old_record.as_ref(),
+        old_record,
         record,
         user,
         layers: layers(ask, &tree.ours, &labels),
@@ -168,7 +175,7 @@ impl Workload<'_> {
         }
     }
 
-    /// On a CREATE nothing is touched where nobody has opted in; on an UPDATE what was injected here before
+    /// On a CREATE nothing is touched where the namespace has not opted in; on an UPDATE what was injected here before
     /// is given back.
     fn not_opted_in(&self, reason: Reason) -> Decision {
         let namespace = self.ask.namespace;

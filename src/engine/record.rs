@@ -86,14 +86,20 @@ impl<'a> Record<'a> {
     /// # Errors
     /// Why it is none that this version can read.
     pub(super) fn read(text: &'a str, forms: &[&'static Form]) -> Result<Self, String> {
-        let head: Head = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        if head.format != FORMAT {
+        let read: Result<Self, _> = serde_json::from_str(text);
+        // A later format may have members that this one does not know.
+        let format = if let Ok(record) = &read {
+            record.format
+        } else {
+            let head: Head = serde_json::from_str(text).map_err(|error| error.to_string())?;
+            head.format
+        };
+        if format != FORMAT {
             return Err(format!(
-                "it is of format {}, this version knows {FORMAT}",
-                head.format
+                "it is of format {format}, this version knows {FORMAT}"
             ));
         }
-        let record: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let record = read.map_err(|error| error.to_string())?;
         let slots = &record.slots;
         if record.containers.len() > MOST_CONTAINERS || slots.len() > MOST_SLOTS {
             return Err(format!(

@@ -140,7 +140,7 @@ pub struct Step {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Timeline {
-    /// At most, for leaving the registry, before the drain.
+    /// At most, for deregistering, before the drain.
     pub deregister: i64,
     /// For callers to forget the pod.
     pub drain: i64,

@@ -3,9 +3,11 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::hash_map::{self, Entry};
+use std::sync::LazyLock;
 
+use foldhash::fast::RandomState;
+use memchr::memmem::Finder;
 use serde_json::Value;
 
 use super::json;
@@ -166,28 +168,27 @@ impl<'a> Slot<'a> {
         }
     }
 
-    /// Where each parent that putting it in may have to make is found, the outermost first, with its name in the record.
-    pub(super) fn parents(&self, tree: &Tree<'_>) -> Vec<(String, Vec<&'static str>)> {
-        let path: Vec<_> = self.path(tree).collect();
-        let depth = if self.form.item.is_some() {
-            path.len()
-        } else {
-            path.len() - 1
-        };
-        let prefix = match self.form.root {
-            Root::Container => format!("{}/", self.container),
-            _ => String::new(),
-        };
-        (1..=depth)
-            .map(|depth| {
-                (
-                    format!("{prefix}{}", path[..depth].join("/")),
-                    path[..depth].to_vec(),
-                )
-            })
-            .collect()
+    /// The path of the innermost parent that putting it in may have to make; each part of it from its beginning is one, too.
+    pub(super) fn parents(&self, tree: &Tree<'_>) -> Vec<&'static str> {
+        let mut path: Vec<_> = self.path(tree).collect();
+        if self.form.item.is_none() {
+            path.pop();
+        }
+        path
+    }
+
+    /// The name of a parent in the record.
+    pub(super) fn parent_key(&self, path: &[&str]) -> String {
+        let path = path.join("/");
+        match self.form.root {
+            Root::Container => format!("{}/{path}", self.container),
+            _ => path,
+        }
     }
 }
+
+/// Names are short, and there are many.
+type HashMap<K, V> = hash_map::HashMap<K, V, RandomState>;
 
 /// A tree with its containers and items by name, for a record or a plan may name thousands.
 #[derive(Debug)]
@@ -238,7 +239,7 @@ impl<'t, 'a> Places<'t, 'a> {
             tree,
             down,
             containers,
-            lists: HashMap::new(),
+            lists: HashMap::default(),
         }
     }
 
@@ -401,9 +402,12 @@ impl<'t, 'a> Places<'t, 'a> {
 /// Longer values are recorded by their hash, in bytes of JSON. A variable that reads a field or a Secret fits.
 const LONGEST: usize = 128;
 
+/// How a hash begins.
+static HASH: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"#"));
+
 /// Whether a text is recorded as it is: a short one, in which nothing can be taken for a hash.
 fn is_literal(text: &str) -> bool {
-    text.len() <= LONGEST && !text.contains("\"#")
+    text.len() <= LONGEST && HASH.find(text.as_bytes()).is_none()
 }
 
 /// What the record keeps of a value of ours: enough to know it again, and to know its members again where
@@ -419,9 +423,12 @@ fn shortened(text: &str, by: Option<&str>) -> String {
     }
     let members = json::members(text);
     let members = members.iter().filter(|(key, _)| Some(&**key) != by);
-    let whole = json::object(members.clone().map(|(key, value)| (key, value.get())));
-    if is_literal(&whole) {
-        return whole;
+    let bytes: usize = members.clone().map(|(_, value)| value.get().len()).sum();
+    if bytes <= LONGEST {
+        let whole = json::object(members.clone().map(|(key, value)| (key, value.get())));
+        if is_literal(&whole) {
+            return whole;
+        }
     }
     json::object(members.map(|(key, value)| (key, abbreviated(value.get(), None))))
 }
@@ -439,6 +446,7 @@ fn recorded<'t>(text: &'t str, item: Option<(&str, &str)>) -> Option<(&'static s
 /// A short value as the record keeps it, without reading it: most are. `None` where it has to be read.
 fn short<'t>(text: &'t str, item: Option<(&str, &str)>) -> Option<Cow<'t, str>> {
     let (open, rest) = recorded(text, item)?;
+    (open.len() + rest.len() <= LONGEST).then_some(())?;
     let kept = match open {
         "" => Cow::Borrowed(rest),
         open => Cow::Owned([open, rest].concat()),

@@ -245,8 +245,10 @@ fn close(emptied: &[Slot<'_>], places: &mut Places<'_, '_>, record: &Record<'_>)
     for slot in emptied {
         // All items of a list have the same.
         if seen.insert((&*slot.container, slot.form.key)) {
-            for (key, path) in slot.parents(places.tree) {
-                parents.insert((path.len(), key), (slot, path));
+            let path = slot.parents(places.tree);
+            for depth in 1..=path.len() {
+                let key = slot.parent_key(&path[..depth]);
+                parents.insert((depth, key), (slot, path[..depth].to_vec()));
             }
         }
     }

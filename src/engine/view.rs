@@ -104,6 +104,15 @@ impl Object<'_> {
         .unwrap_or_default()
     }
 
+    /// Leaves out what was sent of it, by whom: of an object as it is stored, that nobody sends, the record alone says what is
+    /// ours.
+    pub fn forget_what_was_sent(&mut self) {
+        if let Some(meta) = &mut self.metadata {
+            meta.managed_fields = None;
+            meta.annotations.last_applied = LastApplied::default();
+        }
+    }
+
     /// Our annotations on the workload itself.
     pub(super) fn our_annotations(&self) -> &Ours<'_> {
         const NONE: &Ours<'_> = &Vec::new();

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::budget::{Account, Excess};
-use similar::TextDiff;
+use similar::{DiffTag, TextDiff};
 
 /// A unified diff with three lines of context; empty where nothing changed.
 #[must_use]
@@ -39,14 +39,51 @@ pub fn write_unified_diff(
     account: &mut Account,
     out: &mut impl fmt::Write,
 ) -> Result<fmt::Result, Excess> {
-    let lines = |text: &str| memchr::memchr_iter(b'\n', text.as_bytes()).count() + 1;
-    account.charge(LINE * (lines(before) + lines(after)))?;
+    charge(before, after, account)?;
     Ok(write(name, before, after, out))
+}
+
+/// Lines that were put in the place of others: the first of them, counted from 0, and how many; before and after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Change {
+    /// What is replaced: nothing, where lines were only added.
+    pub before: (usize, usize),
+    /// What stands there now: nothing, where lines were only taken out.
+    pub after: (usize, usize),
+}
+
+/// The same changes as places, for whoever has both texts.
+///
+/// # Errors
+/// As [`Account::charge`], before anything is compared.
+pub fn line_changes(
+    before: &str,
+    after: &str,
+    account: &mut Account,
+) -> Result<Vec<Change>, Excess> {
+    charge(before, after, account)?;
+    let compared = TextDiff::from_lines(before, after);
+    let ops = compared.ops().iter();
+    let changed = ops.filter(|op| op.tag() != DiffTag::Equal);
+    Ok(changed
+        .map(|op| {
+            let (old, new) = (op.old_range(), op.new_range());
+            Change {
+                before: (old.start, old.len()),
+                after: (new.start, new.len()),
+            }
+        })
+        .collect())
+}
+
+fn charge(before: &str, after: &str, account: &mut Account) -> Result<(), Excess> {
+    let lines = |text: &str| memchr::memchr_iter(b'\n', text.as_bytes()).count() + 1;
+    account.charge(LINE * (lines(before) + lines(after)))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{unified_diff, write_unified_diff};
+    use super::{Change, line_changes, unified_diff, write_unified_diff};
     use crate::manifest::budget::{Budget, Excess, Stop};
 
     #[test]
@@ -70,6 +107,21 @@ mod tests {
             .unwrap()
             .unwrap();
         assert_eq!(out, unified_diff("x", &before, &after));
+    }
+
+    #[test]
+    fn changes_are_told_as_places_in_both_texts() {
+        let changes = |before: &str, after: &str| {
+            let mut account = Budget::new(1 << 20, Stop::default()).account();
+            line_changes(before, after, &mut account).unwrap()
+        };
+        let change = |before, after| Change { before, after };
+        assert_eq!(changes("a\nb\n", "a\nb\n"), []);
+        assert_eq!(
+            changes("a\nb\nc\n", "a\nB\nc\nd\n"),
+            [change((1, 1), (1, 1)), change((3, 0), (3, 1))]
+        );
+        assert_eq!(changes("a\nb\n", "b\n"), [change((0, 1), (0, 0))]);
     }
 
     #[test]

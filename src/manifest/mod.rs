@@ -46,7 +46,7 @@ mod value;
 mod warning;
 mod write;
 
-pub use diff::{unified_diff, write_unified_diff};
+pub use diff::{Change, line_changes, unified_diff, write_unified_diff};
 pub use edit::{Edited, Rewritten};
 pub use error::{DocumentError, EditError, Error, Fault};
 pub use objects::{Found, each_object};

@@ -3,6 +3,7 @@
 //! Labels are bounded: enums, or `&'static str` codes that the program itself has. The names of
 //! namespaces and objects are in the log, never here.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,7 +15,9 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::labels::{Admission, Outcome, OutcomeLabel, Port, ResultLabel, Why};
+use super::labels::{
+    Admission, Endpoint, Hook, Outcome, OutcomeLabel, Port, Reason, ResultLabel, Why,
+};
 
 /// Seconds. An answer takes tens of microseconds, the API server's own histogram starts at 5 ms, and
 /// beyond a second the webhook's timeout is near.
@@ -31,11 +34,17 @@ pub struct Metrics {
     dry_runs: Family<OutcomeLabel, Counter>,
     refused: Family<Why, Counter>,
     connections: Family<Port, Gauge>,
+    requests_in_flight: Family<Endpoint, Gauge>,
     certificate_not_after: Gauge,
     certificate_reloads: Family<ResultLabel, Counter>,
     namespaces: Gauge,
     namespaces_opted_in: Gauge,
     configmap_writes: Family<ResultLabel, Counter>,
+    configmaps: Family<Hook, Gauge>,
+    audit_findings: Family<Reason, Gauge>,
+    audit_runs: Family<ResultLabel, Counter>,
+    audit_last_whole_run: Gauge,
+    audit_duration: Gauge<f64, AtomicU64>,
     pub(super) log_lines_dropped: Counter,
 }
 
@@ -59,11 +68,17 @@ impl Metrics {
             dry_runs: Family::default(),
             refused: Family::default(),
             connections: Family::default(),
+            requests_in_flight: Family::default(),
             certificate_not_after: Gauge::default(),
             certificate_reloads: Family::default(),
             namespaces: Gauge::default(),
             namespaces_opted_in: Gauge::default(),
             configmap_writes: Family::default(),
+            configmaps: Family::default(),
+            audit_findings: Family::default(),
+            audit_runs: Family::default(),
+            audit_last_whole_run: Gauge::default(),
+            audit_duration: Gauge::default(),
             log_lines_dropped: Counter::default(),
         };
         // A series that appears with its first failure hides that failure from rate().
@@ -73,6 +88,7 @@ impl Metrics {
             };
             drop(metrics.certificate_reloads.get_or_create(&label));
             drop(metrics.configmap_writes.get_or_create(&label));
+            drop(metrics.audit_runs.get_or_create(&label));
         }
         let mut registry = Registry::with_prefix("silkroll");
         metrics.register(&mut registry);
@@ -115,6 +131,11 @@ impl Metrics {
             "Connections open now",
             self.connections.clone(),
         );
+        registry.register(
+            "requests_in_flight",
+            "Requests with a body that are read or decided on now",
+            self.requests_in_flight.clone(),
+        );
         registry.register_with_unit(
             "certificate_not_after_timestamp",
             "Unix time at which the served certificate expires, 0 while there is none",
@@ -140,6 +161,33 @@ impl Metrics {
             "configmap_writes",
             "Writes of the script's ConfigMap",
             self.configmap_writes.clone(),
+        );
+        registry.register(
+            "configmaps",
+            "ConfigMaps of this version that stand in namespaces, by what is in them",
+            self.configmaps.clone(),
+        );
+        registry.register(
+            "audit_findings",
+            "Workloads, and Pods, that the last audit found not injected or injected with something outdated",
+            self.audit_findings.clone(),
+        );
+        registry.register(
+            "audit_runs",
+            "Audits by this replica, and those of them that could not list everything",
+            self.audit_runs.clone(),
+        );
+        registry.register_with_unit(
+            "audit_last_whole_run_timestamp",
+            "Unix time at which an audit by this replica last listed everything, 0 while none has",
+            Unit::Seconds,
+            self.audit_last_whole_run.clone(),
+        );
+        registry.register_with_unit(
+            "audit_last_run_duration",
+            "How long the last audit by this replica took",
+            Unit::Seconds,
+            self.audit_duration.clone(),
         );
         registry.register(
             "log_lines_dropped",
@@ -181,10 +229,26 @@ impl Metrics {
 
     /// A connection was accepted; it counts as open until the guard is dropped.
     #[must_use]
-    pub fn connection(&self, listener: &'static str) -> OpenConnection {
+    pub fn connection(&self, listener: &'static str) -> Open {
         let gauge = self.connections.get_or_create_owned(&Port { listener });
         gauge.inc();
-        OpenConnection(gauge)
+        Open(gauge)
+    }
+
+    /// A request came; it counts as in flight until the guard is dropped.
+    #[must_use]
+    pub fn in_flight(&self, endpoint: &'static str) -> Open {
+        let gauge = self
+            .requests_in_flight
+            .get_or_create_owned(&Endpoint { endpoint });
+        gauge.inc();
+        Open(gauge)
+    }
+
+    /// So many ConfigMaps with this in them stand.
+    pub fn configmaps(&self, hook: &'static str, standing: usize) {
+        let standing = i64::try_from(standing).unwrap_or(i64::MAX);
+        self.configmaps.get_or_create(&Hook { hook }).set(standing);
     }
 
     /// The certificate served from now on expires at this Unix time.
@@ -217,6 +281,34 @@ impl Metrics {
             .inc();
     }
 
+    /// An audit ended at this Unix time: so many were found for each reason, a code of the program's own. All reasons are
+    /// named each time, those with none, too.
+    pub fn audited(
+        &self,
+        outcome: Outcome,
+        took: Duration,
+        now: i64,
+        found: impl Iterator<Item = (&'static str, u64)>,
+    ) {
+        let result = outcome.label();
+        self.audit_runs.get_or_create(&ResultLabel { result }).inc();
+        self.audit_duration.set(took.as_secs_f64());
+        if outcome == Outcome::Ok {
+            self.audit_last_whole_run.set(now);
+        }
+        for (reason, count) in found {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            self.audit_findings
+                .get_or_create(&Reason { reason })
+                .set(count);
+        }
+    }
+
+    /// Another replica audits: what this one found is of before.
+    pub fn audit_elsewhere(&self) {
+        self.audit_findings.clear();
+    }
+
     /// All figures as `OpenMetrics` text.
     #[must_use]
     pub fn text(&self) -> String {
@@ -230,11 +322,11 @@ impl Metrics {
     }
 }
 
-/// An open connection in the figures.
+/// An open connection, or a request in flight, in the figures.
 #[derive(Debug)]
-pub struct OpenConnection(Gauge);
+pub struct Open(Gauge);
 
-impl Drop for OpenConnection {
+impl Drop for Open {
     fn drop(&mut self) {
         self.0.dec();
     }
@@ -255,7 +347,11 @@ mod tests {
         metrics.certificate_reload(Outcome::Ok);
         metrics.namespaces(12, 3);
         metrics.configmap_write(Outcome::Failed);
+        let found = [("not-injected", 2)].into_iter();
+        metrics.audited(Outcome::Ok, took, 1_800_000_000, found);
+        metrics.configmaps("script", 7);
         let open = metrics.connection("webhook");
+        let flying = metrics.in_flight("mutate");
         let text = metrics.text();
         for line in [
             concat!(
@@ -276,12 +372,20 @@ mod tests {
             "silkroll_namespaces 12",
             "silkroll_namespaces_opted_in 3",
             "silkroll_configmap_writes_total{result=\"failed\"} 1",
+            "silkroll_requests_in_flight{endpoint=\"mutate\"} 1",
+            "silkroll_configmaps{hook=\"script\"} 7",
+            "silkroll_audit_findings{reason=\"not-injected\"} 2",
+            "silkroll_audit_runs_total{result=\"ok\"} 1",
+            "silkroll_audit_last_whole_run_timestamp_seconds 1800000000",
+            "silkroll_audit_last_run_duration_seconds 0.00008",
             "silkroll_log_lines_dropped_total 0",
         ] {
             assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
         }
         assert!(text.ends_with("# EOF\n"));
-        drop(open);
+        metrics.audit_elsewhere();
+        assert!(!metrics.text().contains("silkroll_audit_findings{"));
+        drop((open, flying));
         assert!(
             metrics
                 .text()

@@ -25,7 +25,7 @@ fn count(text: &str) -> bool {
     value::whole(text, 1..=999_999)
 }
 
-/// The keys that belong to no single way of leaving, in the order of the documentation.
+/// The keys that belong to no single method, in the order of the documentation.
 pub(super) const KEYS: &[Key] = &[
     Key {
         name: "inject",
@@ -192,7 +192,7 @@ pub(super) fn lookup(name: &str, methods: &'static [Method]) -> Option<&'static 
 /// The known key that a misspelled one is nearest to, if any is near enough to be meant.
 #[must_use]
 pub fn nearest(name: &str, methods: &'static [Method]) -> Option<&'static str> {
-    /// Longer names are nobody's typo, and the distance costs their length.
+    /// Longer names are no typo, and the distance costs their length.
     const LONGEST: usize = 64;
     if name.len() > LONGEST {
         return None;

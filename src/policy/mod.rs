@@ -4,6 +4,7 @@
 //! metadata, its pod template's metadata, the Namespace, the cluster's defaults. Every value is
 //! checked in every layer, also where a stronger one overrides it: a typo that sleeps is still one.
 
+mod form;
 mod keys;
 mod layers;
 mod problem;
@@ -12,6 +13,7 @@ mod value;
 
 use crate::text::shown;
 pub use crate::text::{cut, quoted, visible};
+pub use form::{Field, fields};
 pub use keys::{Key, nearest, suggestion};
 pub use layers::{Found, Layer, Layers, Pairs, Subject};
 pub use problem::Problem;
@@ -37,7 +39,7 @@ pub const STATUS: &str = "silkroll.dev/status";
 /// The key that says where the injection happens; without the prefix, on Namespaces only.
 pub(crate) const LEVEL: &str = "level";
 
-/// One way of leaving as the policy sees it: its name and the annotations that belong to it.
+/// One method of deregistering as the policy sees it: its name and the annotations that belong to it.
 #[derive(Debug, Clone, Copy)]
 pub struct Method {
     /// The value of `silkroll.dev/deregister`.
@@ -149,17 +151,17 @@ pub struct ProbeTimes {
 pub struct Policy<'a> {
     /// The containers that serve traffic, where they are named.
     pub containers: Option<(Vec<&'a str>, Found<'a>)>,
-    /// The way of leaving, and where it was asked for.
+    /// The method of deregistering, and where it was asked for.
     pub method: Method,
     /// Where `deregister` stands; `None` where it is the built-in default.
     pub method_found: Option<Found<'a>>,
-    /// Seconds between leaving and SIGTERM.
+    /// Seconds between deregistering and SIGTERM.
     pub drain: u32,
-    /// After those, at most so many more seconds while clients hold connections; 0: nobody looks.
+    /// After those, at most so many more seconds while clients hold connections; 0: it does not look.
     pub idle: u32,
     /// Leave only where the container has this variable, not empty.
     pub if_env: Option<&'a str>,
-    /// Hard bound of the leaving itself, in seconds.
+    /// Hard bound of the deregistering itself, in seconds.
     pub deregister_timeout: u32,
     /// Whether the last usable instance in the list that callers go by leaves at once.
     pub last_leaves: bool,
@@ -175,7 +177,7 @@ pub struct Policy<'a> {
     pub hook: Hook,
     /// The architecture of the nodes, `amd64` or `arm64`, where it is given.
     pub hook_arch: Option<&'a str>,
-    /// Whether the way back is sent at start.
+    /// Whether the pod is re-enabled at start.
     pub start_hook: bool,
     /// What happens to a preStop hook that is there.
     pub existing_pre_stop: ExistingPreStop,
@@ -278,7 +280,7 @@ pub struct Resolved<'a> {
     pub notes: Vec<String>,
 }
 
-/// Reads and checks all layers. `methods` are the ways of leaving that this build knows.
+/// Reads and checks all layers. `methods` are the methods that this build knows.
 ///
 /// # Errors
 /// The `policy` of the answer holds the problems, each with its annotation, value, place and what
@@ -329,7 +331,7 @@ pub fn resolve<'a>(layers: &Layers<'a>, methods: &'static [Method]) -> Resolved<
                         ));
                     }
                 }
-                // Each costs a comparison with every known key, and nobody reads more.
+                // Each costs a comparison with every known key, and more are not read.
                 None if notes.len() >= MOST_NOTES => more += 1,
                 None => {
                     let near = suggestion(name, value, pairs, methods);

@@ -1,6 +1,5 @@
 //! `POST /dry-run`: what the webhook would do with a manifest. It writes nothing anywhere.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,8 +7,10 @@ use super::bodies;
 use super::dry_run_work::{ANSWER, Failure, answer};
 use super::routes::{App, Refused, peer, read, refusal};
 use crate::admission::fail_on::FailOn;
-use crate::admission::manifests::Run;
+use crate::admission::manifests::{Known, Run};
 use crate::manifest::budget::{Budget, Stop};
+use crate::policy::PREFIX;
+use crate::snapshot::NamespaceEntry;
 use axum::RequestExt as _;
 use axum::extract::{Query, Request, State};
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WARNING};
@@ -34,19 +35,35 @@ pub(super) enum Output {
     Patch,
 }
 
+/// What the JSON answer has besides, where it is asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct With {
+    /// What `silkroll check` finds.
+    pub(super) findings: bool,
+    /// The lines that warnings are about.
+    pub(super) lines: bool,
+    /// The documents as text, before and after.
+    pub(super) text: bool,
+}
+
 #[derive(Debug, Clone)]
 pub(super) struct Options {
     namespace: String,
     pub(super) output: Output,
     pub(super) fail_on: FailOn,
+    pub(super) with: With,
+    /// What every namespace is to say, in the place of what is known of it.
+    annotations: Option<Vec<(String, String)>>,
 }
 
 impl Options {
-    fn read(query: &BTreeMap<String, String>) -> Result<Self, String> {
+    fn read(query: &[(String, String)]) -> Result<Self, String> {
         let mut options = Self {
             namespace: "default".to_owned(),
             output: Output::Json,
             fail_on: FailOn::default(),
+            with: With::default(),
+            annotations: None,
         };
         for (key, value) in query {
             let bad = |allowed: &str| {
@@ -69,26 +86,59 @@ impl Options {
                     Ok(fail_on) => options.fail_on = fail_on,
                     Err(allowed) => return bad(&allowed),
                 },
+                ("with", what) => {
+                    for what in what.split(',') {
+                        match what {
+                            "findings" => options.with.findings = true,
+                            "lines" => options.with.lines = true,
+                            "text" => options.with.text = true,
+                            _ => {
+                                return bad(
+                                    "allowed is findings, lines or text, several with commas",
+                                );
+                            }
+                        }
+                    }
+                }
+                ("annotation", "") => {
+                    options.annotations.get_or_insert_default();
+                }
+                ("annotation", text) => match text.split_once('=') {
+                    Some((name, value)) if !name.is_empty() => {
+                        let name = name.strip_prefix(PREFIX).unwrap_or(name);
+                        let said = options.annotations.get_or_insert_default();
+                        said.push((format!("{PREFIX}{name}"), value.to_owned()));
+                    }
+                    _ => {
+                        return bad(
+                            "allowed is an annotation as NAME=VALUE, or nothing for a namespace without any",
+                        );
+                    }
+                },
                 _ => {
                     return Err(format!(
-                        "parameter {} is not known; there are namespace, output and fail-on",
+                        "parameter {} is not known; there are namespace, output, fail-on, with and annotation",
                         crate::policy::quoted(key, 40)
                     ));
                 }
             }
+        }
+        if options.with != With::default() && options.output != Output::Json {
+            return Err("parameter with goes with output=json alone".to_owned());
         }
         Ok(options)
     }
 }
 
 pub(super) async fn dry_run(State(app): State<Arc<App>>, mut request: Request) -> Response {
+    let _in_flight = app.metrics.in_flight("dry-run");
     let refuse = |status, why, message: String| Refused {
         status,
         why,
         message,
     };
     let query = match request
-        .extract_parts::<Query<BTreeMap<String, String>>>()
+        .extract_parts::<Query<Vec<(String, String)>>>()
         .await
     {
         Ok(Query(query)) => Options::read(&query),
@@ -115,7 +165,10 @@ pub(super) async fn dry_run(State(app): State<Arc<App>>, mut request: Request) -
     };
     let run = Run {
         settings: app.settings.load_full(),
-        known: app.known(),
+        known: match &options.annotations {
+            Some(said) => Known::Like(Arc::new(NamespaceEntry::new(said.clone(), [], false))),
+            None => app.known(),
+        },
         namespace: options.namespace.clone(),
         remove: false,
     };

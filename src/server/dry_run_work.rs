@@ -7,10 +7,9 @@ use axum::http::StatusCode;
 use serde_json::Value;
 
 use super::dry_run::{Options, Output};
-use crate::admission::manifests::{
-    Item, Known, Run, not_a_manifest, tell_with_workload, to_json_within,
-};
-use crate::admission::report::{Entry, words};
+use crate::admission::manifests::{Item, Run, not_a_manifest, tell_with_workload, to_json_within};
+use crate::admission::places::lines;
+use crate::admission::report::{Entry, Lines, words};
 use crate::admission::{Review, api_version};
 use crate::engine::Outcome;
 use crate::manifest::budget::{Account, Budget, Excess, charge_clone, element};
@@ -58,15 +57,17 @@ pub(super) struct Answer {
 }
 
 /// One document, decided on.
-struct Decided<'d> {
-    number: usize,
-    line: usize,
+pub(super) struct Decided<'d> {
+    pub(super) number: usize,
+    pub(super) line: usize,
     value: Cow<'d, Value>,
-    before: Cow<'d, str>,
-    after: Cow<'d, str>,
+    pub(super) before: Cow<'d, str>,
+    pub(super) after: Cow<'d, str>,
     items: Vec<Item>,
+    /// Of each item, where they are asked for.
+    lines: Vec<Lines>,
     /// What all of this takes.
-    account: Account,
+    pub(super) account: Account,
 }
 
 /// Why there is nothing to show of a document: the others of the body can still be.
@@ -87,7 +88,7 @@ fn wrong(error: impl std::fmt::Display) -> Wrong {
 }
 
 /// A text that grows within the budget and the bound for answers.
-struct Out {
+pub(super) struct Out {
     text: Vec<u8>,
     account: Account,
     failure: Option<Failure>,
@@ -130,12 +131,12 @@ impl Out {
         }
     }
 
-    fn push(&mut self, text: &str) -> Result<(), Failure> {
+    pub(super) fn push(&mut self, text: &str) -> Result<(), Failure> {
         let written = std::io::Write::write_all(self, text.as_bytes());
         self.done(written.is_ok(), "the text could not be written")
     }
 
-    fn push_json(&mut self, value: &impl serde::Serialize) -> Result<(), Failure> {
+    pub(super) fn push_json(&mut self, value: &impl serde::Serialize) -> Result<(), Failure> {
         let written = serde_json::to_writer(&mut *self, value);
         let what = written.as_ref().err().map(ToString::to_string);
         self.done(written.is_ok(), &what.unwrap_or_default())
@@ -158,8 +159,12 @@ impl Out {
 
 /// What has come of the documents so far: their text, not they themselves, for a body of a few
 /// megabytes takes a hundred as values.
-struct Tally {
+pub(super) struct Tally {
     out: Out,
+    /// Further members of the JSON answer, where they are asked for.
+    pub(super) more: Out,
+    /// How many of them are in there.
+    pub(super) documents: usize,
     report: Out,
     errors: Vec<String>,
     more_errors: usize,
@@ -194,6 +199,8 @@ pub(super) fn answer(
         .map_err(|error| Failure::Bad(error.to_string()))?;
     let mut tally = Tally {
         out: Out::new(budget),
+        more: Out::new(budget),
+        documents: 0,
         report: Out::new(budget),
         errors: Vec::new(),
         more_errors: 0,
@@ -206,7 +213,7 @@ pub(super) fn answer(
     };
     for document in documents {
         match document {
-            Ok(document) => match decide(run, &document, options.output) {
+            Ok(document) => match decide(run, &document, options) {
                 Ok(one) => tally.add(&one, options)?,
                 Err(Wrong::With(error)) => tally.error(error),
                 Err(Wrong::Excess(Excess::Stopped)) => {
@@ -232,6 +239,12 @@ pub(super) fn answer(
                 }
             }
         }
+    }
+    if tally.documents > 0 {
+        tally.more.push("]")?;
+    }
+    if options.with.findings {
+        tally.find(run, &text, budget)?;
     }
     tally.finish(options)
 }
@@ -264,15 +277,19 @@ impl Tally {
                 "there are more than {MOST_WORKLOADS} workloads in the body; send them in parts"
             )));
         }
+        if options.with.text {
+            self.text(one)?;
+        }
         self.render(one, options.output)
     }
 
     fn render(&mut self, one: &Decided<'_>, output: Output) -> Result<(), Failure> {
         match output {
             Output::Json => {
-                for item in &one.items {
+                for (at, item) in one.items.iter().enumerate() {
                     let object = one.value.pointer(&item.path).unwrap_or(&Value::Null);
-                    let entry = Entry::new(item, one.number, one.line, object);
+                    let lines = one.lines.get(at);
+                    let entry = Entry::new(item, one.number, one.line, lines, object);
                     if !self.out.text.is_empty() {
                         self.out.push(",")?;
                     }
@@ -326,6 +343,10 @@ impl Tally {
                 let head = b"{\"items\":[";
                 self.out.push("],\"errors\":")?;
                 self.out.push_json(&self.errors)?;
+                let more = std::mem::take(&mut self.more.text);
+                let written = std::io::Write::write_all(&mut self.out, &more);
+                self.out
+                    .done(written.is_ok(), "the answer could not be written")?;
                 self.out.push("}")?;
                 self.out.text.splice(0..0, head.iter().copied());
                 ("application/json", self.out.text)
@@ -369,7 +390,7 @@ fn title(one: &Decided<'_>) -> String {
 fn decide<'d>(
     run: &Run,
     document: &'d manifest::Document<'_>,
-    output: Output,
+    options: &Options,
 ) -> Result<Decided<'d>, Wrong> {
     let value = document.value();
     if let Some(why) = not_a_manifest(value) {
@@ -385,14 +406,18 @@ fn decide<'d>(
         before: document.text().into(),
         after: document.text().into(),
         items: Vec::new(),
+        lines: Vec::new(),
         account: document.account(),
     };
     if value["kind"] == "AdmissionReview" {
-        review(run, value, &mut decided, output)?;
+        review(run, value, &mut decided, options)?;
         return Ok(decided);
     }
     decided.items = run.decide(value, &mut decided.account)?;
     tell_with_workload(&mut decided.items, document.warnings());
+    if options.with.lines {
+        decided.lines = lines(document, &decided.items);
+    }
     let mut operations = Vec::new();
     for item in &decided.items {
         let patch = item.patch_in_document().map_err(wrong)?;
@@ -421,7 +446,7 @@ fn review<'d>(
     run: &Run,
     value: &'d Value,
     decided: &mut Decided<'d>,
-    output: Output,
+    options: &Options,
 ) -> Result<(), Wrong> {
     let mut beside = decided.account.beside();
     let text = to_json_within(value, &mut beside)?;
@@ -429,10 +454,7 @@ fn review<'d>(
         Review::read(text.as_bytes()).map_err(|refusal| Wrong::With(refusal.message))?;
     // By the time that the Pod is made.
     review.helper_stands = true;
-    let entry = match &run.known {
-        Known::Snapshot(namespaces) => namespaces.get(review.namespace()),
-        Known::All => None,
-    };
+    let entry = run.known.entry(review.namespace());
     let decision = review.decide(&run.settings, run.known.view(entry.as_deref()), true);
     let request = &value["request"];
     let kind = &request["kind"];
@@ -454,7 +476,7 @@ fn review<'d>(
     charge_clone(account, object)?;
     let mut patched = object.clone();
     json_patch::patch(&mut patched, &patch).map_err(wrong)?;
-    if matches!(output, Output::Yaml | Output::Diff) {
+    if options.with.text || matches!(options.output, Output::Yaml | Output::Diff) {
         decided.before = manifest::to_yaml_within(object, account)?.into();
         decided.after = manifest::to_yaml_within(&patched, account)?.into();
     }

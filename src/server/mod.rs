@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod limits;
 pub mod listener;
+pub mod preview;
 pub mod routes;
 
 mod activity;
@@ -10,8 +11,10 @@ mod bodies;
 mod connection;
 mod door;
 mod dry_run;
+mod dry_run_more;
 mod dry_run_work;
 mod exchange;
+mod page;
 mod places;
 mod pool;
 mod shares;

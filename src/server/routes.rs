@@ -14,7 +14,9 @@ use axum::routing::{any, post};
 use tokio::sync::Semaphore;
 
 use super::bodies::{self, ALLOWANCE, Unread};
+use super::page;
 use super::pool::{Place, Pool};
+use super::preview::Preview;
 use super::shares::Peer;
 use crate::admission::manifests::{Known, view_of};
 use crate::admission::values::{self, MOST_VALUES};
@@ -79,6 +81,8 @@ pub struct App {
     pub(super) dry_run_pool: Arc<Pool>,
     pub(super) dry_run_places: Arc<Semaphore>,
     pub(super) dry_runs: Arc<Pool>,
+    /// What a preview has been given; none where this is the webhook.
+    pub(super) preview: Option<Preview>,
 }
 
 impl App {
@@ -98,10 +102,23 @@ impl App {
             // One at a time, however many processors there are: that bounds their memory and their
             // share of the time.
             dry_runs: Pool::new(1),
+            preview: None,
+        }
+    }
+
+    /// The same for a preview, which knows no cluster: every namespace counts as opted in.
+    #[must_use]
+    pub fn preview(settings: Settings, preview: Preview) -> Self {
+        Self {
+            preview: Some(preview),
+            ..Self::new(settings, Arc::default(), Arc::default())
         }
     }
 
     pub(super) fn known(&self) -> Known {
+        if self.preview.is_some() {
+            return Known::All;
+        }
         Known::Snapshot(Arc::clone(&self.namespaces))
     }
 }
@@ -123,7 +140,7 @@ pub fn router(app: Arc<App>, dry_run: DryRun) -> Router {
         DryRun::NotHere => "there is POST /mutate here",
     };
     let router = match dry_run {
-        DryRun::Here => router.route("/dry-run", post(super::dry_run::dry_run)),
+        DryRun::Here => page::routes(router),
         DryRun::NotHere => {
             router.route("/dry-run", any(async || (StatusCode::NOT_FOUND, ELSEWHERE)))
         }
@@ -133,14 +150,13 @@ pub fn router(app: Arc<App>, dry_run: DryRun) -> Router {
 
 /// The routes of the listener that serves the dry run alone.
 pub fn dry_run_router(app: Arc<App>) -> Router {
-    let router = Router::new().route("/dry-run", post(super::dry_run::dry_run));
-    only(router, "there is POST /dry-run here").with_state(app)
+    only(page::routes(Router::new()), "there is POST /dry-run here").with_state(app)
 }
 
 const ELSEWHERE: &str = "not found; whoever runs Silkroll has taken the dry run from this port (serve --dry-run-listen)\n";
 
 /// What is answered to all other requests.
-fn only(router: Router<Arc<App>>, there_are: &'static str) -> Router<Arc<App>> {
+pub(super) fn only(router: Router<Arc<App>>, there_are: &'static str) -> Router<Arc<App>> {
     router
         .fallback(async move || (StatusCode::NOT_FOUND, format!("not found; {there_are}\n")))
         .method_not_allowed_fallback(async || {
@@ -173,6 +189,7 @@ impl Refused {
 
 async fn mutate(State(app): State<Arc<App>>, request: Request) -> Response {
     let started = Instant::now();
+    let _in_flight = app.metrics.in_flight("mutate");
     let (parts, body) = request.into_parts();
     if let Err(refused) = json_only(&parts.headers) {
         return refused.respond(&app);

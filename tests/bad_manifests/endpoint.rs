@@ -153,7 +153,7 @@ fn parameters_are_checked_by_name_and_value() {
         ("?namespace=%E2%80%AEx", r#"namespace="\u{202e}x""#),
         (
             "?dry-run=all",
-            "parameter \"dry-run\" is not known; there are namespace, output and fail-on",
+            "parameter \"dry-run\" is not known; there are namespace, output, fail-on, with and annotation",
         ),
         ("?Output=json", "parameter \"Output\" is not known"),
         ("?%0a=1", r#"parameter "\n" is not known"#),

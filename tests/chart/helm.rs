@@ -55,7 +55,13 @@ impl Helm {
 
     /// Runs it, with `values` as a file behind `-f -`.
     pub(crate) fn run(&self, args: &[&str], values: &str) -> Output {
+        self.run_with(args, values, &[])
+    }
+
+    /// The same, with these variables.
+    pub(crate) fn run_with(&self, args: &[&str], values: &str, env: &[(&str, &str)]) -> Output {
         let mut command = Command::new("timeout");
+        command.envs(env.iter().copied());
         command.arg("120").arg(self.program()).args(args);
         for folder in ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"] {
             command.env(folder, self.home.path());

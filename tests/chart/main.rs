@@ -18,5 +18,6 @@ mod variants;
 
 mod hook;
 mod life;
+mod post_renderer;
 mod refused;
 mod rendered;

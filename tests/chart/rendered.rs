@@ -1,11 +1,13 @@
 //! What the chart renders: the install file, and each variant as the API server takes it.
 
 use std::process::Command;
+use std::time::Duration;
 
 use clap::Parser as _;
 use serde_json::{Value, json};
 use silkroll::cli::Cli;
 use silkroll::observe::Metrics;
+use silkroll::observe::labels::Outcome;
 use testkit::process::run;
 use testkit::wait::eventually;
 
@@ -155,6 +157,8 @@ fn what_the_webhook_matches_is_what_the_patches_for_kubectl_add() {
 fn alerts_ask_for_metrics_that_there_are() {
     let metrics = Metrics::new();
     metrics.refused("panic");
+    let found = [("not-injected", 0)].into_iter();
+    metrics.audited(Outcome::Ok, Duration::ZERO, 0, found);
     let text = metrics.text();
     let [helm, _] = Helm::both();
     let rendered = helm

@@ -18,6 +18,9 @@ pub(crate) const VARIANTS: &[(&str, &str, &[&str])] = &[
         "{fullnameOverride: lossless, commonLabels: {team: infra}, commonAnnotations: {example.com/a: b}, podLabels: {x: z}, podAnnotations: {example.com/p: q}}",
         &["name: lossless-not-injected", "--tls-name=lossless.silkroll-system.svc", "team: infra", "example.com/a: b", "x: z", "example.com/p: q"],
     ),
+    ("audit", "{audit: {intervalSeconds: 60}, webhook: {workloads: [deployment, rollout], levelPod: true}}", &["--audit-interval=60", "resources: [rollouts]", "resourceNames: [silkroll-audit]"]),
+    ("dashboard", "metrics: {dashboard: {enabled: true, labels: {mine: x}}}", &["name: silkroll-dashboard", "mine: x", "silkroll.json: |"]),
+    ("no-audit", "audit: {enabled: false}", &["--audit-interval=0"]),
     ("name", "nameOverride: roller", &["app.kubernetes.io/name: roller", "name: silkroll-roller"]),
     ("namespace", "namespace: {create: true}", &["kind: Namespace", "pod-security.kubernetes.io/enforce: restricted"]),
     (

@@ -8,7 +8,7 @@ use super::{WEB, check, text};
 
 /// A Deployment that does all it can to break out of a format.
 fn hostile() -> String {
-    let name = "]]></failure>&<a b='\"'>\n::error::x%0A,file=/etc\u{202e}\u{1b}[31m\u{0}\u{fffe}";
+    let name = "]]></failure>&<a b='\"'>\n::error::x%0A,file=/etc ##[error]x\u{202e}\u{1b}[31m\u{0}\u{fffe}";
     let long = "x".repeat(5000);
     json!({
         "apiVersion": "apps/v1", "kind": "Deployment",
@@ -195,6 +195,62 @@ fn github_gets_one_command_a_line_whatever_a_name_holds() {
     let line = line.lines().find(|line| line.contains("SR101")).unwrap();
     let begin = "::error file=standard input,line=12,title=SR101%3A nothing delays SIGTERM::Deployment default/web, container web: ";
     assert!(line.starts_with(begin), "{line}");
+}
+
+/// Whether a runner of GitHub's would take a line for a command: one that begins it, or the old form anywhere in it.
+fn is_command(line: &str) -> bool {
+    line.trim_start().starts_with("::") || line.contains("##[")
+}
+
+#[test]
+fn no_name_becomes_a_workflow_command_wherever_it_is_printed() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in [
+        ("::error::a.yaml", hostile()),
+        ("##[error]b.yaml", hostile()),
+        ("::error::c.yaml", "a: [".to_owned()),
+    ] {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    for format in ["text", "github", "junit"] {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_silkroll"))
+            .args([
+                "check",
+                "-o",
+                format,
+                "-f",
+                "::error::a.yaml",
+                "-f",
+                "##[error]b.yaml",
+                "-f",
+                "::error::c.yaml",
+            ])
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        let (out, said) = (text(&output.stdout), text(&output.stderr));
+        assert!(said.contains("c.yaml: document 1"), "{said}");
+        let printed = said.lines().chain(out.lines().filter(|_| format == "text"));
+        for line in printed {
+            assert!(!is_command(line), "{format}: {line}");
+        }
+        for line in out.lines().filter(|_| format == "github") {
+            let ours = ["::error file=", "::warning file=", "::notice file="];
+            assert!(ours.iter().any(|begin| line.starts_with(begin)), "{line}");
+        }
+    }
+}
+
+#[test]
+fn a_long_name_makes_no_format_for_people_or_services_large() {
+    let long = "x".repeat(1 << 16);
+    let web = WEB.replace("name: web", &format!("name: {long}"));
+    for format in ["text", "sarif", "junit", "github"] {
+        let output = out(format, &web);
+        let longest = output.lines().map(str::len).max();
+        assert!(longest < Some(20_000), "{format}: {longest:?}");
+    }
 }
 
 #[test]

@@ -104,6 +104,29 @@ system:serviceaccount:{{ .Release.Namespace }}:{{ include "silkroll.serviceAccou
 {{- end }}
 {{- end }}
 
+{{/* The right to list the kinds that are covered: the audit looks at them. */}}
+{{- define "silkroll.listed" -}}
+{{- $apps := list }}
+{{- range list "deployment" "statefulset" "daemonset" }}
+{{- if has . $.Values.webhook.workloads }}{{ $apps = append $apps (printf "%ss" .) }}{{ end }}
+{{- end }}
+{{- if $apps }}
+- apiGroups: [apps]
+  resources: [{{ join ", " $apps }}]
+  verbs: [list]
+{{- end }}
+{{- if has "rollout" .Values.webhook.workloads }}
+- apiGroups: [argoproj.io]
+  resources: [rollouts]
+  verbs: [list]
+{{- end }}
+{{- if .Values.webhook.levelPod }}
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list]
+{{- end }}
+{{- end }}
+
 {{- define "silkroll.namespaceSelector" -}}
 {{- with .Values.webhook.namespaceSelector.matchLabels }}
 matchLabels:

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::super::report::Report;
-use super::super::table::Severity;
+use super::super::rule::Severity;
 use crate::text::visible;
 
 /// One line for each finding that counts.

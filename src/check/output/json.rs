@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
+use super::super::mend::Mend;
 use super::super::report::{Entry, Quiet, Report};
-use super::super::table::Severity;
+use super::super::rule::Severity;
 
 #[derive(Serialize)]
 struct Whole<'a> {
@@ -11,8 +12,9 @@ struct Whole<'a> {
     summary: Summary,
 }
 
-#[derive(Serialize)]
-struct One<'a> {
+/// One finding with all that is said of it.
+#[derive(Debug, Serialize)]
+pub struct One<'a> {
     code: &'a str,
     severity: &'a str,
     title: &'a str,
@@ -28,8 +30,11 @@ struct One<'a> {
     harm: &'a str,
     advice: &'a str,
     page: String,
-    /// Whether annotating the namespace would mend it.
+    /// Whether an injection would mend it.
     mended: bool,
+    /// What to do so that it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mend: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ignored: Option<&'a str>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -46,7 +51,9 @@ struct Summary {
     failed: bool,
 }
 
-fn one(entry: &Entry) -> One<'_> {
+/// A finding as programs read it.
+#[must_use]
+pub fn one(entry: &Entry) -> One<'_> {
     One {
         code: entry.rule.code,
         severity: entry.rule.severity.name(),
@@ -62,7 +69,8 @@ fn one(entry: &Entry) -> One<'_> {
         harm: entry.rule.harm,
         advice: entry.rule.advice,
         page: entry.rule.page_path(),
-        mended: entry.mended,
+        mended: entry.mended.is_some(),
+        mend: entry.mended.map(Mend::sentence),
         ignored: match &entry.quiet {
             Some(Quiet::Ignored(reason)) => Some(reason),
             _ => None,

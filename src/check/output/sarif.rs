@@ -3,7 +3,12 @@
 use serde_json::{Value, json};
 
 use super::super::report::{Entry, Quiet, Report};
-use super::super::table::{RULES, Rule, Severity};
+use super::super::rule::{Rule, Severity};
+use super::super::table::RULES;
+use crate::text::shown;
+
+/// The longest name of an object with its kind, namespace and container, in characters: what the API server takes fits.
+const NAME: usize = 600;
 
 /// One run with all rules and all findings; those that are ignored or known are suppressed in it.
 #[must_use]
@@ -46,7 +51,7 @@ fn result(entry: &Entry) -> Value {
     let index = RULES.iter().position(|rule| rule.code == entry.rule.code);
     let mut location = json!({
         "logicalLocations": [{
-            "name": entry.name,
+            "name": shown(&entry.name, NAME),
             "fullyQualifiedName": qualified(entry),
             "kind": "resource",
         }],
@@ -85,7 +90,7 @@ fn qualified(entry: &Entry) -> String {
         name.push('/');
         name.push_str(&entry.container);
     }
-    name
+    shown(&name, NAME).into_owned()
 }
 
 /// A path as a URI reference: what may not stand in one is written as its bytes (RFC 3986).

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::super::report::{Entry, Quiet, Report};
-use super::super::table::Severity;
+use super::super::report::{Entry, Quiet, Report, harmless};
+use super::super::rule::Severity;
 use crate::text::shown;
 
 /// Paths as terminals show them, in characters.
@@ -48,9 +48,16 @@ pub fn text(report: &Report) -> String {
     if known > 0 {
         let _ = write!(out, ", {known} in the baseline");
     }
-    let mended = report.loud().filter(|entry| entry.mended).count();
-    if mended > 0 {
-        let _ = write!(out, "; annotating the namespace would mend {mended}");
+    let mended = |annotates: bool| {
+        let mends = report.loud().filter_map(|entry| entry.mended);
+        mends.filter(|mend| mend.annotates() == annotates).count()
+    };
+    let (annotate, apply) = (mended(true), mended(false));
+    if annotate > 0 {
+        let _ = write!(out, "; annotating the namespace would mend {annotate}");
+    }
+    if apply > 0 {
+        let _ = write!(out, "; applying or restarting would mend {apply}");
     }
     out.push('\n');
     out
@@ -64,7 +71,14 @@ fn count(number: usize, what: &str) -> String {
 fn paragraph(out: &mut String, entry: &Entry) {
     let rule = entry.rule;
     if !entry.file.is_empty() {
-        let _ = write!(out, "{}:{}: ", shown(&entry.file, PATH), entry.line);
+        let file = harmless(&shown(&entry.file, PATH));
+        // Nor may a file's name begin a line with a command.
+        let here = if file.trim_start().starts_with("::") {
+            "./"
+        } else {
+            ""
+        };
+        let _ = write!(out, "{here}{file}:{}: ", entry.line);
     }
     let _ = writeln!(
         out,
@@ -76,11 +90,8 @@ fn paragraph(out: &mut String, entry: &Entry) {
     let _ = writeln!(out, "  {}: {}", rule.title, entry.shown_message());
     let _ = writeln!(out, "  {}", rule.harm);
     let _ = writeln!(out, "  What to do: {}", rule.advice);
-    if entry.mended {
-        let _ = writeln!(
-            out,
-            "  Annotating the namespace would mend it (silkroll.dev/inject: enabled)."
-        );
+    if let Some(mend) = entry.mended {
+        let _ = writeln!(out, "  {}", mend.sentence());
     }
     out.push('\n');
 }

@@ -2,7 +2,7 @@
 
 use super::super::hook::mentions;
 use super::super::read::{list, text};
-use super::super::table::Id;
+use super::super::rule::Id;
 use super::super::workload::{Serves, Workload};
 use super::super::world::Object;
 use super::Found;
@@ -22,7 +22,7 @@ pub(super) fn of(workload: &Workload<'_, '_>, found: &mut Found) {
     sidecars(workload, found);
 }
 
-/// Seconds that all containers that callers are led to wait before SIGTERM; none where that cannot be told.
+/// Seconds that all containers that callers are led to wait before SIGTERM, at most; none where that cannot be told.
 fn drain(workload: &Workload<'_, '_>) -> Option<u64> {
     let led = workload
         .containers
@@ -31,7 +31,7 @@ fn drain(workload: &Workload<'_, '_>) -> Option<u64> {
     led.map(|container| match &container.pre_stop {
         None if container.is_istio() => Some(ISTIO),
         None => Some(0),
-        Some(hook) => hook.time.exact.then_some(hook.time.least),
+        Some(hook) => hook.time.most(),
     })
     .min()
     .flatten()

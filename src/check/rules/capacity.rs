@@ -1,7 +1,7 @@
 //! SR301 to SR303: how many pods answer while others are replaced.
 
 use super::super::read::text;
-use super::super::table::Id;
+use super::super::rule::Id;
 use super::super::workload::{Serves, Workload};
 use super::Found;
 use crate::deregister::METHODS;

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::super::read::{Amount, list, text, words};
-use super::super::table::Id;
+use super::super::rule::Id;
 use super::super::workload::Workload;
 use super::super::world::World;
 use super::Found;

@@ -6,9 +6,10 @@ mod disruption;
 mod ownership;
 mod probes;
 mod registry;
+mod signals;
 mod stopping;
 
-use super::table::Id;
+use super::rule::Id;
 use super::workload::{Container, Workload};
 use super::world::World;
 
@@ -22,6 +23,8 @@ pub struct Finding {
     pub(super) id: Id,
     /// The object, by its place in the world.
     pub(super) object: usize,
+    /// The workload that it is about, by its place in the world, or the object itself.
+    pub(super) workload: usize,
     /// The container, where it is about one.
     pub(super) container: String,
     /// Where in the object, as a JSON pointer; what is missing is said where it would stand in.
@@ -35,6 +38,7 @@ impl Found {
         self.0.push(Finding {
             id,
             object,
+            workload: object,
             container: String::new(),
             pointer: pointer.into(),
             message,
@@ -52,6 +56,7 @@ impl Found {
         self.0.push(Finding {
             id,
             object: workload.at,
+            workload: workload.at,
             container: container.name.to_owned(),
             pointer: format!("{}{field}", container.path),
             message,
@@ -64,18 +69,27 @@ pub(super) fn ask(world: &World<'_>) -> Vec<Finding> {
     let mut found = Found::default();
     for at in 0..world.workloads() {
         let workload = Workload::new(world, at);
-        ownership::of(&workload, &mut found);
-        // Nothing runs that could lose a request.
-        if workload.replicas() == Some(0) {
-            continue;
+        let before = found.0.len();
+        about(&workload, &mut found);
+        for finding in &mut found.0[before..] {
+            finding.workload = workload.at;
         }
-        stopping::of(&workload, &mut found);
-        registry::of(&workload, &mut found);
-        probes::of(&workload, &mut found);
-        capacity::of(&workload, &mut found);
-        disruption::of(&workload, &mut found);
-        balancing::of(&workload, &mut found);
     }
     disruption::of_budgets(world, &mut found);
     found.0
+}
+
+fn about(workload: &Workload<'_, '_>, found: &mut Found) {
+    ownership::of(workload, found);
+    // Nothing runs that could lose a request.
+    if workload.replicas() == Some(0) {
+        return;
+    }
+    stopping::of(workload, found);
+    signals::of(workload, found);
+    registry::of(workload, found);
+    probes::of(workload, found);
+    capacity::of(workload, found);
+    disruption::of(workload, found);
+    balancing::of(workload, found);
 }

@@ -1,12 +1,12 @@
 //! SR601 to SR603: whose the workload is, and whether Silkroll reached it.
 
 use super::super::read::{list, text};
-use super::super::table::Id;
+use super::super::rule::Id;
 use super::super::workload::Workload;
 use super::Found;
 use crate::deregister::{Helper, Script};
 use crate::engine::Kind;
-use crate::policy::{INJECT, Inject, STATUS};
+use crate::policy::STATUS;
 
 pub(super) fn of(workload: &Workload<'_, '_>, found: &mut Found) {
     let object = workload.object;
@@ -28,17 +28,8 @@ pub(super) fn of(workload: &Workload<'_, '_>, found: &mut Found) {
         another_version(workload, found);
         return;
     }
-    let Some(namespace) = workload.world.namespace(object.namespace) else {
-        return;
-    };
-    let says = |value: &str| Inject::parse(value);
-    let own = says(object.annotation(INJECT)).or_else(|| says(text(annotations, INJECT)));
-    let opted_in = match says(namespace.annotation(INJECT)) {
-        Some(Inject::Enabled) => own != Some(Inject::Disabled),
-        Some(Inject::OnRequest) => own == Some(Inject::Enabled),
-        _ => false,
-    };
-    let at_pods = namespace.annotation("silkroll.dev/level") == "pod";
+    let opted_in = workload.world.has_opted_in(object);
+    let at_pods = workload.world.is_left_to_pods(object);
     // Other kinds are the cluster's to cover or not.
     if opted_in && !at_pods && owner.is_none() && kind == Kind::Deployment {
         let message = format!(

@@ -4,13 +4,19 @@ use serde_json::Value;
 
 use super::super::hook::mentions;
 use super::super::read::{list, text};
-use super::super::table::Id;
+use super::super::rule::Id;
 use super::super::workload::{Container, Serves, Workload};
 use super::Found;
 
 pub(super) fn of(workload: &Workload<'_, '_>, found: &mut Found) {
     for container in &workload.containers {
-        if container.serves == Serves::Led && absent(&container.value["readinessProbe"]) {
+        if container.serves == Serves::Led
+            && absent(&container.value["readinessProbe"])
+            // Until that has passed the pod is not ready either.
+            && absent(&container.value["startupProbe"])
+            // Istio's webhook fills it in, with a probe.
+            && container.image.repository != "auto"
+        {
             let message = "a Service leads to it, and it has no readiness probe".to_owned();
             found.in_container(Id::Sr201, workload, container, "", message);
         }

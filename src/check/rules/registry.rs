@@ -1,17 +1,13 @@
 //! SR109, SR110, SR203 and SR503: callers who find the pods in a registry.
 
 use super::super::hook::{Hook, mentions};
-use super::super::table::Id;
+use super::super::rule::Id;
 use super::super::workload::{Container, Workload};
 use super::Found;
 
 pub(super) fn of(workload: &Workload<'_, '_>, found: &mut Found) {
     for container in &workload.containers {
-        if let Some(hook) = container
-            .pre_stop
-            .as_ref()
-            .filter(|hook| !hook.is_silkrolls())
-        {
+        if let Some(hook) = &container.pre_stop {
             by_hand(workload, container, hook, found);
         }
     }
@@ -32,7 +28,10 @@ pub(super) fn of(workload: &Workload<'_, '_>, found: &mut Found) {
             format!("callers seem to find the pods in {registry}, and minReadySeconds is 0");
         found.add(Id::Sr203, workload.at, "/spec/minReadySeconds", message);
     }
-    if workload.spec["hostNetwork"] == true {
+    // Silkroll's start hook switches on what an earlier pod's stop hook switched off.
+    let back = registered.post_start.as_ref();
+    let back = back.is_some_and(|hook| hook.ours.is_some());
+    if workload.spec["hostNetwork"] == true && !back {
         let message = format!("it runs on the node's network and seems to be in {registry}");
         found.add(
             Id::Sr503,
@@ -46,6 +45,8 @@ pub(super) fn of(workload: &Workload<'_, '_>, found: &mut Found) {
 /// How a registry is told that an instance is away: what the call holds, and what the way back holds.
 struct Switch {
     registry: &'static str,
+    /// Silkroll's way of leaving there, where the start hook of that switches on again.
+    method: Option<&'static str>,
     /// All of these.
     off: &'static [&'static str],
     /// Any of these, after `off`.
@@ -56,24 +57,28 @@ struct Switch {
 const SWITCHES: [Switch; 4] = [
     Switch {
         registry: "Nacos",
+        method: Some("nacos"),
         off: &["/ns/instance"],
         how: &["enabled=false", "\"enabled\":false", "\"enabled\": false"],
         on: &["enabled=true", "\"enabled\":true", "\"enabled\": true"],
     },
     Switch {
         registry: "Eureka",
+        method: Some("eureka"),
         off: &["/apps/"],
         how: &["out_of_service", "value=down"],
         on: &["value=up", "-x delete", "-xdelete", "--method=delete"],
     },
     Switch {
         registry: "Consul",
+        method: None,
         off: &["/maintenance"],
         how: &["enable=true"],
         on: &["enable=false"],
     },
     Switch {
         registry: "the registry, by Spring's actuator,",
+        method: Some("spring"),
         off: &["service"],
         how: &[
             "/actuator/serviceregistry",
@@ -125,10 +130,10 @@ fn by_hand(
     let Some(switch) = switch else {
         return;
     };
-    let back = container
-        .post_start
-        .as_ref()
-        .is_some_and(|hook| mentions(&hook.text, switch.on));
+    let back = container.post_start.as_ref().is_some_and(|hook| {
+        let ours = hook.ours.map(|ours| ours.method);
+        ours.is_some_and(|method| switch.method == Some(method)) || mentions(&hook.text, switch.on)
+    });
     if !back {
         let message = format!(
             "the hook switches the instance off in {} and no postStart hook switches it on",

@@ -1,8 +1,8 @@
-//! SR101 to SR108: what happens between the deletion of a pod and its end.
+//! SR101 to SR104, SR107 and SR108: the time between the deletion of a pod and its end.
 
-use super::super::hook::{SHELLS, mentions, program, shell_script};
-use super::super::read::text;
-use super::super::table::Id;
+use super::super::hook::{Hook, SHELLS, mentions, program};
+use super::super::read::{list, text};
+use super::super::rule::Id;
 use super::super::workload::{Container, Serves, Workload};
 use super::Found;
 
@@ -16,17 +16,12 @@ pub(super) fn of(workload: &Workload<'_, '_>, found: &mut Found) {
         if let Some(hook) = &container.pre_stop
             && grace > 1
         {
-            let least = i64::try_from(hook.time.least).unwrap_or(i64::MAX);
-            times(workload, container, least, found);
+            times(workload, container, hook, found);
         }
         no_shell(workload, container, found);
-        if workload.serves() {
-            ungraceful(workload, container, found);
-        }
     }
     if workload.serves() {
         for container in workload.serving() {
-            in_front(workload, container, found);
             framework(workload, container, found);
         }
         if grace <= 1 {
@@ -50,6 +45,28 @@ const WAITING: [&str; 5] = [
     "graceful-drain",
 ];
 
+/// Images of servers that serve on for some seconds after SIGTERM by themselves, by parts of their name, as their sources
+/// have it: Knative's webhooks and its activator (`DefaultDrainTimeout` in knative.dev/pkg, 45 s), podinfo (3 s), and the
+/// demo of Argo Rollouts (`termination-delay`, 10 s).
+const PATIENT: [(&str, &str); 4] = [
+    ("knative.dev/", "/cmd/webhook"),
+    ("knative.dev/", "/cmd/activator"),
+    ("stefanprodan/", "/podinfo"),
+    ("argoproj/", "/rollouts-demo"),
+];
+
+/// Whether the server itself waits after SIGTERM, as far as its manifest shows.
+fn waits_itself(container: &Container<'_>) -> bool {
+    let image = container.image.repository;
+    let known = |(whose, name): &(&str, &str)| image.contains(whose) && image.ends_with(name);
+    container.is_istio()
+        || PATIENT.iter().any(known)
+        || container
+            .words()
+            .iter()
+            .any(|word| mentions(word, &WAITING))
+}
+
 fn nothing_waits(workload: &Workload<'_, '_>, container: &Container<'_>, found: &mut Found) {
     let why = match container.serves {
         Serves::No => return,
@@ -61,13 +78,7 @@ fn nothing_waits(workload: &Workload<'_, '_>, container: &Container<'_>, found: 
     let alone = workload.replicas().is_some_and(|replicas| replicas <= 1)
         && (workload.is("StatefulSet")
             || text(&workload.object.spec()["strategy"], "type") == "Recreate");
-    if alone
-        || container.is_istio()
-        || container
-            .words()
-            .iter()
-            .any(|word| mentions(word, &WAITING))
-    {
+    if alone || waits_itself(container) {
         return;
     }
     let (field, message) = match &container.pre_stop {
@@ -81,10 +92,21 @@ fn nothing_waits(workload: &Workload<'_, '_>, container: &Container<'_>, found: 
     found.in_container(Id::Sr101, workload, container, field, message);
 }
 
-fn times(workload: &Workload<'_, '_>, container: &Container<'_>, hook: i64, found: &mut Found) {
+fn times(
+    workload: &Workload<'_, '_>,
+    container: &Container<'_>,
+    hook: &Hook<'_>,
+    found: &mut Found,
+) {
     let grace = workload.grace();
+    let takes = if hook.time.more > 0 {
+        "takes up to"
+    } else {
+        "takes"
+    };
+    let hook = seconds(hook);
     if hook >= grace {
-        let message = format!("the hook takes {hook} s, the grace period is {grace} s");
+        let message = format!("the hook {takes} {hook} s, the grace period is {grace} s");
         let id = Id::Sr102;
         found.in_container(id, workload, container, "/lifecycle/preStop", message);
         return;
@@ -98,11 +120,16 @@ fn times(workload: &Workload<'_, '_>, container: &Container<'_>, hook: i64, foun
             None => format!("less than {MARGIN} s is hardly enough for any app"),
         };
         let message = format!(
-            "the hook takes {hook} s of the {grace} s, which leaves the app {left} s; {what}"
+            "the hook {takes} {hook} s of the {grace} s, which leaves the app {left} s; {what}"
         );
         let id = Id::Sr103;
         found.in_container(id, workload, container, "/lifecycle/preStop", message);
     }
+}
+
+/// What is to be reckoned with.
+fn seconds(hook: &Hook<'_>) -> i64 {
+    i64::try_from(hook.time.reckoned()).unwrap_or(i64::MAX)
 }
 
 /// The seconds that an app is told to take for its shutdown, where the manifest says so.
@@ -174,158 +201,22 @@ fn no_shell(workload: &Workload<'_, '_>, container: &Container<'_>, found: &mut 
         ("/lifecycle/postStart", &container.post_start),
     ];
     for (field, hook) in hooks {
-        let first = hook.as_ref().and_then(|hook| hook.command.first());
-        let Some(first) = first.map(|word| program(word)) else {
+        let Some(hook) = hook else {
             continue;
         };
-        if SHELLS.contains(&first) || TOOLS.contains(&first) {
-            let message = format!("the hook runs {first}, which the image does not have");
-            found.in_container(Id::Sr104, workload, container, field, message);
-        }
+        let first = hook.command.first().copied().unwrap_or_default();
+        let missing = |word: &str| SHELLS.contains(&word) || TOOLS.contains(&word);
+        let message = match (program(first), program(hook.chained)) {
+            (first, _) if missing(first) => {
+                format!("the hook runs {first}, which the image does not have")
+            }
+            (_, own) if missing(own) => {
+                format!("behind Silkroll's the hook runs {own}, which the image does not have")
+            }
+            _ => continue,
+        };
+        found.in_container(Id::Sr104, workload, container, field, message);
     }
-}
-
-/// Package managers that run a script as a child, behind a shell.
-const MANAGERS: [&str; 4] = ["npm", "yarn", "pnpm", "npx"];
-
-fn in_front(workload: &Workload<'_, '_>, container: &Container<'_>, found: &mut Found) {
-    let words = container.words();
-    let field = if container.value["command"].is_array() {
-        "/command"
-    } else {
-        "/args"
-    };
-    let Some(first) = words.first().map(|word| program(word)) else {
-        return;
-    };
-    if MANAGERS.contains(&first) {
-        let message = format!("{first} is process 1 and starts the server as its child");
-        found.in_container(Id::Sr105, workload, container, field, message);
-        return;
-    }
-    // Without a command the image's own entry point comes first, whatever that does with its arguments.
-    if field != "/command" {
-        return;
-    }
-    let Some(script) = shell_script(&words) else {
-        return;
-    };
-    if let Some(message) = stays_in_front(first, script, &container.image) {
-        found.in_container(Id::Sr105, workload, container, field, message);
-    }
-}
-
-/// Whether a shell stays process 1 in front of the last command of its script. Tried: dash 0.5.12, Debian's `sh`, stays in
-/// front of any command; bash 5.2 and busybox replace themselves by the last one, where nothing is left to do.
-fn stays_in_front(
-    shell: &str,
-    script: &str,
-    image: &super::super::image::Image<'_>,
-) -> Option<String> {
-    let lines = script.lines().map(str::trim);
-    let lines: Vec<&str> = lines
-        .filter(|line| !line.is_empty() && !line.starts_with('#'))
-        .collect();
-    // What goes on in the next line is one command.
-    let joined = lines.join("\n").replace("\\\n", " ");
-    if joined.contains("trap ") || joined.contains("tini") || joined.contains("dumb-init") {
-        return None;
-    }
-    let last = joined
-        .split(['\n', ';'])
-        .rev()
-        .map(str::trim)
-        .find(|part| !part.is_empty())?;
-    let last = last.rsplit("&&").next().unwrap_or(last).trim();
-    if ["exec ", "exec\t", "done", "fi", "esac", "wait", "}"]
-        .iter()
-        .any(|begin| last.starts_with(begin))
-    {
-        return None;
-    }
-    let mut words = last
-        .split_whitespace()
-        .skip_while(|word| word.contains('='));
-    let first = program(words.next().unwrap_or_default());
-    if MANAGERS.contains(&first) {
-        return Some(format!(
-            "{shell} starts {first}, which starts the server as its child"
-        ));
-    }
-    let piped = last.contains('|') && !last.contains("||");
-    let busybox = ["alpine", "busybox"]
-        .iter()
-        .any(|word| image.tag.contains(word) || image.name().contains(word));
-    let may_stay = piped || (matches!(shell, "sh" | "dash") && !busybox);
-    may_stay.then(|| {
-        format!(
-            "{shell} -c starts the server without exec, and may stay in front of it as process 1"
-        )
-    })
-}
-
-fn ungraceful(workload: &Workload<'_, '_>, container: &Container<'_>, found: &mut Found) {
-    const QUIT: [&str; 6] = [
-        "quit",
-        "sigquit",
-        "graceful",
-        "winch",
-        "/wait-shutdown",
-        "kill -3",
-    ];
-    let told = container
-        .pre_stop
-        .as_ref()
-        .is_some_and(|hook| mentions(&hook.text, &QUIT));
-    // A signal of the manifest's own (KEP-4960) is an answer to this.
-    if told || container.value["lifecycle"]["stopSignal"].is_string() {
-        return;
-    }
-    let image = &container.image;
-    let words = container.words();
-    let message = if image.is_official("nginx")
-        && image.version().is_some_and(|version| version < (1, 19))
-    {
-        "this image of nginx gets SIGTERM, which is its fast shutdown; those from 1.20 on get SIGQUIT"
-    } else if image.is_official("php")
-        && image.tag.contains("fpm")
-        && !sets_fpm_timeout(workload, container)
-    {
-        "php-fpm gives its workers a second, unless process_control_timeout says more"
-    } else if words.iter().any(|word| program(word) == "uwsgi")
-        && !words.iter().any(|word| {
-            mentions(
-                word,
-                &[
-                    "die-on-term",
-                    ".ini",
-                    ".yml",
-                    ".yaml",
-                    ".xml",
-                    ".json",
-                    "hook-master-start",
-                ],
-            )
-        })
-    {
-        "uWSGI reloads on SIGTERM and does not end, unless it is told die-on-term"
-    } else {
-        return;
-    };
-    let field = if message.starts_with("uWSGI") {
-        "/command"
-    } else {
-        "/image"
-    };
-    found.in_container(Id::Sr106, workload, container, field, message.to_owned());
-}
-
-/// Whether a file of php-fpm's settings is mounted; what is in an image cannot be seen.
-fn sets_fpm_timeout(workload: &Workload<'_, '_>, container: &Container<'_>) -> bool {
-    let _ = workload;
-    super::super::read::list(container.value, "volumeMounts")
-        .iter()
-        .any(|mount| mentions(text(mount, "mountPath"), &["php-fpm", "fpm.d", "fpm.conf"]))
 }
 
 fn framework(workload: &Workload<'_, '_>, container: &Container<'_>, found: &mut Found) {
@@ -335,7 +226,7 @@ fn framework(workload: &Workload<'_, '_>, container: &Container<'_>, found: &mut
     let actuator = probes
         .iter()
         .any(|probe| text(&container.value[*probe]["httpGet"], "path").contains("/actuator/"));
-    let entries = super::super::read::list(container.value, "env").iter();
+    let entries = list(container.value, "env").iter();
     let spring = actuator
         || says(&["-dspring.", "--spring."])
         || entries
@@ -357,11 +248,8 @@ fn framework(workload: &Workload<'_, '_>, container: &Container<'_>, found: &mut
     if shutdown(workload, container).is_some() {
         return;
     }
-    let hook = container
-        .pre_stop
-        .as_ref()
-        .map_or(0, |hook| hook.time.least);
-    let left = workload.grace() - i64::try_from(hook).unwrap_or(i64::MAX);
+    let hook = container.pre_stop.as_ref().map_or(0, seconds);
+    let left = workload.grace().saturating_sub(hook);
     if left > 1 && left < takes {
         let message =
             format!("{left} s are left for {name}, which takes up to {takes} s ({setting})");

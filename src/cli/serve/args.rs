@@ -59,6 +59,11 @@ pub struct Args {
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = drain_seconds)]
     pub(super) drain_seconds: u64,
 
+    /// Seconds between two looks at what is stored: workloads of namespaces that opted in which are not injected, or
+    /// with something outdated, are told in the log, by Events and as metrics. One replica looks; 0: none does
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = audit_interval)]
+    pub(super) audit_interval: u64,
+
     /// How log lines look
     #[arg(long, value_enum, default_value = "json")]
     pub(super) log_format: LogFormat,
@@ -121,4 +126,10 @@ fn tls_name(text: &str) -> Result<String, String> {
 fn drain_seconds(text: &str) -> Result<u64, String> {
     let seconds = text.parse().ok().filter(|seconds| *seconds <= 3600);
     seconds.ok_or_else(|| "expected is a whole number of seconds, 0 to 3600".to_owned())
+}
+
+/// What is rarer than once a day finds a miss when it is of no use any more.
+fn audit_interval(text: &str) -> Result<u64, String> {
+    let seconds = text.parse().ok().filter(|seconds| *seconds <= 86_400);
+    seconds.ok_or_else(|| "expected is a whole number of seconds, 0 (never) to 86400".to_owned())
 }

@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use crate::server::listener::BACKLOG;
 
 /// Listens there; `flag` is what named the address, for the error.
-pub(super) fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
+pub(in crate::cli) fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
     let taken = |address| format!("{flag} {address} cannot be listened on; is the port taken?");
     match listen(address) {
         Ok(listener) => Ok(listener),

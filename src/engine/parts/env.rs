@@ -183,7 +183,7 @@ fn want<'a>(plan: &mut Plan<'a>, target: &Target<'_, 'a>) -> Result<(), Stop> {
 }
 
 /// An `envFrom` that may set `podip` is in most large manifests, and hardly one does: a warning for
-/// each would be read by nobody. It is given where the container's own parts speak of `podip`, which
+/// each would soon be read by none of them. It is given where the container's own parts speak of `podip`, which
 /// then may have come from there.
 fn warn_of_hidden_pod_ip(plan: &mut Plan<'_>, target: &Target<'_, '_>, users: &[&str]) {
     if !may_come_from_elsewhere(target.container) {

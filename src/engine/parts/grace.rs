@@ -23,7 +23,7 @@ pub(super) const PART: Part = Part {
 
 /// Seconds for the kubelet's own work between the hook and SIGKILL.
 const MARGIN: i64 = 5;
-/// What the API's own seconds go up to where it bounds them; nobody means more.
+/// What the API's own seconds go up to where it bounds them; none is meant longer.
 const LONGEST: i64 = i32::MAX as i64;
 /// `--max-graceful-termination-sec` of the cluster autoscaler.
 const AUTOSCALER_LIMIT: i64 = 600;

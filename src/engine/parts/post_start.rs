@@ -1,4 +1,4 @@
-//! lifecycle.postStart: the way back, where leaving switches something off that stays off for the address.
+//! lifecycle.postStart: re-enable, where deregistering switches something off that stays off for the address.
 
 use super::super::ask::Stop;
 use super::super::chain::{self, Chain};
@@ -51,7 +51,7 @@ fn want<'a>(plan: &mut Plan<'a>, target: &Target<'_, 'a>) -> Result<(), Stop> {
         } else {
             ", then the container's own postStart"
         };
-        format!("the way back: switch on what leaving switched off{after}")
+        format!("re-enable: switch on what deregistering switched off{after}")
     });
     plan.want(
         target.slot(&FORM),

@@ -1,0 +1,139 @@
+//! That it can be read: dark and light, on narrow screens, by screen readers.
+
+use serde_json::{Value, json};
+
+use crate::WEB;
+use crate::driver::{Page, browse};
+
+/// For each visible text of the page its contrast with what is behind it, as WCAG counts it.
+const CONTRASTS: &str = r"(() => {
+  const parse = (text) => text.match(/[\d.]+/g).map(Number);
+  const light = (text) => {
+    const [r, g, b] = parse(text).slice(0, 3).map((c) => (c / 255 <= 0.04045 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const behind = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const back = getComputedStyle(at).backgroundColor;
+      const parts = parse(back);
+      if (parts.length < 4 || parts[3] === 1) return back;
+    }
+    return 'rgb(255, 255, 255)';
+  };
+  const low = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    const element = node.parentElement;
+    if (!node.textContent.trim() || element.closest('svg, noscript, .quiet') || !element.getClientRects().length) continue;
+    const [a, b] = [light(getComputedStyle(element).color), light(behind(element))];
+    const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (contrast < 4.5) low.push(`${contrast.toFixed(1)}: ${node.textContent.trim().slice(0, 40)}`);
+  }
+  return low;
+})()";
+
+async fn scheme(page: &Page, scheme: &str) {
+    let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
+    page.cdp("Emulation.setEmulatedMedia", json!({"features": features}))
+        .await;
+}
+
+#[test]
+fn dark_and_light_go_by_the_system_and_both_can_be_read() {
+    browse(WEB, |page| async move {
+        page.outcome().await;
+        let mut backs = Vec::new();
+        for name in ["light", "dark"] {
+            scheme(&page, name).await;
+            page.until(&format!(
+                "matchMedia('(prefers-color-scheme: {name})').matches"
+            ))
+            .await;
+            backs.push(
+                page.ask("getComputedStyle(document.body).backgroundColor")
+                    .await,
+            );
+            assert_eq!(page.ask(CONTRASTS).await, json!([]), "{name}");
+        }
+        assert_ne!(backs[0], backs[1]);
+    });
+}
+
+#[test]
+fn nothing_is_cut_off_on_a_narrow_screen() {
+    browse(WEB, |page| async move {
+        page.outcome().await;
+        for width in [360, 700, 1400] {
+            let size =
+                json!({"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": false});
+            page.cdp("Emulation.setDeviceMetricsOverride", size).await;
+            page.until(&format!("innerWidth === {width}")).await;
+            let wider = page
+                .ask("document.documentElement.scrollWidth - innerWidth")
+                .await;
+            assert!(wider.as_i64().unwrap() <= 0, "{width}: {wider} more");
+        }
+    });
+}
+
+#[test]
+fn a_screen_reader_finds_names_landmarks_and_the_outcome() {
+    browse(WEB, |page| async move {
+        page.outcome().await;
+        page.click("#add").await;
+        let tree = page.cdp("Accessibility.getFullAXTree", json!({})).await;
+        let nodes = tree["nodes"].as_array().unwrap();
+        let nodes: Vec<_> = nodes
+            .iter()
+            .filter(|node| node["ignored"] == false)
+            .collect();
+        let text =
+            |node: &Value, of: &str| node[of]["value"].as_str().unwrap_or_default().to_owned();
+        for node in &nodes {
+            let role = text(node, "role");
+            let needs = [
+                "textbox",
+                "combobox",
+                "button",
+                "link",
+                "img",
+                "image",
+                "table",
+                "form",
+                "navigation",
+            ];
+            if needs.contains(&&*role) {
+                assert_ne!(text(node, "name"), "", "{node}");
+            }
+        }
+        let roles: Vec<String> = nodes.iter().map(|node| text(node, "role")).collect();
+        for role in [
+            "banner",
+            "main",
+            "form",
+            "navigation",
+            "status",
+            "region",
+            "heading",
+        ] {
+            assert!(roles.iter().any(|one| one == role), "{role}: {roles:?}");
+        }
+        let headings = page.ask("[...document.querySelectorAll('h1,h2,h3,h4')].map((one) => Number(one.tagName[1]))").await;
+        let levels: Vec<i64> = headings
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|level| level.as_i64().unwrap())
+            .collect();
+        assert_eq!(levels[0], 1);
+        assert!(
+            levels.windows(2).all(|pair| pair[1] <= pair[0] + 1),
+            "{levels:?}"
+        );
+        assert_eq!(
+            page.ask("document.getElementById('outcome').ariaLive")
+                .await,
+            "polite"
+        );
+    });
+}

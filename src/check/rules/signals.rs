@@ -1,0 +1,156 @@
+//! SR105 and SR106: who gets the SIGTERM, and whether that is a graceful end.
+
+use super::super::hook::{mentions, program, shell_script};
+use super::super::image::Image;
+use super::super::ours::Ours;
+use super::super::read::{list, text};
+use super::super::rule::Id;
+use super::super::workload::{Container, Workload};
+use super::Found;
+
+pub(super) fn of(workload: &Workload<'_, '_>, found: &mut Found) {
+    if !workload.serves() {
+        return;
+    }
+    for container in workload.serving() {
+        in_front(workload, container, found);
+    }
+    for container in &workload.containers {
+        ungraceful(workload, container, found);
+    }
+}
+
+/// Package managers that run a script as a child, behind a shell.
+const MANAGERS: [&str; 4] = ["npm", "yarn", "pnpm", "npx"];
+
+fn in_front(workload: &Workload<'_, '_>, container: &Container<'_>, found: &mut Found) {
+    let words = container.words();
+    let field = if container.value["command"].is_array() {
+        "/command"
+    } else {
+        "/args"
+    };
+    let Some(first) = words.first().map(|word| program(word)) else {
+        return;
+    };
+    if MANAGERS.contains(&first) {
+        let message = format!("{first} is process 1 and starts the server as its child");
+        found.in_container(Id::Sr105, workload, container, field, message);
+        return;
+    }
+    // Without a command the image's own entry point comes first, whatever that does with its arguments.
+    if field != "/command" {
+        return;
+    }
+    let Some(script) = shell_script(&words) else {
+        return;
+    };
+    if let Some(message) = stays_in_front(first, script, &container.image) {
+        found.in_container(Id::Sr105, workload, container, field, message);
+    }
+}
+
+/// Whether a shell stays process 1 in front of the last command of its script. Tried: dash 0.5.12, Debian's `sh`, stays in
+/// front of any command; bash 5.2 and busybox replace themselves by the last one, where nothing is left to do.
+fn stays_in_front(shell: &str, script: &str, image: &Image<'_>) -> Option<String> {
+    let lines = script.lines().map(str::trim);
+    let lines: Vec<&str> = lines
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .collect();
+    // What goes on in the next line is one command.
+    let joined = lines.join("\n").replace("\\\n", " ");
+    if joined.contains("trap ") || joined.contains("tini") || joined.contains("dumb-init") {
+        return None;
+    }
+    let last = joined
+        .split(['\n', ';'])
+        .rev()
+        .map(str::trim)
+        .find(|part| !part.is_empty())?;
+    let last = last.rsplit("&&").next().unwrap_or(last).trim();
+    if ["exec ", "exec\t", "done", "fi", "esac", "wait", "}"]
+        .iter()
+        .any(|begin| last.starts_with(begin))
+    {
+        return None;
+    }
+    let mut words = last
+        .split_whitespace()
+        .skip_while(|word| word.contains('='));
+    let first = program(words.next().unwrap_or_default());
+    if MANAGERS.contains(&first) {
+        return Some(format!(
+            "{shell} starts {first}, which starts the server as its child"
+        ));
+    }
+    let piped = last.contains('|') && !last.contains("||");
+    let busybox = ["alpine", "busybox"]
+        .iter()
+        .any(|word| image.tag.contains(word) || image.name().contains(word));
+    let may_stay = piped || (matches!(shell, "sh" | "dash") && !busybox);
+    may_stay.then(|| {
+        format!(
+            "{shell} -c starts the server without exec, and may stay in front of it as process 1"
+        )
+    })
+}
+
+fn ungraceful(workload: &Workload<'_, '_>, container: &Container<'_>, found: &mut Found) {
+    const QUIT: [&str; 6] = [
+        "quit",
+        "sigquit",
+        "graceful",
+        "winch",
+        "/wait-shutdown",
+        "kill -3",
+    ];
+    let told = container.pre_stop.as_ref().is_some_and(|hook| {
+        mentions(&hook.text, &QUIT) || hook.ours.is_some_and(Ours::ends_gracefully)
+    });
+    // A signal of the manifest's own (KEP-4960) is an answer to this.
+    if told || container.value["lifecycle"]["stopSignal"].is_string() {
+        return;
+    }
+    let image = &container.image;
+    let words = container.words();
+    let message = if image.is_official("nginx")
+        && image.version().is_some_and(|version| version < (1, 19))
+    {
+        "this image of nginx gets SIGTERM, which is its fast shutdown; those from 1.20 on get SIGQUIT"
+    } else if image.is_official("php") && image.tag.contains("fpm") && !sets_fpm_timeout(container)
+    {
+        "php-fpm gives its workers a second, unless process_control_timeout says more"
+    } else if words.iter().any(|word| program(word) == "uwsgi")
+        && !words.iter().any(|word| {
+            mentions(
+                word,
+                &[
+                    "die-on-term",
+                    ".ini",
+                    ".yml",
+                    ".yaml",
+                    ".xml",
+                    ".json",
+                    "hook-master-start",
+                ],
+            )
+        })
+    {
+        "uWSGI reloads on SIGTERM and does not end, unless it is told die-on-term"
+    } else {
+        return;
+    };
+    let field = if message.starts_with("uWSGI") {
+        "/command"
+    } else {
+        "/image"
+    };
+    found.in_container(Id::Sr106, workload, container, field, message.to_owned());
+}
+
+/// Whether a file of php-fpm's settings is mounted; what is in an image cannot be seen.
+fn sets_fpm_timeout(container: &Container<'_>) -> bool {
+    list(container.value, "volumeMounts")
+        .iter()
+        .any(|mount| mentions(text(mount, "mountPath"), &["php-fpm", "fpm.d", "fpm.conf"]))
+}

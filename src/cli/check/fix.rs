@@ -1,0 +1,69 @@
+//! `silkroll check --fix`: the injection, written into those workloads where it mends something.
+
+use std::collections::HashSet;
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::bail;
+
+use super::super::inject::{count, patched};
+use super::super::input;
+use super::Args;
+use super::read::{Read, inputs};
+use crate::check::{Baseline, harmless};
+use crate::manifest;
+use crate::policy::visible;
+
+/// Writes into the files what mends something.
+pub(super) fn fix(args: &Args, baseline: &Baseline, report: &mut dyn Write) -> anyhow::Result<()> {
+    if args.files.iter().any(|path| path == Path::new("-")) {
+        bail!("--fix writes files, and cannot write standard input: use silkroll inject -f -");
+    }
+    let inputs = inputs(args)?;
+    let read = Read::of(args, &inputs, report)?;
+    if read.unreadable > 0 {
+        bail!(
+            "{} could not be read, nothing was written",
+            count(read.unreadable, "document")
+        );
+    }
+    let judged = read.judge(args, baseline);
+    let mended: HashSet<usize> = judged
+        .loud()
+        .filter(|entry| entry.mended.is_some())
+        .map(|entry| entry.workload)
+        .collect();
+    let mut texts = vec![(String::new(), 0); inputs.len()];
+    let mut object = 0;
+    for (source, made) in &read.all {
+        let (Some(at), Some(document)) = (source.input, source.document()) else {
+            continue;
+        };
+        let (text, changed) = &mut texts[at];
+        let mut operations = Vec::new();
+        for item in &made.items {
+            let patch = item.patch_in_document()?.0;
+            if mended.contains(&object) && !patch.is_empty() {
+                operations.extend(patch);
+                *changed += 1;
+            }
+            object += 1;
+        }
+        if operations.is_empty() {
+            text.push_str(document.text());
+            continue;
+        }
+        let name = &inputs[at].name;
+        let edited = patched(document, operations, name, report)?;
+        text.push_str(&edited.text);
+    }
+    for (input, (text, changed)) in inputs.iter().zip(&texts) {
+        if *changed > 0 {
+            input::replace(&input.path, &manifest::restored(text))?;
+            let injected = count(*changed, "workload");
+            let text = format!("{}: {injected} injected", visible(&input.name));
+            writeln!(report, "silkroll: {}", harmless(&text))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,315 @@
+//! What `silkroll check` reads, what the engine makes of it, and the judgement of both.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use serde_json::Value;
+
+use super::super::inject::MESSAGE_CHARS;
+use super::super::input;
+use super::Args;
+use crate::admission::manifests::{Item, Known, Run, not_a_manifest, patch};
+use crate::check::{Baseline, Object, Place, Report, Wanted, World, assemble, harmless, judge};
+use crate::cluster::Cluster;
+use crate::engine::Kind;
+use crate::manifest::budget::{Budget, Stop};
+use crate::manifest::{self, Document, Limits, each_object};
+use crate::policy::{INJECT, cut, visible};
+use crate::snapshot::{NamespaceEntry, Namespaces};
+
+/// An input: its path, its name in the report, and its text.
+pub(super) struct Input {
+    pub(super) path: PathBuf,
+    pub(super) name: String,
+    text: Vec<u8>,
+}
+
+pub(super) fn inputs(args: &Args) -> anyhow::Result<Vec<Input>> {
+    let mut inputs = Vec::new();
+    for path in &args.files {
+        if path.join("Chart.yaml").is_file() && path.join("templates").is_dir() {
+            let shown = path.display();
+            bail!("{shown} is a Helm chart, whose templates are no manifests: {RENDER}");
+        }
+        for (name, bytes) in input::all(path, args.recursive)? {
+            let text = manifest::as_text(&bytes).into_owned();
+            let path = if path == Path::new("-") {
+                path.clone()
+            } else {
+                PathBuf::from(&name)
+            };
+            inputs.push(Input { path, name, text });
+        }
+    }
+    Ok(inputs)
+}
+
+/// One document, or one List of a cluster's.
+pub(super) struct Source<'t> {
+    /// Which input it stands in; nothing for a cluster's.
+    pub(super) input: Option<usize>,
+    content: Content<'t>,
+}
+
+enum Content<'t> {
+    Document(Document<'t>),
+    Live(Value),
+}
+
+impl<'t> Source<'t> {
+    fn value(&self) -> &Value {
+        match &self.content {
+            Content::Document(document) => document.value(),
+            Content::Live(value) => value,
+        }
+    }
+
+    pub(super) fn document(&self) -> Option<&Document<'t>> {
+        match &self.content {
+            Content::Document(document) => Some(document),
+            Content::Live(_) => None,
+        }
+    }
+}
+
+/// What the engine makes of one source.
+pub(super) struct Made {
+    pub(super) items: Vec<Item>,
+    /// With the injection; none where it changes nothing.
+    injected: Option<Value>,
+}
+
+/// Everything that was read.
+pub(super) struct Read<'t> {
+    inputs: &'t [Input],
+    pub(super) all: Vec<(Source<'t>, Made)>,
+    pub(super) unreadable: usize,
+}
+
+/// What makes manifests of a chart.
+const RENDER: &str = "build first: helm template NAME CHART | silkroll check -f -";
+
+/// Whether a text that is no YAML has the braces of a template.
+fn is_template(text: &[u8]) -> bool {
+    text.windows(2).any(|pair| pair == b"{{")
+}
+
+/// The namespace of what names none.
+const NAMESPACE: &str = "default";
+
+impl<'t> Read<'t> {
+    /// What is in a cluster.
+    ///
+    /// # Errors
+    /// It cannot be reached or says no, or a setting of the engine cannot be used.
+    pub(super) fn cluster(args: &Args) -> anyhow::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("the runtime cannot be started")?;
+        let lists = runtime.block_on(async {
+            let cluster = Cluster::connect().await?;
+            cluster.lists(args.namespace.as_deref()).await
+        })?;
+        let live = |list| Source {
+            input: None,
+            content: Content::Live(list),
+        };
+        Ok(Self {
+            inputs: &[],
+            all: made(args, lists.into_iter().map(live).collect(), &[])?,
+            unreadable: 0,
+        })
+    }
+
+    /// What is in files. Of a document that cannot be read the report tells.
+    ///
+    /// # Errors
+    /// The report cannot be written, or a setting of the engine cannot be used.
+    pub(super) fn of(
+        args: &Args,
+        inputs: &'t [Input],
+        report: &mut dyn Write,
+    ) -> anyhow::Result<Self> {
+        let limits = Limits::default();
+        // All of it is held at one time.
+        let budget = Budget::new(limits.memory, Stop::default());
+        let mut unreadable = 0;
+        let mut sources = Vec::new();
+        for (at, input) in inputs.iter().enumerate() {
+            let mut wrong = |error: &dyn std::fmt::Display| {
+                unreadable += 1;
+                let text = format!("{}: {error}", input.name);
+                let text = cut(&visible(&text), MESSAGE_CHARS);
+                // A line that begins with a file's name could be taken for a workflow command.
+                writeln!(report, "silkroll: {}", harmless(&text))
+            };
+            let documents = match manifest::documents(&input.text, &limits, &budget) {
+                Ok(documents) => documents,
+                Err(error) => {
+                    wrong(&error)?;
+                    continue;
+                }
+            };
+            for document in documents {
+                let document = match document {
+                    Ok(document) => document,
+                    Err(error) if is_template(&input.text) => {
+                        wrong(&format!("{error}. It looks like a template: {RENDER}"))?;
+                        continue;
+                    }
+                    Err(error) => {
+                        wrong(&error)?;
+                        continue;
+                    }
+                };
+                let why = not_a_manifest(document.value()).or_else(|| a_patch(document.value()));
+                if let Some(why) = why {
+                    // It says how to build what it is a part of.
+                    let why = why.replace("silkroll inject -f", "silkroll check -f");
+                    wrong(&format!(
+                        "document {}, line {}: {why}",
+                        document.number(),
+                        document.line()
+                    ))?;
+                    continue;
+                }
+                sources.push(Source {
+                    input: Some(at),
+                    content: Content::Document(document),
+                });
+            }
+        }
+        Ok(Self {
+            inputs,
+            all: made(args, sources, inputs)?,
+            unreadable,
+        })
+    }
+
+    /// Judges all of it.
+    pub(super) fn judge(&self, args: &Args, baseline: &Baseline) -> Report {
+        let wanted = Wanted {
+            rules: &args.rules,
+            fail_on: args.fail_on,
+            baseline,
+        };
+        let mut places = Vec::new();
+        let (mut before, mut after) = (Vec::new(), Vec::new());
+        let namespace = args.namespace.as_deref().unwrap_or(NAMESPACE);
+        for (source, made) in &self.all {
+            let file = source.input.map_or("", |at| &self.inputs[at].name);
+            let value = source.value();
+            objects(value, namespace, &mut |object, path| {
+                before.push(object);
+                places.push(Place {
+                    file,
+                    document: source.document(),
+                    path,
+                });
+            });
+            let value = made.injected.as_ref().unwrap_or(value);
+            objects(value, namespace, &mut |object, _| after.push(object));
+        }
+        let (before, after) = (World::new(before), World::new(after));
+        let left = judge(&after);
+        if args.assume_injected {
+            return assemble(&after, &left, None, &places, &wanted);
+        }
+        assemble(&before, &judge(&before), Some(&left), &places, &wanted)
+    }
+}
+
+/// Asks the engine about everything. Every namespace counts as opted in; what else the Namespaces among the sources say
+/// holds.
+fn made<'t>(
+    args: &Args,
+    sources: Vec<Source<'t>>,
+    inputs: &[Input],
+) -> anyhow::Result<Vec<(Source<'t>, Made)>> {
+    let run = Run {
+        settings: Arc::new(args.engine.settings()?),
+        known: Known::Assumed(Arc::new(opted_in(&sources))),
+        namespace: args.namespace.clone().unwrap_or(NAMESPACE.to_owned()),
+        remove: false,
+    };
+    // What an API server has sent is there already; its objects are bounded one by one.
+    let budget = Budget::new(usize::MAX, Stop::default());
+    let made = sources.into_iter().map(|source| {
+        let mut account = match source.document() {
+            Some(document) => document.account(),
+            None => budget.account(),
+        };
+        let place = || match (source.input, source.document()) {
+            (Some(at), Some(document)) => {
+                format!("{}: document {}", inputs[at].name, document.number())
+            }
+            _ => "the cluster".to_owned(),
+        };
+        let items = run
+            .decide(source.value(), &mut account)
+            .with_context(place)?;
+        let injected = injected(source.value(), &items).with_context(place)?;
+        Ok((source, Made { items, injected }))
+    });
+    made.collect()
+}
+
+/// The Namespaces among the sources, each with the annotation that opts it in.
+fn opted_in(sources: &[Source<'_>]) -> Namespaces {
+    let namespaces = Namespaces::new();
+    for source in sources {
+        objects(source.value(), NAMESPACE, &mut |object, _| {
+            if !object.is_namespace() {
+                return;
+            }
+            let texts = |of: &str| {
+                let pairs = object.value["metadata"][of].as_object();
+                let pairs = pairs.into_iter().flatten();
+                let pairs = pairs.filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)));
+                pairs.collect::<HashMap<_, _>>()
+            };
+            let mut annotations = texts("annotations");
+            annotations.insert(INJECT, "enabled");
+            let entry = NamespaceEntry::new(annotations, texts("labels"), false);
+            namespaces.set(object.name, entry);
+        });
+    }
+    namespaces
+}
+
+/// Why a document is only a part of a workload, which would be judged for what it leaves out. Where the pod template is
+/// missing, too, nothing is judged.
+fn a_patch(document: &Value) -> Option<String> {
+    let text = |name: &str| document[name].as_str().unwrap_or_default();
+    let kind = Kind::of(text("apiVersion"), text("kind"))?;
+    patch(kind, document).filter(|_| document.pointer("/spec/template").is_some())
+}
+
+fn objects<'v>(document: &'v Value, namespace: &'v str, each: &mut dyn FnMut(Object<'v>, String)) {
+    let walked: Result<(), Infallible> = each_object(document, &mut |found| {
+        if !found.value.is_null() {
+            let object = Object::new(found.value, found.api_version, found.kind, namespace);
+            each(object, found.path);
+        }
+        Ok(())
+    });
+    let Ok(()) = walked;
+}
+
+fn injected(value: &Value, items: &[Item]) -> anyhow::Result<Option<Value>> {
+    let mut operations = Vec::new();
+    for item in items {
+        operations.extend(item.patch_in_document()?.0);
+    }
+    if operations.is_empty() {
+        return Ok(None);
+    }
+    let mut value = value.clone();
+    json_patch::patch(&mut value, &json_patch::Patch(operations))?;
+    Ok(Some(value))
+}

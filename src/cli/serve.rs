@@ -142,13 +142,7 @@ async fn start(args: &Args, metrics: Arc<Metrics>) -> anyhow::Result<Running> {
     let mut tasks = Tasks::default();
     let mut listeners = vec![];
 
-    let cluster = if args.standalone {
-        None
-    } else {
-        let cluster = Cluster::connect().await?;
-        tracing::info!(url = cluster.url(), "cluster");
-        Some(cluster)
-    };
+    let cluster = connect(args).await?;
     let slot = certificate(args, &readiness, &metrics, &mut tasks, cluster.as_ref())?;
     let known = readiness.condition("namespaces", "the namespaces have not been listed yet");
     let namespaces = Arc::new(match (&args.namespaces, args.standalone) {
@@ -235,6 +229,16 @@ async fn start(args: &Args, metrics: Arc<Metrics>) -> anyhow::Result<Running> {
         listeners.push((name, stop));
     }
     Ok(Running { tasks, listeners })
+}
+
+/// The cluster, where there is to be one.
+async fn connect(args: &Args) -> anyhow::Result<Option<Cluster>> {
+    if args.standalone {
+        return Ok(None);
+    }
+    let cluster = Cluster::connect().await?;
+    tracing::info!(url = cluster.url(), "cluster");
+    Ok(Some(cluster))
 }
 
 /// Nothing is ever sent: the sender being dropped is the signal.

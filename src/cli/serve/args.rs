@@ -51,7 +51,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME", default_value = "silkroll-own-ca", value_parser = object_name)]
     pub(super) ca_secret: String,
 
-    /// Without --tls-cert: the MutatingWebhookConfiguration whose `caBundle` is kept
+    /// Without --tls-cert: the webhook configuration whose `caBundle` is kept
     #[arg(long, value_name = "NAME", default_value = "silkroll", value_parser = object_name)]
     pub(super) webhook_configuration: String,
 

@@ -32,7 +32,11 @@ fn start(world: &World) -> Programs {
         "--all",
         "--timeout=60s",
     ];
-    plane.ok(&[&["wait"], &established[..]].concat(), "");
+    // kubectl gives up on one that has no conditions yet.
+    eventually("the CRDs of Argo CD", || {
+        let waited = plane.kubectl(&[&["wait"], &established[..]].concat(), "");
+        waited.success.then_some(())
+    });
     plane.ok(&["create", "namespace", "argocd"], "");
     let settings = json!({
         "apiVersion": "v1", "kind": "ConfigMap",

@@ -110,7 +110,7 @@ fn orphans() -> Value {
         .lines()
         .skip_while(|line| !line.contains("orphanedResources:"));
     let lines = block.map_while(|line| line.strip_prefix("#   "));
-    let yaml: String = lines.map(|line| format!("{line}\n")).collect();
+    let yaml = lines.collect::<Vec<_>>().join("\n");
     let documents = manifest::read(yaml.as_bytes(), &Limits::default()).unwrap();
     let mut value =
         documents.into_iter().next().unwrap().unwrap().value()["orphanedResources"].clone();

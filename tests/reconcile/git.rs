@@ -1,6 +1,7 @@
 //! What is in Git, and what the cluster has of it.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -169,7 +170,8 @@ impl Git {
 
     fn text(&self, set: &Set) -> String {
         let objects = self.objects(set).into_iter();
-        objects.map(|object| format!("---\n{object}\n")).collect()
+        let documents: Vec<_> = objects.map(|object| format!("---\n{object}\n")).collect();
+        documents.concat()
     }
 
     fn git(&self, args: &[&str]) {
@@ -181,15 +183,14 @@ impl Git {
     }
 
     fn commit(&self) {
-        let mut folders = String::new();
+        let mut kustomization = "resources:\n".to_owned();
         for set in SETS {
             let folder = self.folder.path().join(set.name);
             std::fs::create_dir_all(&folder).unwrap();
             std::fs::write(folder.join("all.yaml"), self.text(set)).unwrap();
-            folders += &format!("- {}/all.yaml\n", set.name);
+            writeln!(kustomization, "- {}/all.yaml", set.name).unwrap();
         }
-        let kustomization = self.folder.path().join("kustomization.yaml");
-        std::fs::write(kustomization, format!("resources:\n{folders}")).unwrap();
+        std::fs::write(self.folder.path().join("kustomization.yaml"), kustomization).unwrap();
         self.git(&["add", "--all"]);
         self.git(&["commit", "--quiet", "-m", self.image]);
     }

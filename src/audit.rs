@@ -14,10 +14,10 @@ const NAME: usize = 80;
 /// What was found wrong with one workload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// A code: one of [`REASONS`].
+    /// A code: one of [`reasons`].
     pub reason: &'static str,
     /// Whether it mends itself at the workload's next change (law 2: there is no rollout of Silkroll's own). Everything
-    /// else waits for somebody.
+    /// else waits for its author.
     pub outdated: bool,
     /// What is wrong and what to do, on one line, under 1 kB.
     pub note: String,

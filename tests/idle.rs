@@ -126,7 +126,7 @@ fn the_wait_needs_a_hook_and_has_all_its_seconds_in_the_grace_period() {
             serde_json::to_value(decision.timeline).unwrap()["idle"],
             idle
         );
-        assert_eq!(told.contains("  idle "), hooked, "{told}");
+        assert_eq!(told.contains("| idle "), hooked, "{told}");
     }
 }
 

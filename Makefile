@@ -36,7 +36,7 @@ help:
 	echo '  make test-registries the hook on real registries: Nacos, Eureka, Consul, …; needs root     (10 min, then 4 min)'
 	echo '  make test-rollouts   Rollouts with the real controller of Argo Rollouts                    (22 min, then 4 min)'
 	echo '  make test-helm       the Helm chart with the real Helm 3 and 4 on a real API server         (20 min, then 2 min)'
-	echo '  make test-gitops     the same from Git again and again: Argo CD, Flux, Helm, kustomize; root (40 min, then 6 min)'
+	echo '  make test-gitops     the same from Git again and again: Argo CD, Flux, Helm, kustomize; root (40 min, then 4 min)'
 	echo '  make test-metrics    metrics, alerts and the dashboard with the real Prometheus              (25 min, then 1 min)'
 	echo '  make lint            formatting, clippy, shellcheck, documentation, deny, workflows-check  (3 min, then 20 s)'
 	echo '  make deny            that each dependency has a license and a source that deny.toml allows (20 s, then 5 s)'
@@ -182,7 +182,7 @@ test-gitops:
 	SILKROLL_KUSTOMIZE="$${SILKROLL_KUSTOMIZE:-$$(tests/reconcile/kustomize/build.sh)}"
 	export SILKROLL_CLUSTER_BIN SILKROLL_HELM SILKROLL_ARGOCD SILKROLL_FLUX SILKROLL_KUSTOMIZE
 	printf '    %s\n' "$$SILKROLL_HELM" "$$SILKROLL_ARGOCD" "$$SILKROLL_FLUX" "$$SILKROLL_KUSTOMIZE"
-	echo "2/2 20 reconciles by each of them (8 minutes). Nothing listens outside their own network namespace; all stop at the end."
+	echo "2/2 20 reconciles by each of them (3 minutes). Nothing listens outside their own network namespace; all stop at the end."
 	$(CARGO) test --locked --test reconcile --no-run
 	timeout --foreground 1800 unshare --net --mount --pid --fork --kill-child --mount-proc sh -c \
 	  'ip link set lo up && "$$@"; exit' sh \

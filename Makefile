@@ -15,6 +15,8 @@ CARGO ?= cargo
 # Of the proof: requests a second for each service, and which scenarios (all, if none is named).
 RATE ?= 200
 SCENARIOS ?=
+# How kube-proxy leads connections to pods there: nftables or iptables.
+PROXY_MODE ?= nftables
 HOST = $$(rustc -vV | sed -n 's/^host: //p')
 # Where cargo builds. It is asked: CARGO_TARGET_DIR or its configuration may name another folder than `target`. What the
 # proof has seen goes to `target` all the same, for docs/ names the files.
@@ -50,7 +52,8 @@ help:
 	echo '  make helper-check    the same, and that it is what is committed                            (1 min, then 20 s)'
 	echo '  make prove           roll real services on a real node and count every lost request; root  (50 min, then 18 min)'
 	echo '  make prove-full      the same with 100 rollouts of each service                           (a night)'
-	echo "                       ROLLOUTS=2, RATE=100 and SCENARIOS='service drain' make less of each proof, or more"
+	echo "                       ROLLOUTS=2, RATE=100 and SCENARIOS='service drain' make less of each proof, or more;"
+	echo "                       PROXY_MODE=iptables: with kube-proxy's other mode"
 	echo '  make prove-docs      take what the last make prove has seen into docs/proof.md             (1 s)'
 	echo "  make prove-cluster CONTEXT=NAME   the same in a cluster of your kubeconfig; cleans up after itself (14 min, then 12 min)"
 	echo '  make prove-image     the images for it, as an archive for kind, k3d, docker or ctr         (2 min, then 2 s)'
@@ -362,7 +365,7 @@ prove prove-full: prove-needs static prove-programs
 	echo "A node with Silkroll in it; $(ROLLOUTS) rollouts of each service with and without it, at $(RATE) requests a second each."
 	"$$programs/prove" --kubernetes "$$kubernetes" --traefik "$$traefik" \
 	  --registries "$$registries" --binaries "$$programs" --silkroll "$$silkroll" \
-	  --rollouts $(ROLLOUTS) $(EVENLY) --rate $(RATE) --out target/prove $(SCENARIOS)
+	  --proxy-mode "$(PROXY_MODE)" --rollouts $(ROLLOUTS) $(EVENLY) --rate $(RATE) --out target/prove $(SCENARIOS)
 
 # What the proof's own node runs.
 NODE = etcd kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl

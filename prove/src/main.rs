@@ -1,5 +1,6 @@
 //! `prove`: a real node, real rollouts, every request counted. Or the node alone, with a command in it.
 
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::process::ExitStatusExt as _;
@@ -15,9 +16,10 @@ use prove::load::Plan;
 use prove::lock::lock;
 use prove::node::enclosure::{self, ROLE, Role};
 use prove::node::groups::{self, Group};
+use prove::node::proxy::Proxy;
 use prove::node::registry::Registry;
 use prove::node::services::{HERE, Service};
-use prove::node::{Node, Parts, ground, install};
+use prove::node::{Node, Parts, ground, install, undelivered};
 use prove::report::{self, Report};
 use prove::scenario::{self, Entry, Lane, Namespaces, Place, Scenario, Settings};
 use testkit::kubectl::Kubectl;
@@ -64,6 +66,9 @@ struct Options {
     /// How many scenarios run at once, each with both arms, beside one that mostly waits
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
     at_once: u32,
+    /// How kube-proxy leads connections to pods
+    #[arg(long, value_name = "MODE", value_enum, default_value_t)]
+    proxy_mode: Proxy,
     /// The scenarios; all, if none is named
     #[arg(value_name = "SCENARIO")]
     scenarios: Vec<String>,
@@ -122,11 +127,13 @@ fn inside(options: &Options) -> Result<i32> {
         kubernetes: absolute(&options.kubernetes)?,
         binaries: absolute(&options.binaries)?,
         logs: out.join("logs"),
+        proxy: options.proxy_mode,
     };
     let repository = absolute(&options.repository)?;
     let silkroll = absolute(&options.silkroll)?;
 
     ground::lay(&out)?;
+    undelivered::watch()?;
     Group::Load.take(std::process::id())?;
     let mut node = Node::start(&parts)?;
     say(begun, "the node is Ready");
@@ -172,6 +179,11 @@ fn inside(options: &Options) -> Result<i32> {
     if let Err(error) = install::save_log(&node.kubectl, &parts.logs) {
         eprintln!("prove: without Silkroll's log: {error:#}");
     }
+    let undelivered = undelivered::count()?;
+    let _ = write!(
+        report.about,
+        " New connections that kube-proxy's rules refused, though there were endpoints: {undelivered}."
+    );
     report.conclude(begun.elapsed(), &options.out)?;
     println!(
         "What was seen: report.md, report.json and a picture of each scenario in {}",
@@ -286,8 +298,9 @@ fn about(options: &Options, parts: &Parts) -> Result<String> {
     let kernel =
         fs::read_to_string("/proc/sys/kernel/osrelease").context("the kernel's version")?;
     Ok(format!(
-        "{silkroll} on {kubelet}, Linux {}, {} processors. Up to {} replacements of each service, {} requests a \
+        "{silkroll} on {kubelet}, kube-proxy with {}, Linux {}, {} processors. Up to {} replacements of each service, {} requests a \
          second for each arm of each scenario, {} scenarios at once beside one that mostly waits, timeouts of {} s.",
+        options.proxy_mode,
         // What a distribution adds says nothing to others.
         kernel.trim().split('-').next().unwrap_or_default(),
         thread::available_parallelism()?,

@@ -12,9 +12,11 @@ pub mod groups;
 pub mod image;
 pub mod install;
 mod programs;
+pub mod proxy;
 pub mod registry;
 mod rootfs;
 pub mod services;
+pub mod undelivered;
 
 use std::path::PathBuf;
 
@@ -25,6 +27,7 @@ use testkit::process::{Process, Spec};
 use testkit::wait::{PATIENCE, within};
 
 use groups::Group;
+use proxy::Proxy;
 
 /// What a node is made from.
 #[derive(Clone, Debug)]
@@ -35,6 +38,8 @@ pub struct Parts {
     pub binaries: PathBuf,
     /// Where the programs' logs go.
     pub logs: PathBuf,
+    /// How kube-proxy leads connections to pods.
+    pub proxy: Proxy,
 }
 
 /// A running node with its control plane.
@@ -77,7 +82,7 @@ impl Node {
             programs::controllers(&layout),
             layout.client("kube-scheduler", "scheduler", &["--leader-elect=false"]),
             programs::kubelet(&layout),
-            programs::proxy(&layout),
+            programs::proxy(&layout, parts.proxy),
         ] {
             node.run(parts, &spec, Group::System)?;
         }

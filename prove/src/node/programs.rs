@@ -10,9 +10,10 @@ use testkit::process::Spec;
 use super::ground::{self, NODE_ADDRESS, NODE_NAME, POD_RANGE};
 use super::groups;
 use super::image;
+use super::proxy::Proxy;
 
 /// Of Services; not within the pods' range.
-const SERVICE_RANGE: &str = "10.96.0.0/24";
+pub(super) const SERVICE_RANGE: &str = "10.96.0.0/24";
 
 /// What the API server gives to its own Service: the first of the range.
 pub(super) const KUBERNETES_ADDRESS: &str = "10.96.0.1";
@@ -163,12 +164,12 @@ pub(super) fn kubelet(layout: &Layout) -> Spec {
     )
 }
 
-pub(super) fn proxy(layout: &Layout) -> Spec {
+pub(super) fn proxy(layout: &Layout, mode: Proxy) -> Spec {
     layout.client(
         "kube-proxy",
         "proxy",
         &[
-            "--proxy-mode=nftables",
+            &format!("--proxy-mode={mode}"),
             &format!("--hostname-override={NODE_NAME}"),
             &format!("--cluster-cidr={POD_RANGE}"),
             // These would be written as sysctls, some of them the machine's.

@@ -9,7 +9,7 @@ SHELL := /bin/bash
 .PHONY: help demo test test-page test-registries test-rollouts test-helm test-metrics test-gitops lint deny advisories workflows-check static reproducible chart release-check \
   helper helper-check bench bench-pods attack fuzz cluster manifests prove prove-full \
   prove-needs prove-programs prove-docs prove-node prove-node-needs prove-image prove-cluster prove-cluster-check \
-  prove-start
+  prove-start prove-refused
 
 CARGO ?= cargo
 # Of the proof: requests a second for each service, and which scenarios (all, if none is named).
@@ -59,6 +59,7 @@ help:
 	echo '  make prove-image     the images for it, as an archive for kind, k3d, docker or ctr         (2 min, then 2 s)'
 	echo "  make prove-node COMMAND='…'   a real node with Silkroll for one command, or for a shell; root (26 min, then 30 s)"
 	echo '  make prove-start           that no injection keeps a container from starting, on such a node; root (30 min, then 5 min)'
+	echo "  make prove-refused         that kube-proxy's nftables mode refuses a connection now and then by itself; root (10 min)"
 	echo '  make prove-cluster-check   that prove-cluster works, on such a node; root                  (30 min, then 3 min)'
 	echo '  make bench           what an answer costs, beside the cost of skipping its input           (4 min)'
 	echo '  make bench-pods      what a Pod takes at the API server with level: pod switched on, and without   (18 min, then 1 min)'
@@ -392,6 +393,13 @@ prove-node prove-cluster-check prove-start: prove-node-needs static prove-progra
 	echo "A node with Silkroll in it, in namespaces of its own (20 seconds); it ends with the command."
 	"$$programs/prove" --kubernetes "$$kubernetes" --binaries "$$programs" --silkroll "$$silkroll" \
 	  --out target/$@ --command "$${COMMAND:-}"
+
+# What docs/proof.md says of connections that kube-proxy refuses by itself.
+prove-refused: export SECONDS_EACH ?= 120
+prove-refused:
+	.ci/needs refused
+	echo "Two network namespaces, kube-proxy's rules for one Service, five arms of $$SECONDS_EACH s; nothing else is needed."
+	python3 prove/kernel/refused.py "$$SECONDS_EACH"
 
 # On the node there is another HOME, and no rustc to ask where the program is.
 prove-cluster-check: export COMMAND = prove/check-cluster.sh "$$PROVE_CLUSTER" target/prove-cluster

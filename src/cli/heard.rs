@@ -157,6 +157,11 @@ impl cluster::Observer for Observer {
         metrics.audited(outcome, audited.took, date::now(), found);
     }
 
+    fn namespaces_watched(&self, watched: bool) {
+        let since = if watched { 0 } else { date::now() };
+        self.app.metrics.namespaces_stale_since(since);
+    }
+
     fn audit_elsewhere(&self) {
         self.app.metrics.audit_elsewhere();
     }

@@ -92,6 +92,10 @@ pub trait Observer: Send + Sync + 'static {
     fn namespaces(&self, known: usize, opted_in: usize) {
         let _ = (known, opted_in);
     }
+    /// Namespaces can no longer be watched, or can again: meanwhile answers come from what was known.
+    fn namespaces_watched(&self, watched: bool) {
+        let _ = watched;
+    }
     /// A ConfigMap was to be written.
     fn configmap(&self, write: Write) {
         let _ = write;

@@ -39,6 +39,7 @@ async fn follow(
         match event {
             Ok(event) => {
                 if std::mem::take(&mut failing) {
+                    observer.namespaces_watched(true);
                     tracing::info!("namespaces are watched again");
                 }
                 if apply(event, snapshot, &mut relist) {
@@ -51,6 +52,7 @@ async fn follow(
             }
             Err(error) => {
                 failing = true;
+                observer.namespaces_watched(false);
                 tracing::warn!(
                     error = told(&error),
                     "cannot watch namespaces; answering from what was known, and trying again"
@@ -112,6 +114,26 @@ mod tests {
             json!({"metadata": {"name": name, "annotations": {"silkroll.dev/inject": inject}}}),
         )
         .unwrap()
+    }
+
+    #[derive(Default)]
+    struct Watched(Mutex<Vec<bool>>);
+    impl Observer for Watched {
+        fn namespaces_watched(&self, watched: bool) {
+            self.0.lock().unwrap().push(watched);
+        }
+    }
+
+    #[tokio::test]
+    async fn it_is_told_once_when_the_watch_is_lost_and_once_when_it_is_back() {
+        let (lost, there) = (
+            || Err(watcher::Error::NoResourceVersion),
+            || Ok(Event::Init),
+        );
+        let events = [there(), lost(), lost(), there(), there(), lost()];
+        let watched = Watched::default();
+        follow(stream::iter(events), &Namespaces::new(), &watched).await;
+        assert_eq!(watched.0.into_inner().unwrap(), [false, true, false]);
     }
 
     #[derive(Default)]

@@ -39,6 +39,7 @@ pub struct Metrics {
     certificate_reloads: Family<ResultLabel, Counter>,
     namespaces: Gauge,
     namespaces_opted_in: Gauge,
+    namespaces_stale_since: Gauge,
     configmap_writes: Family<ResultLabel, Counter>,
     configmaps: Family<Hook, Gauge>,
     audit_findings: Family<Reason, Gauge>,
@@ -73,6 +74,7 @@ impl Metrics {
             certificate_reloads: Family::default(),
             namespaces: Gauge::default(),
             namespaces_opted_in: Gauge::default(),
+            namespaces_stale_since: Gauge::default(),
             configmap_writes: Family::default(),
             configmaps: Family::default(),
             audit_findings: Family::default(),
@@ -156,6 +158,12 @@ impl Metrics {
             "namespaces_opted_in",
             "Namespaces that have opted in",
             self.namespaces_opted_in.clone(),
+        );
+        registry.register_with_unit(
+            "namespaces_stale_since_timestamp",
+            "Unix time since which namespaces cannot be watched, 0 while they are",
+            Unit::Seconds,
+            self.namespaces_stale_since.clone(),
         );
         registry.register(
             "configmap_writes",
@@ -265,6 +273,11 @@ impl Metrics {
             .inc();
     }
 
+    /// Namespaces can no longer be watched since this Unix time, in seconds; 0 when they are watched again.
+    pub fn namespaces_stale_since(&self, unix_seconds: i64) {
+        self.namespaces_stale_since.set(unix_seconds);
+    }
+
     /// How many namespaces the snapshot has, and how many of them have opted in.
     pub fn namespaces(&self, known: usize, opted_in: usize) {
         let gauge = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
@@ -346,6 +359,7 @@ mod tests {
         metrics.certificate_not_after(1_900_000_000);
         metrics.certificate_reload(Outcome::Ok);
         metrics.namespaces(12, 3);
+        metrics.namespaces_stale_since(1_700_000_000);
         metrics.configmap_write(Outcome::Failed);
         let found = [("not-injected", 2)].into_iter();
         metrics.audited(Outcome::Ok, took, 1_800_000_000, found);
@@ -371,6 +385,7 @@ mod tests {
             "silkroll_certificate_reloads_total{result=\"failed\"} 0",
             "silkroll_namespaces 12",
             "silkroll_namespaces_opted_in 3",
+            "silkroll_namespaces_stale_since_timestamp_seconds 1700000000",
             "silkroll_configmap_writes_total{result=\"failed\"} 1",
             "silkroll_requests_in_flight{endpoint=\"mutate\"} 1",
             "silkroll_configmaps{hook=\"script\"} 7",

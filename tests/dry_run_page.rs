@@ -382,6 +382,42 @@ impl Drop for Preview {
     }
 }
 
+/// The most memory that a process has had so far, in MiB.
+fn most_memory(id: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.unwrap().trim().strip_suffix(" kB").unwrap();
+    kib.parse::<u64>().unwrap() / 1024
+}
+
+#[test]
+fn findings_take_no_more_memory_than_one_dry_run_is_granted() {
+    let containers: Vec<Value> = (0..4000)
+        .map(|at| json!({"name": format!("c{at}"), "image": "i", "command": ["npm", "start"]}))
+        .collect();
+    // What quotes the name, and what stands beside it, may not be as long as the name is, thousands of times.
+    let named = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "n".repeat(500_000)},
+        "spec": {
+            "selector": {"matchLabels": {"app": "web"}},
+            "template": {
+                "metadata": {"labels": {"app": "web"}},
+                "spec": {"containers": containers},
+            },
+        },
+    });
+    let ignored = "# silkroll:ignore SR101 x\n".repeat(20_000) + "kind: ConfigMap\n";
+    let wrong = "# silkroll:ignore SR101\n".repeat(20_000) + "apiVersion: v1\nkind: ConfigMap\n";
+    for body in [named.to_string(), ignored, wrong] {
+        let preview = Preview::start(&[], "");
+        let host = format!("Host: {}\r\n", preview.address);
+        preview.send("POST /dry-run?with=findings", &host, &body);
+        let most = most_memory(preview.child.id());
+        // 96 MiB are granted, and the program has its own.
+        assert!(most < 200, "{most} MiB for {} bytes", body.len());
+    }
+}
+
 #[test]
 fn preview_serves_the_page_without_a_cluster_until_it_is_told_to_end() {
     let mut preview = Preview::start(&["-f", "-"], MANIFEST);

@@ -4,9 +4,7 @@ use serde_json::Value;
 
 use super::manifests::{Run, not_a_manifest};
 pub use crate::check::output::one;
-use crate::check::{
-    Baseline, Finding, Object, Place, Report, Severity, Wanted, World, assemble, judge,
-};
+use crate::check::{Baseline, Object, Place, Report, Severity, Wanted, World, assemble, judge};
 use crate::manifest::budget::{Account, Budget, Excess, charge_clone, element};
 use crate::manifest::{Document, DocumentError, Fault, Limits, documents, each_object};
 
@@ -15,8 +13,6 @@ use crate::manifest::{Document, DocumentError, Fault, Limits, documents, each_ob
 const PAIR: usize = 512;
 /// Bytes of values for each byte of a patch that puts them in, its operations as values among them.
 const PATCHED: usize = 8;
-/// Bytes of a finding: before, after and with its place, names and message.
-const FINDING: usize = 2048;
 
 /// One document, and the same with the injection; none where that changes nothing.
 struct One<'t> {
@@ -120,7 +116,6 @@ fn report(run: &Run, all: &[One<'_>], account: &mut Account) -> Result<Report, E
     }
     account.charge(PAIR.saturating_mul(World::pairs(&before)))?;
     let (before, after) = (World::new(before), World::new(after));
-    let (found, left): (Vec<Finding>, Vec<Finding>) = (judge(&before), judge(&after));
-    account.charge(FINDING.saturating_mul(found.len() + left.len()))?;
-    Ok(assemble(&before, &found, Some(&left), &places, &wanted))
+    let (found, left) = (judge(&before, account)?, judge(&after, account)?);
+    assemble(&before, &found, Some(&left), &places, &wanted, account)
 }

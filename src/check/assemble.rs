@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::baseline::Baseline;
 use super::ignore::{ANNOTATION, Ignore, MARK};
@@ -11,7 +12,11 @@ use super::rule::{Id, Rule, Severity};
 use super::rules::Finding;
 use super::world::{Object, World};
 use crate::manifest::Document;
+use crate::manifest::budget::{Account, Excess, element};
 use crate::policy::visible;
+
+/// Bytes for each finding, before and after, while it is looked up where it stands and whether an injection mends it.
+const LOOKED_UP: usize = 512;
 
 /// Where an object was read.
 #[derive(Debug, Clone)]
@@ -43,14 +48,20 @@ impl Wanted<'_> {
 
 /// Puts places to findings. `injected` is what would be found in the same objects if their namespaces were annotated, where
 /// that was judged, too; `places` has one place for each object of the world.
-#[must_use]
+///
+/// `account` holds what it takes from then on.
+///
+/// # Errors
+/// As [`Account::charge`].
 pub fn assemble(
     world: &World<'_>,
     findings: &[Finding],
     injected: Option<&[Finding]>,
     places: &[Place<'_, '_>],
     wanted: &Wanted<'_>,
-) -> Report {
+    account: &mut Account,
+) -> Result<Report, Excess> {
+    account.charge(LOOKED_UP * (findings.len() + injected.map_or(0, <[Finding]>::len)))?;
     let mended = injected.map(|injected| Mended::new(findings, injected));
     let mut of_objects: HashMap<usize, Vec<&Finding>> = HashMap::new();
     for finding in findings {
@@ -58,25 +69,27 @@ pub fn assemble(
             of_objects.entry(finding.object).or_default().push(finding);
         }
     }
-    let all: Vec<OfObject<'_>> = world
-        .objects
-        .iter()
-        .enumerate()
-        .map(|(at, object)| OfObject::new(at, object, of_objects.remove(&at).unwrap_or_default()))
-        .collect();
+    let mut all = Vec::new();
+    for (at, object) in world.objects.iter().enumerate() {
+        let found = of_objects.remove(&at).unwrap_or_default();
+        all.push(OfObject::new(at, object, found, account)?);
+    }
     let mut entries = Vec::new();
     let mut comments = Comments::default();
     let mut lines = lines_of(places, &all).into_iter();
     for (at, (place, of_object)) in places.iter().zip(&all).enumerate() {
         let object = &world.objects[at];
+        let names = [place.file, object.kind, object.namespace, object.name];
+        account.charge(names.iter().map(|name| name.len()).sum())?;
+        let [file, kind, namespace, name] = names.map(Arc::<str>::from);
         let entry = |finding: &Finding, line: usize| Entry {
             rule: finding.id.rule(),
             workload: finding.workload,
-            file: place.file.to_owned(),
+            file: Arc::clone(&file),
             line,
-            kind: object.kind.to_owned(),
-            namespace: object.namespace.to_owned(),
-            name: object.name.to_owned(),
+            kind: Arc::clone(&kind),
+            namespace: Arc::clone(&namespace),
+            name: Arc::clone(&name),
             container: finding.container.clone(),
             field: field(&finding.pointer),
             message: finding.message.clone(),
@@ -86,10 +99,13 @@ pub fn assemble(
             quiet: None,
         };
         let mut own = Vec::new();
-        for (line, why) in comments.enter(place.document) {
-            own.push(entry(&bad_ignore(at, "", "the comment", &why), line));
+        for (line, why) in comments.enter(place.document, account)? {
+            let bad = bad_ignore(at, "", "the comment", &why);
+            account.charge(element::<Entry>() + bad.bytes())?;
+            own.push(entry(&bad, line));
         }
         for finding in &of_object.findings {
+            account.charge(element::<Entry>() + finding.bytes())?;
             let lines = lines.next().unwrap_or_default();
             let mut entry = entry(finding, lines.last().copied().unwrap_or_default());
             let mut ignores = of_object.ignores.iter().chain(comments.about(&lines));
@@ -109,12 +125,12 @@ pub fn assemble(
         let file = places.get(*at).map_or("", |place| place.file);
         (file.to_owned(), title)
     });
-    Report {
+    Ok(Report {
         workloads: workloads.collect(),
         objects: world.objects.len(),
         entries,
         fail_on: wanted.fail_on,
-    }
+    })
 }
 
 fn order(entry: &Entry) -> (&str, usize, &str, &str) {
@@ -128,19 +144,28 @@ struct OfObject<'f> {
 }
 
 impl<'f> OfObject<'f> {
-    fn new(at: usize, object: &Object<'f>, findings: Vec<&'f Finding>) -> Self {
+    fn new(
+        at: usize,
+        object: &Object<'f>,
+        findings: Vec<&'f Finding>,
+        account: &mut Account,
+    ) -> Result<Self, Excess> {
         let mut findings: Vec<_> = findings.into_iter().map(Cow::Borrowed).collect();
         let mut ignores = Vec::new();
         for ignore in Ignore::all(object.annotation(ANNOTATION)) {
             match ignore {
-                Ok(ignore) => ignores.push(ignore),
+                Ok(ignore) => {
+                    account.charge(ignore.bytes())?;
+                    ignores.push(ignore);
+                }
                 Err(why) => {
                     let bad = bad_ignore(at, "/metadata/annotations", ANNOTATION, &why);
+                    account.charge(bad.bytes())?;
                     findings.push(Cow::Owned(bad));
                 }
             }
         }
-        Self { findings, ignores }
+        Ok(Self { findings, ignores })
     }
 }
 
@@ -183,20 +208,33 @@ struct Comments<'d, 't> {
 
 impl<'d, 't> Comments<'d, 't> {
     /// Goes on to an object's document; what is wrong in its comments, where it is a new one, with their lines.
-    fn enter(&mut self, document: Option<&'d Document<'t>>) -> Vec<(usize, String)> {
+    ///
+    /// # Errors
+    /// As [`Account::charge`].
+    fn enter(
+        &mut self,
+        document: Option<&'d Document<'t>>,
+        account: &mut Account,
+    ) -> Result<Vec<(usize, String)>, Excess> {
         if same(self.of, document) {
-            return Vec::new();
+            return Ok(Vec::new());
         }
         self.of = document;
         self.ignores.clear();
         let mut wrong = Vec::new();
         for comment in document.into_iter().flat_map(|one| one.comments(MARK)) {
             match Ignore::parse(comment.text) {
-                Ok(ignore) => self.ignores.push((comment.about, ignore)),
-                Err(why) => wrong.push((comment.line, why)),
+                Ok(ignore) => {
+                    account.charge(ignore.bytes())?;
+                    self.ignores.push((comment.about, ignore));
+                }
+                Err(why) => {
+                    account.charge(element::<(usize, String)>() + why.len())?;
+                    wrong.push((comment.line, why));
+                }
             }
         }
-        wrong
+        Ok(wrong)
     }
 
     fn about(&self, lines: &[usize]) -> impl Iterator<Item = &Ignore<'t>> {

@@ -51,9 +51,9 @@ pub enum BaselineError {
 impl Known {
     fn of(entry: &Entry) -> Self {
         Self {
-            kind: entry.kind.clone(),
-            namespace: entry.namespace.clone(),
-            name: entry.name.clone(),
+            kind: entry.kind.as_ref().to_owned(),
+            namespace: entry.namespace.as_ref().to_owned(),
+            name: entry.name.as_ref().to_owned(),
             container: entry.container.clone(),
             code: entry.rule.code.to_owned(),
         }

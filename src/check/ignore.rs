@@ -1,6 +1,7 @@
 //! What authors have looked at and want to hear no more of: `SR301 reason`, in a comment at the place or in an annotation.
 
 use super::rule::Rule;
+use crate::manifest::budget::element;
 
 /// The annotation on the object; several entries go with semicolons or lines between them.
 pub(super) const ANNOTATION: &str = crate::policy::IGNORE;
@@ -15,6 +16,11 @@ pub(super) struct Ignore<'a> {
 }
 
 impl<'a> Ignore<'a> {
+    /// What it takes, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        element::<Self>() + element::<&str>() * self.codes.len()
+    }
+
     /// Reads codes with commas between them, a blank, and the reason.
     ///
     /// # Errors

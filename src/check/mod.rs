@@ -30,8 +30,12 @@ pub use rules::Finding;
 pub use table::RULES;
 pub use world::{Object, World};
 
-/// All that is found in a world, in no order that means anything.
-#[must_use]
-pub fn judge(world: &World<'_>) -> Vec<Finding> {
-    rules::ask(world)
+use crate::manifest::budget::{Account, Excess};
+
+/// All that is found in a world, in no order that means anything. `account` holds what it takes from then on.
+///
+/// # Errors
+/// As [`Account::charge`].
+pub fn judge(world: &World<'_>, account: &mut Account) -> Result<Vec<Finding>, Excess> {
+    rules::ask(world, account)
 }

@@ -1,5 +1,7 @@
 //! All findings with their places, as every output shows them.
 
+use std::sync::Arc;
+
 use super::mend::Mend;
 use super::rule::{Rule, Severity};
 use crate::text::shown;
@@ -23,7 +25,7 @@ pub enum Quiet {
     Baseline,
 }
 
-/// One finding with its place.
+/// One finding with its place. Of one object there may be thousands, so they share its names.
 #[derive(Debug, Clone)]
 pub struct Entry {
     /// The rule.
@@ -31,15 +33,15 @@ pub struct Entry {
     /// The workload that it is about, by its place in the world, or the object itself.
     pub workload: usize,
     /// The input, as it was named; empty for a cluster.
-    pub file: String,
+    pub file: Arc<str>,
     /// In the input, counted from 1; 0 for a cluster.
     pub line: usize,
     /// The object's kind.
-    pub kind: String,
+    pub kind: Arc<str>,
     /// Its namespace, or the one that it goes to.
-    pub namespace: String,
+    pub namespace: Arc<str>,
     /// Its name, or its `generateName`.
-    pub name: String,
+    pub name: Arc<str>,
     /// The container; empty where it is about none.
     pub container: String,
     /// Where in the object: `spec.template.spec.containers[0].readinessProbe`; empty for all of it.

@@ -156,7 +156,7 @@ pub fn run(args: &Args, out: &mut dyn Write, report: &mut dyn Write) -> anyhow::
     } else {
         Read::of(args, &inputs, report)?
     };
-    let judged = read.judge(args, &baseline);
+    let judged = read.judge(args, &baseline)?;
     if let Some(path) = &args.write_baseline {
         let text = Baseline::write(&judged)?;
         std::fs::write(path, text)

@@ -14,7 +14,7 @@ pub fn junit(report: &Report) -> String {
     let mut found = HashSet::new();
     for entry in report.loud() {
         found.insert((
-            entry.file.as_str(),
+            entry.file.as_ref(),
             format!("{} {}/{}", entry.kind, entry.namespace, entry.name),
         ));
         suites.entry(&entry.file).or_default().0.push(entry);

@@ -12,10 +12,15 @@ mod stopping;
 use super::rule::Id;
 use super::workload::{Container, Workload};
 use super::world::World;
+use crate::manifest::budget::{Account, Excess, element};
+use crate::text::cut;
 
-/// What is found while the rules are asked.
-#[derive(Debug, Default)]
-pub(super) struct Found(pub(super) Vec<Finding>);
+/// The longest message, in characters: what it quotes of a manifest may be as long as that is, and outputs show no more.
+const MESSAGE: usize = 1000;
+
+/// What is found while the rules are asked, and what it takes. Where that is too much, nothing more is kept.
+#[derive(Debug)]
+pub(super) struct Found(pub(super) Vec<Finding>, Account, Option<Excess>);
 
 /// Something that is not lossless, and its place.
 #[derive(Debug, Clone)]
@@ -33,9 +38,16 @@ pub struct Finding {
     pub(super) message: String,
 }
 
+impl Finding {
+    /// What it takes, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        element::<Self>() + self.container.len() + self.pointer.len() + self.message.len()
+    }
+}
+
 impl Found {
     fn add(&mut self, id: Id, object: usize, pointer: impl Into<String>, message: String) {
-        self.0.push(Finding {
+        self.keep(Finding {
             id,
             object,
             workload: object,
@@ -43,6 +55,19 @@ impl Found {
             pointer: pointer.into(),
             message,
         });
+    }
+
+    fn keep(&mut self, mut finding: Finding) {
+        if self.2.is_some() {
+            return;
+        }
+        if finding.message.len() > MESSAGE {
+            finding.message = cut(&finding.message, MESSAGE);
+        }
+        match self.1.charge(finding.bytes()) {
+            Ok(()) => self.0.push(finding),
+            Err(excess) => self.2 = Some(excess),
+        }
     }
 
     fn in_container(
@@ -53,7 +78,7 @@ impl Found {
         field: &str,
         message: String,
     ) {
-        self.0.push(Finding {
+        self.keep(Finding {
             id,
             object: workload.at,
             workload: workload.at,
@@ -65,9 +90,13 @@ impl Found {
 }
 
 /// Asks every rule about every workload and everything beside them.
-pub(super) fn ask(world: &World<'_>) -> Vec<Finding> {
-    let mut found = Found::default();
+///
+/// # Errors
+/// As [`Account::charge`].
+pub(super) fn ask(world: &World<'_>, account: &mut Account) -> Result<Vec<Finding>, Excess> {
+    let mut found = Found(Vec::new(), account.beside(), None);
     for at in 0..world.workloads() {
+        account.go_on()?;
         let workload = Workload::new(world, at);
         let before = found.0.len();
         about(&workload, &mut found);
@@ -76,7 +105,12 @@ pub(super) fn ask(world: &World<'_>) -> Vec<Finding> {
         }
     }
     disruption::of_budgets(world, &mut found);
-    found.0
+    let Found(findings, taken, excess) = found;
+    excess.map_or(Ok(()), Err)?;
+    let bytes = taken.held();
+    drop(taken);
+    account.charge(bytes)?;
+    Ok(findings)
 }
 
 fn about(workload: &Workload<'_, '_>, found: &mut Found) {

@@ -27,7 +27,7 @@ pub(super) fn fix(args: &Args, baseline: &Baseline, report: &mut dyn Write) -> a
             count(read.unreadable, "document")
         );
     }
-    let judged = read.judge(args, baseline);
+    let judged = read.judge(args, baseline)?;
     let mended: HashSet<usize> = judged
         .loud()
         .filter(|entry| entry.mended.is_some())

@@ -16,7 +16,7 @@ use crate::admission::manifests::{Item, Known, Run, not_a_manifest, patch};
 use crate::check::{Baseline, Object, Place, Report, Wanted, World, assemble, harmless, judge};
 use crate::cluster::Cluster;
 use crate::engine::Kind;
-use crate::manifest::budget::{Budget, Stop};
+use crate::manifest::budget::{Budget, Excess, Stop};
 use crate::manifest::{self, Document, Limits, each_object};
 use crate::policy::{INJECT, cut, visible};
 use crate::snapshot::{NamespaceEntry, Namespaces};
@@ -192,7 +192,11 @@ impl<'t> Read<'t> {
     }
 
     /// Judges all of it.
-    pub(super) fn judge(&self, args: &Args, baseline: &Baseline) -> Report {
+    ///
+    /// # Errors
+    /// Never: whoever runs this may use the memory that there is.
+    pub(super) fn judge(&self, args: &Args, baseline: &Baseline) -> Result<Report, Excess> {
+        let account = &mut Budget::new(usize::MAX, Stop::default()).account();
         let wanted = Wanted {
             rules: &args.rules,
             fail_on: args.fail_on,
@@ -216,11 +220,12 @@ impl<'t> Read<'t> {
             objects(value, namespace, &mut |object, _| after.push(object));
         }
         let (before, after) = (World::new(before), World::new(after));
-        let left = judge(&after);
+        let left = judge(&after, account)?;
         if args.assume_injected {
-            return assemble(&after, &left, None, &places, &wanted);
+            return assemble(&after, &left, None, &places, &wanted, account);
         }
-        assemble(&before, &judge(&before), Some(&left), &places, &wanted)
+        let found = judge(&before, account)?;
+        assemble(&before, &found, Some(&left), &places, &wanted, account)
     }
 }
 

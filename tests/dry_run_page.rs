@@ -88,7 +88,13 @@ fn line_of(what: &str) -> usize {
 
 #[test]
 fn nothing_besides_is_answered_that_was_not_asked_for() {
-    let plain = dry_run("", MANIFEST).json();
+    let answer = dry_run("", MANIFEST);
+    assert_eq!(
+        answer.head.header("x-content-type-options"),
+        Some("nosniff")
+    );
+    assert_eq!(answer.head.header("cache-control"), Some("no-store"));
+    let plain = answer.json();
     let members: Vec<_> = plain.as_object().unwrap().keys().collect();
     assert_eq!(members, ["items", "errors"]);
     assert!(plain["items"][0]["lines"].is_null());
@@ -291,6 +297,7 @@ fn a_browser_gets_the_page_and_whoever_else_asks_is_told_how() {
         "Accept: text/html,application/xhtml+xml,*/*;q=0.8\r\n",
     );
     assert_eq!(page.status, 200);
+    assert_eq!(page.head.header("vary"), Some("accept"));
     assert_eq!(
         page.head.header("content-type"),
         Some("text/html; charset=utf-8")

@@ -13,7 +13,9 @@ use crate::policy::PREFIX;
 use crate::snapshot::NamespaceEntry;
 use axum::RequestExt as _;
 use axum::extract::{Query, Request, State};
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WARNING};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WARNING, X_CONTENT_TYPE_OPTIONS,
+};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
@@ -219,8 +221,13 @@ pub(super) async fn dry_run(State(app): State<Arc<App>>, mut request: Request) -
         Ok(body) => body,
         Err(unread) => return refusal(&unread).respond(&app),
     };
-    let head = (answer.status, [(CONTENT_TYPE, answer.content_type)]);
-    let mut response = (head.0, head.1, body).into_response();
+    let headers = [
+        (CONTENT_TYPE, answer.content_type),
+        // What somebody sent comes back: it is text whatever it looks like, and nobody else's.
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (CACHE_CONTROL, "no-store"),
+    ];
+    let mut response = (answer.status, headers, body).into_response();
     // As the API server tells them: RFC 9111 no longer has the header, its clients do.
     for warning in answer.warnings {
         let text = warning.replace(['"', '\\'], "'");

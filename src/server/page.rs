@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::State;
 use axum::http::header::{
-    ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
+    ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, VARY,
     X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, StatusCode};
@@ -47,9 +47,10 @@ async fn page(headers: HeaderMap) -> Response {
     let accepted = headers.get_all(ACCEPT).iter();
     let mut accepted = accepted.filter_map(|value| value.to_str().ok());
     if accepted.any(|accepted| accepted.contains("text/html")) {
-        return file("text/html; charset=utf-8", HTML);
+        return ([(VARY, "accept")], file("text/html; charset=utf-8", HTML)).into_response();
     }
-    (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "POST")], HOW).into_response()
+    let headers = [(ALLOW, "POST"), (VARY, "accept")];
+    (StatusCode::METHOD_NOT_ALLOWED, headers, HOW).into_response()
 }
 
 fn file(kind: &'static str, text: &'static str) -> Response {

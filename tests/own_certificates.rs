@@ -548,34 +548,38 @@ impl Replica {
 
     /// Whether a caller that trusts this bundle gets through a handshake.
     fn answers(&self, bundle: &[u8]) -> bool {
-        use rustls::pki_types::{CertificateDer, pem::PemObject as _};
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(CertificateDer::pem_slice_iter(bundle).flatten());
-        let client = ClientConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let name = ServerName::try_from(NAME).unwrap();
-        let mut client = ClientConnection::new(Arc::new(client), name).unwrap();
-        let mut server =
-            ServerConnection::new(server_config(Arc::clone(&self.slot) as _).unwrap()).unwrap();
-        while client.is_handshaking() {
-            let mut sent = vec![];
-            client.write_tls(&mut sent).unwrap();
-            server.read_tls(&mut &sent[..]).unwrap();
-            if server.process_new_packets().is_err() {
-                return false;
-            }
-            sent.clear();
-            server.write_tls(&mut sent).unwrap();
-            client.read_tls(&mut &sent[..]).unwrap();
-            if client.process_new_packets().is_err() {
-                return false;
-            }
-        }
-        true
+        answers(&self.slot, bundle)
     }
+}
+
+/// Whether a caller that trusts this bundle gets through a handshake with what serves this.
+fn answers(slot: &Arc<Slot>, bundle: &[u8]) -> bool {
+    use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(CertificateDer::pem_slice_iter(bundle).flatten());
+    let client = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = ServerName::try_from(NAME).unwrap();
+    let mut client = ClientConnection::new(Arc::new(client), name).unwrap();
+    let mut server = ServerConnection::new(server_config(Arc::clone(slot) as _).unwrap()).unwrap();
+    while client.is_handshaking() {
+        let mut sent = vec![];
+        client.write_tls(&mut sent).unwrap();
+        server.read_tls(&mut &sent[..]).unwrap();
+        if server.process_new_packets().is_err() {
+            return false;
+        }
+        sent.clear();
+        server.write_tls(&mut sent).unwrap();
+        client.read_tls(&mut &sent[..]).unwrap();
+        if client.process_new_packets().is_err() {
+            return false;
+        }
+    }
+    true
 }
 
 /// A webhook configuration as the install file has it, without `caBundle`; it is for no object of any other test.
@@ -679,6 +683,91 @@ async fn replicas_that_start_at_once_agree_on_one_ca() {
     assert_eq!(
         secret(plane, home).unwrap()["metadata"]["resourceVersion"],
         version
+    );
+}
+
+/// What answered before.
+struct Old {
+    slot: Arc<Slot>,
+    ca: String,
+}
+
+/// What `silkroll certs` made before.
+fn old() -> Old {
+    let now = silkroll_now();
+    let authority = Authority::new(now, 10).unwrap();
+    let leaf = authority.leaf(&[NAME.to_owned()], &[], now, 10).unwrap();
+    let files = Files {
+        cert: "leaf".to_owned(),
+        key: "key".to_owned(),
+    };
+    let (cert, key) = (leaf.cert_pem.as_bytes(), leaf.key_pem.as_bytes());
+    let slot = Slot::empty();
+    slot.set(&check::check(&files, cert, key, &[NAME.to_owned()], now).unwrap());
+    Old {
+        slot,
+        ca: authority.issued.cert_pem,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn taking_over_from_a_certificate_of_the_users_fails_no_call_by_an_api_server_that_is_late() {
+    let (plane, home) = (ControlPlane::shared(), "own-after");
+    namespace(plane, home, None);
+    apply(plane, home);
+    let old = old();
+    let trust = |entry: u8| {
+        json!({"op": "add", "path": format!("/webhooks/{entry}/clientConfig/caBundle"),
+        "value": STANDARD.encode(&old.ca)})
+    };
+    let patch = json!([trust(0), trust(1)]).to_string();
+    let configuration = ["mutatingwebhookconfiguration", home, "--type=json"];
+    let by_user = [
+        &["patch", "--field-manager=silkroll", "-p", &patch],
+        &configuration[..],
+    ];
+    plane.ok(&by_user.concat(), "");
+
+    // What an API server goes by is a second old, of the 3 s that it has.
+    let lifetimes = Lifetimes { settle: 3, ..USUAL };
+    let late = Duration::from_secs(1);
+    let mut seen = vec![(Instant::now(), published(plane, home).unwrap())];
+    let replicas = [
+        Replica::start(plane, home, lifetimes).await,
+        Replica::start(plane, home, lifetimes).await,
+    ];
+    replicas[0].untrusted("the CA is new");
+    let (mut calls, mut by_new) = (0, 0);
+    let start = Instant::now();
+    while by_new < 40 {
+        assert!(start.elapsed() < Duration::from_secs(60), "of {calls}");
+        seen.push((Instant::now(), published(plane, home).unwrap()));
+        let known = seen.iter().rev().find(|(at, _)| at.elapsed() > late);
+        let known = &known.unwrap_or(&seen[0]).1;
+        calls += 1;
+        let ready: Vec<_> = replicas
+            .iter()
+            .filter(|replica| replica.state() == Some(Certificate::Trusted))
+            .collect();
+        if let Some(replica) = ready.get(calls % 3) {
+            by_new += 1;
+            assert!(replica.answers(known), "call {calls}, to a new replica");
+        } else {
+            assert!(answers(&old.slot, known), "call {calls}, to an old one");
+        }
+    }
+    assert!(start.elapsed() > Duration::from_secs(3));
+
+    // Back is as good, and one that starts later takes calls at once.
+    let bundle = published(plane, home).unwrap();
+    assert!(answers(&old.slot, &bundle));
+    let begun = Instant::now();
+    let next = Replica::start(plane, home, lifetimes).await;
+    next.trusted();
+    assert!(
+        begun.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        begun.elapsed()
     );
 }
 

@@ -129,6 +129,8 @@ impl Cluster {
             memory: None,
             serving: None,
             since: None,
+            unpublished: false,
+            called: false,
             refused: None,
         };
         tasks.spawn(keeper.run(changed, report));
@@ -190,6 +192,10 @@ struct Keeper {
     serving: Option<(Serving, Pair)>,
     /// The present CA, and when it was first seen in all bundles.
     since: Option<(Cert, i64)>,
+    /// Whether a CA was once missing in a bundle here: what is published later has not been so for ever.
+    unpublished: bool,
+    /// Whether it was ready once, so that callers may have come.
+    called: bool,
     /// What the log last said against the Secret.
     refused: Option<String>,
 }
@@ -291,14 +297,19 @@ impl Keeper {
             now,
             lifetimes: &self.of.lifetimes,
         };
-        // Since when the present CA is published, as far as this replica saw it.
-        self.since = view.ca().filter(|ca| view.published(&ca.cert)).map(|ca| {
+        // Since when the present CA is published, as far as this replica saw it. One that starts finds it published, by
+        // others and since the CA was made; the clock of what made it may be ahead.
+        let published = view.ca().filter(|ca| view.published(&ca.cert));
+        self.unpublished |= view.ca().is_some() && published.is_none();
+        let found = self.serving.is_none() && !self.unpublished;
+        self.since = published.map(|ca| {
             let known = self.since.take().filter(|(cert, _)| *cert == ca.cert);
-            known.unwrap_or_else(|| (ca.cert.clone(), now))
+            let first = if found { ca.cert.made.min(now) } else { now };
+            known.unwrap_or_else(|| (ca.cert.clone(), first))
         });
         view.since = self.since.as_ref().map(|(_, since)| *since);
         let ca = view.ca().cloned();
-        let wake = view.wake();
+        let (wake, settling) = (view.wake(), view.settling());
         match view.step() {
             Step::Make(previous) => {
                 let ca = Ca::new(now, &self.of.lifetimes, previous)
@@ -337,7 +348,15 @@ impl Keeper {
             Step::Rest => {
                 let wake =
                     wake.map(|seconds| Duration::from_secs(seconds.try_into().unwrap_or_default()));
-                return Ok(Some((self.state(&store, bundles.as_deref(), now), wake)));
+                let mut state = self.state(&store, bundles.as_deref(), now);
+                if state == Certificate::Trusted && !self.called && settling.is_some() {
+                    state = Certificate::Untrusted(format!(
+                        "the CA is new: API servers have {} s to hear of it, and who they trusted before answers until then",
+                        self.of.lifetimes.settle
+                    ));
+                }
+                self.called |= state == Certificate::Trusted;
+                return Ok(Some((state, wake)));
             }
         }
         Ok(None)

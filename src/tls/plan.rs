@@ -134,6 +134,22 @@ impl View<'_> {
         self.settled_at()
             .filter(|_| waits)
             .map(|at| (at - self.now).max(1))
+            .or_else(|| self.settling())
+    }
+
+    /// In how many seconds every API server is taken to know the CA of what is served, where they trust something else
+    /// meanwhile: what a replica that starts is not to take calls from. None where they know it, or trust nothing else.
+    #[must_use]
+    pub fn settling(&self) -> Option<i64> {
+        let ca = self.ca()?;
+        let bundles = self.bundles?;
+        let others = |bundle: &Vec<u8>| {
+            let mut certs = Cert::all(bundle).into_iter();
+            certs.any(|cert| cert != ca.cert && cert.not_after > self.now)
+        };
+        let serves = self.serving.is_some_and(|leaf| leaf.by == ca.cert);
+        let at = self.settled_at().filter(|at| *at > self.now)?;
+        (serves && bundles.iter().any(others)).then_some(at - self.now)
     }
 
     /// What a new CA comes after: the one at hand and those before it, and whatever of ours the bundles hold, for a

@@ -9,19 +9,15 @@ here=$(cd "$(dirname "$0")" && pwd)
 digest=$(cd "$here" && find chart render.sh -type f | LC_ALL=C sort | xargs cat | sha256sum | cut -d' ' -f1)
 echo "# sha256 of what it is rendered from: $digest"
 cat <<'END'
-# Silkroll for a whole cluster, without Helm. Rendered from manifests/chart by `make manifests`: change that. Apply it, then
-# give it a certificate, first the trust, then what is trusted:
+# Silkroll for a whole cluster, without Helm. Rendered from manifests/chart by `make manifests`: change that.
 #
 #   kubectl apply -f manifests/install.yaml
-#   silkroll certs
-#   silkroll certs --output patch |
-#     kubectl patch mutatingwebhookconfiguration silkroll --field-manager=silkroll --patch-file /dev/stdin
-#   silkroll certs --output secret | kubectl apply --server-side -f -
 #   silkroll wait
 #
-# The pods wait for the certificate's Secret; until then, and whenever Silkroll is away, workloads are
-# admitted as they are (failurePolicy: Ignore). This file says nothing about the CA bundle, so applying it
-# again leaves the bundle in place. Arguments and kinds of yours it sets back: examples/install keeps them.
+# Silkroll makes its certificates, renews them and tells API servers whom to trust. Until it answers, and whenever
+# it is away, workloads are admitted as they are (failurePolicy: Ignore). This file says nothing about the CA
+# bundle, so applying it again leaves the bundle in place. Arguments and kinds of yours it sets back:
+# examples/install keeps them.
 #
 # Removing it: kubectl delete -f manifests/install.yaml. Pods keep what was injected, and the ConfigMaps
 # that they mount stay in their namespaces (label app.kubernetes.io/managed-by=silkroll).

@@ -32,6 +32,15 @@ const MAY: &[(bool, &str)] = &[
     (false, "delete configmap -n least NAME"),
     (false, "label configmap -n least NAME a=b"),
     (false, "get secret -A"),
+    // Its own CA's alone, and its own webhook configuration.
+    (false, "get secret -n silkroll-system"),
+    (false, "get secret -n silkroll-system silkroll-tls"),
+    (false, "get secret -n least silkroll-own-ca"),
+    (true, "get secret -n silkroll-system silkroll-own-ca"),
+    (false, "delete secret -n silkroll-system silkroll-own-ca"),
+    (true, "get mutatingwebhookconfiguration silkroll"),
+    (false, "get mutatingwebhookconfiguration"),
+    (false, "delete mutatingwebhookconfiguration silkroll"),
     (false, "get pod -A"),
     // The audit's.
     (true, "get deployment -A"),
@@ -67,6 +76,8 @@ async fn the_account_of_the_install_file_is_enough_and_reads_no_other_config_map
     let account = plane.kubeconfig_for_service_account("silkroll-system", "silkroll");
     namespace(plane, "least", Some("enabled"));
     plane.ok(&["create", "configmap", "-n", "least", "foreign"], "");
+    let secret = ["create", "secret", "generic", "-n", "silkroll-system"];
+    plane.ok(&[&secret[..], &["silkroll-own-ca"]].concat(), "");
     let made = || plane.get(&["configmap", "-n", "least", &script.name]);
 
     let side = Side::start(&account, &script).await;

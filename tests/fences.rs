@@ -82,7 +82,35 @@ const FORBIDDEN: &[(Fence, &str, &str)] = &[
         "",
     ),
     (Rbac, "get secret -n silkroll-system silkroll-tls", ""),
+    (Rbac, "get secret -n silkroll-system", ""),
+    (Rbac, "get secret -n shop silkroll-own-ca", ""),
     (Rbac, "get secret -A", ""),
+    // Its own CA's, other than as it writes it.
+    (
+        Policy,
+        "create secret generic -n silkroll-system more --from-literal=ca.crt=a",
+        "",
+    ),
+    (
+        Policy,
+        "create secret generic -n shop silkroll-own-ca --from-literal=ca.crt=a",
+        "",
+    ),
+    (
+        Policy,
+        "delete secret -n silkroll-system silkroll-own-ca",
+        "",
+    ),
+    (
+        Policy,
+        "patch secret -n silkroll-system silkroll-own-ca -p {\"stringData\":{\"tls.key\":\"a\"}}",
+        "",
+    ),
+    (
+        Policy,
+        "patch secret -n silkroll-system silkroll-own-ca -p {\"metadata\":{\"finalizers\":[\"example.com/a\"]}}",
+        "",
+    ),
     // What runs, and who may run it.
     (Policy, "create -n shop -f -", "pod"),
     (Policy, "create -n shop -f -", "deployment"),
@@ -131,7 +159,59 @@ const FORBIDDEN: &[(Fence, &str, &str)] = &[
         "label mutatingwebhookconfiguration silkroll a=b",
         "",
     ),
-    (Rbac, "get mutatingwebhookconfiguration silkroll", ""),
+    (
+        Policy,
+        "annotate mutatingwebhookconfiguration silkroll a=b",
+        "",
+    ),
+    (Policy, "OWN {\"op\":\"remove\",\"path\":\"/webhooks\"}", ""),
+    (
+        Policy,
+        "OWN {\"op\":\"remove\",\"path\":\"/webhooks/0\"}",
+        "",
+    ),
+    (
+        Policy,
+        "OWN {\"op\":\"remove\",\"path\":\"/webhooks/0/namespaceSelector\"}",
+        "",
+    ),
+    (
+        Policy,
+        "OWN {\"op\":\"remove\",\"path\":\"/webhooks/0/matchConditions\"}",
+        "",
+    ),
+    (
+        Policy,
+        "OWN {\"op\":\"replace\",\"path\":\"/webhooks/0/failurePolicy\",\"value\":\"Fail\"}",
+        "",
+    ),
+    (
+        Policy,
+        "OWN {\"op\":\"replace\",\"path\":\"/webhooks/0/timeoutSeconds\",\"value\":30}",
+        "",
+    ),
+    (
+        Policy,
+        "OWN {\"op\":\"replace\",\"path\":\"/webhooks/0/rules/0/resources\",\"value\":[\"*\"]}",
+        "",
+    ),
+    (
+        Policy,
+        "OWN {\"op\":\"replace\",\"path\":\"/webhooks/0/clientConfig/service/name\",\"value\":\"evil\"}",
+        "",
+    ),
+    (
+        Policy,
+        "OWN {\"op\":\"replace\",\"path\":\"/webhooks/0/name\",\"value\":\"evil.silkroll.dev\"}",
+        "",
+    ),
+    (
+        Policy,
+        "patch mutatingwebhookconfiguration other --type=json -p [{\"op\":\"add\",\"path\":\"/webhooks/0/clientConfig/caBundle\",\"value\":\"YQ==\"}]",
+        "",
+    ),
+    (Rbac, "get mutatingwebhookconfiguration other", ""),
+    (Rbac, "get mutatingwebhookconfiguration", ""),
     (
         Rbac,
         "delete validatingadmissionpolicybinding silkroll-account",
@@ -179,6 +259,13 @@ fn object(name: &str) -> Value {
             }},
         }),
         "node" => json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "evil"}}),
+        "other webhook" => json!({
+            "apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration",
+            "metadata": {"name": "other"}, "webhooks": [{
+                "name": "other.example.com", "admissionReviewVersions": ["v1"], "sideEffects": "None",
+                "failurePolicy": "Ignore", "rules": [], "clientConfig": {"url": "https://localhost:1/"},
+            }],
+        }),
         "webhook" => json!({
             "apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration",
             "metadata": {"name": "evil"}, "webhooks": [],
@@ -220,6 +307,10 @@ struct Account<'p> {
 impl Account<'_> {
     fn kubectl(&self, args: &str, stdin: &str) -> Output {
         let args = args.replace("SCRIPT", &engine::script().name);
+        let args = match args.strip_prefix("OWN ") {
+            Some(patch) => format!("{OWN} [{patch}]"),
+            None => args,
+        };
         let args: Vec<&str> = args.split(' ').collect();
         let stdin = match stdin {
             "" => String::new(),
@@ -228,6 +319,13 @@ impl Account<'_> {
         self.plane.kubectl_as(&self.kubeconfig, &args, &stdin)
     }
 }
+
+/// What changes the webhook configuration of the install file.
+const OWN: &str = "patch mutatingwebhookconfiguration silkroll --type=json -p";
+
+/// The one change of it that is the account's: a PEM without a certificate in it, which API servers take.
+const PUBLISH: &str = "OWN {\"op\":\"add\",\"path\":\"/webhooks/0/clientConfig/caBundle\",\"value\":\
+    \"LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1BPT0KLS0tLS1FTkQgQ0VSVElGSUNBVEUtLS0tLQo=\"}";
 
 const BY_POLICY: &str = "ValidatingAdmissionPolicy 'silkroll-account'";
 
@@ -244,15 +342,9 @@ fn forbidden_calls_are_denied_and_those_that_write_though_all_rights_were_given(
     plane.ok(&made, "");
     // There are no controllers here that would make it, and a Pod without one is refused before policies are asked.
     plane.ok(&["create", "serviceaccount", "-n", "shop", "default"], "");
-    let secret = [
-        "create",
-        "secret",
-        "generic",
-        "-n",
-        "silkroll-system",
-        "silkroll-tls",
-    ];
-    plane.ok(&secret, "");
+    let secret = ["create", "secret", "generic", "-n", "silkroll-system"];
+    plane.ok(&[&secret[..], &["silkroll-tls"]].concat(), "");
+    plane.ok(&["create", "-f", "-"], &object("other webhook").to_string());
     let account = Account {
         plane,
         kubeconfig: plane.kubeconfig_for_service_account("silkroll-system", "silkroll"),
@@ -272,6 +364,13 @@ fn forbidden_calls_are_denied_and_those_that_write_though_all_rights_were_given(
         ("get lease -n silkroll-system silkroll-audit", ""),
         ("create -n shop -f -", "event"),
         ("get deployment -A", ""),
+        (
+            "create secret generic -n silkroll-system silkroll-own-ca --from-literal=ca.crt=a",
+            "",
+        ),
+        ("get secret -n silkroll-system silkroll-own-ca", ""),
+        ("get mutatingwebhookconfiguration silkroll", ""),
+        (PUBLISH, ""),
     ] {
         let done = account.kubectl(allowed.0, allowed.1);
         assert!(done.success, "{allowed:?}: {done:?}");
@@ -314,6 +413,10 @@ fn forbidden_calls_are_denied_and_those_that_write_though_all_rights_were_given(
         ("create -n silkroll-system -f -", "notes"),
         (
             "patch configmap -n silkroll-system helper-namespaces -p {\"data\":{\"asks\":\"\"}}",
+            "",
+        ),
+        (
+            "patch secret -n silkroll-system silkroll-own-ca -p {\"stringData\":{\"ca.key\":\"a\"}}",
             "",
         ),
         ("auth can-i get secrets", ""),

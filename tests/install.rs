@@ -169,7 +169,7 @@ fn a_kustomization_keeps_image_arguments_kinds_and_ca_bundle_through_an_upgrade(
 
     // What the plain file takes away, the kustomization gives back.
     apply(by_file);
-    assert_eq!(container()["args"].as_array().unwrap().len(), 3);
+    assert_eq!(container()["args"].as_array().unwrap().len(), 4);
     assert_eq!(kinds(), json!(["deployments"]));
     for _ in 0..2 {
         apply(by_kustomization);

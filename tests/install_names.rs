@@ -20,8 +20,10 @@ fn the_install_file_lets_silkroll_read_the_config_maps_of_this_version() {
         named,
         [
             format!("[{script}, {helper}]"),
+            "[silkroll]".to_owned(),
             "[helper-namespaces]".to_owned(),
             "[silkroll-audit]".to_owned(),
+            "[silkroll-own-ca]".to_owned(),
         ],
         "the script or the helper has changed: run `make manifests`"
     );

@@ -124,8 +124,8 @@ fn missing(webhook: Option<&Value>, deployments: &Value) -> Option<String> {
     let bundle = &webhook["webhooks"][0]["clientConfig"]["caBundle"];
     if bundle.as_str().unwrap_or_default().is_empty() {
         return Some(
-            "the MutatingWebhookConfiguration silkroll has no caBundle, so that every call fails: `silkroll certs \
-             --output patch` prints the patch"
+            "the MutatingWebhookConfiguration silkroll has no caBundle, so that every call fails: the log of Silkroll's \
+             pods says why they do not write it"
                 .to_owned(),
         );
     }

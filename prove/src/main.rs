@@ -256,9 +256,8 @@ fn shell(kubectl: &Kubectl, command: &str) -> Result<i32> {
     if command.is_empty() {
         println!(
             "A shell on the node: kubectl talks to it, silkroll is there, too. Nothing can be pulled; the images are \
-             {HERE}/shell and {HERE}/bare\n(the same without a shell), versions 1 and 2: an HTTP server on port 8080. The \
-             authority is {}/certs/ca.crt.\n`exit` ends the node with all that runs there.",
-            installed.display()
+             {HERE}/shell and {HERE}/bare\n(the same without a shell), versions 1 and 2: an HTTP server on port 8080.\n\
+             `exit` ends the node with all that runs there."
         );
     } else {
         shell.args(["-c", command]);

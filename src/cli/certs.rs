@@ -32,7 +32,7 @@ For a server on this machine:
   silkroll certs
   silkroll serve --standalone --tls-cert certs/tls.crt --tls-key certs/tls.key
 
-For a cluster, after the install manifest was applied; first the trust, then what is trusted:
+For a cluster, where Silkroll is not to make its own (docs/operations.md); first the trust, then what is trusted:
   silkroll certs
   silkroll certs --output patch |
     kubectl patch mutatingwebhookconfiguration silkroll \\

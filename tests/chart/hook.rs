@@ -115,7 +115,6 @@ fn an_install_is_over_when_the_webhook_has_answered_and_leaves_nothing_of_the_ho
                 "{early:?}"
             );
 
-            installed::mount_secret(&plane);
             let account = plane.kubeconfig_for_service_account(SYSTEM, "silkroll");
             let ports = testkit::ports::free().unwrap();
             let served = installed::serve(&plane, &account, ports, &[]);

@@ -16,6 +16,7 @@ mod cluster;
 mod helm;
 mod variants;
 
+mod given;
 mod hook;
 mod life;
 mod own;

@@ -42,6 +42,15 @@ const REFUSED: &[(&str, &[&str])] = &[
         "certificates: {source: self, caBundle: x}",
         &["certificates.caBundle is not for certificates.source: self"],
     ),
+    // What was enough while `secret` was the default does not go unheard.
+    (
+        "certificates: {caBundle: x}",
+        &["certificates.source=secret"],
+    ),
+    (
+        "certificates: {secretName: mine}",
+        &["certificates.secretName", "certificates.source=secret"],
+    ),
     (
         "certificates: {source: files}",
         &["certificates.files.cert", "--set-file"],
@@ -59,7 +68,7 @@ const REFUSED: &[(&str, &[&str])] = &[
         &["certificates.caBundle is not for"],
     ),
     (
-        "certificates: {caBundle: '-----BEGIN PRIVATE KEY-----'}",
+        "certificates: {source: secret, caBundle: '-----BEGIN PRIVATE KEY-----'}",
         &["certificates.caBundle holds a private key"],
     ),
     (

@@ -2,7 +2,7 @@
 
 /// A name, the values, and texts that what is rendered has.
 pub(crate) const VARIANTS: &[(&str, &str, &[&str])] = &[
-    ("defaults", "", &["image: ghcr.io/silkroll/silkroll:0.1.0", "failurePolicy: Ignore"]),
+    ("defaults", "", &["image: ghcr.io/silkroll/silkroll:0.1.0", "failurePolicy: Ignore", "--ca-secret=silkroll-own-ca", "helm.sh/hook: post-install"]),
     (
         "image",
         "image: {registry: registry.example:5000, repository: infra/silkroll, tag: '1.2', pullPolicy: Always, pullSecrets: [mine]}",
@@ -16,7 +16,7 @@ pub(crate) const VARIANTS: &[(&str, &str, &[&str])] = &[
     (
         "names",
         "{fullnameOverride: lossless, commonLabels: {team: infra}, commonAnnotations: {example.com/a: b}, podLabels: {x: z}, podAnnotations: {example.com/p: q}}",
-        &["name: lossless-not-injected", "--tls-name=lossless.silkroll-system.svc", "team: infra", "example.com/a: b", "x: z", "example.com/p: q"],
+        &["name: lossless-not-injected", "--service=lossless", "team: infra", "example.com/a: b", "x: z", "example.com/p: q"],
     ),
     ("audit", "{audit: {intervalSeconds: 60}, webhook: {workloads: [deployment, rollout], levelPod: true}}", &["--audit-interval=60", "resources: [rollouts]", "resourceNames: [silkroll-audit]"]),
     ("dashboard", "metrics: {dashboard: {enabled: true, labels: {mine: x}}}", &["name: silkroll-dashboard", "mine: x", "silkroll.json: |"]),
@@ -99,12 +99,12 @@ webhook:
     ),
     (
         "secret",
-        "certificates: {secretName: mine, caBundle: C}",
-        &["secretName: mine", "caBundle: Qw=="],
+        "{certificates: {source: secret, secretName: mine, caBundle: C}, fullnameOverride: lossless}",
+        &["--tls-cert=/tls/tls.crt", "--tls-name=lossless.silkroll-system.svc", "secretName: mine", "caBundle: Qw=="],
     ),
     (
         "self",
-        "{certificates: {source: self}, fullnameOverride: lossless}",
+        "fullnameOverride: lossless",
         &["--ca-secret=lossless-own-ca", "--webhook-configuration=lossless", "--service=lossless", "resourceNames: [lossless-own-ca]"],
     ),
     (
@@ -132,9 +132,10 @@ webhook:
     (
         "monitoring",
         "metrics: {serviceMonitor: {enabled: true, interval: 10s, labels: {release: p}}, podMonitor: {enabled: true}, prometheusRule: {enabled: true, extraRules: [{alert: Mine, expr: 'vector(1)'}]}}",
-        &["kind: ServiceMonitor", "kind: PodMonitor", "kind: PrometheusRule", "interval: 10s", "release: p", "clusterIP: None", "alert: Mine"],
+        &["kind: ServiceMonitor", "kind: PodMonitor", "kind: PrometheusRule", "interval: 10s", "release: p", "clusterIP: None", "alert: Mine", "< 2 * 86400"],
     ),
+    ("alerts-secret", "{certificates: {source: secret}, metrics: {prometheusRule: {enabled: true}}}", &["< 14 * 86400", "within two weeks"]),
     ("no-wait", "wait: {enabled: false}", &[]),
-    ("wait", "wait: {namespace: kube-public, seconds: 30}", &["--try-in=kube-public", "--seconds=30", "activeDeadlineSeconds: 90", "helm.sh/hook: test"]),
+    ("wait", "{certificates: {source: secret}, wait: {namespace: kube-public, seconds: 30}}", &["--try-in=kube-public", "--seconds=30", "activeDeadlineSeconds: 90", "helm.sh/hook: test"]),
     ("subchart", "global: {anything: {goes: 1}}", &[]),
 ];

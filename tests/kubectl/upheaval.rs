@@ -66,8 +66,13 @@ fn a_restart_writes_nothing_and_rolls_nothing_out() {
     space.apply(&manifest);
     same_rollout("apply", &space.settled("deployment/web"), &before);
     let mut asked = world.asked();
-    // Its own notes about the helper, which another test asks for, and whose turn it is to audit.
-    let own = ["helper-namespaces", "silkroll-audit"];
+    // Its own notes about the helper, which another test asks for, whose turn it is to audit, and its certificates.
+    let own = [
+        "helper-namespaces",
+        "silkroll-audit",
+        "silkroll-own-ca",
+        "silkroll",
+    ];
     asked.retain(|event| {
         let name = event["objectRef"]["name"].as_str();
         name.is_none_or(|name| !own.contains(&name))

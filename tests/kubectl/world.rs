@@ -1,11 +1,14 @@
-//! A control plane with Silkroll installed in it: the install file, certificates by `silkroll
-//! certs`, and `silkroll serve` as a child process where the pod would be.
+//! A control plane with Silkroll installed in it: the install file, and `silkroll serve` as a child process where the pod
+//! would be.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use serde_json::Value;
@@ -20,6 +23,8 @@ use super::manifests;
 const SILKROLL: &str = env!("CARGO_BIN_EXE_silkroll");
 /// The user that the API server's audit log has for the account of the install file.
 const ACCOUNT: &str = "system:serviceaccount:silkroll-system:silkroll";
+/// The name by which API servers call.
+const NAME: &str = "silkroll.silkroll-system.svc";
 
 pub(crate) struct World {
     // Before the plane: it must end while the plane's folder is still there.
@@ -27,7 +32,6 @@ pub(crate) struct World {
     pub(crate) plane: ControlPlane,
     account: PathBuf,
     ports: Mutex<[u16; 2]>,
-    client: reqwest::Client,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -81,15 +85,12 @@ impl World {
     fn start(flags: &[&str]) -> Self {
         let plane = ControlPlane::start(Options { controllers: true });
         install(&plane);
-        let tls = plane.dir().join("certs");
-        let ca = certificates(&plane, &tls);
         let account = plane.kubeconfig_for_service_account(SYSTEM, "silkroll");
         let world = Self {
             server: Mutex::new(None),
             plane,
             account,
             ports: Mutex::new([0, 0]),
-            client: client(&ca),
             runtime: tokio::runtime::Builder::new_multi_thread()
                 .worker_threads(1)
                 .enable_all()
@@ -150,19 +151,21 @@ impl World {
     }
 
     fn ready(&self) -> bool {
-        let url = format!("http://127.0.0.1:{}/readyz", self.ports()[1]);
-        self.runtime.block_on(async {
-            let answer = self.client.get(url).send().await;
-            answer.is_ok_and(|answer| answer.status().is_success())
-        })
+        let admin = ([127, 0, 0, 1], self.ports()[1]).into();
+        let answer = testkit::http::get(admin, "silkroll", "/readyz", Duration::from_secs(5));
+        answer.is_ok_and(|answer| answer.status == 200)
     }
 
-    /// Posts JSON to the webhook's own port, past the API server: status and body.
+    /// Posts JSON to the webhook's own port, past the API server and by what that trusts: status and body.
     pub(crate) fn post(&self, path: &str, body: &str) -> (u16, String) {
-        let url = format!("https://127.0.0.1:{}{path}", self.ports()[0]);
+        let configuration = ["mutatingwebhookconfiguration", "silkroll"];
+        let configuration = self.plane.get(&configuration).unwrap();
+        let bundle = configuration["webhooks"][0]["clientConfig"]["caBundle"].as_str();
+        let bundle = STANDARD.decode(bundle.unwrap()).unwrap();
+        let port = self.ports()[0];
+        let url = format!("https://{NAME}:{port}{path}");
         self.runtime.block_on(async {
-            let request = self
-                .client
+            let request = client(&bundle, port)
                 .post(url)
                 .header("content-type", "application/json")
                 .body(body.to_owned());
@@ -233,41 +236,10 @@ fn install(plane: &ControlPlane) {
     assert!(applied.success, "{}", applied.stderr);
 }
 
-/// The commands of `silkroll certs --help`, and the Secret's files where the pod would have them.
-/// Returns the authority.
-fn certificates(plane: &ControlPlane, dir: &Path) -> String {
-    let certs = |output: &[&str]| {
-        let dir = dir.display().to_string();
-        let mut args = vec!["certs", "--dir", &dir];
-        args.extend_from_slice(output);
-        let made = silkroll(&args, "");
-        assert!(made.success, "{}", made.stderr);
-        made.stdout
-    };
-    certs(&[]);
-    plane.ok(
-        &[
-            "patch",
-            "mutatingwebhookconfiguration",
-            "silkroll",
-            "--patch-file",
-            "/dev/stdin",
-        ],
-        &certs(&["--output", "patch"]),
-    );
-    plane.ok(
-        &["apply", "--server-side", "-f", "-"],
-        &certs(&["--output", "secret"]),
-    );
-    installed::mount_secret(plane);
-    fs::read_to_string(dir.join("ca.crt")).unwrap()
-}
-
-fn client(ca: &str) -> reqwest::Client {
+/// Calls the Service's name at this port of the loopback.
+fn client(bundle: &[u8], port: u16) -> reqwest::Client {
     let mut roots = rustls::RootCertStore::empty();
-    roots
-        .add(CertificateDer::from_pem_slice(ca.as_bytes()).unwrap())
-        .unwrap();
+    roots.add_parsable_certificates(CertificateDer::pem_slice_iter(bundle).flatten());
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -277,6 +249,7 @@ fn client(ca: &str) -> reqwest::Client {
     reqwest::Client::builder()
         .tls_backend_preconfigured(config)
         .no_proxy()
+        .resolve(NAME, ([127, 0, 0, 1], port).into())
         .build()
         .unwrap()
 }

@@ -125,25 +125,16 @@ fn world() -> World {
     let plane = ControlPlane::start(Options::default());
     let install = file("manifests/install.yaml").display().to_string();
     plane.ok(&["apply", "-f", &install], "");
-    let certs = plane.dir().join("certs");
-    let silkroll = env!("CARGO_BIN_EXE_silkroll");
-    ok(
-        Command::new(silkroll).args(["certs", "--dir"]).arg(&certs),
-        "",
-    );
     let [port, admin] = ports::free().unwrap();
     let account = plane.kubeconfig_for_service_account("silkroll-system", "silkroll");
-    let of = |flag: &str, name: &str| format!("--{flag}={}", certs.join(name).display());
     let process = plane.run(&Spec {
         name: "silkroll".to_owned(),
-        program: silkroll.into(),
+        program: env!("CARGO_BIN_EXE_silkroll").into(),
         args: vec![
             "serve".to_owned(),
             format!("--listen=127.0.0.1:{port}"),
             format!("--admin-listen=127.0.0.1:{admin}"),
             "--audit-interval=1".to_owned(),
-            of("tls-cert", "tls.crt"),
-            of("tls-key", "tls.key"),
         ],
         env: vec![("KUBECONFIG".to_owned(), account.display().to_string())],
     });
@@ -152,8 +143,6 @@ fn world() -> World {
     plane.ok(&["create", "-f", "-"], &web("missed"));
     plane.route_service_to_loopback("silkroll-system", "silkroll", port);
     plane.point_webhook_at("silkroll", port);
-    let ca = fs::read_to_string(certs.join("ca.crt")).unwrap();
-    plane.trust_webhook_ca("silkroll", &ca);
     eventually("the webhook in force", || {
         tried(&plane).contains("silkroll.dev/status").then_some(())
     });

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use clap::Parser as _;
 use serde_json::{Value, json};
 use silkroll::cli::Cli;
@@ -33,7 +35,7 @@ fn what_readme_and_docs_tell_to_type_works_in_its_order() {
     let webhook = std::thread::scope(|scope| {
         let installing = scope.spawn(|| run("install"));
         let webhook = Webhook::start(&plane);
-        make_pods_ready(&plane);
+        say_ready(&plane, &two_pods(&plane));
         webhook.route(&plane);
         let said = installing.join().unwrap();
         assert!(said.contains("Silkroll answers"), "{said}");
@@ -57,9 +59,7 @@ fn what_readme_and_docs_tell_to_type_works_in_its_order() {
 
     // As a job that was given nothing but access to the cluster.
     run("ca");
-    let asked = block("sh dry-run")
-        .replace("localhost:8443", &webhook.address)
-        .replace("certs/ca.crt", "ca.crt");
+    let asked = block("sh dry-run").replace("localhost:8443", &webhook.address);
     let answer = folder.bash(&asked, &admin);
     let body = String::from_utf8(answer.stdout).unwrap();
     assert!(answer.status.success(), "{body}");
@@ -81,11 +81,7 @@ fn what_readme_and_docs_tell_to_type_works_in_its_order() {
     plane.ok(&["delete", "service", "-n", SYSTEM, "silkroll"], "");
     std::thread::scope(|scope| {
         let upgrading = scope.spawn(|| run("upgrade"));
-        // The Service has come before it.
-        eventually("the install file applied", || {
-            let port = &client_config(&plane)["service"]["port"];
-            (*port == 443).then_some(())
-        });
+        all_is_applied(&plane);
         webhook.route(&plane);
         let said = upgrading.join().unwrap();
         assert!(said.contains("Silkroll answers"), "{said}");
@@ -93,16 +89,10 @@ fn what_readme_and_docs_tell_to_type_works_in_its_order() {
     assert_eq!(bundle(&plane), trusted);
     assert_eq!(template(), before);
 
+    let webhook = a_certificate_of_yours(&plane, &folder, run, webhook);
+    kubectl_owns_none_of(&plane, CONFIGURATION, "f:caBundle");
     pods_are_switched_on(&plane, run);
     assert_eq!(template(), before);
-
-    let old = secret(&plane, "tls.crt");
-    run("renew");
-    assert_ne!(secret(&plane, "tls.crt"), old);
-
-    certificates_print_as_one_file(&folder, &admin);
-    assert_eq!(bundle(&plane), trusted);
-    kubectl_owns_none_of(&plane, CONFIGURATION, "f:caBundle");
 
     run("opt-out");
     eventually("the namespace out", || (!injected(&plane)).then_some(()));
@@ -131,6 +121,62 @@ fn what_readme_and_docs_tell_to_type_works_in_its_order() {
     ] {
         assert_eq!(plane.get(&gone), None, "{gone:?}");
     }
+}
+
+/// The Service has come before the webhook's configuration.
+fn all_is_applied(plane: &ControlPlane) {
+    eventually("the install file applied", || {
+        let port = &client_config(plane)["service"]["port"];
+        (*port == 443).then_some(())
+    });
+}
+
+/// From Silkroll's own to one of the reader's, that one renewed, and back.
+fn a_certificate_of_yours(
+    plane: &ControlPlane,
+    folder: &Folder,
+    run: impl Fn(&str) -> String + Sync,
+    own: Webhook,
+) -> Webhook {
+    let certs = |plane: &ControlPlane| {
+        let bundle = bundle(plane);
+        let bundle = STANDARD.decode(bundle.as_str().unwrap()).unwrap();
+        String::from_utf8(bundle).unwrap().matches("BEGIN").count()
+    };
+    let change = |info: &str, webhook: Webhook| {
+        // The stand-in for the Service would be in the way of the real one.
+        plane.ok(&["delete", "service", "-n", SYSTEM, "silkroll"], "");
+        std::thread::scope(|scope| {
+            let changing = scope.spawn(|| run(info));
+            let other = eventually("the other arguments", || webhook.changed(plane));
+            all_is_applied(plane);
+            other.route(plane);
+            drop(webhook);
+            while !changing.is_finished() {
+                say_ready(plane, &pods(plane));
+            }
+            let said = changing.join().unwrap();
+            assert!(said.contains("Silkroll answers"), "{said}");
+            other
+        })
+    };
+    let given = change("own-certificate", own);
+    assert_eq!(certs(plane), 2, "its own, and the reader's");
+
+    let old = secret(plane, "tls.crt");
+    run("renew");
+    assert_ne!(secret(plane, "tls.crt"), old);
+    certificates_print_as_one_file(folder, &plane.kubeconfig());
+    let ca = fs::read(folder.dir.path().join("certs/ca.crt")).unwrap();
+    assert_eq!(bundle(plane), STANDARD.encode(ca));
+
+    // As after an upgrade from a version that made none by itself.
+    let own = change("upgrade", given);
+    eventually("both in the bundle", || (certs(plane) == 2).then_some(()));
+    run("forget");
+    assert_eq!(certs(plane), 1);
+    assert!(injected(plane));
+    own
 }
 
 /// Which says itself how it is applied.
@@ -264,13 +310,12 @@ fn pods_are_switched_on(plane: &ControlPlane, run: impl Fn(&str) -> String + Syn
     Cli::try_parse_from(["silkroll"].into_iter().chain(args)).unwrap();
 }
 
-/// Says of the pods that the controllers made what a kubelet would say.
-fn make_pods_ready(plane: &ControlPlane) {
-    let names = eventually("two pods", || {
+/// What the controllers made.
+fn two_pods(plane: &ControlPlane) -> Vec<String> {
+    eventually("two pods", || {
         let names = pods(plane);
         (names.len() == 2).then_some(names)
-    });
-    say_ready(plane, &names);
+    })
 }
 
 /// Silkroll's pods.
@@ -281,7 +326,7 @@ fn pods(plane: &ControlPlane) -> Vec<String> {
     names.collect()
 }
 
-/// A pod may have gone meanwhile.
+/// Says of them what a kubelet would say. A pod may have gone meanwhile.
 fn say_ready(plane: &ControlPlane, names: &[String]) {
     for name in names {
         let ready =
@@ -322,35 +367,53 @@ fn old_pod() -> String {
     .to_string()
 }
 
-/// `silkroll serve` with the arguments, the account and the Secret of the install.
+/// `silkroll serve` with the arguments and the account of the install, and with its Secret where that is mounted.
 struct Webhook {
     _process: Process,
+    /// Its arguments.
+    args: Value,
     /// `localhost:PORT`.
     address: String,
     port: u16,
 }
 
+/// What the Deployment says of Silkroll's container.
+fn container(plane: &ControlPlane) -> Option<Value> {
+    let deployment = plane.get(&["deployment", "-n", SYSTEM, "silkroll"]);
+    Some(deployment?["spec"]["template"]["spec"]["containers"][0].clone())
+}
+
 impl Webhook {
     fn start(plane: &ControlPlane) -> Self {
-        eventually("the Secret", || {
-            plane.get(&["secret", "-n", SYSTEM, "silkroll-tls"])
+        let container = eventually("the Deployment", || container(plane));
+        let account = eventually("its account", || {
+            plane.get(&["serviceaccount", "-n", SYSTEM, "silkroll"])?;
+            Some(plane.kubeconfig_for_service_account(SYSTEM, "silkroll"))
         });
-        installed::mount_secret(plane);
-        let deployment = plane.get(&["deployment", "-n", SYSTEM, "silkroll"]);
-        let container = deployment.unwrap()["spec"]["template"]["spec"]["containers"][0].clone();
         assert_eq!(container["image"], "registry.example/infra/silkroll:0.1.0");
-        let account = plane.kubeconfig_for_service_account(SYSTEM, "silkroll");
-        // Port 0: the kernel picks one, and the log says which.
+        if !container["volumeMounts"].is_null() {
+            installed::mount_secret(plane);
+        }
+        // Port 0: the kernel picks one, and the log says which, behind what one before it has written.
+        let log = plane.dir().join("silkroll.log");
+        let written = fs::read(&log).map_or(0, |text| text.len());
         let mut process = installed::serve(plane, &account, [0, 0], &[]);
         let port = eventually("silkroll serve", || {
             assert!(!process.ended(), "{}", process.tail());
-            listening(&plane.dir().join("silkroll.log"))
+            listening(&log, written)
         });
         Self {
             _process: process,
+            args: container["args"].clone(),
             address: format!("localhost:{port}"),
             port,
         }
+    }
+
+    /// One with other arguments, where the Deployment has others by now.
+    fn changed(&self, plane: &ControlPlane) -> Option<Self> {
+        let container = container(plane)?;
+        (container["args"] != self.args).then(|| Self::start(plane))
     }
 
     /// Leads the API server's calls here.
@@ -361,8 +424,8 @@ impl Webhook {
 }
 
 /// The port in the log line that says where it listens.
-fn listening(log: &Path) -> Option<u16> {
+fn listening(log: &Path, from: usize) -> Option<u16> {
     let log = fs::read_to_string(log).ok()?;
-    let (_, rest) = log.split_once(r#""listen":"127.0.0.1:"#)?;
+    let (_, rest) = log.get(from..)?.split_once(r#""listen":"127.0.0.1:"#)?;
     rest.split_once('"')?.0.parse().ok()
 }

@@ -44,6 +44,7 @@ impl Folder {
         let link = |what: PathBuf, name: &str| std::os::unix::fs::symlink(what, name).unwrap();
         let at = |name: &str| dir.path().join(name).display().to_string();
         link(root().join("manifests"), &at("manifests"));
+        link(root().join("examples"), &at("examples"));
         link(env!("CARGO_BIN_EXE_silkroll").into(), &at("bin/silkroll"));
         if let Some(cluster) = std::env::var_os("SILKROLL_CLUSTER_BIN") {
             link(Path::new(&cluster).join("kubectl"), &at("bin/kubectl"));

@@ -198,7 +198,10 @@ clientConfig:
 {{- define "silkroll.check" -}}
 {{- $certificates := .Values.certificates }}
 {{- if and $certificates.caBundle (eq $certificates.source "self") }}
-{{- fail "certificates.caBundle is not for certificates.source: self: Silkroll writes the bundle itself" }}
+{{- fail "certificates.caBundle is not for certificates.source: self, the default: Silkroll writes the bundle itself. For a Secret of yours: certificates.source=secret" }}
+{{- end }}
+{{- if and (ne $certificates.secretName "silkroll-tls") (eq $certificates.source "self") }}
+{{- fail "certificates.secretName is not for certificates.source: self, the default, which serves from no Secret. For a Secret of yours: certificates.source=secret" }}
 {{- end }}
 {{- if and (eq $certificates.source "files") (not (and $certificates.files.cert $certificates.files.key $certificates.caBundle)) }}
 {{- fail "certificates.source: files needs all of certificates.files.cert, certificates.files.key and certificates.caBundle: --set-file certificates.files.cert=certs/tls.crt, and so on; silkroll certs makes them" }}

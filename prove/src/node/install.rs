@@ -16,7 +16,7 @@ use super::image;
 /// The image's name in place of the README's example.
 const IMAGE: &str = "prove.local/silkroll:1";
 
-/// Where the commands run: the certificates are in there, and the program, in `bin`.
+/// Where the commands run: the manifests are in there, and the program, in `bin`.
 #[must_use]
 pub fn folder() -> PathBuf {
     Path::new(ground::HOME).join("install")
@@ -31,10 +31,9 @@ pub fn silkroll(repository: &Path, binary: &Path, kubectl: &Kubectl) -> Result<(
     let home = Path::new(ground::HOME);
     build_image(home, repository, binary)?;
 
-    // The commands write certificates: not into the repository.
+    // What commands write goes there and not into the repository.
     let folder = folder();
     fs::create_dir_all(folder.join("bin"))?;
-    fs::create_dir_all(folder.join("certs"))?;
     std::os::unix::fs::symlink(repository.join("manifests"), folder.join("manifests"))?;
     std::os::unix::fs::symlink(binary, folder.join("bin/silkroll"))?;
     let commands = pages::block(repository, "sh install")?;

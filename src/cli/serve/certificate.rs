@@ -79,6 +79,8 @@ fn keep_own(
     let mut names = names(args);
     if args.tls_name.is_empty() {
         names.push(format!("{}.{home}.svc.cluster.local", args.service));
+        // The near end of `kubectl port-forward`.
+        names.push("localhost".to_owned());
     }
     let certificates = Certificates::new(
         home,

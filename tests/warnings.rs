@@ -378,6 +378,26 @@ fn an_own_hook_that_calls_a_registry_is_better_replaced() {
         assert!(says.iter().all(|says| told.contains(says)), "{told}");
         assert!(!told.contains(not), "{told}");
     }
+    // What is replaced and not made up for.
+    let replaced = [("existing-pre-stop", "replace")];
+    let lost = "takes away a preStop that calls a registry, and nothing calls it in its place: set silkroll.dev/deregister";
+    for (object, namespace, says) in [
+        (shell(plain), opted_in(&replaced), lost),
+        (
+            shell(plain),
+            opted_in(&[replaced[0], ("deregister", "nginx")]),
+            lost,
+        ),
+        (shell("sleep 20"), opted_in(&replaced), ""),
+        (shell(plain), nacos(&replaced), ""),
+    ] {
+        let (_, decision) = create(&object, &namespace, &Settings::default());
+        let told = told(&decision);
+        assert!(
+            told.contains(says) && told.is_empty() == says.is_empty(),
+            "{told}"
+        );
+    }
     for quiet in [
         nacos(&[("existing-pre-stop", "replace"), ("hook", "script")]),
         nacos(&[("existing-pre-stop", "keep")]),

@@ -82,6 +82,15 @@ pub(super) fn warning(policy: &Policy<'_>, container: &str, calls: Calls) -> Str
     )
 }
 
+/// The user's hook calls a registry, and is replaced by one that calls none.
+pub(super) fn lost(container: &str) -> String {
+    format!(
+        "container {}: existing-pre-stop: replace takes away a preStop that calls a registry, and nothing calls it in its \
+         place: set silkroll.dev/deregister",
+        cut(container, 40)
+    )
+}
+
 /// What ends a word of a shell's text.
 fn breaks(c: char) -> bool {
     c.is_whitespace()

@@ -56,6 +56,7 @@ fn want<'a>(plan: &mut Plan<'a>, target: &Target<'_, 'a>) -> Result<(), Stop> {
             }
             plan.step("pre-stop", target, || line);
             plan.want(target.slot(&FORM), text);
+            warn_of_lost_call(plan, target, user);
             if plan.hook.program {
                 warn_of_own_hook(plan, target, user);
                 warn_of_guess(plan, target);
@@ -165,6 +166,15 @@ fn warn_of_own_hook(plan: &mut Plan<'_>, target: &Target<'_, '_>, user: Option<&
              say what it needs with silkroll.dev/existing-pre-stop-seconds",
             target.name
         ));
+    }
+}
+
+/// The user's hook calls a registry, and what is put in its place does not.
+fn warn_of_lost_call(plan: &mut Plan<'_>, target: &Target<'_, '_>, user: Option<&str>) {
+    let replaced = target.pod.policy.existing_pre_stop == ExistingPreStop::Replace;
+    let leaves = target.deregister.calls && target.deregister.ends.is_none();
+    if replaced && !leaves && user.and_then(own::calls).is_some() {
+        plan.warn(own::lost(target.name));
     }
 }
 

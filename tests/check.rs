@@ -10,6 +10,8 @@
 mod doubts;
 #[path = "check/formats.rs"]
 mod formats;
+#[path = "check/hooks.rs"]
+mod hooks;
 #[path = "check/mended.rs"]
 mod mended;
 #[path = "check/places.rs"]

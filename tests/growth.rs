@@ -137,6 +137,28 @@ fn what_is_found_in_a_list_and_in_one_workload() {
     grows("containers", 100, containers, judge);
 }
 
+/// A `ConfigMap` with a script, and hooks that name it.
+fn hooks(script: &str, containers: usize, times: usize) -> String {
+    let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "s"}, "data": {"a": script}});
+    let mut one = deployment("web", 1, containers);
+    let pod = &mut one["spec"]["template"]["spec"];
+    pod["volumes"] = json!([{"name": "s", "configMap": {"name": "s"}}]);
+    for container in pod["containers"].as_array_mut().unwrap() {
+        container["volumeMounts"] = json!([{"name": "s", "mountPath": "/s"}]);
+        container["lifecycle"] = json!({"preStop": {"exec": {"command": vec!["/s/a"; times]}}});
+    }
+    format!("{map}\n---\n{one}\n")
+}
+
+#[test]
+fn a_script_that_many_hooks_name_or_one_hook_many_times() {
+    let script = |count: usize| "echo a b c\n".repeat(count);
+    let times = |count: usize| hooks(&script(count), 1, count);
+    grows("a script named many times", 400, times, judge);
+    let named = |count: usize| hooks(&script(100 * count), count, 1);
+    grows("a script named by many hooks", 100, named, judge);
+}
+
 #[test]
 fn many_blanks_before_a_line_of_json() {
     let list = |count: usize| {

@@ -4,7 +4,9 @@ use serde_json::Value;
 
 use super::manifests::{Run, not_a_manifest};
 pub use crate::check::output::one;
-use crate::check::{Baseline, Object, Place, Report, Severity, Wanted, World, assemble, judge};
+use crate::check::{
+    Baseline, Object, Place, Report, Severity, Terms, Wanted, World, assemble, judge,
+};
 use crate::manifest::budget::{Account, Budget, Excess, charge_clone, element};
 use crate::manifest::{Document, DocumentError, Fault, Limits, documents, each_object};
 
@@ -13,6 +15,8 @@ use crate::manifest::{Document, DocumentError, Fault, Limits, documents, each_ob
 const PAIR: usize = 512;
 /// Bytes of values for each byte of a patch that puts them in, its operations as values among them.
 const PATCHED: usize = 8;
+/// Bytes of a container while its workload is judged.
+const CONTAINER: usize = 1024;
 
 /// One document, and the same with the injection; none where that changes nothing.
 struct One<'t> {
@@ -88,6 +92,8 @@ fn report(run: &Run, all: &[One<'_>], account: &mut Account) -> Result<Report, E
                 return account.go_on();
             }
             account.charge(2 * element::<Object<'_>>() + element::<Place<'_, '_>>())?;
+            let containers = &found.value["spec"]["template"]["spec"]["containers"];
+            account.charge(CONTAINER * containers.as_array().map_or(0, Vec::len))?;
             before.push(Object::new(
                 found.value,
                 found.api_version,
@@ -97,6 +103,7 @@ fn report(run: &Run, all: &[One<'_>], account: &mut Account) -> Result<Report, E
             places.push(Place {
                 file: "",
                 document: Some(&one.document),
+                above: None,
                 path: found.path,
             });
             Ok(())
@@ -116,6 +123,12 @@ fn report(run: &Run, all: &[One<'_>], account: &mut Account) -> Result<Report, E
     }
     account.charge(PAIR.saturating_mul(World::pairs(&before)))?;
     let (before, after) = (World::new(before), World::new(after));
-    let (found, left) = (judge(&before, account)?, judge(&after, account)?);
+    let terms = |before| Terms {
+        before,
+        // That the settings say no may only mean that nobody knows the cluster's version yet.
+        native_sleep: true,
+    };
+    let found = judge(&before, terms(None), account)?;
+    let left = judge(&after, terms(Some(&found)), account)?;
     assemble(&before, &found, Some(&left), &places, &wanted, account)
 }

@@ -5,15 +5,19 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::baseline::Baseline;
-use super::ignore::{ANNOTATION, Ignore, MARK};
+use super::ignore::{ANNOTATION, Ignore, MARKS};
+use super::judged::Judged;
 use super::mend::Mended;
 use super::report::{Entry, Quiet, Report};
 use super::rule::{Id, Rule, Severity};
 use super::rules::Finding;
 use super::world::{Object, World};
-use crate::manifest::Document;
 use crate::manifest::budget::{Account, Excess, element};
-use crate::policy::visible;
+use crate::manifest::{Comment, Document};
+use crate::text::{deceptive, shown};
+
+/// The longest reason of an ignore, in characters.
+const REASON: usize = 1000;
 
 /// Bytes for each finding, before and after, while it is looked up where it stands and whether an injection mends it.
 const LOOKED_UP: usize = 512;
@@ -25,8 +29,25 @@ pub struct Place<'d, 't> {
     pub file: &'d str,
     /// The document that it stands in; none for a cluster's.
     pub document: Option<&'d Document<'t>>,
+    /// The document before it, where that holds nothing but comments.
+    pub above: Option<&'d Document<'t>>,
     /// Its place in the document, as a JSON pointer.
     pub path: String,
+}
+
+impl<'t> Place<'_, 't> {
+    /// The template that a document was made of: Helm names it in a comment above.
+    fn source(&self) -> &'t str {
+        let source = self
+            .document
+            .and_then(|document| document.heading("Source:"));
+        // Whoever writes a manifest writes that comment, too.
+        let plain = |path: &&str| {
+            let mut parts = path.split('/');
+            !path.contains(deceptive) && parts.all(|part| !matches!(part, "" | "." | ".."))
+        };
+        source.filter(plain).unwrap_or_default()
+    }
 }
 
 /// What of it is wanted.
@@ -55,14 +76,16 @@ impl Wanted<'_> {
 /// As [`Account::charge`].
 pub fn assemble(
     world: &World<'_>,
-    findings: &[Finding],
-    injected: Option<&[Finding]>,
+    judged: &Judged,
+    injected: Option<&Judged>,
     places: &[Place<'_, '_>],
     wanted: &Wanted<'_>,
     account: &mut Account,
 ) -> Result<Report, Excess> {
-    account.charge(LOOKED_UP * (findings.len() + injected.map_or(0, <[Finding]>::len)))?;
-    let mended = injected.map(|injected| Mended::new(findings, injected));
+    let findings = &judged.findings;
+    let left = injected.map_or(0, |injected| injected.findings.len());
+    account.charge(LOOKED_UP * (findings.len() + left))?;
+    let mended = injected.map(|injected| Mended::new(judged, injected));
     let mut of_objects: HashMap<usize, Vec<&Finding>> = HashMap::new();
     for finding in findings {
         if wanted.takes(finding.id.rule()) {
@@ -79,13 +102,20 @@ pub fn assemble(
     let mut lines = lines_of(places, &all).into_iter();
     for (at, (place, of_object)) in places.iter().zip(&all).enumerate() {
         let object = &world.objects[at];
-        let names = [place.file, object.kind, object.namespace, object.name];
+        let names = [
+            place.file,
+            place.source(),
+            object.kind,
+            object.namespace,
+            object.name,
+        ];
         account.charge(names.iter().map(|name| name.len()).sum())?;
-        let [file, kind, namespace, name] = names.map(Arc::<str>::from);
+        let [file, source, kind, namespace, name] = names.map(Arc::<str>::from);
         let entry = |finding: &Finding, line: usize| Entry {
             rule: finding.id.rule(),
             workload: finding.workload,
             file: Arc::clone(&file),
+            source: Arc::clone(&source),
             line,
             kind: Arc::clone(&kind),
             namespace: Arc::clone(&namespace),
@@ -99,7 +129,7 @@ pub fn assemble(
             quiet: None,
         };
         let mut own = Vec::new();
-        for (line, why) in comments.enter(place.document, account)? {
+        for (line, why) in comments.enter(place, account)? {
             let bad = bad_ignore(at, "", "the comment", &why);
             account.charge(element::<Entry>() + bad.bytes())?;
             own.push(entry(&bad, line));
@@ -110,7 +140,7 @@ pub fn assemble(
             let mut entry = entry(finding, lines.last().copied().unwrap_or_default());
             let mut ignores = of_object.ignores.iter().chain(comments.about(&lines));
             if let Some(ignore) = ignores.find(|ignore| ignore.covers(entry.rule)) {
-                entry.quiet = Some(Quiet::Ignored(visible(ignore.reason).into_owned()));
+                entry.quiet = Some(Quiet::Ignored(shown(ignore.reason, REASON).into_owned()));
             } else if wanted.baseline.has(&entry) {
                 entry.quiet = Some(Quiet::Baseline);
             }
@@ -128,6 +158,7 @@ pub fn assemble(
     Ok(Report {
         workloads: workloads.collect(),
         objects: world.objects.len(),
+        unreadable: Vec::new(),
         entries,
         fail_on: wanted.fail_on,
     })
@@ -203,7 +234,7 @@ fn same(one: Option<&Document<'_>>, other: Option<&Document<'_>>) -> bool {
 #[derive(Default)]
 struct Comments<'d, 't> {
     of: Option<&'d Document<'t>>,
-    ignores: Vec<(usize, Ignore<'t>)>,
+    ignores: HashMap<usize, Vec<Ignore<'t>>>,
 }
 
 impl<'d, 't> Comments<'d, 't> {
@@ -213,20 +244,32 @@ impl<'d, 't> Comments<'d, 't> {
     /// As [`Account::charge`].
     fn enter(
         &mut self,
-        document: Option<&'d Document<'t>>,
+        place: &Place<'d, 't>,
         account: &mut Account,
     ) -> Result<Vec<(usize, String)>, Excess> {
-        if same(self.of, document) {
+        if same(self.of, place.document) {
             return Ok(Vec::new());
         }
-        self.of = document;
+        self.of = place.document;
         self.ignores.clear();
         let mut wrong = Vec::new();
-        for comment in document.into_iter().flat_map(|one| one.comments(MARK)) {
+        let Some(document) = place.document else {
+            return Ok(wrong);
+        };
+        let mut all = comments(document);
+        let mut above: Vec<_> = place.above.into_iter().flat_map(comments).collect();
+        if !above.is_empty() {
+            let first = document.lines_of(&[""]).concat().first().copied();
+            for comment in &mut above {
+                comment.about = first.unwrap_or_default();
+            }
+            all.extend(above);
+        }
+        for comment in all {
             match Ignore::parse(comment.text) {
                 Ok(ignore) => {
                     account.charge(ignore.bytes())?;
-                    self.ignores.push((comment.about, ignore));
+                    self.ignores.entry(comment.about).or_default().push(ignore);
                 }
                 Err(why) => {
                     account.charge(element::<(usize, String)>() + why.len())?;
@@ -238,10 +281,15 @@ impl<'d, 't> Comments<'d, 't> {
     }
 
     fn about(&self, lines: &[usize]) -> impl Iterator<Item = &Ignore<'t>> {
-        let ignores = self.ignores.iter();
-        let about = ignores.filter(|(about, _)| lines.contains(about));
-        about.map(|(_, ignore)| ignore)
+        let about = lines.iter().filter_map(|line| self.ignores.get(line));
+        about.flatten()
     }
+}
+
+fn comments<'t>(document: &Document<'t>) -> Vec<Comment<'t>> {
+    let mut all = MARKS.map(|mark| document.comments(mark)).concat();
+    all.sort_by_key(|comment| comment.line);
+    all
 }
 
 fn bad_ignore(object: usize, pointer: &str, what: &str, why: &str) -> Finding {

@@ -3,8 +3,10 @@
 
 use serde_json::Value;
 
+use super::ending;
 use super::ours::{self, Ours};
 use super::read::{text, words};
+use super::shell::Script;
 use super::time::Time;
 
 /// A lifecycle handler.
@@ -14,14 +16,24 @@ pub(super) struct Hook<'a> {
     pub(super) command: Vec<&'a str>,
     /// The first word of the user's command that Silkroll's hook starts in turn; empty where there is none.
     pub(super) chained: &'a str,
-    /// All that is known of what the user's hook runs, in one text: its command, and the script of a `ConfigMap` that it
-    /// names. Of Silkroll's own words nothing stands in it.
-    pub(super) text: String,
+    /// What the user's hook is told: its command, or the path of its request. Of Silkroll's own words nothing stands in it.
+    told: String,
+    /// The scripts of `ConfigMaps` that it names.
+    scripts: Vec<&'a str>,
     /// How long all of it takes.
     pub(super) time: Time,
     /// Where Silkroll wrote it.
     pub(super) ours: Option<Ours<'a>>,
+    /// It is Kubernetes' own sleep.
+    is_sleep: bool,
+    /// Why SIGTERM, or what is as bad, comes while endpoints still lead here.
+    pub(super) in_vain: Option<&'static str>,
 }
+
+/// Paths in a command that are looked for among the files of `ConfigMaps`, and bytes of the scripts that are read for one
+/// hook. What stands once can be named by any number of hooks: this bounds what a manifest costs by its own length.
+const PATHS: usize = 8;
+const SCRIPTS: usize = 8 << 10;
 
 /// What a user's hook does.
 enum Own<'a, 's> {
@@ -30,17 +42,28 @@ enum Own<'a, 's> {
     /// A path.
     Http(&'a str),
     Sleep(u64),
+    /// The kubelet does not run it: `tcpSocket` is there for old versions, and fails at runtime (API reference,
+    /// `LifecycleHandler`).
+    Socket,
     /// Something that is not looked into.
     Other,
 }
 
+/// What is known of what it runs.
+#[derive(Default)]
+struct Look<'a> {
+    told: String,
+    scripts: Vec<&'a str>,
+    time: Option<Time>,
+    ends_first: bool,
+}
+
+/// Finds a text by a name.
+type Find<'f, 'a> = &'f dyn Fn(&str) -> Option<&'a str>;
+
 impl<'a> Hook<'a> {
     /// Reads a handler. `script` finds the text of a mounted file by its path; `env` the value of a variable.
-    pub(super) fn read(
-        value: &'a Value,
-        script: &dyn Fn(&str) -> Option<&'a str>,
-        env: &dyn Fn(&str) -> Option<&'a str>,
-    ) -> Option<Self> {
+    pub(super) fn read(value: &'a Value, script: Find<'_, 'a>, env: Find<'_, 'a>) -> Option<Self> {
         let members = value.as_object()?;
         if members.values().all(Value::is_null) {
             return None;
@@ -51,10 +74,18 @@ impl<'a> Hook<'a> {
             Some(chain) => Own::in_chain(chain),
             None => Own::read(value, &command),
         };
-        let (text, time) = own.look(script);
+        let look = own.look(script, env);
+        let time = look.time.unwrap_or(Time::UNKNOWN);
         let (time, ours) = match chain {
             Some(_) => (ours::time(time, env), Some(Ours::read(env))),
             None => (time, None),
+        };
+        let in_vain = match own {
+            Own::Socket => Some("is a tcpSocket, which the kubelet does not run"),
+            _ if time.most() == Some(0) => Some("ends at once"),
+            // Silkroll runs it after the drain.
+            _ if look.ends_first && ours.is_none() => Some("ends the server before it waits"),
+            _ => None,
         };
         let chained = match own {
             Own::Exec(words) if chain.is_some() => words.first().copied().unwrap_or_default(),
@@ -63,15 +94,31 @@ impl<'a> Hook<'a> {
         Some(Self {
             command,
             chained,
-            text,
+            told: look.told,
+            scripts: look.scripts,
             time,
             ours,
+            is_sleep: value["sleep"].is_object(),
+            in_vain,
         })
     }
 
-    /// Whether it is known to end at once, so that SIGTERM comes while endpoints still lead here.
+    /// Whether SIGTERM comes while endpoints still lead here.
     pub(super) fn delays_nothing(&self) -> bool {
-        self.time.most() == Some(0)
+        self.in_vain.is_some()
+    }
+
+    /// Makes of a native sleep what an API server does that does not know the field.
+    pub(super) fn drop_sleep(&mut self) {
+        if self.is_sleep {
+            self.time = Time::exact(0);
+            self.in_vain = Some("is a native sleep, which this Kubernetes drops");
+        }
+    }
+
+    /// Whether what the user's hook runs names any of these.
+    pub(super) fn says(&self, any: &[&str]) -> bool {
+        mentions(&self.told, any) || self.scripts.iter().any(|script| mentions(script, any))
     }
 }
 
@@ -81,10 +128,12 @@ impl<'a> Own<'a, '_> {
             Own::Sleep(seconds)
         } else if value["httpGet"].is_object() {
             Own::Http(value["httpGet"]["path"].as_str().unwrap_or("/"))
-        } else if command.is_empty() {
-            Own::Other
-        } else {
+        } else if !command.is_empty() {
             Own::Exec(command)
+        } else if value["tcpSocket"].is_object() {
+            Own::Socket
+        } else {
+            Own::Other
         }
     }
 
@@ -98,28 +147,66 @@ impl<'a> Own<'a, '_> {
     }
 
     /// What it runs, and how long that takes.
-    fn look(&self, script: &dyn Fn(&str) -> Option<&'a str>) -> (String, Time) {
+    fn look(&self, script: Find<'_, 'a>, env: Find<'_, 'a>) -> Look<'a> {
+        let takes = |time| Look {
+            time: Some(time),
+            ..Look::default()
+        };
         let command = match self {
-            Own::Nothing => return (String::new(), Time::exact(0)),
-            Own::Sleep(seconds) => return (String::new(), Time::exact(*seconds)),
-            Own::Http(path) => return ((*path).to_owned(), Time::UNKNOWN),
-            Own::Other => return (String::new(), Time::UNKNOWN),
+            Own::Nothing | Own::Socket => return takes(Time::exact(0)),
+            Own::Sleep(seconds) => return takes(Time::exact(*seconds)),
+            Own::Other => return Look::default(),
+            Own::Http(path) => {
+                return Look {
+                    told: (*path).to_owned(),
+                    ..Look::default()
+                };
+            }
             Own::Exec(command) => *command,
         };
-        let scripts: Vec<&str> = command.iter().filter_map(|word| script(word)).collect();
-        let mut text = command.join(" ");
-        for script in &scripts {
-            text.push('\n');
-            text.push_str(script);
-        }
-        let time = match (scripts.as_slice(), shell_script(command)) {
-            ([only], _) => Time::of_script(only),
-            ([], Some(script)) => Time::of_script(script),
-            ([], None) => Time::of(command),
-            _ => Time::UNKNOWN,
+        let mut look = Look {
+            told: command.join(" "),
+            ..Look::default()
         };
-        (text, time)
+        let paths = command.iter().filter(|word| word.starts_with('/'));
+        let mut left = SCRIPTS;
+        let mut all = true;
+        for text in paths.take(PATHS).filter_map(|path| script(path)) {
+            if look.scripts.iter().any(|known| std::ptr::eq(*known, text)) {
+                continue;
+            }
+            match left.checked_sub(text.len()) {
+                Some(rest) => {
+                    left = rest;
+                    look.scripts.push(text);
+                }
+                None => all = false,
+            }
+        }
+        let runs = match (look.scripts.as_slice(), shell_script(command)) {
+            ([only], _) if all => Some(*only),
+            ([], Some(script)) if all => Some(script),
+            ([], None) if all => {
+                look.time = Some(Time::of(command));
+                None
+            }
+            _ => None,
+        };
+        // A file of another language.
+        let runs = runs.filter(|text| !text.starts_with("#!") || is_shells(text));
+        if let Some(runs) = runs {
+            let runs = Script::read(runs, env);
+            look.time = Some(Time::of_script(&runs));
+            look.ends_first = ending::ends_first(&runs);
+        }
+        look
     }
+}
+
+/// Whether the first line of a file has a shell read it.
+fn is_shells(text: &str) -> bool {
+    let mut words = text.lines().next().unwrap_or_default()[2..].split_whitespace();
+    words.any(|word| SHELLS.contains(&program(word)))
 }
 
 /// The name of a program without its folder.
@@ -204,9 +291,48 @@ mod tests {
                 false,
             ),
             (sh("curl -X POST localhost:8080/stop; sleep 30"), 30, false),
+            (sh("curl -X POST localhost:8080/stop"), 0, false),
+            (
+                sh("curl -X PUT \"http://nacos:8848/nacos/v1/ns/instance?ip=$IP&enabled=false\""),
+                0,
+                true,
+            ),
+            (
+                sh("wget -qO- --post-data= localhost:8080/actuator/shutdown"),
+                0,
+                true,
+            ),
             (sh("sleep $DRAIN"), 0, false),
             (sh("sleep ${DRAIN:-15}"), 0, false),
             (sh("sleep 30 & wait"), 0, false),
+            (sh("sleep 30 &"), 0, false),
+            (sh("sleep 30 >/dev/null 2>&1 &"), 0, true),
+            (
+                sh("sleep 40; while pgrep java; do sleep 1; done"),
+                40,
+                false,
+            ),
+            (sh("sleep 5; exit 0"), 5, true),
+            (sh("nginx -s quit || true"), 0, true),
+            (sh("nginx -s quit || exit 1; sleep 9"), 0, false),
+            (sh("[ -e /x ] && sleep 9"), 0, false),
+            (sh("timeout 9 curl x; sleep 20"), 20, false),
+            (sh("sleep 0.5m"), 30, true),
+            (sh("sleep 1.5m .5 1h"), 3690, true),
+            (sh("sleep 0.9"), 0, true),
+            (sh("sleep 1d"), 86_400, true),
+            (sh("sleep infinity"), u64::MAX, true),
+            (sh("sleep inf 5"), u64::MAX, true),
+            (sh("sleep 1e3"), 0, false),
+            (sh("sleep \"$DELAY\""), 20, true),
+            (sh("sleep ${DELAY}s && exec nginx -s quit"), 20, true),
+            (sh("DELAY=5; sleep $DELAY"), 0, false),
+            (sh("env A=1 nohup sleep 7"), 7, true),
+            (sh("echo $(sleep 9)"), 0, false),
+            (sh("cat <<EOF\nsleep 99\nEOF\nsleep 3"), 3, false),
+            (json!({"exec": {"command": ["sleep", "$DELAY"]}}), 0, true),
+            (json!({"exec": {"command": ["sleep", "0.5m"]}}), 30, true),
+            (json!({"tcpSocket": {"port": 80}}), 0, true),
             (sh("# sleep 99\nsleep 3"), 3, true),
             (sh("test -e /x || sleep 9"), 0, false),
             (sh("python -c 'import time; time.sleep(9)'"), 0, false),
@@ -217,7 +343,8 @@ mod tests {
                 true,
             ),
         ] {
-            let read = Hook::read(&hook, &|_| None, &|_| None).unwrap();
+            let env = |name: &str| (name == "DELAY").then_some("20");
+            let read = Hook::read(&hook, &|_| None, &env).unwrap();
             let most = exact.then_some(least);
             assert_eq!((read.time.least, read.time.most()), (least, most), "{hook}");
         }
@@ -289,17 +416,14 @@ mod tests {
                 let time = read.time;
                 let found = (time.least, time.reckoned(), time.open);
                 assert_eq!(found, (least, reckoned, open), "{hook} {env:?}");
-                assert!(
-                    read.ours.is_some() && !read.text.contains("silkroll"),
-                    "{hook}"
-                );
+                assert!(read.ours.is_some() && !read.says(&["silkroll"]), "{hook}");
             }
         }
         let words = ["exec", "curl", "-X", "DELETE", "http://e/eureka/apps/A/1"];
         let hook = script(&words);
         let read = Hook::read(&hook, &|_| None, &|_| None).unwrap();
         assert_eq!(
-            (read.chained, &*read.text),
+            (read.chained, &*read.told),
             ("curl", &*words[1..].join(" "))
         );
     }
@@ -316,5 +440,31 @@ mod tests {
         let hook = json!({"exec": {"command": ["/bin/sh", "/scripts/stop.sh"]}});
         let read = Hook::read(&hook, &find, &|_| None).unwrap();
         assert_eq!(read.time.least, 25);
+    }
+
+    #[test]
+    fn what_is_named_again_and_again_or_is_long_costs_once_or_nothing() {
+        let long = format!("sleep 25\n{}", "# x\n".repeat(SCRIPTS));
+        for (command, least, scripts) in [
+            (vec!["/s/a"; 1000], 25, 1),
+            (vec!["/s/bash"], 25, 1),
+            (vec!["/s/python"], 0, 1),
+            (vec!["sh", "/s/a", "/s/b"], 0, 2),
+            (vec!["/s/long"], 0, 0),
+            (vec!["/s/a", "/s/long"], 0, 1),
+        ] {
+            let hook = json!({"exec": {"command": command}});
+            let find = |path: &str| match path {
+                "/s/a" => Some("sleep 25"),
+                "/s/b" => Some("nacos"),
+                "/s/long" => Some(&*long),
+                "/s/python" => Some("#!/usr/bin/env python3\nsleep 25"),
+                "/s/bash" => Some("#!/usr/bin/env bash\nsleep 25"),
+                _ => None,
+            };
+            let read = Hook::read(&hook, &find, &|_| None).unwrap();
+            let found = (read.time.least, read.scripts.len());
+            assert_eq!(found, (least, scripts), "{hook}");
+        }
     }
 }

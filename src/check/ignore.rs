@@ -5,8 +5,10 @@ use crate::manifest::budget::element;
 
 /// The annotation on the object; several entries go with semicolons or lines between them.
 pub(super) const ANNOTATION: &str = crate::policy::IGNORE;
-/// How the comment begins, behind its `#`.
-pub(super) const MARK: &str = "silkroll:ignore";
+/// How the comment begins, behind its `#`; a blank after the colon is easily written.
+pub(super) const MARKS: [&str; 2] = ["silkroll:ignore", "silkroll: ignore"];
+/// Entries of one annotation, which is more than there are rules.
+const MOST: usize = 64;
 
 /// One entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,13 +31,15 @@ impl<'a> Ignore<'a> {
         let text = text.trim().trim_start_matches(':').trim_start();
         let (codes, reason) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
         let known = |code: &str| {
-            let rule = Rule::find(code).ok_or_else(|| {
+            let rule = Rule::find(&code.to_ascii_uppercase()).ok_or_else(|| {
                 let code = crate::text::quoted(code, 20);
                 format!("{code} is no code of a rule: expected is, e.g., SR301 and the reason")
             })?;
             Ok(rule.code)
         };
+        // `SR301: why` is how many tools write it.
         let codes: Result<Vec<_>, String> = codes
+            .trim_end_matches(':')
             .split(',')
             .filter(|code| !code.is_empty())
             .map(known)
@@ -56,10 +60,29 @@ impl<'a> Ignore<'a> {
         Ok(Self { codes, reason })
     }
 
-    /// The entries of an annotation.
+    /// The entries of an annotation. What is wrong with them is said once, for it is one place.
     pub(super) fn all(text: &'a str) -> impl Iterator<Item = Result<Self, String>> {
         let entries = text.split([';', '\n']).map(str::trim);
-        entries.filter(|entry| !entry.is_empty()).map(Self::parse)
+        let mut entries = entries.filter(|entry| !entry.is_empty());
+        let mut all = Vec::new();
+        let (mut first, mut wrong) = (None, 0);
+        for entry in entries.by_ref().take(MOST) {
+            match Self::parse(entry) {
+                Ok(ignore) => all.push(Ok(ignore)),
+                Err(why) => {
+                    first.get_or_insert(why);
+                    wrong += 1;
+                }
+            }
+        }
+        if wrong > 1 {
+            first = first.map(|why| format!("{why} (and {} more)", wrong - 1));
+        }
+        if entries.next().is_some() {
+            first.get_or_insert(format!("what stands behind entry {MOST} is not read"));
+        }
+        all.extend(first.map(Err));
+        all.into_iter()
     }
 
     pub(super) fn covers(&self, rule: &Rule) -> bool {
@@ -79,7 +102,11 @@ mod tests {
                 " SR301,SR402  why not ",
                 Ok((vec!["SR301", "SR402"], "why not")),
             ),
-            ("SR301: - why", Err("\"SR301:\" is no code")),
+            ("SR301: - why", Ok((vec!["SR301"], "why"))),
+            ("SR301,sr402: why", Ok((vec!["SR301", "SR402"], "why"))),
+            ("sr301 why", Ok((vec!["SR301"], "why"))),
+            ("SR301:why", Err("\"SR301:why\" is no code")),
+            (": why", Err("\"why\" is no code")),
             ("SR301 - why", Ok((vec!["SR301"], "why"))),
             ("SR301", Err("it gives no reason")),
             ("SR301 -", Err("it gives no reason")),
@@ -99,5 +126,14 @@ mod tests {
             }
         }
         assert_eq!(Ignore::all("SR301 a; SR402 b\nSR101").count(), 3);
+        let many: Vec<_> = Ignore::all("x; SR301 a; y; z").collect();
+        assert_eq!(many.len(), 2);
+        assert!(
+            many[1]
+                .as_ref()
+                .is_err_and(|why| why.ends_with("(and 2 more)"))
+        );
+        let long = "SR301 a;".repeat(1000);
+        assert_eq!(Ignore::all(&long).count(), MOST + 1);
     }
 }

@@ -56,13 +56,19 @@ impl<'a> Image<'a> {
     /// images so, and give those with a shell a word of their own.
     pub(super) fn has_no_shell(&self) -> bool {
         let tag = self.tag;
+        let name = self.name();
         let with_shell = ["debug", "dev", "alpine", "bookworm", "bullseye", "busybox"]
             .iter()
-            .any(|word| tag.contains(word));
+            .any(|word| tag.contains(word) || words(name).any(|part| part == *word));
         if with_shell {
             return false;
         }
-        let says = |word: &str| self.repository.contains(word) || tag.contains(word);
+        // A registry's host says nothing of what it keeps.
+        let path = match self.repository.split_once('/') {
+            Some((host, path)) if host.contains(['.', ':']) || host == "localhost" => path,
+            _ => self.repository,
+        };
+        let mut said = path.split('/').chain([tag]).flat_map(words);
         let chainguard = self
             .repository
             .strip_prefix("cgr.dev/")
@@ -70,13 +76,17 @@ impl<'a> Image<'a> {
                 let name = rest.rsplit('/').next().unwrap_or(rest);
                 !SHELLED.contains(&name)
             });
-        let name = self.name();
         chainguard
-            || says("distroless")
+            || said.any(|word| word == "distroless")
             || name == "scratch"
             || tag.ends_with("-scratch")
             || BARE.iter().any(|known| self.repository.ends_with(known))
     }
+}
+
+/// The words of a name or tag.
+pub(super) fn words(name: &str) -> impl DoubleEndedIterator<Item = &str> {
+    name.split(['-', '_', '.'])
 }
 
 /// Images of Chainguard's that are there for their shell.
@@ -124,6 +134,11 @@ mod tests {
             ("istio/proxyv2:1.22.0-distroless", true),
             ("registry.k8s.io/pause:3.9", true),
             ("quay.io/k8scsi/csi-node-driver-registrar:v1.2.0", true),
+            ("distroless.example.com/web:1", false),
+            ("distroless:5000/web", false),
+            ("myrepo/distroless-tools-alpine:3", false),
+            ("myrepo/nodistroless:3", false),
+            ("myrepo/web-distroless:3", true),
             ("nginx:1.27", false),
             ("registry.example/shop/web", false),
         ] {

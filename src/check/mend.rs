@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::judged::Judged;
 use super::rule::Id;
 use super::rules::Finding;
 use super::world::World;
@@ -49,17 +50,23 @@ type Key<'f> = (Id, usize, &'f str);
 pub(super) struct Mended<'f> {
     before: HashSet<Key<'f>>,
     after: HashSet<Key<'f>>,
-    /// Workloads and their containers in which the injection brings up something that was not found before: what is gone
-    /// there may have only changed its name.
+    /// Workloads and their containers in which the injection brings up something that was not found before, so that what is
+    /// gone there may have only changed its name; and those where it takes away the call at a registry, and makes none.
     changed: HashSet<(usize, &'f str)>,
 }
 
 impl<'f> Mended<'f> {
-    pub(super) fn new(before: &'f [Finding], after: &'f [Finding]) -> Self {
-        let before: HashSet<Key<'_>> = before.iter().map(key).collect();
+    pub(super) fn new(before: &'f Judged, after: &'f Judged) -> Self {
+        // A container that left a registry and does so no longer is worse off, whatever is found no more.
+        let lost = before.lost(after);
+        let lost = lost.flat_map(|(workload, container)| [(workload, container), (workload, "")]);
+        let mut changed: HashSet<_> = lost.collect();
+        let before: HashSet<Key<'_>> = before.findings.iter().map(key).collect();
+        let after = &after.findings;
         let new = after.iter().filter(|one| !before.contains(&key(one)));
+        changed.extend(new.map(|one| (one.workload, &*one.container)));
         Self {
-            changed: new.map(|one| (one.workload, &*one.container)).collect(),
+            changed,
             after: after.iter().map(key).collect(),
             before,
         }

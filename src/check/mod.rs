@@ -6,9 +6,12 @@
 
 mod assemble;
 mod baseline;
+mod ending;
 mod hook;
 mod ignore;
 mod image;
+mod judged;
+mod jvm;
 mod mend;
 mod ours;
 pub mod output;
@@ -16,6 +19,7 @@ mod read;
 mod report;
 mod rule;
 mod rules;
+mod shell;
 mod table;
 mod time;
 mod workload;
@@ -23,19 +27,28 @@ mod world;
 
 pub use assemble::{Place, Wanted, assemble};
 pub use baseline::{Baseline, BaselineError};
+pub use judged::Judged;
 pub use mend::Mend;
 pub use report::{Entry, Quiet, Report, harmless};
 pub use rule::{Rule, Severity};
-pub use rules::Finding;
 pub use table::RULES;
 pub use world::{Object, World};
 
 use crate::manifest::budget::{Account, Excess};
 
-/// All that is found in a world, in no order that means anything. `account` holds what it takes from then on.
+/// What a judgement goes by besides the objects.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms<'j> {
+    /// What was found in the same objects before they were injected, where they are.
+    pub before: Option<&'j Judged>,
+    /// Whether the API server knows a hook's `sleep` (Kubernetes 1.30); an older one drops it without a word.
+    pub native_sleep: bool,
+}
+
+/// Judges a world. `account` holds what it takes from then on.
 ///
 /// # Errors
 /// As [`Account::charge`].
-pub fn judge(world: &World<'_>, account: &mut Account) -> Result<Vec<Finding>, Excess> {
-    rules::ask(world, account)
+pub fn judge(world: &World<'_>, terms: Terms<'_>, account: &mut Account) -> Result<Judged, Excess> {
+    rules::ask(world, terms, account)
 }

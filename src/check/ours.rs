@@ -40,6 +40,11 @@ impl<'a> Ours<'a> {
         matches!(self.method, "nginx" | "signal")
     }
 
+    /// Whether it takes the pod out of a list that callers have.
+    pub(super) fn leaves_a_registry(self) -> bool {
+        !matches!(self.method, "" | "none") && !self.ends()
+    }
+
     /// Whether the server is told to finish what it is answering.
     pub(super) fn ends_gracefully(self) -> bool {
         self.method == "nginx" || self.ends() && matches!(self.signal, "QUIT" | "WINCH")

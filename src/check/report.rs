@@ -34,6 +34,8 @@ pub struct Entry {
     pub workload: usize,
     /// The input, as it was named; empty for a cluster.
     pub file: Arc<str>,
+    /// The template that the document was made of, where the input names it; else empty.
+    pub source: Arc<str>,
     /// In the input, counted from 1; 0 for a cluster.
     pub line: usize,
     /// The object's kind.
@@ -54,7 +56,20 @@ pub struct Entry {
     pub quiet: Option<Quiet>,
 }
 
+/// How the report names standard input.
+const STDIN: &str = "standard input";
+
 impl Entry {
+    /// The file in which services show it, and the line in that: of what was piped in, the template that it was made of, whose
+    /// lines are others. None for a cluster.
+    #[must_use]
+    pub fn shown_at(&self) -> Option<(&str, usize)> {
+        if &*self.file == STDIN && !self.source.is_empty() {
+            return Some((&self.source, 1));
+        }
+        (!self.file.is_empty()).then_some((&self.file, self.line.max(1)))
+    }
+
     /// `Deployment shop/web`, or `Deployment shop/web, container web`.
     #[must_use]
     pub fn title(&self) -> String {
@@ -105,11 +120,19 @@ pub struct Report {
     pub workloads: Vec<(String, String)>,
     /// How many objects were read.
     pub objects: usize,
+    /// What is said of each document that could not be read.
+    pub unreadable: Vec<String>,
     /// From this severity on a finding fails the run.
     pub fail_on: Severity,
 }
 
 impl Report {
+    /// Whether all of the input was judged, and there was something to judge.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.unreadable.is_empty() && self.objects > 0
+    }
+
     /// Those that count.
     pub fn loud(&self) -> impl Iterator<Item = &Entry> {
         self.entries.iter().filter(|entry| entry.quiet.is_none())

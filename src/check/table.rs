@@ -64,7 +64,7 @@ pub const RULES: &[Rule] = &[
         severity: Severity::Warning,
         title: "a server that does not end gracefully on the signal that it gets",
         harm: "It drops the requests that it is answering when it is told to stop.",
-        advice: "Tell it to finish in a preStop hook and wait for it (`nginx -s quit`), use an image whose stop signal is the graceful one, or set what the server needs.",
+        advice: "Tell it to finish at the end of a preStop hook, when callers have forgotten the pod, and wait for it (`sleep 15; nginx -s quit; while pgrep nginx; do sleep 1; done`), use an image whose stop signal is the graceful one, or set what the server needs.",
         page: include_str!("../../docs/check/SR106.md"),
     },
     Rule {

@@ -1,7 +1,11 @@
-//! How long a hook takes, as far as its words tell: a shell is not read as a shell reads it, so where anything is in doubt
-//! nothing is claimed.
+//! How long a hook takes, as far as its words tell: where anything is in doubt nothing is claimed.
+//!
+//! Sources: the manual of GNU's `sleep` (units, fractions, `infinity`); that the kubelet's call for a hook ends only when
+//! nobody holds the command's output any more, a process in the background neither, is containerd's and CRI-O's doing
+//! (kubernetes/kubernetes#92057, containerd/containerd#7832).
 
-use super::hook::program;
+use super::hook::{mentions, program};
+use super::shell::{End, Script, Word};
 
 /// How long a hook takes, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,96 +63,169 @@ impl Time {
         }
     }
 
-    /// What a command takes.
+    /// What a command takes that no shell reads.
     pub(super) fn of(command: &[&str]) -> Self {
-        let Some((first, rest)) = command.split_first() else {
-            return Self::UNKNOWN;
-        };
-        let first = program(first);
-        if first == "sleep" {
-            let all = rest
-                .iter()
-                .try_fold(0, |all: u64, word| all.checked_add(seconds(word)?));
-            return all.map_or(Self::UNKNOWN, Self::exact);
-        }
-        if QUICK.contains(&first) {
+        let sleeps = command
+            .first()
+            .is_some_and(|first| program(first) == "sleep");
+        if sleeps && command.iter().any(|word| word.contains('$')) {
+            // That is no number, and nobody puts one in its place.
             return Self::exact(0);
         }
-        Self::UNKNOWN
+        let words = command.iter().map(|word| Word {
+            text: (*word).to_owned(),
+            open: false,
+        });
+        Self::of_words(&words.collect::<Vec<_>>())
     }
 
-    /// What a shell's script takes.
-    pub(super) fn of_script(script: &str) -> Self {
-        let lines = script
-            .lines()
-            .filter(|line| !line.trim_start().starts_with('#'));
-        let mut spaced = String::with_capacity(script.len() + 16);
-        for line in lines {
-            spaced.push_str(
-                &line
-                    .replace(">&", ">")
-                    .replace("&&", ";")
-                    .replace("||", " || ")
-                    .replace(';', " ; "),
-            );
-            spaced.push_str(" ; ");
-        }
-        let tokens: Vec<&str> = spaced.split_whitespace().collect();
-        let bare = |word: &str| {
-            word.trim_matches(['"', '\'', '(', ')', '{', '}', '`'])
-                .to_owned()
+    pub(super) fn of_words(words: &[Word]) -> Self {
+        let words = behind(words);
+        let Some((first, rest)) = words.split_first() else {
+            return Self::exact(0);
         };
-        if tokens.iter().any(|token| {
-            UNCLEAR.contains(&bare(token).as_str()) || (token.ends_with('&') && *token != ";")
-        }) {
+        if first.open {
             return Self::UNKNOWN;
         }
+        match program(&first.text) {
+            "sleep" => Self::of_sleep(rest),
+            // What a registry or Spring's actuator is asked by such a call it answers in milliseconds.
+            "curl" | "wget" if words.iter().any(|word| mentions(&word.text, &ANSWERED)) => {
+                Self::exact(0)
+            }
+            quick if QUICK.contains(&quick) && !words.iter().any(waits) => Self::exact(0),
+            _ => Self::UNKNOWN,
+        }
+    }
+
+    fn of_sleep(words: &[Word]) -> Self {
+        let mut all = 0_u64;
+        for word in words {
+            match milliseconds(&word.text) {
+                Some(one) if !word.open => all = all.saturating_add(one),
+                _ => return Self::UNKNOWN,
+            }
+        }
+        if all == FOREVER {
+            return Self::exact(FOREVER);
+        }
+        Self::exact(all / 1000)
+    }
+
+    /// What a shell's script takes. Behind what branches, repeats or waits for something else than time nothing is known.
+    pub(super) fn of_script(script: &Script) -> Self {
         let mut time = Self::exact(0);
-        for command in tokens.split(|token| *token == ";") {
-            let command: Vec<String> = command.iter().map(|word| bare(word)).collect();
-            let mut command: Vec<&str> = command.iter().map(String::as_str).collect();
-            while command.first() == Some(&"exec") {
-                command.remove(0);
+        let mut before = End::Next;
+        for command in &script.commands {
+            let words = command.run();
+            let conditional = matches!(before, End::And | End::Or);
+            let first = words.first().map_or("", |word| word.text.as_str());
+            if matches!(first, "exit" | "return") && !conditional {
+                return time;
             }
-            if command.is_empty() {
-                continue;
+            if UNCLEAR.contains(&first) {
+                return time.then(Self::UNKNOWN);
             }
-            // Its end waits for all of it, and for the slowest: nothing is known of that.
-            let one = if command.contains(&"|") {
-                Self::UNKNOWN
-            } else {
-                Self::of(&command)
-            };
-            time = time.then(one);
+            let one = Self::of_words(words);
+            time = time.then(match (before, command.end) {
+                // The end of a pipe waits for all of it, and for the slowest.
+                (End::Pipe, _) | (_, End::Pipe) => Self::UNKNOWN,
+                // A container runtime waits for whatever holds the hook's output.
+                (_, End::Background) if command.silent || one == Self::exact(0) => Self::exact(0),
+                (_, End::Background) => Self::UNKNOWN,
+                // Whether it runs is not known.
+                (End::Or, _) if one != Self::exact(0) => Self::UNKNOWN,
+                _ => one,
+            });
+            before = command.end;
         }
-        // Other languages sleep, too.
-        if time.least == 0 && script.contains("sleep(") {
-            return Self::UNKNOWN;
+        if script.cut {
+            return time.then(Self::UNKNOWN);
         }
         time
     }
 }
 
+/// The command that others run which stand in front of it: `exec`, `env A=1`, `nohup`.
+pub(super) fn behind(words: &[Word]) -> &[Word] {
+    let mut words = words;
+    while let [first, rest @ ..] = words {
+        let set = match program(&first.text) {
+            _ if rest.is_empty() || first.open => break,
+            "exec" | "nohup" | "command" | "busybox" => 0,
+            "env" => rest
+                .iter()
+                .take_while(|word| word.assigns().is_some())
+                .count(),
+            _ => break,
+        };
+        words = &rest[set..];
+    }
+    words
+}
+
+/// What never ends by itself.
+pub(super) const FOREVER: u64 = u64::MAX;
+
 /// What branches, repeats, or waits for something else than time.
-const UNCLEAR: [&str; 14] = [
-    "if", "while", "until", "for", "case", "wait", "trap", "||", "&", "timeout", "function",
-    "exit", "return", "break",
+const UNCLEAR: [&str; 19] = [
+    "if", "while", "until", "for", "case", "select", "function", "wait", "trap", "exit", "return",
+    "break", "test", "[", "[[", "eval", ".", "source", "!",
+];
+
+/// Whether a word holds a command that may take its time.
+fn waits(word: &Word) -> bool {
+    word.open && word.text.contains("sleep")
+}
+
+/// Paths of what answers at once: Nacos, Eureka and Consul store a flag, Spring's actuator shuts down in a thread of its own
+/// (`ShutdownEndpoint`).
+const ANSWERED: [&str; 7] = [
+    "/ns/instance",
+    "/eureka/apps/",
+    "/v1/agent/service/",
+    "/v1/agent/maintenance",
+    "/actuator/shutdown",
+    "/actuator/serviceregistry",
+    "/actuator/service-registry",
 ];
 
 /// Programs that end in a moment.
-const QUICK: [&str; 18] = [
-    "sleep", "echo", "printf", "date", "true", ":", "touch", "kill", "killall", "pkill", "nginx",
-    "rm", "mkdir", "set", "sync", "export", "cd", "exec",
+const QUICK: [&str; 20] = [
+    "echo", "printf", "date", "true", ":", "touch", "kill", "killall", "pkill", "nginx", "rm",
+    "mkdir", "set", "sync", "export", "cd", "exec", "umask", "unset", "false",
 ];
 
-/// What `sleep` takes for an argument, rounded down.
-fn seconds(word: &str) -> Option<u64> {
-    let (number, times) = match word.as_bytes().last()? {
-        b's' => (&word[..word.len() - 1], 1),
-        b'm' => (&word[..word.len() - 1], 60),
-        b'h' => (&word[..word.len() - 1], 3600),
-        _ => (word, 1),
+/// What GNU's and busybox's `sleep` take for an argument.
+fn milliseconds(word: &str) -> Option<u64> {
+    if matches!(word, "infinity" | "inf") {
+        return Some(FOREVER);
+    }
+    let unit = |text: &str| match text {
+        "" | "s" => Some(1),
+        "m" => Some(60),
+        "h" => Some(3600),
+        "d" => Some(86_400),
+        _ => None,
     };
-    let (whole, _) = number.split_once('.').unwrap_or((number, ""));
-    whole.parse::<u64>().ok()?.checked_mul(times)
+    let end = word
+        .find(|c: char| c.is_ascii_alphabetic())
+        .unwrap_or(word.len());
+    let (number, times) = (&word[..end], unit(&word[end..])?);
+    let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
+    if whole.is_empty() && part.is_empty() {
+        return None;
+    }
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(part) {
+        return None;
+    }
+    let whole: u64 = if whole.is_empty() {
+        0
+    } else {
+        whole.parse().ok()?
+    };
+    let part: String = part.chars().chain("000".chars()).take(3).collect();
+    let all = whole.checked_mul(1000)?.checked_add(part.parse().ok()?)?;
+    all.checked_mul(times)
 }

@@ -199,7 +199,7 @@ impl<'w, 'a> Workload<'w, 'a> {
                     || hook::mentions(text(entry, "value"), parts)
             });
             let by_words = words.iter().any(|word| hook::mentions(word, parts));
-            let hooked = |hook: &Hook<'_>| hook::mentions(&hook.text, parts);
+            let hooked = |hook: &Hook<'_>| hook.says(parts);
             let by_hook = container.pre_stop.as_ref().is_some_and(hooked);
             (by_env || by_words || by_hook).then_some(name)
         })

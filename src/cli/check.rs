@@ -170,8 +170,8 @@ pub fn run(args: &Args, out: &mut dyn Write, report: &mut dyn Write) -> anyhow::
         Output::Github => output::github(&judged),
     };
     super::print(out, text.as_bytes())?;
-    if read.unreadable > 0 {
-        let documents = count(read.unreadable, "document");
+    if !read.unreadable.is_empty() {
+        let documents = count(read.unreadable.len(), "document");
         writeln!(report, "silkroll: {documents} could not be read")?;
         return Ok(ExitCode::from(2));
     }

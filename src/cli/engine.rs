@@ -76,6 +76,13 @@ fn version(text: &str) -> Result<(u32, u32), String> {
 }
 
 impl Args {
+    /// Whether the cluster has the native sleep action, as far as is said here.
+    #[must_use]
+    pub fn native_sleep(&self) -> bool {
+        self.kubernetes_version
+            .is_none_or(|version| version >= (1, 30))
+    }
+
     /// The engine's settings.
     ///
     /// # Errors
@@ -83,9 +90,7 @@ impl Args {
     pub fn settings(&self) -> anyhow::Result<Settings> {
         let mut settings = Settings {
             deny_invalid: self.invalid == Invalid::Deny,
-            native_sleep: self
-                .kubernetes_version
-                .is_none_or(|version| version >= (1, 30)),
+            native_sleep: self.native_sleep(),
             kinds: self.workloads.clone(),
             node_arch: self.node_arch,
             ..Settings::default()

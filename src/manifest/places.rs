@@ -86,6 +86,17 @@ impl<'a> Document<'a> {
         comments.collect()
     }
 
+    /// What follows a mark in the comments above the content.
+    #[must_use]
+    pub fn heading(&self, mark: &str) -> Option<&'a str> {
+        let body = &self.piece.text[self.piece.body..];
+        let lines = body.lines().map(str::trim);
+        let mut comments = lines
+            .take_while(|line| line.is_empty() || line.starts_with('#'))
+            .map(|line| line.trim_start_matches('#').trim());
+        comments.find_map(|line| Some(line.strip_prefix(mark)?.trim()))
+    }
+
     /// The line of the input that the body begins in.
     fn first_line(&self) -> usize {
         let head = &self.piece.text[..self.piece.body];

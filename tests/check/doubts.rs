@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{codes, found};
 
 /// A workload of one container that a Service leads to, at its port `http`.
-fn served(container: &Value) -> String {
+pub(super) fn served(container: &Value) -> String {
     let mut all = json!({"name": "web", "image": "registry.example/shop/web:1.4", "ports": [{"name": "http", "containerPort": 8080}]});
     for (key, value) in container.as_object().unwrap() {
         all[key] = value.clone();

@@ -20,12 +20,13 @@ fn hostile() -> String {
     .to_string()
 }
 
-fn inputs() -> [String; 3] {
+fn inputs() -> [String; 4] {
     let ignored = WEB.replace(
         "replicas: 2",
         "replicas: 1 # silkroll:ignore SR301 <why> & \"so\"",
     );
-    [WEB.to_owned(), ignored, hostile()]
+    let beside = format!("{}\n---\na: [\n", hostile());
+    [WEB.to_owned(), ignored, hostile(), beside]
 }
 
 fn out(format: &str, input: &str) -> String {
@@ -66,22 +67,119 @@ fn sarif_is_valid_by_its_schema() {
 }
 
 #[test]
-fn sarif_names_files_as_uris_and_marks_what_is_ignored() {
+fn sarif_names_files_as_uris_and_leaves_out_what_is_ignored_or_known() {
     let folder = tempfile::tempdir().unwrap();
     let web = &inputs()[1];
-    std::fs::write(folder.path().join("a b#%.yaml"), web).unwrap();
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_silkroll"))
-        .args(["check", "-f", ".", "-o", "sarif", "--rules", "SR301"])
-        .current_dir(folder.path())
-        .output()
-        .unwrap();
-    let log: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let result = &log["runs"][0]["results"][0];
-    let place = &result["locations"][0]["physicalLocation"];
+    let run = |text: &str, more: &[&str]| {
+        std::fs::write(folder.path().join("a b#%.yaml"), text).unwrap();
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_silkroll"))
+            .args([
+                "check",
+                "-f",
+                "a b#%.yaml",
+                "-o",
+                "sarif",
+                "--rules",
+                "SR301",
+            ])
+            .args(more)
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        let log: Value = serde_json::from_slice(&output.stdout).unwrap();
+        (log["runs"][0]["results"].clone(), output.status.code())
+    };
+    assert_eq!(run(web, &[]), (json!([]), Some(0)));
+    let web = web.replace("silkroll:ignore", "");
+    let (results, code) = run(&web, &[]);
+    let place = &results[0]["locations"][0]["physicalLocation"];
     assert_eq!(place["artifactLocation"]["uri"], "a%20b%23%25.yaml");
     assert_eq!(place["region"]["startLine"], 6);
-    assert_eq!(result["suppressions"][0]["justification"], "<why> & \"so\"");
-    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(code, Some(1));
+    run(&web, &["--write-baseline", "known"]);
+    assert_eq!(run(&web, &["--baseline", "known"]), (json!([]), Some(0)));
+}
+
+#[test]
+fn what_was_not_judged_is_told_in_every_format_for_programs() {
+    for (input, unreadable, whole) in [
+        (WEB.to_owned(), 0, true),
+        (format!("{WEB}---\na: [\n---\n<b\n"), 2, false),
+        (String::new(), 0, false),
+    ] {
+        let log: Value = serde_json::from_str(&out("sarif", &input)).unwrap();
+        let invocation = &log["runs"][0]["invocations"][0];
+        assert_eq!(invocation["executionSuccessful"], whole, "{input}");
+        let notes = invocation["toolExecutionNotifications"].as_array().unwrap();
+        let said = |note: &Value| {
+            note["message"]["text"]
+                .as_str()
+                .unwrap()
+                .contains("standard input: document")
+        };
+        assert_eq!(
+            notes.iter().filter(|note| said(note)).count(),
+            unreadable,
+            "{input}"
+        );
+        let found: Value = serde_json::from_str(&out("json", &input)).unwrap();
+        assert_eq!(found["summary"]["unreadable"], unreadable, "{input}");
+        let clean = found["summary"]["errors"] == 0;
+        assert_eq!(found["summary"]["failed"], !whole || !clean, "{input}");
+        let github = out("github", &input);
+        let told = github.lines().filter(|line| {
+            line.starts_with(
+                "::error title=a document that could not be read::standard input: document",
+            )
+        });
+        assert_eq!(told.count(), unreadable, "{github}");
+        let junit = out("junit", &input);
+        assert_eq!(
+            junit.matches("<error type=\"unreadable\">").count(),
+            unreadable,
+            "{junit}"
+        );
+        assert!(
+            junit.contains(&format!("errors=\"{unreadable}\">\n")),
+            "{junit}"
+        );
+    }
+}
+
+#[test]
+fn what_is_piped_in_is_shown_at_the_template_that_it_was_made_of() {
+    let helm = |source: &str| format!("---\n# Source: {source}\n{WEB}");
+    for (input, uri, line) in [
+        (WEB.to_owned(), "standard%20input", 12),
+        (
+            helm("shop/templates/web.yaml"),
+            "shop/templates/web.yaml",
+            1,
+        ),
+        (helm("../../etc/passwd"), "standard%20input", 14),
+        (helm("/etc/passwd"), "standard%20input", 14),
+        (helm(""), "standard%20input", 14),
+        (
+            format!("---\n# Source: a/b.yaml\nkind: A\n---\n{WEB}"),
+            "standard%20input",
+            16,
+        ),
+    ] {
+        let output = text(&check(&["-f", "-", "-o", "sarif", "--rules", "SR101"], &input).stdout);
+        let log: Value = serde_json::from_str(&output).unwrap();
+        let place = &log["runs"][0]["results"][0]["locations"][0]["physicalLocation"];
+        let found = (
+            &place["artifactLocation"]["uri"],
+            &place["region"]["startLine"],
+        );
+        assert_eq!(found, (&json!(uri), &json!(line)), "{input}");
+        let file = uri.replace("%20", " ");
+        let github = text(&check(&["-f", "-", "-o", "github", "--rules", "SR101"], &input).stdout);
+        assert!(
+            github.starts_with(&format!("::error file={file},line={line},")),
+            "{github}"
+        );
+    }
 }
 
 /// What of an XML schema the one for JUnit uses: which elements stand in which, and which attributes they have and need.
@@ -184,7 +282,13 @@ fn github_gets_one_command_a_line_whatever_a_name_holds() {
                 .split(',')
                 .map(|pair| pair.split_once('=').unwrap().0)
                 .collect();
-            assert_eq!(names, ["file", "line", "title"], "{line}");
+            let unread = line.contains("title=a document that could not be read::");
+            let expected: &[&str] = if unread {
+                &["title"]
+            } else {
+                &["file", "line", "title"]
+            };
+            assert_eq!(names, expected, "{line}");
             assert!(!message.is_empty() && line.len() < 3000, "{line}");
             assert!(!line.contains(['\u{1b}', '\u{202e}', '\r']), "{line}");
         }
@@ -236,7 +340,12 @@ fn no_name_becomes_a_workflow_command_wherever_it_is_printed() {
             assert!(!is_command(line), "{format}: {line}");
         }
         for line in out.lines().filter(|_| format == "github") {
-            let ours = ["::error file=", "::warning file=", "::notice file="];
+            let ours = [
+                "::error file=",
+                "::warning file=",
+                "::notice file=",
+                "::error title=",
+            ];
             assert!(ours.iter().any(|begin| line.starts_with(begin)), "{line}");
         }
     }

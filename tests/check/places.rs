@@ -162,6 +162,41 @@ fn a_comment_or_annotation_with_a_reason_silences_its_place_and_no_other() {
             &all,
         ),
         (
+            "a small letter",
+            at("replicas: 1", "replicas: 1 # silkroll:ignore sr301 why"),
+            &["SR101"],
+        ),
+        (
+            "a blank in the mark",
+            at("replicas: 1", "replicas: 1 # silkroll: ignore SR301 why"),
+            &["SR101"],
+        ),
+        (
+            "a colon behind it",
+            at("replicas: 1", "replicas: 1 # silkroll:ignore SR301: why"),
+            &["SR101"],
+        ),
+        (
+            "above the separator",
+            format!("# a licence\n# silkroll:ignore SR301 why\n---\n{web}"),
+            &["SR101"],
+        ),
+        (
+            "above the separator, without a reason",
+            format!("# silkroll:ignore SR301\n---\n{web}"),
+            &["SR001", "SR101", "SR301"],
+        ),
+        (
+            "above two separators",
+            format!("---\n# silkroll:ignore SR301 why\n---\n{web}"),
+            &["SR101"],
+        ),
+        (
+            "above another document",
+            format!("# silkroll:ignore SR301 why\n---\nkind: A\n---\n{web}"),
+            &all,
+        ),
+        (
             "a document before",
             format!("# silkroll:ignore SR301 why\nkind: A\n---\n{web}"),
             &all,

@@ -10,6 +10,14 @@ use crate::text::visible;
 #[must_use]
 pub fn github(report: &Report) -> String {
     let mut out = String::new();
+    for text in &report.unreadable {
+        // Writing into a String cannot fail.
+        let _ = writeln!(
+            out,
+            "::error title=a document that could not be read::{}",
+            data(text)
+        );
+    }
     for entry in report.loud() {
         let level = match entry.rule.severity {
             Severity::Error => "error",
@@ -18,8 +26,8 @@ pub fn github(report: &Report) -> String {
         };
         // Writing into a String cannot fail.
         let _ = write!(out, "::{level} ");
-        if !entry.file.is_empty() {
-            let _ = write!(out, "file={},line={},", property(&entry.file), entry.line);
+        if let Some((file, line)) = entry.shown_at() {
+            let _ = write!(out, "file={},line={line},", property(file));
         }
         let title = format!("{}: {}", entry.rule.code, entry.rule.title);
         let _ = writeln!(

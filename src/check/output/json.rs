@@ -20,6 +20,8 @@ pub struct One<'a> {
     title: &'a str,
     file: &'a str,
     line: usize,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    source: &'a str,
     kind: &'a str,
     namespace: &'a str,
     name: &'a str,
@@ -48,6 +50,7 @@ struct Summary {
     errors: usize,
     warnings: usize,
     infos: usize,
+    unreadable: usize,
     failed: bool,
 }
 
@@ -60,6 +63,7 @@ pub fn one(entry: &Entry) -> One<'_> {
         title: entry.rule.title,
         file: &entry.file,
         line: entry.line,
+        source: &entry.source,
         kind: &entry.kind,
         namespace: &entry.namespace,
         name: &entry.name,
@@ -92,7 +96,8 @@ pub fn json(report: &Report) -> Result<String, serde_json::Error> {
             errors: report.number(Severity::Error),
             warnings: report.number(Severity::Warning),
             infos: report.number(Severity::Info),
-            failed: report.fails(),
+            unreadable: report.unreadable.len(),
+            failed: report.fails() || !report.is_whole(),
         },
     };
     Ok(serde_json::to_string_pretty(&whole)? + "\n")

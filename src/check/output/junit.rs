@@ -33,12 +33,15 @@ pub fn junit(report: &Report) -> String {
                 failures + fails(entries),
             )
         });
+    let errors = report.unreadable.len();
     let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     // Writing into a String cannot fail.
     let _ = writeln!(
         out,
-        "<testsuites name=\"silkroll check\" tests=\"{tests}\" failures=\"{failures}\" errors=\"0\">"
+        "<testsuites name=\"silkroll check\" tests=\"{}\" failures=\"{failures}\" errors=\"{errors}\">",
+        tests + errors
     );
+    unreadable(&mut out, report);
     for (file, (entries, clean)) in &suites {
         let name = if file.is_empty() { "cluster" } else { file };
         let _ = writeln!(
@@ -62,6 +65,27 @@ pub fn junit(report: &Report) -> String {
     }
     out.push_str("</testsuites>\n");
     out
+}
+
+/// A suite of its own: what was not judged is not clean.
+fn unreadable(out: &mut String, report: &Report) {
+    let number = report.unreadable.len();
+    if number == 0 {
+        return;
+    }
+    // Writing into a String cannot fail.
+    let _ = writeln!(
+        out,
+        "  <testsuite name=\"what could not be read\" tests=\"{number}\" failures=\"0\" errors=\"{number}\" skipped=\"0\">"
+    );
+    for text in &report.unreadable {
+        let text = xml(text);
+        let _ = writeln!(
+            out,
+            "    <testcase classname=\"silkroll.check\" name=\"{text}\"><error type=\"unreadable\">{text}</error></testcase>"
+        );
+    }
+    out.push_str("  </testsuite>\n");
 }
 
 fn case(out: &mut String, report: &Report, entry: &Entry) {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::report::{Entry, Quiet, Report};
+use super::super::report::{Entry, Report};
 use super::super::rule::{Rule, Severity};
 use super::super::table::RULES;
 use crate::text::shown;
@@ -10,7 +10,11 @@ use crate::text::shown;
 /// The longest name of an object with its kind, namespace and container, in characters: what the API server takes fits.
 const NAME: usize = 600;
 
-/// One run with all rules and all findings; those that are ignored or known are suppressed in it.
+/// Documents that could not be read are told of one by one up to here.
+const UNREADABLE: usize = 100;
+
+/// One run with all rules, and all findings that count. Those that are ignored or known are left out: GitHub would show
+/// them as open, for it does not read `suppressions` (github/codeql-action#1230).
 #[must_use]
 pub fn sarif(report: &Report) -> String {
     let log = json!({
@@ -23,10 +27,21 @@ pub fn sarif(report: &Report) -> String {
                 "rules": RULES.iter().map(rule).collect::<Vec<_>>(),
             }},
             "columnKind": "unicodeCodePoints",
-            "results": report.entries.iter().map(result).collect::<Vec<_>>(),
+            "invocations": [invocation(report)],
+            "results": report.loud().map(result).collect::<Vec<_>>(),
         }],
     });
     format!("{log:#}\n")
+}
+
+/// What was not judged is not clean, and who reads this file alone has to see it.
+fn invocation(report: &Report) -> Value {
+    let said = report.unreadable.iter().take(UNREADABLE);
+    let notes = said.map(|text| json!({"level": "error", "message": {"text": text}}));
+    json!({
+        "executionSuccessful": report.is_whole(),
+        "toolExecutionNotifications": notes.collect::<Vec<_>>(),
+    })
 }
 
 fn level(severity: Severity) -> &'static str {
@@ -49,39 +64,39 @@ fn rule(rule: &Rule) -> Value {
 
 fn result(entry: &Entry) -> Value {
     let index = RULES.iter().position(|rule| rule.code == entry.rule.code);
-    let mut location = json!({
-        "logicalLocations": [{
-            "name": shown(&entry.name, NAME),
-            "fullyQualifiedName": qualified(entry),
-            "kind": "resource",
-        }],
-    });
-    if !entry.file.is_empty() {
-        location["physicalLocation"] = json!({
-            "artifactLocation": {"uri": uri(&entry.file)},
-            "region": {"startLine": entry.line.max(1)},
-        });
-    }
-    let mut result = json!({
+    // GitHub takes no file in which a result has no place; what runs in a cluster has none in the repository.
+    let (uri, line) = match entry.shown_at() {
+        Some((file, line)) => (uri(file), line),
+        None => {
+            let Entry {
+                kind,
+                namespace,
+                name,
+                ..
+            } = entry;
+            let path = format!("cluster/{namespace}/{kind}/{name}");
+            (uri(&shown(&path, NAME)), 1)
+        }
+    };
+    json!({
         "ruleId": entry.rule.code,
         "ruleIndex": index,
         "level": level(entry.rule.severity),
         "message": {"text": entry.sentence()},
-        "locations": [location],
+        "locations": [{
+            "physicalLocation": {
+                "artifactLocation": {"uri": uri},
+                "region": {"startLine": line},
+            },
+            "logicalLocations": [{
+                "name": shown(&entry.name, NAME),
+                "fullyQualifiedName": qualified(entry),
+                "kind": "resource",
+            }],
+        }],
         // What stays the same when lines move.
         "partialFingerprints": {"silkroll/v1": format!("{}:{}", entry.rule.code, qualified(entry))},
-    });
-    match &entry.quiet {
-        Some(Quiet::Ignored(reason)) => {
-            result["suppressions"] = json!([{"kind": "inSource", "justification": reason}]);
-        }
-        Some(Quiet::Baseline) => {
-            result["suppressions"] =
-                json!([{"kind": "external", "justification": "it stands in the baseline"}]);
-        }
-        None => {}
-    }
-    result
+    })
 }
 
 fn qualified(entry: &Entry) -> String {

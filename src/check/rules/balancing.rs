@@ -119,16 +119,18 @@ const ENDS: [&str; 5] = [
 ];
 
 fn sidecars(workload: &Workload<'_, '_>, found: &mut Found) {
+    // How long the hooks of those wait that it stands beside.
+    let beside = workload.containers.iter().filter(|one| !one.is_proxy());
+    let hooks = beside.filter_map(|one| one.pre_stop.as_ref());
+    let longest = hooks.map(|hook| hook.time.least).max().unwrap_or(0);
     if workload.containers.len() > 1 {
         for container in workload.containers.iter().filter(|one| one.is_proxy()) {
             let words = container.words();
-            let waits = container
-                .pre_stop
-                .as_ref()
-                .is_some_and(|hook| !hook.delays_nothing())
-                || words.iter().any(|word| {
-                    mentions(word, &["term_timeout", "term-timeout", "max-sigterm-delay"])
-                })
+            let waits = container.pre_stop.as_ref().is_some_and(|hook| {
+                !hook.delays_nothing() && hook.time.most().is_none_or(|most| most >= longest)
+            }) || words
+                .iter()
+                .any(|word| mentions(word, &["term_timeout", "term-timeout", "max-sigterm-delay"]))
                 || container.env("EXIT_ON_ZERO_ACTIVE_CONNECTIONS") == Some("true")
                 || container.env("CSQL_PROXY_MAX_SIGTERM_DELAY").is_some();
             if !waits {
@@ -145,7 +147,7 @@ fn sidecars(workload: &Workload<'_, '_>, found: &mut Found) {
         let ends = container
             .pre_stop
             .as_ref()
-            .is_some_and(|hook| mentions(&hook.text, &ENDS));
+            .is_some_and(|hook| hook.says(&ENDS));
         if ends && container.is_proxy() {
             let message =
                 "a native sidecar's own hook runs while the app's does, and ends it before the app"

@@ -9,6 +9,10 @@ mod registry;
 mod signals;
 mod stopping;
 
+pub(super) use self::registry::calls_a_registry;
+use super::Terms;
+use super::hook::Hook;
+use super::judged::Judged;
 use super::rule::Id;
 use super::workload::{Container, Workload};
 use super::world::World;
@@ -24,7 +28,7 @@ pub(super) struct Found(pub(super) Vec<Finding>, Account, Option<Excess>);
 
 /// Something that is not lossless, and its place.
 #[derive(Debug, Clone)]
-pub struct Finding {
+pub(super) struct Finding {
     pub(super) id: Id,
     /// The object, by its place in the world.
     pub(super) object: usize,
@@ -93,11 +97,25 @@ impl Found {
 ///
 /// # Errors
 /// As [`Account::charge`].
-pub(super) fn ask(world: &World<'_>, account: &mut Account) -> Result<Vec<Finding>, Excess> {
+pub(super) fn ask(
+    world: &World<'_>,
+    terms: Terms<'_>,
+    account: &mut Account,
+) -> Result<Judged, Excess> {
+    let mut judged = Judged::default();
     let mut found = Found(Vec::new(), account.beside(), None);
     for at in 0..world.workloads() {
         account.go_on()?;
-        let workload = Workload::new(world, at);
+        let mut workload = Workload::new(world, at);
+        if let Some(before) = terms.before {
+            before.recall(&mut workload);
+        }
+        if !terms.native_sleep {
+            for container in &mut workload.containers {
+                container.pre_stop.iter_mut().for_each(Hook::drop_sleep);
+            }
+        }
+        account.charge(judged.note(&workload))?;
         let before = found.0.len();
         about(&workload, &mut found);
         for finding in &mut found.0[before..] {
@@ -110,7 +128,8 @@ pub(super) fn ask(world: &World<'_>, account: &mut Account) -> Result<Vec<Findin
     let bytes = taken.held();
     drop(taken);
     account.charge(bytes)?;
-    Ok(findings)
+    judged.findings = findings;
+    Ok(judged)
 }
 
 fn about(workload: &Workload<'_, '_>, found: &mut Found) {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::super::hook::mentions;
+use super::super::jvm::is_java;
 use super::super::read::{list, text};
 use super::super::rule::Id;
 use super::super::workload::{Container, Serves, Workload};
@@ -83,7 +83,7 @@ fn same_probe(workload: &Workload<'_, '_>, container: &Container<'_>, found: &mu
     }
 }
 
-/// A JVM with a framework on it seldom answers in less, in seconds.
+/// A JVM with a framework on it seldom answers in so little time or less, in seconds: 30 is what the API's defaults give.
 const JVM_START: i64 = 30;
 
 fn impatient(workload: &Workload<'_, '_>, container: &Container<'_>, found: &mut Found) {
@@ -101,32 +101,12 @@ fn impatient(workload: &Workload<'_, '_>, container: &Container<'_>, found: &mut
         format!(
             "a start may take {expected} s by the readiness probe, and liveness gives up after {within} s"
         )
-    } else if is_java(container) && within < JVM_START {
+    } else if is_java(container) && within <= JVM_START {
         format!("it is a Java server, and liveness gives up {within} s after the start")
     } else {
         return;
     };
     found.in_container(Id::Sr204, workload, container, "/livenessProbe", message);
-}
-
-fn is_java(container: &Container<'_>) -> bool {
-    const NAMES: [&str; 7] = [
-        "openjdk", "temurin", "tomcat", "keycloak", "spring", "jetty", "wildfly",
-    ];
-    let words = container.words();
-    let entries = list(container.value, "env")
-        .iter()
-        .map(|entry| text(entry, "name"));
-    let mut names = entries.filter(|name| !name.is_empty());
-    NAMES
-        .iter()
-        .any(|name| container.image.repository.contains(name))
-        || words
-            .iter()
-            .any(|word| mentions(word, &["java -", ".jar"]) || *word == "java")
-        || names.any(|name| {
-            name.starts_with("JAVA_") || name.starts_with("JVM_") || name.starts_with("SPRING_")
-        })
 }
 
 fn named_port(

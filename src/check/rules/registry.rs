@@ -1,6 +1,6 @@
 //! SR109, SR110, SR203 and SR503: callers who find the pods in a registry.
 
-use super::super::hook::{Hook, mentions};
+use super::super::hook::Hook;
 use super::super::rule::Id;
 use super::super::workload::{Container, Workload};
 use super::Found;
@@ -54,7 +54,7 @@ struct Switch {
     on: &'static [&'static str],
 }
 
-const SWITCHES: [Switch; 4] = [
+static SWITCHES: [Switch; 5] = [
     Switch {
         registry: "Nacos",
         method: Some("nacos"),
@@ -76,6 +76,14 @@ const SWITCHES: [Switch; 4] = [
         how: &["enable=true"],
         on: &["enable=false"],
     },
+    // The command of Consul's own program: `consul maint -enable`.
+    Switch {
+        registry: "Consul",
+        method: None,
+        off: &["consul maint"],
+        how: &["-enable"],
+        on: &["-disable"],
+    },
     Switch {
         registry: "the registry, by Spring's actuator,",
         method: Some("spring"),
@@ -89,62 +97,68 @@ const SWITCHES: [Switch; 4] = [
     },
 ];
 
+/// What a hook of the user's own does at a registry.
+enum Call {
+    /// The instance is taken out of it.
+    Deletes(&'static str),
+    /// It is marked as away.
+    Switches(&'static Switch),
+}
+
+fn call(hook: &Hook<'_>) -> Option<Call> {
+    let deletes = hook.says(&[
+        "-x delete",
+        "-xdelete",
+        "--request delete",
+        "--request=delete",
+        "--method=delete",
+        "--method delete",
+        "requests.delete",
+        "-x 'delete'",
+        "-x \"delete\"",
+    ]);
+    let instance = [("Nacos", "/ns/instance"), ("Eureka", "/apps/")]
+        .into_iter()
+        .find(|(_, path)| hook.says(&[path]));
+    if let Some((registry, _)) = instance.filter(|_| deletes) {
+        return Some(Call::Deletes(registry));
+    }
+    let switch = SWITCHES
+        .iter()
+        .find(|switch| switch.off.iter().all(|part| hook.says(&[part])) && hook.says(switch.how));
+    switch.map(Call::Switches)
+}
+
+/// Whether a hook of the user's own takes the pod out of a registry.
+pub(in super::super) fn calls_a_registry(hook: &Hook<'_>) -> bool {
+    call(hook).is_some()
+}
+
 fn by_hand(
     workload: &Workload<'_, '_>,
     container: &Container<'_>,
     hook: &Hook<'_>,
     found: &mut Found,
 ) {
-    let text = &hook.text;
-    let deletes = mentions(
-        text,
-        &[
-            "-x delete",
-            "-xdelete",
-            "--request delete",
-            "--request=delete",
-            "--method=delete",
-            "--method delete",
-            "requests.delete",
-            "-x 'delete'",
-            "-x \"delete\"",
-        ],
-    );
-    let instance = [("Nacos", "/ns/instance"), ("Eureka", "/apps/")]
-        .into_iter()
-        .find(|(_, path)| mentions(text, &[path]));
-    if let Some((registry, _)) = instance.filter(|_| deletes) {
-        let message = format!("the hook deletes the instance from {registry}");
-        found.in_container(
-            Id::Sr110,
-            workload,
-            container,
-            "/lifecycle/preStop",
-            message,
-        );
-        return;
-    }
-    let switch = SWITCHES.iter().find(|switch| {
-        switch.off.iter().all(|part| mentions(text, &[part])) && mentions(text, switch.how)
-    });
-    let Some(switch) = switch else {
-        return;
+    let field = "/lifecycle/preStop";
+    let switch = match call(hook) {
+        Some(Call::Switches(switch)) => switch,
+        Some(Call::Deletes(registry)) => {
+            let message = format!("the hook deletes the instance from {registry}");
+            found.in_container(Id::Sr110, workload, container, field, message);
+            return;
+        }
+        None => return,
     };
     let back = container.post_start.as_ref().is_some_and(|hook| {
         let ours = hook.ours.map(|ours| ours.method);
-        ours.is_some_and(|method| switch.method == Some(method)) || mentions(&hook.text, switch.on)
+        ours.is_some_and(|method| switch.method == Some(method)) || hook.says(switch.on)
     });
     if !back {
         let message = format!(
             "the hook switches the instance off in {} and no postStart hook switches it on",
             switch.registry
         );
-        found.in_container(
-            Id::Sr109,
-            workload,
-            container,
-            "/lifecycle/preStop",
-            message,
-        );
+        found.in_container(Id::Sr109, workload, container, field, message);
     }
 }

@@ -5,6 +5,7 @@ use super::super::image::Image;
 use super::super::ours::Ours;
 use super::super::read::{list, text};
 use super::super::rule::Id;
+use super::super::shell::{End, Script};
 use super::super::workload::{Container, Workload};
 use super::Found;
 
@@ -50,44 +51,39 @@ fn in_front(workload: &Workload<'_, '_>, container: &Container<'_>, found: &mut 
     }
 }
 
-/// Whether a shell stays process 1 in front of the last command of its script. Tried: dash 0.5.12, Debian's `sh`, stays in
-/// front of any command; bash 5.2 and busybox replace themselves by the last one, where nothing is left to do.
+/// Whether a shell stays process 1 in front of the last command of its script. All of them are replaced by what `exec` is
+/// given, with variables set in front of it, too. Tried, by the command line of the process: dash 0.5.12, Debian's `sh`,
+/// stays in front of any other command. busybox 1.35 replaces itself by the last one, unless a line ends behind it, as a
+/// text that YAML gives by `|` does. bash 5.2 does, unless a line with a comment follows. Neither does in a pipe.
 fn stays_in_front(shell: &str, script: &str, image: &Image<'_>) -> Option<String> {
-    let lines = script.lines().map(str::trim);
-    let lines: Vec<&str> = lines
-        .filter(|line| !line.is_empty() && !line.starts_with('#'))
-        .collect();
-    // What goes on in the next line is one command.
-    let joined = lines.join("\n").replace("\\\n", " ");
-    if joined.contains("trap ") || joined.contains("tini") || joined.contains("dumb-init") {
+    if mentions(script, &["trap ", "tini", "dumb-init"]) {
         return None;
     }
-    let last = joined
-        .split(['\n', ';'])
-        .rev()
-        .map(str::trim)
-        .find(|part| !part.is_empty())?;
-    let last = last.rsplit("&&").next().unwrap_or(last).trim();
-    if ["exec ", "exec\t", "done", "fi", "esac", "wait", "}"]
-        .iter()
-        .any(|begin| last.starts_with(begin))
-    {
+    let script = Script::read(script, &|_| None);
+    let last = script.commands.last().filter(|_| !script.cut)?;
+    let words = last.run();
+    let first = program(&words.first()?.text);
+    let ends = ["exec", "done", "fi", "esac", "wait"];
+    if ends.contains(&first) || last.end == End::Background {
         return None;
     }
-    let mut words = last
-        .split_whitespace()
-        .skip_while(|word| word.contains('='));
-    let first = program(words.next().unwrap_or_default());
     if MANAGERS.contains(&first) {
         return Some(format!(
             "{shell} starts {first}, which starts the server as its child"
         ));
     }
-    let piped = last.contains('|') && !last.contains("||");
+    let before = script.commands.iter().rev().nth(1);
+    let piped = before.is_some_and(|command| command.end == End::Pipe);
     let busybox = ["alpine", "busybox"]
         .iter()
         .any(|word| image.tag.contains(word) || image.name().contains(word));
-    let may_stay = piped || (matches!(shell, "sh" | "dash") && !busybox);
+    let may_stay = piped
+        || match shell {
+            "ash" => last.newline,
+            "sh" if busybox => last.newline,
+            "sh" | "dash" => true,
+            _ => last.comment,
+        };
     may_stay.then(|| {
         format!(
             "{shell} -c starts the server without exec, and may stay in front of it as process 1"
@@ -104,9 +100,10 @@ fn ungraceful(workload: &Workload<'_, '_>, container: &Container<'_>, found: &mu
         "/wait-shutdown",
         "kill -3",
     ];
-    let told = container.pre_stop.as_ref().is_some_and(|hook| {
-        mentions(&hook.text, &QUIT) || hook.ours.is_some_and(Ours::ends_gracefully)
-    });
+    let told = container
+        .pre_stop
+        .as_ref()
+        .is_some_and(|hook| hook.says(&QUIT) || hook.ours.is_some_and(Ours::ends_gracefully));
     // A signal of the manifest's own (KEP-4960) is an answer to this.
     if told || container.value["lifecycle"]["stopSignal"].is_string() {
         return;

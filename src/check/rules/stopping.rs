@@ -1,7 +1,8 @@
 //! SR101 to SR104, SR107 and SR108: the time between the deletion of a pod and its end.
 
 use super::super::hook::{Hook, SHELLS, mentions, program};
-use super::super::read::{list, text};
+use super::super::jvm;
+use super::super::read::text;
 use super::super::rule::Id;
 use super::super::workload::{Container, Serves, Workload};
 use super::Found;
@@ -83,11 +84,13 @@ fn nothing_waits(workload: &Workload<'_, '_>, container: &Container<'_>, found: 
     }
     let (field, message) = match &container.pre_stop {
         None => ("", format!("{why}, and it has no preStop hook")),
-        Some(hook) if hook.delays_nothing() => (
-            "/lifecycle/preStop",
-            format!("{why}, and its preStop hook ends at once"),
-        ),
-        Some(_) => return,
+        Some(hook) => match hook.in_vain {
+            Some(how) => (
+                "/lifecycle/preStop",
+                format!("{why}, and its preStop hook {how}"),
+            ),
+            None => return,
+        },
     };
     found.in_container(Id::Sr101, workload, container, field, message);
 }
@@ -106,7 +109,11 @@ fn times(
     };
     let hook = seconds(hook);
     if hook >= grace {
-        let message = format!("the hook {takes} {hook} s, the grace period is {grace} s");
+        let message = if hook == i64::MAX {
+            format!("the hook waits for ever, the grace period is {grace} s")
+        } else {
+            format!("the hook {takes} {hook} s, the grace period is {grace} s")
+        };
         let id = Id::Sr102;
         found.in_container(id, workload, container, "/lifecycle/preStop", message);
         return;
@@ -220,20 +227,13 @@ fn no_shell(workload: &Workload<'_, '_>, container: &Container<'_>, found: &mut 
 }
 
 fn framework(workload: &Workload<'_, '_>, container: &Container<'_>, found: &mut Found) {
-    let words = container.words();
-    let says = |parts: &[&str]| words.iter().any(|word| mentions(word, parts));
-    let probes = ["readinessProbe", "livenessProbe", "startupProbe"];
-    let actuator = probes
-        .iter()
-        .any(|probe| text(&container.value[*probe]["httpGet"], "path").contains("/actuator/"));
-    let entries = list(container.value, "env").iter();
-    let spring = actuator
-        || says(&["-dspring.", "--spring."])
-        || entries
-            .map(|entry| text(entry, "name"))
-            .any(|name| name.starts_with("SPRING_"));
-    let gunicorn = says(&["gunicorn"]);
-    let (name, takes, setting) = if spring {
+    let mut words = container.words().into_iter();
+    let gunicorn = words.any(|word| mentions(word, &["gunicorn"]));
+    // It waits for nothing then.
+    if jvm::shutdown(container).is_some_and(|how| how.eq_ignore_ascii_case("immediate")) {
+        return;
+    }
+    let (name, takes, setting) = if jvm::is_spring(container) {
         (
             "Spring Boot",
             30,

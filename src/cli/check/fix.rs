@@ -21,10 +21,10 @@ pub(super) fn fix(args: &Args, baseline: &Baseline, report: &mut dyn Write) -> a
     }
     let inputs = inputs(args)?;
     let read = Read::of(args, &inputs, report)?;
-    if read.unreadable > 0 {
+    if !read.unreadable.is_empty() {
         bail!(
             "{} could not be read, nothing was written",
-            count(read.unreadable, "document")
+            count(read.unreadable.len(), "document")
         );
     }
     let judged = read.judge(args, baseline)?;

@@ -13,7 +13,9 @@ use super::super::inject::MESSAGE_CHARS;
 use super::super::input;
 use super::Args;
 use crate::admission::manifests::{Item, Known, Run, not_a_manifest, patch};
-use crate::check::{Baseline, Object, Place, Report, Wanted, World, assemble, harmless, judge};
+use crate::check::{
+    Baseline, Object, Place, Report, Terms, Wanted, World, assemble, harmless, judge,
+};
 use crate::cluster::Cluster;
 use crate::engine::Kind;
 use crate::manifest::budget::{Budget, Excess, Stop};
@@ -87,7 +89,8 @@ pub(super) struct Made {
 pub(super) struct Read<'t> {
     inputs: &'t [Input],
     pub(super) all: Vec<(Source<'t>, Made)>,
-    pub(super) unreadable: usize,
+    /// What is said of each document that cannot be read.
+    pub(super) unreadable: Vec<String>,
 }
 
 /// What makes manifests of a chart.
@@ -122,7 +125,7 @@ impl<'t> Read<'t> {
         Ok(Self {
             inputs: &[],
             all: made(args, lists.into_iter().map(live).collect(), &[])?,
-            unreadable: 0,
+            unreadable: Vec::new(),
         })
     }
 
@@ -138,15 +141,16 @@ impl<'t> Read<'t> {
         let limits = Limits::default();
         // All of it is held at one time.
         let budget = Budget::new(limits.memory, Stop::default());
-        let mut unreadable = 0;
+        let mut unreadable = Vec::new();
         let mut sources = Vec::new();
         for (at, input) in inputs.iter().enumerate() {
             let mut wrong = |error: &dyn std::fmt::Display| {
-                unreadable += 1;
                 let text = format!("{}: {error}", input.name);
-                let text = cut(&visible(&text), MESSAGE_CHARS);
+                let text = harmless(&cut(&visible(&text), MESSAGE_CHARS));
                 // A line that begins with a file's name could be taken for a workflow command.
-                writeln!(report, "silkroll: {}", harmless(&text))
+                let written = writeln!(report, "silkroll: {text}");
+                unreadable.push(text);
+                written
             };
             let documents = match manifest::documents(&input.text, &limits, &budget) {
                 Ok(documents) => documents,
@@ -205,14 +209,23 @@ impl<'t> Read<'t> {
         let mut places = Vec::new();
         let (mut before, mut after) = (Vec::new(), Vec::new());
         let namespace = args.namespace.as_deref().unwrap_or(NAMESPACE);
+        // A document of nothing but comments: they speak for the next one, as if the separator between them were not there.
+        let mut above: Option<&Source<'_>> = None;
         for (source, made) in &self.all {
             let file = source.input.map_or("", |at| &self.inputs[at].name);
             let value = source.value();
+            let same = above.take().filter(|above| above.input == source.input);
+            if value.is_null() {
+                above = Some(source);
+                continue;
+            }
+            let above = same.and_then(Source::document);
             objects(value, namespace, &mut |object, path| {
                 before.push(object);
                 places.push(Place {
                     file,
                     document: source.document(),
+                    above,
                     path,
                 });
             });
@@ -220,12 +233,21 @@ impl<'t> Read<'t> {
             objects(value, namespace, &mut |object, _| after.push(object));
         }
         let (before, after) = (World::new(before), World::new(after));
-        let left = judge(&after, account)?;
-        if args.assume_injected {
-            return assemble(&after, &left, None, &places, &wanted, account);
-        }
-        let found = judge(&before, account)?;
-        assemble(&before, &found, Some(&left), &places, &wanted, account)
+        let terms = |before| Terms {
+            before,
+            native_sleep: args.engine.native_sleep(),
+        };
+        let found = judge(&before, terms(None), account)?;
+        let left = judge(&after, terms(Some(&found)), account)?;
+        let report = if args.assume_injected {
+            assemble(&after, &left, None, &places, &wanted, account)?
+        } else {
+            assemble(&before, &found, Some(&left), &places, &wanted, account)?
+        };
+        Ok(Report {
+            unreadable: self.unreadable.clone(),
+            ..report
+        })
     }
 }
 

@@ -7,7 +7,7 @@ SHELL := /bin/bash
 # What a target needs is asked before anything is built for it; cargo uses all processors anyway.
 .NOTPARALLEL:
 .PHONY: help demo test test-page test-registries test-rollouts test-helm test-metrics test-gitops lint deny advisories workflows-check static reproducible chart release-check \
-  helper helper-check bench bench-pods attack fuzz cluster manifests prove prove-full \
+  helper helper-check bench bench-pods soak attack fuzz cluster manifests prove prove-full \
   prove-needs prove-programs prove-docs prove-node prove-node-needs prove-image prove-cluster prove-cluster-check \
   prove-start prove-refused
 
@@ -63,6 +63,7 @@ help:
 	echo '  make prove-cluster-check   that prove-cluster works, on such a node; root                  (30 min, then 3 min)'
 	echo '  make bench           what an answer costs, beside the cost of skipping its input           (4 min)'
 	echo '  make bench-pods      what a Pod takes at the API server with level: pod switched on, and without   (18 min, then 1 min)'
+	echo '  make soak            rotations, deletions, deaths, outages and upgrades at 50 admissions a second  (18 min, then 2 h)'
 	echo '  make attack          what any pod can do to the port: memory, and good reviews meanwhile   (13 min, then 5 min)'
 	echo '  make cluster         only build the control plane for the tests: etcd, kube-apiserver, …   (10 min, then 1 s)'
 	echo "  make manifests       render manifests/install.yaml from the chart                          (4 min, then 1 s)"
@@ -313,6 +314,31 @@ bench-pods: static
 	export SILKROLL_CLUSTER_BIN SILKROLL_PROGRAM
 	echo "2/2 Building the measurement (4 minutes in a fresh clone), then creating 200 Pods of each kind (20 seconds)."
 	$(CARGO) test --locked --test kubectl -- --ignored --nocapture price::
+
+# What `make test` does a few times each, as often as docs/operations.md has it. SOAK=rotations and the like does one of them;
+# less of each by its variable. It fails where an admission or a heal does.
+soak: export ROTATIONS ?= 500
+soak: export TIMES ?= 100
+soak: export STOPS ?= 30
+soak: export EVERY ?= 20
+soak: export KILLS ?= 20
+soak: export AWAY ?= 300
+soak: export RESTARTS ?= 20
+soak: export DEPLOYMENTS ?= 200
+soak: export NAMESPACES ?= 10000
+soak: export SOAK ?=
+soak: static
+	.ci/needs build test
+	echo "1/3 The control plane for the tests (10 minutes once, cached outside this folder; then a second)."
+	SILKROLL_CLUSTER_BIN="$${SILKROLL_CLUSTER_BIN:-$$(tests/cluster/build.sh)}"
+	SILKROLL_PROGRAM="$(STATIC)/$(HOST)/release/silkroll"
+	export SILKROLL_CLUSTER_BIN SILKROLL_PROGRAM
+	echo "2/3 Two replicas of the program as it is shipped, a real API server, 50 admissions a second (1 h 45 min). All listens on"
+	echo "    127.0.0.1 and stops at the end. Close what else is running."
+	$(CARGO) test --locked --test soak -- --nocapture --test-threads 1 "$$SOAK"
+	[ -z "$$SOAK" ] || exit 0
+	echo "3/3 $$NAMESPACES namespaces opt in (5 minutes)."
+	$(CARGO) test --locked --test many_namespaces -- --nocapture
 
 # ATTACK_SECONDS of each attack, and ATTACK_ONLY those with this in their name.
 attack:

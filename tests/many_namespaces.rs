@@ -24,22 +24,28 @@ use serde_json::{Value, json};
 use testkit::process::{Process, Spec};
 use testkit::wait::{PATIENCE, eventually};
 
-/// Enough for anything quadratic to show; a control plane in a test takes them in seconds.
-const NAMESPACES: usize = 1000;
+/// Enough for anything quadratic to show; a control plane in a test takes them in seconds. `NAMESPACES=10000` for more.
+fn namespaces() -> usize {
+    std::env::var("NAMESPACES").map_or(1000, |text| text.parse().unwrap())
+}
+
+/// Of our processor time for 10,000 of them, by the program as it is shipped. The machine that it is measured on has two
+/// cores, and the API server is on them, too.
+const AT_MOST: Duration = Duration::from_secs(15);
 /// Creations under way at once.
 const AT_ONCE: usize = 16;
 
 struct Serving(Process);
 
 impl Serving {
-    /// The binary of this build, or the one that is to be compared with it.
+    /// The program of this build, or the one that is to be measured.
     fn start(plane: &ControlPlane, certs: &Path) -> Self {
-        let binary = std::env::var_os("SILKROLL_BINARY");
+        let program = std::env::var_os("SILKROLL_PROGRAM");
         let kubeconfig = plane.kubeconfig().display().to_string();
         let file = |flag: &str, name: &str| format!("--{flag}={}", certs.join(name).display());
         let spec = Spec {
             name: "silkroll".to_owned(),
-            program: binary.map_or_else(|| env!("CARGO_BIN_EXE_silkroll").into(), PathBuf::from),
+            program: program.map_or_else(|| env!("CARGO_BIN_EXE_silkroll").into(), PathBuf::from),
             args: vec![
                 "serve".to_owned(),
                 "--listen=127.0.0.1:0".to_owned(),
@@ -102,6 +108,7 @@ fn creations(plane: &ControlPlane) -> BTreeMap<String, usize> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_config_map_is_written_once_and_a_restart_writes_none() {
     let plane = ControlPlane::start(Options::default());
+    let all = namespaces();
     let certs = plane.dir().join("serving");
     let made = Command::new(env!("CARGO_BIN_EXE_silkroll"))
         .args(["certs", "--dir", certs.to_str().unwrap()])
@@ -113,7 +120,7 @@ async fn each_config_map_is_written_once_and_a_restart_writes_none() {
     // They opt in while it runs, so that each event finds many others.
     let serving = Serving::start(&plane, &certs);
     let api = Api::<Namespace>::all(client.clone());
-    stream::iter(0..NAMESPACES)
+    stream::iter(0..all)
         .map(|n| {
             let namespace = json!({"metadata": {
                 "name": format!("many-{n}"), "annotations": {"silkroll.dev/inject": "enabled"}}});
@@ -131,7 +138,7 @@ async fn each_config_map_is_written_once_and_a_restart_writes_none() {
     let labelled = ListParams::default().labels("app.kubernetes.io/managed-by=silkroll");
     // However long a machine takes for all, the next one comes.
     let (mut there, mut last) = (0, Instant::now());
-    while there < NAMESPACES {
+    while there < all {
         let now = maps.list_metadata(&labelled).await.unwrap().items.len();
         if now > there {
             (there, last) = (now, Instant::now());
@@ -140,14 +147,18 @@ async fn each_config_map_is_written_once_and_a_restart_writes_none() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     serving.rests();
-    println!("until all are there: {:?} of processor time", serving.cpu());
+    let cpu = serving.cpu();
     let written = creations(&plane);
-    println!("written: {}", written.values().sum::<usize>());
-    assert_eq!(written.len(), NAMESPACES);
-    // Of another binary only the figures are wanted.
-    let compared = std::env::var_os("SILKROLL_BINARY").is_some();
+    println!(
+        "{all} namespaces: {there} ConfigMaps, {} writes, {cpu:?} of processor time",
+        written.values().sum::<usize>()
+    );
+    assert_eq!(written.len(), all);
     let twice: Vec<_> = written.iter().filter(|(_, times)| **times > 1).collect();
-    assert!(compared || twice.is_empty(), "{}: {twice:?}", twice.len());
+    assert!(twice.is_empty(), "{}: {twice:?}", twice.len());
+    // Without optimization it is no figure.
+    let shipped = std::env::var_os("SILKROLL_PROGRAM").is_some();
+    assert!(!shipped || all > 10_000 || cpu <= AT_MOST, "{cpu:?}");
     drop(serving);
 
     let serving = Serving::start(&plane, &certs);

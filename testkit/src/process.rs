@@ -132,9 +132,22 @@ impl Process {
     ///
     /// Where it has ended before.
     pub fn kill(mut self) -> Result<()> {
-        let id = self.id()?.to_string();
-        run(Command::new("kill").args(["-KILL", &id]), b"")?;
+        self.signal("KILL")?;
         within(ENDS, "its end", || Ok(self.ended().then_some(())))
+    }
+
+    /// Sends it a signal, by its name without SIG, and does not wait for what comes of it.
+    ///
+    /// # Errors
+    ///
+    /// Where it has ended before.
+    pub fn signal(&self, signal: &str) -> Result<()> {
+        let id = self.id()?.to_string();
+        let sent = run(Command::new("kill").args(["-s", signal, &id]), b"")?;
+        if !sent.success {
+            bail!("{} got no SIG{signal}: {}", self.name, sent.stderr);
+        }
+        Ok(())
     }
 
     /// Has it ended by itself?

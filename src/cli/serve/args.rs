@@ -7,6 +7,7 @@ use clap::ValueEnum;
 
 use crate::cli::engine;
 use crate::tls::name;
+use crate::tls::own::Lifetimes;
 
 /// Run the webhook over HTTPS, with the dry-run endpoint, probes and metrics.
 ///
@@ -54,6 +55,10 @@ pub struct Args {
     /// Without --tls-cert: the webhook configuration whose `caBundle` is kept
     #[arg(long, value_name = "NAME", default_value = "silkroll", value_parser = object_name)]
     pub(super) webhook_configuration: String,
+
+    /// How long Silkroll's own certificates last, in seconds: for tests, in which years are to pass in minutes
+    #[arg(long, hide = true, value_name = "CA,LEAF,SETTLE", conflicts_with = "tls_cert", value_parser = lifetimes)]
+    pub(super) own_lifetimes: Option<Lifetimes>,
 
     /// The Service by which the API server calls
     #[arg(long, value_name = "NAME", default_value = "silkroll", value_parser = object_name)]
@@ -146,6 +151,17 @@ fn object_name(text: &str) -> Result<String, String> {
 /// One that no certificate can have would refuse every one.
 fn tls_name(text: &str) -> Result<String, String> {
     name::any(text).map(|()| text.to_owned())
+}
+
+/// Three times, none of them nothing: a CA, a serving certificate, and from a CA's publication to its use.
+fn lifetimes(text: &str) -> Result<Lifetimes, String> {
+    let seconds: Option<Vec<i64>> = text.split(',').map(|part| part.parse().ok()).collect();
+    match seconds.as_deref() {
+        Some(&[ca, leaf, settle]) if 0 < settle && settle < leaf && leaf < ca => {
+            Ok(Lifetimes { ca, leaf, settle })
+        }
+        _ => Err("expected are three numbers of seconds, each less than the one before".to_owned()),
+    }
 }
 
 /// An hour is longer than any pod's grace period is in earnest.

@@ -3,6 +3,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::args::Args;
 use crate::cli::heard::tell;
@@ -18,6 +19,9 @@ use crate::tls::reload::{POLL, Reloader, Slot};
 
 /// Days that a certificate of `--standalone` is for: it is made anew at each start.
 const STANDALONE_DAYS: u32 = 30;
+
+/// Between two looks at certificates that last seconds.
+const SHORT_LOOK: Duration = Duration::from_secs(1);
 
 /// What handshakes are served from; a task watches the files.
 pub(super) fn certificate(
@@ -82,12 +86,16 @@ fn keep_own(
         // The near end of `kubectl port-forward`.
         names.push("localhost".to_owned());
     }
-    let certificates = Certificates::new(
+    let mut certificates = Certificates::new(
         home,
         args.ca_secret.clone(),
         args.webhook_configuration.clone(),
         names.clone(),
     );
+    if let Some(lifetimes) = args.own_lifetimes {
+        certificates.lifetimes = lifetimes;
+        certificates.look = SHORT_LOOK;
+    }
     let metrics = Arc::clone(metrics);
     let report = move |event| match event {
         Certificate::Served { not_after } => {

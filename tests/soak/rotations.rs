@@ -1,0 +1,49 @@
+//! The CA is replaced again and again, and no admission fails by it.
+
+use std::time::{Duration, Instant};
+
+use super::load::Load;
+use super::number;
+use super::world::World;
+
+/// A CA lasts 12 s, so the next one comes after 8; what it signs lasts 6 s, and is served 2 s after the CA is in the bundle.
+const LIFETIMES: &str = "--own-lifetimes=12,6,2";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rotations_of_the_ca_fail_no_admission() {
+    let rotations = number("ROTATIONS", 3) as usize;
+    let world = World::start(false).await;
+    let replicas = world.two(&[LIFETIMES, "--drain-seconds=0"]).await;
+    let said = |message| -> usize { replicas.iter().map(|replica| replica.said(message)).sum() };
+    let before = [said("a new CA"), said("certificate issued")];
+    let load = Load::start(&world.client, false);
+    let mut last = (0, Instant::now());
+    while last.0 < rotations {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let now = said("a new CA") - before[0];
+        if now > last.0 {
+            last = (now, Instant::now());
+        }
+        assert!(
+            last.1.elapsed() < Duration::from_secs(60),
+            "no new CA for a minute"
+        );
+    }
+    let tally = load.end().await;
+    println!(
+        "{} rotations of the CA, {} certificates served: {}; connections to each replica: {:?}",
+        last.0,
+        said("certificate issued") - before[1],
+        tally.figures(),
+        world.service.carried(),
+    );
+    tally.none_failed();
+    // Each new bundle makes the API server connect anew.
+    assert!(
+        world
+            .service
+            .carried()
+            .iter()
+            .all(|carried| *carried > last.0)
+    );
+}

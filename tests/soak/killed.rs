@@ -40,7 +40,11 @@ async fn what_is_missed_while_replicas_die_is_found_by_the_audit_to_the_last() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     let _last = world.two(FLAGS).await;
     let tally = load.end().await;
-    println!("{kills} times kill -9, and then both: {}", tally.figures());
+    println!(
+        "{kills} times kill -9, and then both: {}; {}",
+        tally.figures(),
+        world.unanswered()
+    );
     assert!(tally.errors.is_empty(), "{:?}", tally.errors);
     let (all, missed) = stored(&world.client).await;
     let told: BTreeSet<_> = tally.unmarked.iter().cloned().collect();

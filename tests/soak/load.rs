@@ -11,7 +11,7 @@ use kube::{Api, Client};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::MissedTickBehavior;
 
-use super::world::{deployment, marked};
+use super::world::{World, deployment, marked};
 
 /// They come a few at a time, so that the API server holds connections to more than one replica.
 const AT_ONCE: usize = 5;
@@ -115,13 +115,13 @@ impl Tally {
         )
     }
 
-    /// Fails where one has failed.
-    pub(super) fn none_failed(&self) {
+    /// Fails where one has failed, and says why.
+    pub(super) fn none_failed(&self, world: &World) {
         assert!(
             self.unmarked.is_empty() && self.errors.is_empty(),
-            "{}: {:?} {:?}",
+            "{}; {}; {:?}",
             self.figures(),
-            self.unmarked,
+            world.unanswered(),
             self.errors
         );
     }

@@ -8,12 +8,14 @@ use super::world::World;
 
 /// A CA lasts 12 s, so the next one comes after 8; what it signs lasts 6 s, and is served 2 s after the CA is in the bundle.
 const LIFETIMES: &str = "--own-lifetimes=12,6,2";
+/// Without a line for each admission: it is read again and again.
+const LOG: &str = "--log-level=info,silkroll::server::routes=warn";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rotations_of_the_ca_fail_no_admission() {
     let rotations = number("ROTATIONS", 3) as usize;
     let world = World::start(false).await;
-    let replicas = world.two(&[LIFETIMES, "--drain-seconds=0"]).await;
+    let replicas = world.two(&[LIFETIMES, LOG, "--drain-seconds=0"]).await;
     let said = |message| -> usize { replicas.iter().map(|replica| replica.said(message)).sum() };
     let before = [said("a new CA"), said("certificate issued")];
     let load = Load::start(&world.client, false);
@@ -26,7 +28,9 @@ async fn rotations_of_the_ca_fail_no_admission() {
         }
         assert!(
             last.1.elapsed() < Duration::from_secs(60),
-            "no new CA for a minute"
+            "no new CA for a minute: {} {}",
+            replicas[0].process.tail(),
+            replicas[1].process.tail()
         );
     }
     let tally = load.end().await;
@@ -37,7 +41,7 @@ async fn rotations_of_the_ca_fail_no_admission() {
         tally.figures(),
         world.service.carried(),
     );
-    tally.none_failed();
+    tally.none_failed(&world);
     // Each new bundle makes the API server connect anew.
     assert!(
         world

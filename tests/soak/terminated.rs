@@ -44,6 +44,6 @@ async fn replicas_that_are_told_to_end_fail_no_admission() {
         world.service.carried(),
         world.service.lost(),
     );
-    tally.none_failed();
+    tally.none_failed(&world);
     assert_eq!(stored(&world.client).await, (tally.asked, vec![]));
 }

@@ -1,5 +1,6 @@
 //! A control plane with Silkroll installed: replicas with certificates of their own, behind one address.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -193,6 +194,19 @@ impl World {
             &["patch", what[0], what[1], "--type=json", "-p", &patch],
             "",
         );
+    }
+
+    /// Why the API server went on without an answer of ours, and how often, by its own log.
+    pub(super) fn unanswered(&self) -> String {
+        let log = fs::read_to_string(self.plane.dir().join("kube-apiserver.log")).unwrap();
+        let mut reasons = BTreeMap::<&str, usize>::new();
+        for line in log.lines() {
+            if let Some((_, why)) = line.split_once("failing open inject.silkroll.dev: ") {
+                let why = why.rsplit_once("\": ").map_or(why, |(_, why)| why);
+                *reasons.entry(why).or_default() += 1;
+            }
+        }
+        format!("{reasons:?}")
     }
 
     pub(super) fn delete_ca(&self) {

@@ -92,14 +92,14 @@ impl Shared {
         Some(member.to)
     }
 
-    fn lead(&self, caller: TcpStream) {
+    fn lead(&self, caller: &TcpStream) {
         let Some(to) = self.next() else {
             self.lost.fetch_add(1, Ordering::Relaxed);
             return;
         };
         match TcpStream::connect_timeout(&to, PROMPT) {
             Ok(replica) => {
-                let both = [(&caller, &replica), (&replica, &caller)];
+                let both = [(caller, &replica), (&replica, caller)];
                 let both =
                     both.map(|(from, to)| Some((from.try_clone().ok()?, to.try_clone().ok()?)));
                 for (from, to) in both.into_iter().flatten() {
@@ -168,7 +168,7 @@ impl Service {
                 }
                 if let Ok(caller) = caller {
                     let leading = Arc::clone(&leading);
-                    thread::spawn(move || leading.lead(caller));
+                    thread::spawn(move || leading.lead(&caller));
                 }
             }
         });

@@ -15,7 +15,7 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 use testkit::process::{Process, Spec};
 use testkit::service::Service;
-use testkit::wait::eventually;
+use testkit::wait::{PATIENCE, eventually, within};
 
 use super::cluster::installed::SYSTEM;
 use super::cluster::side::namespace;
@@ -116,14 +116,17 @@ impl World {
                 ("HOSTNAME".to_owned(), name.clone()),
             ],
         };
-        let process = self.plane.run(&spec).unwrap();
+        let mut process = self.plane.run(&spec).unwrap();
         let log = self.plane.dir().join(format!("{name}.log"));
-        let [listen, admin] = eventually("what it serves on", || {
+        let serving = within(PATIENCE, "what it serves on", || {
+            process.check()?;
             let lines = lines(&log);
-            let line = lines.iter().find(|line| line["message"] == "serving")?;
-            let at = |field: &str| line[field].as_str()?.parse().ok();
-            Some([at("listen")?, at("admin_listen")?])
+            let line = lines.iter().find(|line| line["message"] == "serving");
+            let at = |field: &str| line?[field].as_str()?.parse().ok();
+            Ok(at("listen").zip(at("admin_listen")))
         });
+        let (listen, admin) =
+            serving.unwrap_or_else(|error| panic!("{error:#}: {}", process.tail()));
         self.service.add(&name, listen, admin);
         Replica {
             process,
@@ -202,7 +205,7 @@ impl World {
         let mut reasons = BTreeMap::<&str, usize>::new();
         for line in log.lines() {
             if let Some((_, why)) = line.split_once("failing open inject.silkroll.dev: ") {
-                let why = why.rsplit_once("\": ").map_or(why, |(_, why)| why);
+                let why = why.rsplit_once(": ").map_or(why, |(_, why)| why);
                 *reasons.entry(why).or_default() += 1;
             }
         }

@@ -56,6 +56,70 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// The text so that no runner of a pipeline takes part of it for a command: GitHub's and Azure's look for `##[command]`
+/// and `##vso[command]` anywhere in a line.
+#[must_use]
+pub fn harmless(text: &str) -> String {
+    defused(text, "\\#").into_owned()
+}
+
+/// The same, with another way to write the second `#` of what looks like a command.
+#[must_use]
+pub fn defused<'a>(text: &'a str, hash: &str) -> Cow<'a, str> {
+    let is_command = |at: &usize| {
+        let after = text[*at..].strip_prefix("##").unwrap_or_default();
+        let word = after.as_bytes().get(..4).unwrap_or_default();
+        after.starts_with('[') || word.eq_ignore_ascii_case(b"vso[")
+    };
+    let mut out = String::new();
+    let mut from = 0;
+    for at in memchr::memchr_iter(b'#', text.as_bytes()).filter(is_command) {
+        out.push_str(&text[from..=at]);
+        out.push_str(hash);
+        from = at + 2;
+    }
+    if from == 0 {
+        return Cow::Borrowed(text);
+    }
+    out.push_str(&text[from..]);
+    Cow::Owned(out)
+}
+
+/// A line for the log of a pipeline or a terminal: with everything in it to be seen, and nothing that is a command.
+/// GitHub's runner takes `::command::` for one where a line begins with it.
+#[must_use]
+pub fn line(text: &str) -> String {
+    let line = harmless(&visible(text));
+    if line.trim_start().starts_with("::") {
+        return format!("silkroll: {line}");
+    }
+    line
+}
+
+/// The same JSON, with everything in its texts to be seen, and nothing in them that a runner takes for a command. It may
+/// have any line breaks between its texts.
+#[must_use]
+pub fn seen_json(json: &str) -> Cow<'_, str> {
+    let json = defused(json, "\\u0023");
+    // Between texts there are no others, and in texts these are escaped already.
+    let odd = |c: char| deceptive(c) && !matches!(c, '\n' | '\r' | '\t');
+    if !json.contains(odd) {
+        return json;
+    }
+    let mut out = String::with_capacity(json.len() + 64);
+    for c in json.chars() {
+        if odd(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // Writing into a String cannot fail.
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
+}
+
 /// The text, cut to at most `most` characters, the last being `…` where something was cut away.
 #[must_use]
 pub fn cut(text: &str, most: usize) -> String {
@@ -144,6 +208,45 @@ mod tests {
             assert_eq!(displayed(text, most), expected, "{text:?} in {most}");
         }
         assert!(matches!(shown("plain", 5), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn what_looks_like_a_command_of_a_pipeline_is_none_afterwards() {
+        for (text, expected) in [
+            ("", ""),
+            ("# a ## b ###", "# a ## b ###"),
+            ("##[error]a", "#\\#[error]a"),
+            ("a ###[b] ##[c]", "a ##\\#[b] #\\#[c]"),
+            ("##vso[task.x]##VsO[", "#\\#vso[task.x]#\\#VsO["),
+            ("##vs", "##vs"),
+            ("##vsö[", "##vsö["),
+            ("::error::a", "silkroll: ::error::a"),
+            (" \u{3000}::error::a", "silkroll:  \u{3000}::error::a"),
+            ("a::b", "a::b"),
+            ("a\u{1b}[31m\n::b", "a\\u{1b}[31m\\n::b"),
+        ] {
+            assert_eq!(line(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn json_means_what_it_meant() {
+        for (text, expected) in [
+            ("plain ö 中", None),
+            (
+                "##[a ##vso[b ###[",
+                Some("\"#\\u0023[a #\\u0023vso[b ##\\u0023[\""),
+            ),
+            ("\\##[", Some("\"\\\\#\\u0023[\"")),
+            ("\u{9b}\u{202e}\u{7f}", Some("\"\\u009b\\u202e\\u007f\"")),
+            ("\u{1b}\n\t\u{feff}", Some("\"\\u001b\\n\\t\\ufeff\"")),
+        ] {
+            let json = serde_json::to_string(text).unwrap();
+            let seen = seen_json(&json);
+            assert_eq!(seen, expected.unwrap_or(&json), "{text:?}");
+            assert_eq!(serde_json::from_str::<String>(&seen).unwrap(), text);
+        }
+        assert_eq!(seen_json("{\n\t\"a\": 1\r\n}"), "{\n\t\"a\": 1\r\n}");
     }
 
     #[test]

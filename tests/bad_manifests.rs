@@ -22,6 +22,8 @@ mod doors;
 mod endpoint;
 #[path = "bad_manifests/files.rs"]
 mod files;
+#[path = "bad_manifests/names.rs"]
+mod names;
 #[path = "bad_manifests/repeated.rs"]
 mod repeated;
 #[path = "bad_manifests/texts.rs"]

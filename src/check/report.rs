@@ -4,17 +4,10 @@ use std::sync::Arc;
 
 use super::mend::Mend;
 use super::rule::{Rule, Severity};
-use crate::text::shown;
+use crate::text::{harmless, shown};
 
 /// The longest title of an object, in characters: kind, namespace and name as the API server takes them fit.
 const TITLE: usize = 400;
-
-/// A line's text so that a runner of GitHub's takes none of it for a command: it looks for the old form, `##[command]`,
-/// anywhere in a line. The new one, `::command::`, has to begin it.
-#[must_use]
-pub fn harmless(text: &str) -> String {
-    text.replace("##[", "#\\#[")
-}
 
 /// Why a finding counts for nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -18,6 +18,7 @@ use crate::engine::{Outcome, Reason};
 use crate::manifest::budget::{Budget, Stop};
 use crate::manifest::{self, Document, Edited, Limits, unified_diff};
 use crate::policy::{cut, visible};
+use crate::text::seen_json;
 
 /// Inject into manifests at hand, as the webhook would.
 ///
@@ -273,7 +274,8 @@ fn one(
     }
     if args.diff {
         if before != after {
-            result.out.push_str(&unified_diff(name, &before, &after));
+            let name = visible(name);
+            result.out.push_str(&unified_diff(&name, &before, &after));
         }
         return Ok(());
     }
@@ -290,7 +292,7 @@ fn append_json(args: &Args, out: &mut String, value: &Value) -> anyhow::Result<(
     if args.output != Output::Json || value.is_null() {
         return Ok(());
     }
-    out.push_str(&serde_json::to_string_pretty(value)?);
+    out.push_str(&seen_json(&serde_json::to_string_pretty(value)?));
     out.push('\n');
     Ok(())
 }
@@ -322,7 +324,8 @@ pub(super) fn patched(
     if let Some(why) = &edited.rewritten {
         writeln!(
             report,
-            "{name}: document {number} had to be written anew: its comments below the first line of content are lost, and its quotes and anchors ({why})"
+            "{}: document {number} had to be written anew: its comments below the first line of content are lost, and its quotes and anchors ({why})",
+            visible(name)
         )?;
     }
     Ok(edited)

@@ -10,16 +10,21 @@ mod heard;
 pub mod inject;
 pub mod input;
 pub mod preview;
+mod report;
 pub mod serve;
 mod signals;
 mod supervise;
 pub mod wait;
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser, Subcommand};
+
+use self::report::Report;
+use crate::text;
 
 /// Silkroll makes Kubernetes rollouts lossless: a mutating admission webhook that gives every
 /// Deployment of an opted-in namespace what it needs to stop without dropping a request.
@@ -55,23 +60,31 @@ enum Command {
     Completions(completions::Args),
 }
 
+/// The longest error, in characters: a path of 4096 bytes and what is to be said about it fit.
+const ERROR: usize = 8000;
+
 impl Cli {
-    /// Runs the command that was given, and says on standard error why it failed.
+    /// Runs the command that the program was started with, and says on standard error why it failed.
     #[must_use]
-    pub fn main(self) -> ExitCode {
-        self.run().unwrap_or_else(|error| {
+    pub fn main() -> ExitCode {
+        let result = match Self::try_parse() {
+            Ok(cli) => cli.run(),
+            Err(error) => return refused(&error),
+        };
+        result.unwrap_or_else(|error| {
             if reader_gone(&error) {
                 return ExitCode::from(READER_GONE);
             }
+            let error = text::displayed(format_args!("{error:#}"), ERROR);
             // Where the report has no reader, the exit code says it all the same.
-            let _ = writeln!(Report(io::stderr()), "silkroll: {error:#}");
+            let _ = writeln!(Report::new(io::stderr()), "silkroll: {error}");
             ExitCode::from(2)
         })
     }
 
     fn run(self) -> anyhow::Result<ExitCode> {
         let mut out = io::stdout().lock();
-        let mut report = Report(io::stderr().lock());
+        let mut report = Report::new(io::stderr().lock());
         match self.command {
             Command::Serve(args) => {
                 // The log has standard error to itself.
@@ -97,6 +110,20 @@ impl Cli {
 /// ended (128 + 13).
 const READER_GONE: u8 = 141;
 
+/// Says what is wrong with the arguments, or prints the help that was asked for. An argument may be the name of a file
+/// that a shell has put there: `silkroll check *`.
+fn refused(error: &clap::Error) -> ExitCode {
+    let plain = |arg: OsString| {
+        let arg = arg.to_string_lossy();
+        text::line(&arg) == arg
+    };
+    if !error.use_stderr() || std::env::args_os().all(plain) {
+        error.exit();
+    }
+    let _ = write!(Report::new(io::stderr()), "{}", error.render());
+    ExitCode::from(2)
+}
+
 fn reader_gone(error: &anyhow::Error) -> bool {
     error
         .downcast_ref::<io::Error>()
@@ -108,19 +135,4 @@ fn print(out: &mut dyn Write, text: &[u8]) -> anyhow::Result<()> {
     out.write_all(text)
         .and_then(|()| out.flush())
         .context("standard output cannot be written")
-}
-
-/// What is said to people. That it cannot be read changes neither the outcome nor the exit code, so writing never fails.
-struct Report<W>(W);
-
-impl<W: Write> Write for Report<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let _ = self.0.write_all(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        let _ = self.0.flush();
-        Ok(())
-    }
 }

@@ -301,9 +301,11 @@ fn github_gets_one_command_a_line_whatever_a_name_holds() {
     assert!(line.starts_with(begin), "{line}");
 }
 
-/// Whether a runner of GitHub's would take a line for a command: one that begins it, or the old form anywhere in it.
+/// Whether a runner of GitHub's or Azure's would take a line for a command: one that begins it, or the other form anywhere
+/// in it.
 fn is_command(line: &str) -> bool {
-    line.trim_start().starts_with("::") || line.contains("##[")
+    let other = ["##[", "##vso["];
+    line.trim_start().starts_with("::") || other.iter().any(|begin| line.contains(begin))
 }
 
 #[test]
@@ -316,7 +318,7 @@ fn no_name_becomes_a_workflow_command_wherever_it_is_printed() {
     ] {
         std::fs::write(folder.path().join(name), text).unwrap();
     }
-    for format in ["text", "github", "junit"] {
+    for format in ["text", "github", "junit", "json", "sarif"] {
         let output = std::process::Command::new(env!("CARGO_BIN_EXE_silkroll"))
             .args([
                 "check",
@@ -335,7 +337,9 @@ fn no_name_becomes_a_workflow_command_wherever_it_is_printed() {
         assert_eq!(output.status.code(), Some(2));
         let (out, said) = (text(&output.stdout), text(&output.stderr));
         assert!(said.contains("c.yaml: document 1"), "{said}");
-        let printed = said.lines().chain(out.lines().filter(|_| format == "text"));
+        let printed = said
+            .lines()
+            .chain(out.lines().filter(|_| format != "github"));
         for line in printed {
             assert!(!is_command(line), "{format}: {line}");
         }
@@ -347,6 +351,52 @@ fn no_name_becomes_a_workflow_command_wherever_it_is_printed() {
                 "::error title=",
             ];
             assert!(ours.iter().any(|begin| line.starts_with(begin)), "{line}");
+        }
+    }
+}
+
+#[test]
+fn what_could_deceive_is_escaped_in_json_and_means_the_same() {
+    let name = "a\u{9b}31m\u{202e}b ##[error]c ##VSO[task.d]\u{7f}\u{feff}";
+    let web: Value = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name},
+        "spec": {"template": {"spec": {"containers": [{"name": "web", "image": "web:1", "ports": [{"containerPort": 1}]}]}}},
+    });
+    let output = out("json", &web.to_string());
+    assert!(
+        !output.contains(|c: char| !c.is_ascii() || c == '\u{7f}'),
+        "{output}"
+    );
+    assert!(
+        output.contains("a\\u009b31m\\u202eb #\\u0023[error]c #\\u0023VSO[task.d]\\u007f\\ufeff")
+    );
+    let found: Value = serde_json::from_str(&output).unwrap();
+    assert_eq!(found["findings"][0]["name"], name);
+    for line in output.lines().chain(out("sarif", &web.to_string()).lines()) {
+        assert!(!is_command(line), "{line}");
+    }
+}
+
+#[test]
+fn explanations_of_an_injection_hold_no_command() {
+    // A kind begins its line, and of what runs pods it may be anything.
+    let web = WEB.replace("kind: Deployment", "kind: '::error::##[error]x'");
+    let web = web.replace("apps/v1", "example.com/v1");
+    for args in [&["--explain"][..], &["--diff", "--explain"]] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("web.yaml");
+        std::fs::write(&path, &web).unwrap();
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_silkroll"))
+            .arg("inject")
+            .args(args)
+            .arg("-f")
+            .arg(path)
+            .output()
+            .unwrap();
+        let said = text(&output.stderr);
+        assert!(said.contains("kind-not-covered"), "{said}");
+        for line in said.lines() {
+            assert!(!is_command(line), "{line}");
         }
     }
 }

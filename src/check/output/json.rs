@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::super::mend::Mend;
 use super::super::report::{Entry, Quiet, Report};
 use super::super::rule::Severity;
+use crate::text::seen_json;
 
 #[derive(Serialize)]
 struct Whole<'a> {
@@ -100,5 +101,5 @@ pub fn json(report: &Report) -> Result<String, serde_json::Error> {
             failed: report.fails() || !report.is_whole(),
         },
     };
-    Ok(serde_json::to_string_pretty(&whole)? + "\n")
+    Ok(seen_json(&serde_json::to_string_pretty(&whole)?).into_owned() + "\n")
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 
 use super::super::report::{Entry, Report};
-use crate::text::visible;
+use crate::text::{defused, visible};
 
 /// All findings that count; those below `--fail-on` are cases that passed, with what they say as output.
 #[must_use]
@@ -129,5 +129,5 @@ fn xml(text: &str) -> String {
             c => out.push(c),
         }
     }
-    out
+    defused(&out, "&#35;").into_owned()
 }

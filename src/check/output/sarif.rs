@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::super::report::{Entry, Report};
 use super::super::rule::{Rule, Severity};
 use super::super::table::RULES;
-use crate::text::shown;
+use crate::text::{seen_json, shown};
 
 /// The longest name of an object with its kind, namespace and container, in characters: what the API server takes fits.
 const NAME: usize = 600;
@@ -31,7 +31,7 @@ pub fn sarif(report: &Report) -> String {
             "results": report.loud().map(result).collect::<Vec<_>>(),
         }],
     });
-    format!("{log:#}\n")
+    seen_json(&format!("{log:#}\n")).into_owned()
 }
 
 /// What was not judged is not clean, and who reads this file alone has to see it.

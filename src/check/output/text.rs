@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::super::report::{Entry, Quiet, Report, harmless};
+use super::super::report::{Entry, Quiet, Report};
 use super::super::rule::Severity;
-use crate::text::shown;
+use crate::text::{harmless, shown};
 
 /// Paths as terminals show them, in characters.
 const PATH: usize = 300;

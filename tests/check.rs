@@ -8,6 +8,8 @@
 
 #[path = "check/doubts.rs"]
 mod doubts;
+#[path = "check/files.rs"]
+mod files;
 #[path = "check/formats.rs"]
 mod formats;
 #[path = "check/hooks.rs"]

@@ -13,7 +13,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 
 use self::read::{Read, inputs};
 use super::inject::count;
-use super::{engine, input};
+use super::{engine, input, replace};
 use crate::check::{Baseline, RULES, Rule, Severity, output};
 
 /// Say what in manifests at hand is not lossless.
@@ -141,7 +141,7 @@ pub fn run(args: &Args, out: &mut dyn Write, report: &mut dyn Write) -> anyhow::
     }
     let baseline = match &args.baseline {
         Some(path) => {
-            let context = || format!("--baseline {}", path.display());
+            let context = || format!("--baseline {}", input::name(path));
             let text = input::file(path).with_context(context)?;
             Baseline::read(&text).with_context(context)?
         }
@@ -159,8 +159,7 @@ pub fn run(args: &Args, out: &mut dyn Write, report: &mut dyn Write) -> anyhow::
     let judged = read.judge(args, &baseline)?;
     if let Some(path) = &args.write_baseline {
         let text = Baseline::write(&judged)?;
-        std::fs::write(path, text)
-            .with_context(|| format!("{} cannot be written", path.display()))?;
+        replace::write(path, text.as_bytes())?;
     }
     let text = match args.output {
         Output::Text => output::text(&judged),

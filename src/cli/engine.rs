@@ -137,7 +137,7 @@ pub fn helper() -> cluster::Files {
 /// # Errors
 /// The file cannot be read, or holds something else.
 pub fn namespaces(path: &Path) -> anyhow::Result<(Namespaces, Vec<String>)> {
-    let shown = path.display();
+    let shown = super::input::name(path);
     let bytes = super::input::file(path).with_context(|| {
         format!("--namespaces {shown} cannot be used; it takes what `kubectl get namespaces -o yaml` prints")
     })?;

@@ -10,7 +10,8 @@ use clap::ValueEnum;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use serde_json::Value;
 
-use super::{engine, input};
+use super::engine;
+use super::input::{self, Input};
 use crate::admission::fail_on::{FailOn, Trouble};
 use crate::admission::manifests::{Item, Known, Run, not_a_manifest, tell_with_workload};
 use crate::admission::report::words;
@@ -36,7 +37,7 @@ Exit code: 0 all went well, 1 something was rejected or is what --fail-on names,
 be read or written, or with --fail-on there was no object at all. In both cases no manifest is printed. 141: the reader of standard output went away.
 That the report cannot be written changes nothing.
 
-An input may hold 256 MiB; devices and named pipes are refused.")]
+An input may hold 256 MiB, all together 1 GiB; devices and named pipes are refused.")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Args {
     /// A file, a folder (its .yaml, .yml and .json files), or - for standard input.
@@ -151,9 +152,10 @@ pub fn run(args: &Args, out: &mut dyn Write, report: &mut dyn Write) -> anyhow::
         remove: args.remove,
     };
     let mut result = Result::default();
+    let mut together = 0;
     for path in &args.files {
-        for (name, bytes) in input::all(path, args.recursive)? {
-            one(args, &run, &name, &bytes, &mut result, report)?;
+        for input in input::all(path, args.recursive, &mut together)? {
+            one(args, &run, &input, &mut result, report)?;
         }
     }
     if result.unreadable > 0 {
@@ -197,15 +199,14 @@ pub(super) fn count(number: usize, what: &str) -> String {
 fn one(
     args: &Args,
     run: &Run,
-    name: &str,
-    bytes: &[u8],
+    input: &Input,
     result: &mut Result,
     report: &mut dyn Write,
 ) -> anyhow::Result<()> {
-    let text = manifest::as_text(bytes);
+    let name = &input.name;
     let limits = Limits::default();
     let budget = Budget::new(limits.memory, Stop::default());
-    let documents = match manifest::documents(&text, &limits, &budget) {
+    let documents = match manifest::documents(&input.text, &limits, &budget) {
         Ok(documents) => documents,
         Err(error) => return Ok(result.unreadable(name, &error, report)?),
     };

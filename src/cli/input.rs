@@ -1,16 +1,23 @@
 //! Files that are read whole: bounded, and only what ends.
 
+use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::fs::{File, Metadata};
-use std::io::{self, IsTerminal as _, Read as _, Write as _};
+use std::io::{self, IsTerminal as _, Read as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
+
+use crate::manifest;
 
 /// What one input may hold: several times the largest document that is read (32 MiB), and far from a machine's memory.
 pub const MOST_BYTES: u64 = 256 << 20;
+
+/// What all inputs may hold that are held at once: those of `silkroll check` are one world.
+const MOST_TOGETHER: u64 = 1 << 30;
 
 /// Where programs find what a shell hands them as a pipe: standard input, and `<(…)`.
 const HANDED: [&str; 3] = ["/dev/stdin", "/dev/fd/", "/proc/self/fd/"];
@@ -22,13 +29,64 @@ const NULL: u64 = 0x103;
 /// and all say that they are regular.
 const MADE_UP: [&str; 4] = ["proc", "sysfs", "tracefs", "debugfs"];
 
+/// One input.
+#[derive(Debug)]
+pub struct Input {
+    /// The file; `-` is standard input.
+    pub path: PathBuf,
+    /// The folder that it was found in, where it was not named itself.
+    pub folder: Option<PathBuf>,
+    /// What the report calls it: no path, for bytes of a name may be no text.
+    pub name: String,
+    /// What it holds, as the readers of manifests take it.
+    pub text: Vec<u8>,
+}
+
+impl Input {
+    fn new(path: PathBuf, folder: Option<&Path>, name: String, bytes: Vec<u8>) -> Self {
+        let text = match manifest::as_text(&bytes) {
+            Cow::Owned(text) => Some(text),
+            Cow::Borrowed(_) => None,
+        };
+        Self {
+            path,
+            folder: folder.map(Path::to_owned),
+            name,
+            text: text.unwrap_or(bytes),
+        }
+    }
+
+    /// What it holds, byte for byte.
+    #[must_use]
+    pub fn bytes(&self) -> Cow<'_, [u8]> {
+        match std::str::from_utf8(&self.text) {
+            Ok(text) => manifest::restored(text),
+            Err(_) => Cow::Borrowed(&self.text),
+        }
+    }
+}
+
+/// A path as text, each byte that is none as `\xff`: two files have two names.
+#[must_use]
+pub fn name(path: &Path) -> String {
+    let mut name = String::new();
+    for chunk in path.as_os_str().as_encoded_bytes().utf8_chunks() {
+        name.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            // Writing into a String cannot fail.
+            let _ = write!(name, "\\x{byte:02x}");
+        }
+    }
+    name
+}
+
 /// Reads a file.
 ///
 /// # Errors
 /// It cannot be read, holds more than [`MOST_BYTES`], or is a device, a named pipe or one of the kernel's files, which may
 /// never end.
 pub fn file(path: &Path) -> anyhow::Result<Vec<u8>> {
-    let name = path.display().to_string();
+    let name = name(path);
     let context = || format!("{name} cannot be read");
     let handed = HANDED.iter().any(|place| {
         path.as_os_str()
@@ -59,21 +117,34 @@ pub fn standard() -> anyhow::Result<Vec<u8>> {
     whole(input.into(), name)
 }
 
-/// The inputs under a path, with the names that the report gives them; in the order of their names. `-` is standard input.
+/// The inputs under a path, in the order of their paths. `-` is standard input. What they hold is added to `together`.
 ///
 /// # Errors
-/// As [`file()`] and [`standard()`]; or a folder holds none.
-pub fn all(path: &Path, recursive: bool) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
+/// As [`file()`] and [`standard()`]; a folder holds none, or all of them hold more than [`MOST_TOGETHER`].
+pub fn all(path: &Path, recursive: bool, together: &mut u64) -> anyhow::Result<Vec<Input>> {
+    let mut room = |name: &str, bytes: &[u8]| -> anyhow::Result<()> {
+        *together += bytes.len() as u64;
+        ensure!(
+            *together <= MOST_TOGETHER,
+            "{name} cannot be read: with it all inputs hold more than {} MiB, the most that is read at once: name fewer",
+            MOST_TOGETHER >> 20
+        );
+        Ok(())
+    };
     if path == Path::new("-") {
-        return Ok(vec![("standard input".to_owned(), standard()?)]);
+        let name = "standard input".to_owned();
+        let bytes = standard()?;
+        room(&name, &bytes)?;
+        return Ok(vec![Input::new(path.to_owned(), None, name, bytes)]);
     }
     let mut files = Vec::new();
-    if path.is_dir() {
+    let folder = path.is_dir().then_some(path);
+    if folder.is_some() {
         list(path, recursive, &mut files)?;
         if files.is_empty() {
             bail!(
                 "{} holds no .yaml, .yml or .json files{}",
-                path.display(),
+                name(path),
                 if recursive {
                     ""
                 } else {
@@ -87,14 +158,16 @@ pub fn all(path: &Path, recursive: bool) -> anyhow::Result<Vec<(String, Vec<u8>)
     files
         .into_iter()
         .map(|file| {
-            let name = file.display().to_string();
-            Ok((name, self::file(&file)?))
+            let bytes = self::file(&file)?;
+            let name = name(&file);
+            room(&name, &bytes)?;
+            Ok(Input::new(file, folder, name, bytes))
         })
         .collect()
 }
 
 fn list(folder: &Path, recursive: bool, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
-    let context = || format!("{} cannot be listed", folder.display());
+    let context = || format!("{} cannot be listed", name(folder));
     let mut entries: Vec<PathBuf> = std::fs::read_dir(folder)
         .with_context(context)?
         .map(|entry| Ok(entry?.path()))
@@ -115,32 +188,6 @@ fn list(folder: &Path, recursive: bool, files: &mut Vec<PathBuf>) -> anyhow::Res
         }
     }
     Ok(())
-}
-
-/// Puts a text in a file's place, whole or not at all; what links to it still does, and its permissions stay.
-///
-/// # Errors
-/// It cannot be written. The file is as it was then.
-pub fn replace(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let context = || format!("{} cannot be written", path.display());
-    let real = path.canonicalize().with_context(context)?;
-    let permissions = std::fs::metadata(&real)
-        .with_context(context)?
-        .permissions();
-    let mut name = std::ffi::OsString::from(".");
-    name.push(real.file_name().unwrap_or_default());
-    name.push(format!(".silkroll-{}", std::process::id()));
-    let beside = real.with_file_name(name);
-    let written = File::create_new(&beside).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.set_permissions(permissions)?;
-        file.sync_all()?;
-        std::fs::rename(&beside, &real)
-    });
-    if written.is_err() {
-        let _ = std::fs::remove_file(&beside);
-    }
-    written.with_context(context)
 }
 
 const EXPECTED: &str = "expected is a file, or - for standard input";
@@ -200,6 +247,23 @@ fn too_much(name: &str) -> anyhow::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn all_inputs_together_are_bounded() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a.yaml", "b.yaml"] {
+            std::fs::write(folder.path().join(name), "12").unwrap();
+        }
+        let mut together = MOST_TOGETHER - 4;
+        assert_eq!(all(folder.path(), false, &mut together).unwrap().len(), 2);
+        let mut together = MOST_TOGETHER - 3;
+        let error = all(folder.path(), false, &mut together).unwrap_err();
+        let error = error.to_string();
+        assert!(
+            error.contains("b.yaml cannot be read: with it all inputs hold more than 1024 MiB"),
+            "{error}"
+        );
+    }
 
     #[test]
     fn the_kernels_files_are_told_by_the_file_system_that_they_are_on() {

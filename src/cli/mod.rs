@@ -10,6 +10,7 @@ mod heard;
 pub mod inject;
 pub mod input;
 pub mod preview;
+pub mod replace;
 mod report;
 pub mod serve;
 mod signals;

@@ -120,16 +120,20 @@ async fn serve(
 /// All that was named, as one text.
 fn read(path: &std::path::Path) -> anyhow::Result<String> {
     let mut text = String::new();
-    for (name, bytes) in input::all(path, false)? {
+    for input in input::all(path, false, &mut 0)? {
+        let bytes = input.bytes();
         let Ok(one) = std::str::from_utf8(&bytes) else {
-            bail!("{name} is not UTF-8, which a page shows: save it as UTF-8");
+            bail!(
+                "{} is not UTF-8, which a page shows: save it as UTF-8",
+                input.name
+            );
         };
         inject::append(&mut text, one);
     }
     ensure!(
         text.len() <= MAX_BODY,
         "{} has more than {MAX_BODY} bytes, which is too much for the page: silkroll inject -f takes it",
-        path.display()
+        input::name(path)
     );
     // The page shows what is there, and this says early what cannot be read at all.
     drop(manifest::read(

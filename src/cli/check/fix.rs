@@ -4,10 +4,10 @@ use std::collections::HashSet;
 use std::io::Write;
 use std::path::Path;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 
 use super::super::inject::{count, patched};
-use super::super::input;
+use super::super::replace;
 use super::Args;
 use super::read::{Read, inputs};
 use crate::check::{Baseline, harmless};
@@ -57,13 +57,21 @@ pub(super) fn fix(args: &Args, baseline: &Baseline, report: &mut dyn Write) -> a
         let edited = patched(document, operations, name, report)?;
         text.push_str(&edited.text);
     }
-    for (input, (text, changed)) in inputs.iter().zip(&texts) {
-        if *changed > 0 {
-            input::replace(&input.path, &manifest::restored(text))?;
-            let injected = count(*changed, "workload");
-            let text = format!("{}: {injected} injected", visible(&input.name));
-            writeln!(report, "silkroll: {}", harmless(&text))?;
-        }
+    let changed = || {
+        let all = inputs.iter().zip(&texts);
+        all.filter(|(_, (_, changed))| *changed > 0)
+    };
+    // What can be refused is, before the first is written.
+    for (input, _) in changed() {
+        replace::check(input)?;
+    }
+    let files = changed().count();
+    for (at, (input, (text, changed))) in changed().enumerate() {
+        replace::replace(input, &manifest::restored(text))
+            .with_context(|| format!("{at} of {} written", count(files, "file")))?;
+        let injected = count(*changed, "workload");
+        let text = format!("{}: {injected} injected", visible(&input.name));
+        writeln!(report, "silkroll: {}", harmless(&text))?;
     }
     Ok(())
 }

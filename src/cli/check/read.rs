@@ -3,14 +3,13 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io::Write;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use serde_json::Value;
 
 use super::super::inject::MESSAGE_CHARS;
-use super::super::input;
+use super::super::input::{self, Input};
 use super::Args;
 use crate::admission::manifests::{Item, Known, Run, not_a_manifest, patch};
 use crate::check::{
@@ -23,29 +22,15 @@ use crate::manifest::{self, Document, Limits, each_object};
 use crate::policy::{INJECT, cut, visible};
 use crate::snapshot::{NamespaceEntry, Namespaces};
 
-/// An input: its path, its name in the report, and its text.
-pub(super) struct Input {
-    pub(super) path: PathBuf,
-    pub(super) name: String,
-    text: Vec<u8>,
-}
-
 pub(super) fn inputs(args: &Args) -> anyhow::Result<Vec<Input>> {
     let mut inputs = Vec::new();
+    let mut together = 0;
     for path in &args.files {
         if path.join("Chart.yaml").is_file() && path.join("templates").is_dir() {
-            let shown = path.display();
+            let shown = input::name(path);
             bail!("{shown} is a Helm chart, whose templates are no manifests: {RENDER}");
         }
-        for (name, bytes) in input::all(path, args.recursive)? {
-            let text = manifest::as_text(&bytes).into_owned();
-            let path = if path == Path::new("-") {
-                path.clone()
-            } else {
-                PathBuf::from(&name)
-            };
-            inputs.push(Input { path, name, text });
-        }
+        inputs.extend(input::all(path, args.recursive, &mut together)?);
     }
     Ok(inputs)
 }

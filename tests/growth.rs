@@ -160,6 +160,49 @@ fn a_script_that_many_hooks_name_or_one_hook_many_times() {
 }
 
 #[test]
+fn ignores_in_comments_and_findings_in_a_wide_mapping() {
+    let ignore = "# silkroll:ignore SR301 why";
+    let web = manifest::to_yaml(&deployment("web", 1, 1));
+    let alone = |count: usize| format!("{}{web}", format!("{ignore}\n").repeat(count));
+    grows("comments alone in their lines", 500, alone, judge);
+    let wrong = |count: usize| format!("{}{web}", "# silkroll:ignore x\n".repeat(count));
+    grows("comments that say nothing", 100, wrong, judge);
+    let behind = |count: usize| {
+        let lines = (0..count).map(|at| format!("x{at}: 1 {ignore}\n"));
+        format!("{}{web}", lines.collect::<String>())
+    };
+    grows("comments behind something", 500, behind, judge);
+    let one = |count: usize| format!("{}\n{web}", format!("{ignore} ").repeat(count));
+    grows("comments in one line", 500, one, judge);
+    let indented = |count: usize| {
+        let line = format!("{}{ignore} ", " ".repeat(20 * count)).repeat(2)
+            + &format!("{ignore} ").repeat(count);
+        format!("{line}\n{web}")
+    };
+    grows("comments behind many blanks", 500, indented, judge);
+    let both = |count: usize| {
+        let comments = format!("{ignore}\n").repeat(10 * count);
+        format!("{comments}{}", deployment("web", 1, count))
+    };
+    grows("comments and findings", 50, both, judge);
+    let annotated = |count: usize| {
+        let mut one = deployment("web", 1, count);
+        one["metadata"]["annotations"]["silkroll.dev/ignore"] =
+            "SR301,SR301,SR301 why; ".repeat(count).into();
+        manifest::to_yaml(&one)
+    };
+    grows("entries of an annotation", 50, annotated, judge);
+    let wide = |count: usize| {
+        let mut one = deployment("web", 1, count);
+        for at in 0..4 * count {
+            one["spec"]["template"]["spec"][format!("x{at}")] = 1.into();
+        }
+        manifest::to_yaml(&one)
+    };
+    grows("members beside containers", 50, wide, judge);
+}
+
+#[test]
 fn many_blanks_before_a_line_of_json() {
     let list = |count: usize| {
         let items: Vec<Value> = (0..count)

@@ -187,7 +187,7 @@ impl<'f> OfObject<'f> {
             match ignore {
                 Ok(ignore) => {
                     account.charge(ignore.bytes())?;
-                    ignores.push(ignore);
+                    ignore.join(&mut ignores);
                 }
                 Err(why) => {
                     let bad = bad_ignore(at, "/metadata/annotations", ANNOTATION, &why);
@@ -234,6 +234,7 @@ fn same(one: Option<&Document<'_>>, other: Option<&Document<'_>>) -> bool {
 #[derive(Default)]
 struct Comments<'d, 't> {
     of: Option<&'d Document<'t>>,
+    /// By the line that they are about.
     ignores: HashMap<usize, Vec<Ignore<'t>>>,
 }
 
@@ -269,7 +270,7 @@ impl<'d, 't> Comments<'d, 't> {
             match Ignore::parse(comment.text) {
                 Ok(ignore) => {
                     account.charge(ignore.bytes())?;
-                    self.ignores.entry(comment.about).or_default().push(ignore);
+                    ignore.join(self.ignores.entry(comment.about).or_default());
                 }
                 Err(why) => {
                     account.charge(element::<(usize, String)>() + why.len())?;

@@ -30,7 +30,7 @@ impl<'a> Ignore<'a> {
     pub(super) fn parse(text: &'a str) -> Result<Self, String> {
         let text = text.trim().trim_start_matches(':').trim_start();
         let (codes, reason) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
-        let known = |code: &str| {
+        let known = |code: &str| -> Result<&'static str, String> {
             let rule = Rule::find(&code.to_ascii_uppercase()).ok_or_else(|| {
                 let code = crate::text::quoted(code, 20);
                 format!("{code} is no code of a rule: expected is, e.g., SR301 and the reason")
@@ -38,13 +38,14 @@ impl<'a> Ignore<'a> {
             Ok(rule.code)
         };
         // `SR301: why` is how many tools write it.
-        let codes: Result<Vec<_>, String> = codes
-            .trim_end_matches(':')
-            .split(',')
-            .filter(|code| !code.is_empty())
-            .map(known)
-            .collect();
-        let codes = codes?;
+        let named = codes.trim_end_matches(':').split(',');
+        let mut codes: Vec<&'static str> = Vec::new();
+        for code in named.filter(|code| !code.is_empty()) {
+            let code = known(code)?;
+            if !codes.contains(&code) {
+                codes.push(code);
+            }
+        }
         if codes.is_empty() {
             return Err("it names no rule: expected is, e.g., SR301 and the reason".to_owned());
         }
@@ -83,6 +84,14 @@ impl<'a> Ignore<'a> {
         }
         all.extend(first.map(Err));
         all.into_iter()
+    }
+
+    /// Joins those of the same place, where it says more than they do: of thousands a few do.
+    pub(super) fn join(self, others: &mut Vec<Self>) {
+        let known = |code| others.iter().any(|other| other.codes.contains(code));
+        if !self.codes.iter().all(known) {
+            others.push(self);
+        }
     }
 
     pub(super) fn covers(&self, rule: &Rule) -> bool {

@@ -18,6 +18,8 @@ mod hooks;
 mod mended;
 #[path = "check/places.rs"]
 mod places;
+#[path = "check/together.rs"]
+mod together;
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -59,7 +59,7 @@ fn deployment(name: &str, labels: usize, containers: usize) -> Value {
         .collect();
     json!({
         "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name},
-        "spec": {"template": {"metadata": {"labels": labels}, "spec": {"containers": containers}}}
+        "spec": {"selector": {}, "template": {"metadata": {"labels": labels}, "spec": {"containers": containers}}}
     })
 }
 

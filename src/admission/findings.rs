@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::manifests::{Run, not_a_manifest};
+use super::manifests::{Run, not_a_manifest, part_of_a_workload};
 pub use crate::check::output::one;
 use crate::check::{
     Baseline, Object, Place, Report, Severity, Terms, Wanted, World, assemble, judge,
@@ -45,7 +45,8 @@ pub fn judged(run: &Run, text: &[u8], budget: &Budget) -> Result<Report, Excess>
             Err(_) => continue,
         };
         let value = document.value();
-        if not_a_manifest(value).is_some() || value["kind"] == "AdmissionReview" {
+        let no_object = not_a_manifest(value).or_else(|| part_of_a_workload(value));
+        if no_object.is_some() || value["kind"] == "AdmissionReview" {
             continue;
         }
         let injected = injected(run, value, &mut account)?;

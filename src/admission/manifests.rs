@@ -372,15 +372,24 @@ fn malformed(kind: Kind, why: &str) -> Decision {
     Decision::rejected(Reason::Malformed, &denial)
 }
 
-/// What tells that a workload is only a patch for one.
+/// Why a document is only a part of a workload, which would be judged for what it leaves out, or not at all; nothing where it
+/// is none.
 #[must_use]
-pub fn patch(kind: Kind, value: &Value) -> Option<String> {
+pub fn part_of_a_workload(document: &Value) -> Option<String> {
+    let text = |name: &str| document[name].as_str().unwrap_or_default();
+    let kind = Kind::of(text("apiVersion"), text("kind"))?;
+    patch(kind, document)
+}
+
+/// What tells that a workload is only a patch for one. The API server takes none of `apps/v1` without a selector
+/// ("spec.selector: Required value", `ValidateDeploymentSpec` and its like), so what has none is no manifest, whatever else
+/// stands in it; of a Rollout only its controller asks for one.
+fn patch(kind: Kind, value: &Value) -> Option<String> {
     if kind == Kind::Pod {
         return None;
     }
-    let kind = kind.name();
     if let Some(key) = directive(value) {
-        let key = cut(key, 60);
+        let (key, kind) = (cut(key, 60), kind.name());
         return Some(format!(
             "{key} stands in it, which tells how to merge: this looks like a kustomize patch for a {kind}; {BUILD}"
         ));
@@ -390,11 +399,16 @@ pub fn patch(kind: Kind, value: &Value) -> Option<String> {
     }
     let missing = if value.pointer("/spec/template").is_none() {
         "spec.template is missing"
-    } else if value.pointer("/spec/selector").is_none() && lacks_an_image(value) {
-        "spec.selector and an image are missing"
+    } else if value.pointer("/spec/selector").is_none_or(Value::is_null) {
+        match (lacks_an_image(value), kind) {
+            (true, _) => "spec.selector and an image are missing",
+            (false, Kind::Rollout) => return None,
+            (false, _) => "spec.selector is missing, without which the API server takes none",
+        }
     } else {
         return None;
     };
+    let kind = kind.name();
     Some(format!(
         "{missing}: this looks like a kustomize patch for a {kind}; {BUILD}"
     ))

@@ -8,10 +8,12 @@ use super::baseline::Baseline;
 use super::ignore::{ANNOTATION, Ignore, MARKS};
 use super::judged::Judged;
 use super::mend::Mended;
+use super::object::Object;
+use super::read::text;
 use super::report::{Entry, Quiet, Report};
 use super::rule::{Id, Rule, Severity};
 use super::rules::Finding;
-use super::world::{Object, World};
+use super::world::World;
 use crate::manifest::budget::{Account, Excess, element};
 use crate::manifest::{Comment, Document};
 use crate::text::{deceptive, shown};
@@ -138,7 +140,11 @@ pub fn assemble(
             account.charge(element::<Entry>() + finding.bytes())?;
             let lines = lines.next().unwrap_or_default();
             let mut entry = entry(finding, lines.last().copied().unwrap_or_default());
-            let mut ignores = of_object.ignores.iter().chain(comments.about(&lines));
+            // What stands beside a workload is about it, and may be another's to write: KEDA's autoscaler.
+            let about = all.get(finding.workload).filter(|_| finding.workload != at);
+            let about = about.into_iter().flat_map(|workload| &workload.ignores);
+            let annotated = of_object.ignores.iter().chain(about);
+            let mut ignores = annotated.chain(comments.about(&lines));
             if let Some(ignore) = ignores.find(|ignore| ignore.covers(entry.rule)) {
                 entry.quiet = Some(Quiet::Ignored(shown(ignore.reason, REASON).into_owned()));
             } else if wanted.baseline.has(&entry) {
@@ -159,13 +165,20 @@ pub fn assemble(
         workloads: workloads.collect(),
         objects: world.objects.len(),
         unreadable: Vec::new(),
+        remarks: Vec::new(),
         entries,
         fail_on: wanted.fail_on,
     })
 }
 
-fn order(entry: &Entry) -> (&str, usize, &str, &str) {
-    (&entry.file, entry.line, entry.rule.code, &entry.field)
+/// By place; what has none, a cluster's, by workload.
+fn order(entry: &Entry) -> (&str, usize, &str, usize, &str, &str) {
+    let (namespace, workload) = match entry.line {
+        0 => (&*entry.namespace, entry.workload),
+        _ => ("", 0),
+    };
+    let (code, field) = (entry.rule.code, &entry.field);
+    (&entry.file, entry.line, namespace, workload, code, field)
 }
 
 /// What is said of one object: by rules, by its annotation that ignores some, and of that annotation.
@@ -183,16 +196,26 @@ impl<'f> OfObject<'f> {
     ) -> Result<Self, Excess> {
         let mut findings: Vec<_> = findings.into_iter().map(Cow::Borrowed).collect();
         let mut ignores = Vec::new();
-        for ignore in Ignore::all(object.annotation(ANNOTATION)) {
-            match ignore {
-                Ok(ignore) => {
-                    account.charge(ignore.bytes())?;
-                    ignore.join(&mut ignores);
-                }
-                Err(why) => {
-                    let bad = bad_ignore(at, "/metadata/annotations", ANNOTATION, &why);
-                    account.charge(bad.bytes())?;
-                    findings.push(Cow::Owned(bad));
+        let template = &object.spec()["template"]["metadata"]["annotations"];
+        let places = [
+            ("/metadata/annotations", object.annotation(ANNOTATION)),
+            (
+                "/spec/template/metadata/annotations",
+                text(template, ANNOTATION),
+            ),
+        ];
+        for (place, said) in places {
+            for ignore in Ignore::all(said) {
+                match ignore {
+                    Ok(ignore) => {
+                        account.charge(ignore.bytes())?;
+                        ignore.join(&mut ignores);
+                    }
+                    Err(why) => {
+                        let bad = bad_ignore(at, place, ANNOTATION, &why);
+                        account.charge(bad.bytes())?;
+                        findings.push(Cow::Owned(bad));
+                    }
                 }
             }
         }

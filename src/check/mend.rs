@@ -14,6 +14,8 @@ pub enum Mend {
     Annotate,
     /// Annotate it; what runs already is injected when it is restarted or applied next.
     AnnotateAndRestart,
+    /// Annotate the workload: its namespace leaves that to each.
+    Request,
     /// Nothing but to apply it.
     Apply,
     /// What runs already: restart it, or apply it again.
@@ -30,6 +32,9 @@ impl Mend {
             }
             Self::AnnotateAndRestart => {
                 "Annotating the namespace (silkroll.dev/inject: enabled) and restarting the workload would mend it."
+            }
+            Self::Request => {
+                "Annotating the workload (silkroll.dev/inject: enabled) would mend it: its namespace leaves that to each."
             }
             Self::Apply => "Applying the workload would mend it: its namespace has opted in.",
             Self::Restart => "Restarting the workload would mend it: its namespace has opted in.",
@@ -83,6 +88,7 @@ impl<'f> Mended<'f> {
         let workload = world.objects.get(finding.workload)?;
         let opted_in = world.has_opted_in(workload);
         Some(match (opted_in, workload.is_live()) {
+            (false, _) if world.is_on_request(workload) => Mend::Request,
             (false, false) => Mend::Annotate,
             (false, true) => Mend::AnnotateAndRestart,
             (true, false) => Mend::Apply,

@@ -7,18 +7,23 @@
 mod assemble;
 mod baseline;
 mod ending;
+mod environments;
 mod hook;
 mod ignore;
 mod image;
 mod judged;
 mod jvm;
 mod mend;
+mod object;
 mod ours;
 pub mod output;
 mod read;
+mod registry;
+mod remarks;
 mod report;
 mod rule;
 mod rules;
+mod selectors;
 mod shell;
 mod table;
 mod time;
@@ -30,10 +35,12 @@ pub use assemble::{Place, Wanted, assemble};
 pub use baseline::{Baseline, BaselineError};
 pub use judged::Judged;
 pub use mend::Mend;
+pub use object::Object;
+pub use remarks::remarks;
 pub use report::{Entry, Quiet, Report};
 pub use rule::{Rule, Severity};
 pub use table::RULES;
-pub use world::{Object, World};
+pub use world::World;
 
 use crate::manifest::budget::{Account, Excess};
 

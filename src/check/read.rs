@@ -53,25 +53,6 @@ impl Amount {
     }
 }
 
-/// Whether a label selector of `matchLabels` and `matchExpressions` selects labels. One without either selects all.
-pub(super) fn selects(selector: &Value, labels: &Value) -> bool {
-    let equal = selector["matchLabels"]
-        .as_object()
-        .is_none_or(|wanted| wanted.iter().all(|(key, value)| labels[key] == *value));
-    equal
-        && list(selector, "matchExpressions").iter().all(|one| {
-            let label = &labels[text(one, "key")];
-            let among = list(one, "values").contains(label);
-            match text(one, "operator") {
-                "In" => among,
-                "NotIn" => !among,
-                "Exists" => !label.is_null(),
-                "DoesNotExist" => label.is_null(),
-                _ => false,
-            }
-        })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,35 +72,6 @@ mod tests {
             let amount = Amount::read(&value);
             assert_eq!(amount.map(|amount| amount.floor(3)), floor, "{value}");
             assert_eq!(amount.map(|amount| amount.ceiling(3)), ceiling, "{value}");
-        }
-    }
-
-    #[test]
-    fn selectors_are_read_as_the_api_reads_them() {
-        let labels = json!({"app": "web", "tier": "front"});
-        for (selector, expected) in [
-            (json!({}), true),
-            (json!({"matchLabels": {"app": "web"}}), true),
-            (json!({"matchLabels": {"app": "db"}}), false),
-            (
-                json!({"matchExpressions": [{"key": "app", "operator": "In", "values": ["web"]}]}),
-                true,
-            ),
-            (
-                json!({"matchExpressions": [{"key": "app", "operator": "NotIn", "values": ["web"]}]}),
-                false,
-            ),
-            (
-                json!({"matchExpressions": [{"key": "app", "operator": "Exists"}]}),
-                true,
-            ),
-            (
-                json!({"matchExpressions": [{"key": "x", "operator": "DoesNotExist"}]}),
-                true,
-            ),
-            (json!({"matchExpressions": [{"key": "x"}]}), false),
-        ] {
-            assert_eq!(selects(&selector, &labels), expected, "{selector}");
         }
     }
 }

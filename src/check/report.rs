@@ -115,6 +115,8 @@ pub struct Report {
     pub objects: usize,
     /// What is said of each document that could not be read.
     pub unreadable: Vec<String>,
+    /// What was not judged, and why: sentences.
+    pub remarks: Vec<String>,
     /// From this severity on a finding fails the run.
     pub fail_on: Severity,
 }

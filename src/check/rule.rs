@@ -109,6 +109,7 @@ pub(super) enum Id {
     Sr204,
     Sr205,
     Sr206,
+    Sr207,
     Sr301,
     Sr302,
     Sr303,

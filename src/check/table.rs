@@ -158,6 +158,15 @@ pub const RULES: &[Rule] = &[
         page: include_str!("../../docs/check/SR206.md"),
     },
     Rule {
+        id: Id::Sr207,
+        code: "SR207",
+        severity: Severity::Error,
+        title: "a Service that asks for a named port which no container has",
+        harm: "The Service has no endpoint at this port: every request to it fails, whatever runs.",
+        advice: "Name a port that a container declares, or give the number.",
+        page: include_str!("../../docs/check/SR207.md"),
+    },
+    Rule {
         id: Id::Sr301,
         code: "SR301",
         severity: Severity::Warning,
@@ -190,7 +199,7 @@ pub const RULES: &[Rule] = &[
         severity: Severity::Error,
         title: "a PodDisruptionBudget that blocks every drain",
         harm: "No pod may ever be evicted: a node's drain waits until an operator loses patience and kills the pods without any order.",
-        advice: "Leave one pod to spare: `maxUnavailable: 1`, or more replicas than `minAvailable`.",
+        advice: "Leave one pod to spare: `maxUnavailable: 1`, or more replicas than `minAvailable`; and have one budget for a pod, not two.",
         page: include_str!("../../docs/check/SR401.md"),
     },
     Rule {

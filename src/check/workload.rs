@@ -1,11 +1,15 @@
 //! One workload under judgement, with what its rules ask for again and again.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use super::hook::{self, Hook};
 use super::image::Image;
+use super::object::Object;
 use super::read::{Amount, list, text, words};
-use super::world::{Object, Relations, World};
+use super::registry;
+use super::world::{Relations, World};
 use crate::deregister::is_aside;
 
 /// The API's default for terminationGracePeriodSeconds.
@@ -17,6 +21,10 @@ pub(super) struct Workload<'w, 'a> {
     /// Its place among the world's objects.
     pub(super) at: usize,
     pub(super) object: &'w Object<'a>,
+    /// What runs its pods and says how many, and how they are replaced: itself, or the Rollout that takes its template.
+    pub(super) runner: &'w Object<'a>,
+    /// The runner's place among the world's objects.
+    pub(super) runner_at: usize,
     pub(super) relations: &'w Relations,
     /// Where its pod template is, as a JSON pointer.
     pub(super) path: &'static str,
@@ -25,6 +33,20 @@ pub(super) struct Workload<'w, 'a> {
     pub(super) metadata: &'a Value,
     /// Init containers are none of these, native sidecars neither.
     pub(super) containers: Vec<Container<'a>>,
+    /// Init containers that run beside the others (`restartPolicy: Always`).
+    pub(super) sidecars: Vec<Container<'a>>,
+    /// Ports of Services, by the Service's place and the number, of which nobody can tell where they lead.
+    pub(super) unclear: Vec<(usize, i64)>,
+}
+
+/// Where a Service's port leads to.
+enum Target {
+    /// A container, or behind all of these a native sidecar, by its place.
+    At(usize),
+    /// No container has a port of that name: nowhere.
+    Nowhere,
+    /// No container declares that number, and several may listen there.
+    Unclear(i64),
 }
 
 /// Why a container is taken to serve callers.
@@ -85,6 +107,20 @@ impl<'a> Container<'a> {
         matches!(first, Some("sleep" | "tail" | "pause"))
     }
 
+    /// Whether its arguments say that the port which a Service asks for is the one for metrics (`--metrics-bind-address=:8443`).
+    fn shows_metrics_at(&self, port: &Value) -> bool {
+        let Some(number) = target_port(port).as_i64() else {
+            return false;
+        };
+        self.words().iter().any(|word| {
+            let address = word.trim_start_matches('-').split_once('=');
+            address.is_some_and(|(name, address)| {
+                let end = address.rsplit(':').next().unwrap_or_default();
+                name.starts_with("metrics") && end.parse() == Ok(number)
+            })
+        })
+    }
+
     /// Whether Istio's agent runs in it, or is put there when the pod is created: by itself it goes on for
     /// `terminationDrainDuration` after SIGTERM, 5 s by default.
     pub(super) fn is_istio(&self) -> bool {
@@ -113,29 +149,41 @@ impl<'w, 'a> Workload<'w, 'a> {
         let object = &world.objects[*at];
         let template = &object.spec()["template"];
         let spec = &template["spec"];
+        let runner_at = relations.rollout.unwrap_or(*at);
         let mut workload = Self {
             world,
             at: *at,
             object,
+            runner: &world.objects[runner_at],
+            runner_at,
             relations,
             path,
             spec,
             metadata: &template["metadata"],
             containers: Vec::new(),
+            sidecars: Vec::new(),
+            unclear: Vec::new(),
         };
         let containers = list(spec, "containers").iter().enumerate();
         workload.containers = containers
             .map(|(at, value)| workload.container(value, format!("{path}/spec/containers/{at}")))
             .collect();
+        let beside = list(spec, "initContainers").iter().enumerate();
+        workload.sidecars = beside
+            .filter(|(_, value)| text(value, "restartPolicy") == "Always")
+            .map(|(at, value)| {
+                workload.container(value, format!("{path}/spec/initContainers/{at}"))
+            })
+            .collect();
         workload.find_out_who_serves();
         workload
     }
 
-    pub(super) fn container(&self, value: &'a Value, path: String) -> Container<'a> {
-        let (world, namespace) = (self.world, self.object.namespace);
+    fn container(&self, value: &'a Value, path: String) -> Container<'a> {
+        let (world, object) = (self.world, self.object);
         let (mounts, volumes) = (list(value, "volumeMounts"), list(self.spec, "volumes"));
         let script = |path: &str| {
-            let data = |name: &str| world.config_map(namespace, name);
+            let data = |name: &str| world.config_map(object, name);
             hook::mounted(path, mounts, volumes, &data)
         };
         let handler =
@@ -156,67 +204,65 @@ impl<'w, 'a> Workload<'w, 'a> {
 
     /// The registry that a container says, in one way or another, to be in.
     fn registry(&self, container: &Container<'a>) -> Option<&'static str> {
-        const KNOWN: [(&str, &[&str], &[&str]); 4] = [
-            (
-                "nacos",
-                &["NACOS_", "SPRING_CLOUD_NACOS_DISCOVERY"],
-                &["nacos.discovery", "/ns/instance", "nacos://"],
-            ),
-            (
-                "eureka",
-                &[
-                    "EUREKA_CLIENT",
-                    "EUREKA_INSTANCE",
-                    "EUREKA_SERVER",
-                    "EUREKA_URL",
-                ],
-                &["eureka.client", "eureka.instance", "/eureka"],
-            ),
-            (
-                "consul",
-                &["SPRING_CLOUD_CONSUL"],
-                &["cloud.consul", "/v1/agent/service/"],
-            ),
-            ("dubbo", &["DUBBO_"], &["dubbo.registry", "dubbo.protocol"]),
+        const KEY: &str = "silkroll.dev/deregister";
+        // The nearest layer speaks.
+        let said = [
+            text(&self.metadata["annotations"], KEY),
+            self.object.annotation(KEY),
+            self.world.namespace_says(self.object, KEY),
         ];
-        let named = [
-            self.object.annotation("silkroll.dev/deregister"),
-            text(&self.metadata["annotations"], "silkroll.dev/deregister"),
-        ];
-        if let Some((name, ..)) = KNOWN.iter().find(|(name, ..)| named.contains(name)) {
+        if let Some(said) = said.into_iter().find(|said| !said.is_empty())
+            && let Some(name) = registry::named(said)
+        {
             return Some(name);
         }
-        let words = container.words();
-        KNOWN.into_iter().find_map(|(name, variables, parts)| {
-            // A registry is in none itself.
-            if container.image.name().contains(name) {
-                return None;
-            }
-            let entries = list(container.value, "env");
-            let by_env = entries.iter().any(|entry| {
-                let key = text(entry, "name");
-                variables.iter().any(|begin| key.starts_with(begin))
-                    || hook::mentions(text(entry, "value"), parts)
-            });
-            let by_words = words.iter().any(|word| hook::mentions(word, parts));
-            let hooked = |hook: &Hook<'_>| hook.says(parts);
-            let by_hook = container.pre_stop.as_ref().is_some_and(hooked);
-            (by_env || by_words || by_hook).then_some(name)
+        let own = list(container.value, "env").iter();
+        let own = own.map(|entry| (Cow::from(text(entry, "name")), text(entry, "value")));
+        let mut variables: Vec<(Cow<'a, str>, &'a str)> = own.collect();
+        for from in list(container.value, "envFrom") {
+            let name = text(&from["configMapRef"], "name");
+            let data = self.world.config_map(self.object, name);
+            let data = data.and_then(Value::as_object).into_iter().flatten();
+            let prefix = text(from, "prefix");
+            variables.extend(data.filter_map(|(key, value)| {
+                let key = match prefix {
+                    "" => Cow::from(key),
+                    prefix => Cow::from(format!("{prefix}{key}")),
+                };
+                Some((key, value.as_str()?))
+            }));
+        }
+        registry::told(&registry::Told {
+            image: container.image.name(),
+            variables: &variables,
+            words: &container.words(),
+            hook: container.pre_stop.as_ref(),
+            listens: container.ports().iter().any(serves_callers),
         })
     }
 
     fn find_out_who_serves(&mut self) {
         let (world, relations) = (self.world, self.relations);
-        for service in &relations.services {
-            let spec = world.objects[*service].spec();
-            for port in list(spec, "ports")
-                .iter()
-                .filter(|port| serves_callers(port))
-            {
-                if let Some(at) = self.target(port)
-                    && !self.containers[at].is_idle()
-                {
-                    self.containers[at].serves = Serves::Led;
+        for at in relations.services.iter().copied() {
+            let service = &world.objects[at];
+            if is_for_metrics(service.name) {
+                continue;
+            }
+            let ports = list(service.spec(), "ports").iter();
+            for port in ports.filter(|port| serves_callers(port)) {
+                match self.target(port) {
+                    Target::At(to) => {
+                        let main = self.containers.len();
+                        let container = match to.checked_sub(main) {
+                            None => &mut self.containers[to],
+                            Some(to) => &mut self.sidecars[to],
+                        };
+                        if !container.is_idle() && !container.shows_metrics_at(port) {
+                            container.serves = Serves::Led;
+                        }
+                    }
+                    Target::Unclear(number) => self.unclear.push((at, number)),
+                    Target::Nowhere => {}
                 }
             }
         }
@@ -237,35 +283,58 @@ impl<'w, 'a> Workload<'w, 'a> {
         }
     }
 
-    /// The container that a Service's port leads to.
-    pub(super) fn target(&self, port: &Value) -> Option<usize> {
-        let target = match &port["targetPort"] {
-            Value::Null => &port["port"],
-            target => target,
+    /// What a Service's port leads to. As the endpoints controller finds it (`FindPort` in `pkg/api/v1/pod`): a name among the
+    /// ports of containers and native sidecars; a number is taken as it is, declared or not.
+    fn target(&self, port: &Value) -> Target {
+        let target = target_port(port);
+        let mut all = self.containers.iter().chain(&self.sidecars);
+        if let Some(at) = all.position(|container| has_port(container.value, port)) {
+            return Target::At(at);
+        }
+        let Some(number) = target.as_i64() else {
+            return Target::Nowhere;
         };
-        let has = |container: &Container<'_>| {
-            container.ports().iter().any(|port| match target {
-                Value::String(name) => {
-                    text(port, "name") == name
-                        || name.parse() == Ok(port["containerPort"].as_i64().unwrap_or(-1))
-                }
-                number => port["containerPort"] == *number,
-            })
-        };
-        let declared = self.containers.iter().position(has);
         // What is not declared can be reached all the same.
-        let only = self.containers.len() == 1 && !target.is_string();
-        declared.or_else(|| only.then_some(0))
+        let mut may = self.containers.iter().enumerate().filter(|(_, container)| {
+            let ports = container.ports();
+            let only_aside = !ports.is_empty() && !ports.iter().any(serves_callers);
+            let beside = container.is_proxy() || container.is_istio() || container.is_idle();
+            self.containers.len() == 1 || !only_aside && !beside
+        });
+        match (may.next(), may.next()) {
+            (Some((at, _)), None) => Target::At(at),
+            _ => Target::Unclear(number),
+        }
+    }
+
+    /// All containers that run while the pod does, native sidecars last.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Container<'a>> {
+        self.containers.iter().chain(&self.sidecars)
     }
 
     /// Those that serve callers.
     pub(super) fn serving(&self) -> impl Iterator<Item = &Container<'a>> {
-        let mut all = self.containers.iter();
-        std::iter::from_fn(move || all.find(|container| container.serves != Serves::No))
+        self.all()
+            .filter(|container| container.serves != Serves::No)
     }
 
     pub(super) fn serves(&self) -> bool {
-        self.serving().next().is_some() && self.replicas() != Some(0)
+        self.serving().next().is_some() && !self.is_off()
+    }
+
+    /// Whether a container is passed over that declares ports for callers: there are Services, and none leads here.
+    pub(super) fn may_serve(&self) -> bool {
+        self.containers.iter().any(|container| {
+            let beside = container.is_proxy() || container.is_istio() || container.is_idle();
+            container.serves == Serves::No
+                && !beside
+                && container.ports().iter().any(serves_callers)
+        })
+    }
+
+    /// Whether it is scaled to nothing, and not by an autoscaler, which lets it begin again.
+    pub(super) fn is_off(&self) -> bool {
+        self.relations.scaler.is_none() && self.replicas() == Some(0)
     }
 
     /// Services that lead to it.
@@ -281,19 +350,18 @@ impl<'w, 'a> Workload<'w, 'a> {
         grace.unwrap_or(DEFAULT_GRACE)
     }
 
-    /// The least number of pods that there are meant to be; none where that is unknown, or one for each node.
+    /// The least number of pods that there are meant to be; none where there is one for each node.
     pub(super) fn replicas(&self) -> Option<i64> {
         if self.is("DaemonSet") {
             return None;
         }
-        match self.relations.scaler {
-            Some(scaler) => scaler.least,
-            None => Some(self.object.spec()["replicas"].as_i64().unwrap_or(1)),
-        }
+        let scaled = self.relations.scaler.map(|scaler| scaler.least);
+        scaled.or_else(|| Some(self.runner.spec()["replicas"].as_i64().unwrap_or(1)))
     }
 
+    /// Whether what runs its pods is of a kind.
     pub(super) fn is(&self, kind: &str) -> bool {
-        self.object.kind == kind
+        self.runner.kind == kind
     }
 
     /// A JSON pointer into the pod's spec.
@@ -301,23 +369,53 @@ impl<'w, 'a> Workload<'w, 'a> {
         format!("{}/spec/{rest}", self.path)
     }
 
-    /// Where the strategy stands, and what it says of pods that may be away.
-    pub(super) fn unavailable(&self) -> Option<(&'static str, Amount)> {
-        let spec = self.object.spec();
-        let (path, amount) = match self.object.kind {
+    /// Where the strategy stands, and how many of so many pods may be away by it. As the deployment controller reckons
+    /// (`ResolveFenceposts` in `pkg/controller/deployment/util`, and its like in Argo Rollouts): `maxSurge` is rounded up,
+    /// `maxUnavailable` down, and where both come out as 0 the latter is 1.
+    pub(super) fn unavailable(&self, of: i64) -> Option<(&'static str, i64)> {
+        let strategy = &self.runner.spec()["strategy"];
+        let (path, amounts) = match self.runner.kind {
             "Deployment" => (
                 "/spec/strategy/rollingUpdate/maxUnavailable",
-                &spec["strategy"]["rollingUpdate"]["maxUnavailable"],
+                &strategy["rollingUpdate"],
             ),
-            "Rollout" if spec["strategy"]["canary"].is_object() => (
-                "/spec/strategy/canary/maxUnavailable",
-                &spec["strategy"]["canary"]["maxUnavailable"],
-            ),
+            "Rollout" if strategy["canary"].is_object() => {
+                ("/spec/strategy/canary/maxUnavailable", &strategy["canary"])
+            }
             _ => return None,
         };
-        let amount = Amount::read(amount).unwrap_or(Amount::Percent(25));
-        Some((path, amount))
+        let amount = |name: &str| Amount::read(&amounts[name]).unwrap_or(Amount::Percent(25));
+        let away = match amount("maxUnavailable").floor(of) {
+            0 if amount("maxSurge").ceiling(of) == 0 => 1,
+            away => away,
+        };
+        Some((path, away.min(of)))
     }
+}
+
+/// What a Service's port asks a pod for: a number or a name.
+fn target_port(port: &Value) -> &Value {
+    match &port["targetPort"] {
+        Value::Null => &port["port"],
+        target => target,
+    }
+}
+
+/// Whether a container declares the port that a Service's port asks for.
+pub(super) fn has_port(container: &Value, wanted: &Value) -> bool {
+    let target = target_port(wanted);
+    let protocol = |port: &'_ Value| port["protocol"].as_str().unwrap_or("TCP") == "TCP";
+    list(container, "ports").iter().any(|port| match target {
+        Value::String(name) => text(port, "name") == name && protocol(port) == protocol(wanted),
+        number => port["containerPort"] == *number,
+    })
+}
+
+/// Whether a Service's name says that it is there for metrics alone, as that of kubebuilder's projects.
+fn is_for_metrics(name: &str) -> bool {
+    ["-metrics", "-metrics-service", "-metrics-svc"]
+        .iter()
+        .any(|end| name.ends_with(end))
 }
 
 /// Names of ports that are not for callers, beside those that [`is_aside`] knows: a CSI driver's sidecars have one for

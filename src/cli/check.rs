@@ -12,9 +12,10 @@ use clap::ValueEnum;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 
 use self::read::{Read, inputs};
-use super::inject::count;
+use super::inject::{MESSAGE_CHARS, count};
 use super::{engine, input, replace};
-use crate::check::{Baseline, RULES, Rule, Severity, output};
+use crate::check::{Baseline, RULES, Rule, Severity, harmless, output};
+use crate::policy::{cut, visible};
 
 /// Say what in manifests at hand is not lossless.
 ///
@@ -169,6 +170,10 @@ pub fn run(args: &Args, out: &mut dyn Write, report: &mut dyn Write) -> anyhow::
         Output::Github => output::github(&judged),
     };
     super::print(out, text.as_bytes())?;
+    for remark in &judged.remarks {
+        let remark = cut(&visible(remark), MESSAGE_CHARS).to_owned();
+        writeln!(report, "silkroll: {}", harmless(&remark))?;
+    }
     if !read.unreadable.is_empty() {
         let documents = count(read.unreadable.len(), "document");
         writeln!(report, "silkroll: {documents} could not be read")?;

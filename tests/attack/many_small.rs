@@ -26,7 +26,7 @@ fn body(shape: usize) -> String {
     let deployment = |spec: &str| {
         format!(
             "{{\"kind\":\"Deployment\",\"apiVersion\":\"apps/v1\",\"metadata\":{{\"name\":\"w\",\"namespace\":\"shop\"}},\
-             \"spec\":{{\"template\":{{\"spec\":{spec}}}}}}}"
+             \"spec\":{{\"selector\":{{}},\"template\":{{\"spec\":{spec}}}}}}}"
         )
     };
     match shape {

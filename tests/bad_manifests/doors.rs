@@ -68,6 +68,7 @@ spec:
           image: web:1
           ports:
             - containerPort: 8080
+  selector: {matchLabels: {app: web}}
 ";
 
 /// The same, with an annotation of ours on it.

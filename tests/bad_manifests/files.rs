@@ -145,6 +145,12 @@ fn what_kustomize_keeps_in_a_folder_is_to_be_built_first() {
             "spec.selector and an image are missing: this looks like a kustomize patch",
         ),
         (
+            "an image and no selector",
+            WEB.replace("  selector: {matchLabels: {app: web}}\n", ""),
+            1,
+            "spec.selector is missing, without which the API server takes none: this looks like a kustomize patch",
+        ),
+        (
             "$patch",
             format!("$patch: delete\n{patch}"),
             1,

@@ -348,7 +348,7 @@ fn what_is_to_be_done_depends_on_what_is_done_already() {
             "on request",
             &web,
             Some("on-request"),
-            Some("Annotating the namespace would"),
+            Some("Annotating the workload (silkroll.dev/inject: enabled) would"),
         ),
         (
             "live",

@@ -7,9 +7,9 @@ use super::{WEB, codes, found};
 #[test]
 fn a_finding_names_the_line_of_its_field_or_of_what_it_would_stand_in() {
     let web = WEB.replace("replicas: 2", "replicas: 1");
-    let json = "{\n\"apiVersion\": \"apps/v1\", \"kind\": \"Deployment\",\n\"spec\": {\n \"replicas\": 1,\n \"template\": {\"spec\": {\n  \"containers\": [\n   {\"name\": \"a\", \"image\": \"a\",\n    \"ports\": [{\"containerPort\": 1}]}]}}}}\n";
+    let json = "{\n\"apiVersion\": \"apps/v1\", \"kind\": \"Deployment\",\n\"spec\": {\"selector\": {},\n \"replicas\": 1,\n \"template\": {\"spec\": {\n  \"containers\": [\n   {\"name\": \"a\", \"image\": \"a\",\n    \"ports\": [{\"containerPort\": 1}]}]}}}}\n";
     let list = "apiVersion: v1\nkind: List\nitems:\n- apiVersion: apps/v1\n  kind: Deployment\n  spec:\n    replicas: 1\n    template:\n      spec:\n        containers:\n        - image: a\n          name: a\n          ports: [{containerPort: 1}]\n";
-    let anchored = "x: &c\n  name: a\n  image: a\n  ports: [{containerPort: 1}]\napiVersion: apps/v1\nkind: Deployment\nspec:\n  replicas: 1\n  template:\n    spec:\n      containers:\n      - *c\n";
+    let anchored = "x: &c\n  name: a\n  image: a\n  ports: [{containerPort: 1}]\napiVersion: apps/v1\nkind: Deployment\nspec:\n  selector: {}\n  replicas: 1\n  template:\n    spec:\n      containers:\n      - *c\n";
     for (what, input, expected) in [
         ("YAML", web.clone(), vec![("SR301", 6), ("SR101", 12)]),
         (
@@ -32,7 +32,7 @@ fn a_finding_names_the_line_of_its_field_or_of_what_it_would_stand_in() {
         (
             "an alias",
             anchored.to_owned(),
-            vec![("SR301", 8), ("SR101", 12)],
+            vec![("SR301", 9), ("SR101", 13)],
         ),
     ] {
         let found = found(&input, &["--rules", "SR101,SR301"]);

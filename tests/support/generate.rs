@@ -210,6 +210,7 @@ pub(crate) fn workload() -> impl Strategy<Value = Value> {
                 "metadata": {"name": "web", "namespace": "shop"},
                 "spec": object([
                     ("replicas", Some(2.into())),
+                    ("selector", Some(json!({"matchLabels": {"app": "web"}}))),
                     ("template", Some(template)),
                     ("strategy", strategy),
                     ("minReadySeconds", min_ready),

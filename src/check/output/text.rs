@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::super::mend::Mend;
 use super::super::report::{Entry, Quiet, Report};
 use super::super::rule::Severity;
 use crate::text::{harmless, shown};
@@ -48,13 +49,18 @@ pub fn text(report: &Report) -> String {
     if known > 0 {
         let _ = write!(out, ", {known} in the baseline");
     }
-    let mended = |annotates: bool| {
+    let mended = |of: fn(&Mend) -> bool| {
         let mends = report.loud().filter_map(|entry| entry.mended);
-        mends.filter(|mend| mend.annotates() == annotates).count()
+        mends.filter(of).count()
     };
-    let (annotate, apply) = (mended(true), mended(false));
+    let annotate = mended(|mend| mend.annotates());
+    let request = mended(|mend| *mend == Mend::Request);
+    let apply = mended(|mend| !mend.annotates() && *mend != Mend::Request);
     if annotate > 0 {
         let _ = write!(out, "; annotating the namespace would mend {annotate}");
+    }
+    if request > 0 {
+        let _ = write!(out, "; annotating the workload would mend {request}");
     }
     if apply > 0 {
         let _ = write!(out, "; applying or restarting would mend {apply}");

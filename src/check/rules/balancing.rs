@@ -1,10 +1,10 @@
 //! SR501, SR502 and SR504: balancers and proxies between callers and the app.
 
 use super::super::hook::mentions;
-use super::super::read::{list, text};
+use super::super::object::Object;
+use super::super::read::text;
 use super::super::rule::Id;
-use super::super::workload::{Serves, Workload};
-use super::super::world::Object;
+use super::super::workload::{Container, Serves, Workload};
 use super::Found;
 
 /// What balancers take until they send a pod nothing new, in seconds: measured, and advised by those who run them.
@@ -24,17 +24,18 @@ pub(super) fn of(workload: &Workload<'_, '_>, found: &mut Found) {
 
 /// Seconds that all containers that callers are led to wait before SIGTERM, at most; none where that cannot be told.
 fn drain(workload: &Workload<'_, '_>) -> Option<u64> {
-    let led = workload
-        .containers
-        .iter()
-        .filter(|one| one.serves == Serves::Led);
-    led.map(|container| match &container.pre_stop {
+    let own = |container: &Container<'_>| match &container.pre_stop {
         None if container.is_istio() => Some(ISTIO),
         None => Some(0),
         Some(hook) => hook.time.most(),
-    })
-    .min()
-    .flatten()
+    };
+    // A native sidecar gets its SIGTERM when all others have ended.
+    let main = || workload.containers.iter().map(own).max().flatten();
+    let led = |one: &&Container<'_>| one.serves == Serves::Led;
+    let containers = workload.containers.iter().filter(led).map(own);
+    let sidecars = workload.sidecars.iter().filter(led);
+    let sidecars = sidecars.map(|one| Some(own(one)?.max(main()?)));
+    containers.chain(sidecars).min().flatten()
 }
 
 fn balanced(workload: &Workload<'_, '_>, found: &mut Found) {
@@ -48,14 +49,7 @@ fn balanced(workload: &Workload<'_, '_>, found: &mut Found) {
             continue;
         }
         let spec = service.spec();
-        let ingresses = workload
-            .world
-            .ingresses
-            .get(&(service.namespace, service.name));
-        let mut ingresses = ingresses
-            .into_iter()
-            .flatten()
-            .map(|at| &workload.world.objects[*at]);
+        let mut ingresses = workload.world.ingresses(service);
         let behind = behind_nlb(service).or_else(|| ingresses.find_map(behind_alb));
         let name = &workload.object.name;
         let is_balanced = text(spec, "type") == "LoadBalancer";
@@ -94,6 +88,10 @@ fn behind_nlb(service: &Object<'_>) -> Option<(&'static str, u64)> {
 
 fn behind_alb(ingress: &Object<'_>) -> Option<(&'static str, u64)> {
     const ALB_KEY: &str = "alb.ingress.kubernetes.io/";
+    if ingress.kind == "TargetGroupBinding" {
+        let pods = text(ingress.spec(), "targetType") == "ip";
+        return pods.then_some(("the target group", ALB));
+    }
     let of = |name: &str| ingress.annotation(&format!("{ALB_KEY}{name}"));
     let delay = deregistration(of("target-group-attributes"));
     (of("target-type") == "ip").then(|| ("the ALB", delay.unwrap_or(ALB)))
@@ -139,11 +137,7 @@ fn sidecars(workload: &Workload<'_, '_>, found: &mut Found) {
             }
         }
     }
-    for (at, value) in list(workload.spec, "initContainers").iter().enumerate() {
-        if text(value, "restartPolicy") != "Always" {
-            continue;
-        }
-        let container = workload.container(value, workload.of_pod(&format!("initContainers/{at}")));
+    for container in &workload.sidecars {
         let ends = container
             .pre_stop
             .as_ref()
@@ -155,7 +149,7 @@ fn sidecars(workload: &Workload<'_, '_>, found: &mut Found) {
             found.in_container(
                 Id::Sr504,
                 workload,
-                &container,
+                container,
                 "/lifecycle/preStop",
                 message,
             );

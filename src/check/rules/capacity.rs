@@ -13,43 +13,44 @@ pub(super) fn of(workload: &Workload<'_, '_>, found: &mut Found) {
     if !workload.serves() {
         return;
     }
-    let spec = workload.object.spec();
+    let (spec, name) = (workload.runner.spec(), workload.runner.name);
     let replicas = workload.replicas();
-    if replicas == Some(1) {
+    if let Some(least @ ..=1) = replicas {
         let (object, pointer, message) = match workload.relations.scaler {
-            Some(scaler) => (
-                scaler.object,
-                "/spec/minReplicas",
-                format!(
-                    "it lets {} {} shrink to one pod",
-                    workload.object.kind, workload.object.name
-                ),
-            ),
+            Some(scaler) => {
+                let few = if least == 1 { "one pod" } else { "no pod" };
+                let kind = workload.runner.kind;
+                let message = format!("it lets {kind} {name} shrink to {few}");
+                (scaler.object, scaler.pointer, message)
+            }
             None if spec["replicas"].is_null() => (
-                workload.at,
+                workload.runner_at,
                 "/spec/replicas",
                 "replicas is not set, which means one".to_owned(),
             ),
-            None => (workload.at, "/spec/replicas", "replicas is 1".to_owned()),
+            None => (
+                workload.runner_at,
+                "/spec/replicas",
+                "replicas is 1".to_owned(),
+            ),
         };
         found.add(Id::Sr301, object, pointer, message);
     }
+    let of = replicas.unwrap_or(1).max(1);
     if workload.is("Deployment") && text(&spec["strategy"], "type") == "Recreate" {
         let message = "Recreate ends all pods before the first new one starts".to_owned();
         found.add(Id::Sr302, workload.at, "/spec/strategy/type", message);
-    } else if let Some((pointer, amount)) = workload.unavailable() {
-        let away = amount.floor(replicas.unwrap_or(1));
-        if away > 0 {
-            let of = replicas.unwrap_or(1);
-            let message = format!("{away} of {of} pods may be away during a rollout");
-            found.add(Id::Sr302, workload.at, pointer, message);
-        }
+    } else if let Some((pointer, away)) = workload.unavailable(of)
+        && away > 0
+    {
+        let message = format!("{away} of {of} pods may be away during a rollout");
+        found.add(Id::Sr302, workload.runner_at, pointer, message);
     }
     blue_green(workload, found);
 }
 
 fn blue_green(workload: &Workload<'_, '_>, found: &mut Found) {
-    let strategy = &workload.object.spec()["strategy"]["blueGreen"];
+    let strategy = &workload.runner.spec()["strategy"]["blueGreen"];
     if !workload.is("Rollout") || !strategy.is_object() {
         return;
     }
@@ -74,7 +75,7 @@ fn blue_green(workload: &Workload<'_, '_>, found: &mut Found) {
         );
         found.add(
             Id::Sr303,
-            workload.at,
+            workload.runner_at,
             "/spec/strategy/blueGreen/scaleDownDelaySeconds",
             message,
         );

@@ -9,6 +9,8 @@ mod registry;
 mod signals;
 mod stopping;
 
+use std::collections::HashSet;
+
 pub(super) use self::registry::calls_a_registry;
 use super::Terms;
 use super::hook::Hook;
@@ -32,7 +34,7 @@ pub(super) struct Finding {
     pub(super) id: Id,
     /// The object, by its place in the world.
     pub(super) object: usize,
-    /// The workload that it is about, by its place in the world, or the object itself.
+    /// The workload that it is about, by its place in the world, or the object itself: who is asked to ignore it, too.
     pub(super) workload: usize,
     /// The container, where it is about one.
     pub(super) container: String,
@@ -111,7 +113,8 @@ pub(super) fn ask(
             before.recall(&mut workload);
         }
         if !terms.native_sleep {
-            for container in &mut workload.containers {
+            let all = workload.containers.iter_mut();
+            for container in all.chain(&mut workload.sidecars) {
                 container.pre_stop.iter_mut().for_each(Hook::drop_sleep);
             }
         }
@@ -123,8 +126,15 @@ pub(super) fn ask(
         }
     }
     disruption::of_budgets(world, &mut found);
-    let Found(findings, taken, excess) = found;
+    probes::of_services(world, &mut found);
+    let Found(mut findings, taken, excess) = found;
     excess.map_or(Ok(()), Err)?;
+    // Two workloads of one name have the same to say of what stands beside them.
+    let mut told = HashSet::new();
+    findings.retain(|one| {
+        let elsewhere = one.object != one.workload;
+        !elsewhere || told.insert((one.id, one.object, one.message.clone()))
+    });
     let bytes = taken.held();
     drop(taken);
     account.charge(bytes)?;
@@ -135,7 +145,7 @@ pub(super) fn ask(
 fn about(workload: &Workload<'_, '_>, found: &mut Found) {
     ownership::of(workload, found);
     // Nothing runs that could lose a request.
-    if workload.replicas() == Some(0) {
+    if workload.is_off() {
         return;
     }
     stopping::of(workload, found);

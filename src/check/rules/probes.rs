@@ -1,15 +1,16 @@
-//! SR201, SR202, SR204 to SR206: probes, and Services that pass them over.
+//! SR201, SR202, SR204 to SR207: probes, and Services that pass them over or lead nowhere.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::super::jvm::is_java;
 use super::super::read::{list, text};
 use super::super::rule::Id;
-use super::super::workload::{Container, Serves, Workload};
+use super::super::workload::{Container, Serves, Workload, has_port};
+use super::super::world::World;
 use super::Found;
 
 pub(super) fn of(workload: &Workload<'_, '_>, found: &mut Found) {
-    for container in &workload.containers {
+    for container in workload.all() {
         if container.serves == Serves::Led
             && absent(&container.value["readinessProbe"])
             // Until that has passed the pod is not ready either.
@@ -69,9 +70,7 @@ fn same_probe(workload: &Workload<'_, '_>, container: &Container<'_>, found: &mu
     }
     // That something listens at all is a check as cheap as any.
     let cheap = live["tcpSocket"].is_object();
-    let same = ["httpGet", "exec", "grpc"]
-        .iter()
-        .all(|action| ready[*action] == live[*action]);
+    let same = asks(ready, container) == asks(live, container);
     let (ready, live) = (Times::read(ready), Times::read(live));
     if same && !cheap && live.patience() <= ready.patience() {
         let message = format!(
@@ -81,6 +80,38 @@ fn same_probe(workload: &Workload<'_, '_>, container: &Container<'_>, found: &mu
         );
         found.in_container(Id::Sr202, workload, container, "/livenessProbe", message);
     }
+}
+
+/// What a probe asks, with the API's defaults, and a port by its number where it is called by its name.
+fn asks<'a>(probe: &'a Value, container: &Container<'a>) -> [Value; 3] {
+    let get = &probe["httpGet"];
+    let port = |port: &'a Value| match port.as_str() {
+        Some(name) => {
+            let mut ports = container.ports().iter();
+            let port = ports.find(|port| text(port, "name") == name);
+            port.map_or_else(|| name.into(), |port| port["containerPort"].clone())
+        }
+        None => port.clone(),
+    };
+    let or = |value: &Value, default: &str| value.as_str().unwrap_or(default).to_owned();
+    let http = get.is_object().then(|| {
+        json!([
+            or(&get["path"], "/"),
+            or(&get["scheme"], "HTTP"),
+            or(&get["host"], ""),
+            port(&get["port"]),
+            get["httpHeaders"],
+        ])
+    });
+    let grpc = &probe["grpc"];
+    let grpc = grpc
+        .is_object()
+        .then(|| json!([grpc["port"], or(&grpc["service"], "")]));
+    [
+        http.unwrap_or_default(),
+        probe["exec"].clone(),
+        grpc.unwrap_or_default(),
+    ]
 }
 
 /// A JVM with a framework on it seldom answers in so little time or less, in seconds: 30 is what the API's defaults give.
@@ -165,5 +196,49 @@ fn unready(workload: &Workload<'_, '_>, found: &mut Found) {
             workload.object.kind, workload.object.name
         );
         found.add(Id::Sr205, at, "/spec/publishNotReadyAddresses", message);
+    }
+}
+
+/// Services that ask for a named port which none of the pods that they select has.
+pub(super) fn of_services(world: &World<'_>, found: &mut Found) {
+    for (at, service) in world.objects.iter().enumerate() {
+        let Some(selected) = world
+            .selected
+            .get(&at)
+            .filter(|_| service.kind == "Service")
+        else {
+            continue;
+        };
+        let workloads = selected
+            .iter()
+            .map(|at| &world.objects[world.workloads[*at].0]);
+        let containers = workloads.clone().flat_map(|workload| {
+            let spec = &workload.spec()["template"]["spec"];
+            let beside = list(spec, "initContainers").iter();
+            let beside = beside.filter(|one| text(one, "restartPolicy") == "Always");
+            list(spec, "containers").iter().chain(beside)
+        });
+        // What a webhook fills in may bring ports.
+        if containers.clone().any(|one| text(one, "image") == "auto") {
+            continue;
+        }
+        for (number, port) in list(service.spec(), "ports").iter().enumerate() {
+            let Some(name) = port["targetPort"].as_str() else {
+                continue;
+            };
+            if containers.clone().any(|one| has_port(one, port)) {
+                continue;
+            }
+            let who = match (workloads.clone().next(), selected.len()) {
+                (Some(workload), 1) => format!("{} {}", workload.kind, workload.name),
+                (_, number) => format!("the {number} workloads that it selects"),
+            };
+            let pointer = format!("/spec/ports/{number}/targetPort");
+            let message = format!("no container of {who} has a port that is called {name:?}");
+            found.add(Id::Sr207, at, pointer, message);
+            if let ([workload], Some(last)) = (&**selected, found.0.last_mut()) {
+                last.workload = world.workloads[*workload].0;
+            }
+        }
     }
 }

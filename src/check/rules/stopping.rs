@@ -12,7 +12,7 @@ const MARGIN: i64 = 5;
 
 pub(super) fn of(workload: &Workload<'_, '_>, found: &mut Found) {
     let grace = workload.grace();
-    for container in &workload.containers {
+    for container in workload.all() {
         nothing_waits(workload, container, found);
         if let Some(hook) = &container.pre_stop
             && grace > 1
@@ -68,6 +68,21 @@ fn waits_itself(container: &Container<'_>) -> bool {
             .any(|word| mentions(word, &WAITING))
 }
 
+/// Whether a native sidecar gets its SIGTERM late enough: the kubelet sends it when all other containers have ended
+/// (`terminationOrdering` in `pkg/kubelet/kuberuntime`), so their hooks delay it, too.
+fn waits_for_the_app(workload: &Workload<'_, '_>, container: &Container<'_>) -> bool {
+    let beside = workload
+        .sidecars
+        .iter()
+        .any(|one| one.path == container.path);
+    let waits = |one: &Container<'_>| {
+        one.pre_stop
+            .as_ref()
+            .is_some_and(|hook| !hook.delays_nothing())
+    };
+    beside && workload.containers.iter().any(waits)
+}
+
 fn nothing_waits(workload: &Workload<'_, '_>, container: &Container<'_>, found: &mut Found) {
     let why = match container.serves {
         Serves::No => return,
@@ -78,8 +93,8 @@ fn nothing_waits(workload: &Workload<'_, '_>, container: &Container<'_>, found: 
     // Where the one pod ends before the next begins, nobody takes over while it waits: SR301 and SR302 say so.
     let alone = workload.replicas().is_some_and(|replicas| replicas <= 1)
         && (workload.is("StatefulSet")
-            || text(&workload.object.spec()["strategy"], "type") == "Recreate");
-    if alone || waits_itself(container) {
+            || text(&workload.runner.spec()["strategy"], "type") == "Recreate");
+    if alone || waits_itself(container) || waits_for_the_app(workload, container) {
         return;
     }
     let (field, message) = match &container.pre_stop {

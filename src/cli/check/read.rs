@@ -1,6 +1,6 @@
 //! What `silkroll check` reads, what the engine makes of it, and the judgement of both.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 use std::io::Write;
 use std::sync::Arc;
@@ -11,26 +11,31 @@ use serde_json::Value;
 use super::super::inject::MESSAGE_CHARS;
 use super::super::input::{self, Input};
 use super::Args;
-use crate::admission::manifests::{Item, Known, Run, not_a_manifest, patch};
+use crate::admission::manifests::{Item, Known, Run, not_a_manifest, part_of_a_workload};
 use crate::check::{
-    Baseline, Object, Place, Report, Terms, Wanted, World, assemble, harmless, judge,
+    Baseline, Object, Place, Report, Terms, Wanted, World, assemble, harmless, judge, remarks,
 };
 use crate::cluster::Cluster;
-use crate::engine::Kind;
 use crate::manifest::budget::{Budget, Excess, Stop};
 use crate::manifest::{self, Document, Limits, each_object};
 use crate::policy::{INJECT, cut, visible};
 use crate::snapshot::{NamespaceEntry, Namespaces};
 
+/// All inputs, each once: one that is named twice, or by a link, too, holds one object of each name.
 pub(super) fn inputs(args: &Args) -> anyhow::Result<Vec<Input>> {
     let mut inputs = Vec::new();
+    let mut seen = HashSet::new();
     let mut together = 0;
     for path in &args.files {
         if path.join("Chart.yaml").is_file() && path.join("templates").is_dir() {
             let shown = input::name(path);
             bail!("{shown} is a Helm chart, whose templates are no manifests: {RENDER}");
         }
-        inputs.extend(input::all(path, args.recursive, &mut together)?);
+        let all = input::all(path, args.recursive, &mut together)?;
+        inputs.extend(all.into_iter().filter(|input| {
+            let real = input.path.canonicalize();
+            seen.insert(real.unwrap_or_else(|_| input.path.clone()))
+        }));
     }
     Ok(inputs)
 }
@@ -156,7 +161,8 @@ impl<'t> Read<'t> {
                         continue;
                     }
                 };
-                let why = not_a_manifest(document.value()).or_else(|| a_patch(document.value()));
+                let why = not_a_manifest(document.value())
+                    .or_else(|| part_of_a_workload(document.value()));
                 if let Some(why) = why {
                     // It says how to build what it is a part of.
                     let why = why.replace("silkroll inject -f", "silkroll check -f");
@@ -197,7 +203,7 @@ impl<'t> Read<'t> {
         // A document of nothing but comments: they speak for the next one, as if the separator between them were not there.
         let mut above: Option<&Source<'_>> = None;
         for (source, made) in &self.all {
-            let file = source.input.map_or("", |at| &self.inputs[at].name);
+            let file = source.input.map_or("", |at| &*self.inputs[at].name);
             let value = source.value();
             let same = above.take().filter(|above| above.input == source.input);
             if value.is_null() {
@@ -206,7 +212,7 @@ impl<'t> Read<'t> {
             }
             let above = same.and_then(Source::document);
             objects(value, namespace, &mut |object, path| {
-                before.push(object);
+                before.push(object.in_file(file));
                 places.push(Place {
                     file,
                     document: source.document(),
@@ -215,7 +221,9 @@ impl<'t> Read<'t> {
                 });
             });
             let value = made.injected.as_ref().unwrap_or(value);
-            objects(value, namespace, &mut |object, _| after.push(object));
+            objects(value, namespace, &mut |object, _| {
+                after.push(object.in_file(file));
+            });
         }
         let (before, after) = (World::new(before), World::new(after));
         let terms = |before| Terms {
@@ -231,6 +239,7 @@ impl<'t> Read<'t> {
         };
         Ok(Report {
             unreadable: self.unreadable.clone(),
+            remarks: remarks(&before),
             ..report
         })
     }
@@ -292,14 +301,6 @@ fn opted_in(sources: &[Source<'_>]) -> Namespaces {
         });
     }
     namespaces
-}
-
-/// Why a document is only a part of a workload, which would be judged for what it leaves out. Where the pod template is
-/// missing, too, nothing is judged.
-fn a_patch(document: &Value) -> Option<String> {
-    let text = |name: &str| document[name].as_str().unwrap_or_default();
-    let kind = Kind::of(text("apiVersion"), text("kind"))?;
-    patch(kind, document).filter(|_| document.pointer("/spec/template").is_some())
 }
 
 fn objects<'v>(document: &'v Value, namespace: &'v str, each: &mut dyn FnMut(Object<'v>, String)) {

@@ -252,13 +252,15 @@ fn without_the_api_server_the_answers_go_on() {
         },
     })
     .to_string();
-    let (_, before) = world.post("/mutate", &review);
+    let caller = world.caller();
+    let post = |path: &str, body: &str| world.post_by(&caller, path, body);
+    let (_, before) = post("/mutate", &review);
     assert!(before.contains("\"patch\""), "{before}");
     world.plane.kill_api_server();
     for _ in 0..3 {
-        assert_eq!(world.post("/mutate", &review), (200, before.clone()));
+        assert_eq!(post("/mutate", &review), (200, before.clone()));
     }
-    let (status, dry) = world.post("/dry-run?output=patch", &web.to_string());
+    let (status, dry) = post("/dry-run?output=patch", &web.to_string());
     assert!(status == 200 && dry.starts_with('['), "{status} {dry}");
     world.plane.start_api_server();
     // And it hears of namespaces again.

@@ -156,16 +156,30 @@ impl World {
         answer.is_ok_and(|answer| answer.status == 200)
     }
 
-    /// Posts JSON to the webhook's own port, past the API server and by what that trusts: status and body.
-    pub(crate) fn post(&self, path: &str, body: &str) -> (u16, String) {
+    /// Whoever calls the webhook's own port, past the API server and by what that trusts now.
+    pub(crate) fn caller(&self) -> reqwest::Client {
         let configuration = ["mutatingwebhookconfiguration", "silkroll"];
         let configuration = self.plane.get(&configuration).unwrap();
         let bundle = configuration["webhooks"][0]["clientConfig"]["caBundle"].as_str();
         let bundle = STANDARD.decode(bundle.unwrap()).unwrap();
-        let port = self.ports()[0];
-        let url = format!("https://{NAME}:{port}{path}");
+        client(&bundle, self.ports()[0])
+    }
+
+    /// Posts JSON there: status and body.
+    pub(crate) fn post(&self, path: &str, body: &str) -> (u16, String) {
+        self.post_by(&self.caller(), path, body)
+    }
+
+    /// The same by a caller that is there already.
+    pub(crate) fn post_by(
+        &self,
+        caller: &reqwest::Client,
+        path: &str,
+        body: &str,
+    ) -> (u16, String) {
+        let url = format!("https://{NAME}:{}{path}", self.ports()[0]);
         self.runtime.block_on(async {
-            let request = client(&bundle, port)
+            let request = caller
                 .post(url)
                 .header("content-type", "application/json")
                 .body(body.to_owned());

@@ -79,6 +79,11 @@ impl<'t> Reader<'t, '_, '_> {
                 ' ' | '\t' | '\r' => {
                     self.next();
                 }
+                // The line goes on in the next one.
+                '\\' if self.rest().starts_with("\\\n") => {
+                    self.next();
+                    self.next();
+                }
                 '\n' => {
                     self.next();
                     self.end(End::Next);

@@ -63,7 +63,7 @@ help:
 	echo '  make prove-cluster-check   that prove-cluster works, on such a node; root                  (30 min, then 3 min)'
 	echo '  make bench           what an answer costs, beside the cost of skipping its input           (4 min)'
 	echo '  make bench-pods      what a Pod takes at the API server with level: pod switched on, and without   (18 min, then 1 min)'
-	echo '  make soak            rotations, deletions, deaths, outages and upgrades at 50 admissions a second  (18 min, then 2 h)'
+	echo '  make soak            rotations, deletions, deaths, outages and upgrades at 50 admissions a second  (18 min, then 3 h)'
 	echo '  make attack          what any pod can do to the port: memory, and good reviews meanwhile   (13 min, then 5 min)'
 	echo '  make cluster         only build the control plane for the tests: etcd, kube-apiserver, …   (10 min, then 1 s)'
 	echo "  make manifests       render manifests/install.yaml from the chart                          (4 min, then 1 s)"
@@ -333,7 +333,7 @@ soak: static
 	SILKROLL_CLUSTER_BIN="$${SILKROLL_CLUSTER_BIN:-$$(tests/cluster/build.sh)}"
 	SILKROLL_PROGRAM="$(STATIC)/$(HOST)/release/silkroll"
 	export SILKROLL_CLUSTER_BIN SILKROLL_PROGRAM
-	echo "2/3 Two replicas of the program as it is shipped, a real API server, 50 admissions a second (1 h 45 min). All listens on"
+	echo "2/3 Two replicas of the program as it is shipped, a real API server, 50 admissions a second (3 h). All listens on"
 	echo "    127.0.0.1 and stops at the end. Close what else is running."
 	$(CARGO) test --locked --test soak -- --nocapture --test-threads 1 "$$SOAK"
 	[ -z "$$SOAK" ] || exit 0

@@ -203,6 +203,67 @@ fn ignores_in_comments_and_findings_in_a_wide_mapping() {
 }
 
 #[test]
+fn ports_of_a_service_and_of_containers() {
+    let world = |containers: Vec<Value>, ports: Vec<Value>| {
+        let mut workload = deployment("web", 0, 0);
+        workload["spec"]["template"]["metadata"]["labels"] = json!({"app": "web"});
+        workload["spec"]["template"]["spec"]["containers"] = containers.into();
+        let service = json!({
+            "apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"},
+            "spec": {"selector": {"app": "web"}, "ports": ports},
+        });
+        format!("{workload}\n---\n{service}\n")
+    };
+    let ports = |count: usize| -> Vec<Value> {
+        let ports = 0..count;
+        ports
+            .map(|at| json!({"port": at, "targetPort": at}))
+            .collect()
+    };
+    grows(
+        "ports of one container and of a Service",
+        500,
+        |count| {
+            let declared: Vec<Value> = (0..count)
+                .map(|at| json!({"containerPort": 100_000 + at}))
+                .collect();
+            world(
+                vec![json!({"name": "a", "image": "i", "ports": declared})],
+                ports(count),
+            )
+        },
+        judge,
+    );
+    grows(
+        "containers, and a Service with as many names",
+        500,
+        |count| {
+            let containers = (0..count).map(|at| {
+                let port = json!({"name": format!("n{at}"), "containerPort": 80});
+                json!({"name": format!("c{at}"), "image": "i", "ports": [port]})
+            });
+            let named = (0..count).map(|at| json!({"port": at, "targetPort": format!("x{at}")}));
+            world(containers.collect(), named.collect())
+        },
+        judge,
+    );
+    grows(
+        "arguments, and ports of a Service",
+        500,
+        |count| {
+            let words: Vec<String> = (0..count)
+                .map(|at| format!("--metrics-{at}=:{at}"))
+                .collect();
+            world(
+                vec![json!({"name": "a", "image": "i", "args": words})],
+                ports(count + 1),
+            )
+        },
+        judge,
+    );
+}
+
+#[test]
 fn many_blanks_before_a_line_of_json() {
     let list = |count: usize| {
         let items: Vec<Value> = (0..count)

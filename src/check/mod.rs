@@ -6,6 +6,7 @@
 
 mod assemble;
 mod baseline;
+mod declared;
 mod ending;
 mod environments;
 mod hook;

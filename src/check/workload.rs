@@ -1,9 +1,11 @@
 //! One workload under judgement, with what its rules ask for again and again.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use serde_json::Value;
 
+use super::declared::{Declared, Target};
 use super::hook::{self, Hook};
 use super::image::Image;
 use super::object::Object;
@@ -37,16 +39,6 @@ pub(super) struct Workload<'w, 'a> {
     pub(super) sidecars: Vec<Container<'a>>,
     /// Ports of Services, by the Service's place and the number, of which nobody can tell where they lead.
     pub(super) unclear: Vec<(usize, i64)>,
-}
-
-/// Where a Service's port leads to.
-enum Target {
-    /// A container, or behind all of these a native sidecar, by its place.
-    At(usize),
-    /// No container has a port of that name: nowhere.
-    Nowhere,
-    /// No container declares that number, and several may listen there.
-    Unclear(i64),
 }
 
 /// Why a container is taken to serve callers.
@@ -107,18 +99,13 @@ impl<'a> Container<'a> {
         matches!(first, Some("sleep" | "tail" | "pause"))
     }
 
-    /// Whether its arguments say that the port which a Service asks for is the one for metrics (`--metrics-bind-address=:8443`).
-    fn shows_metrics_at(&self, port: &Value) -> bool {
-        let Some(number) = target_port(port).as_i64() else {
-            return false;
-        };
-        self.words().iter().any(|word| {
-            let address = word.trim_start_matches('-').split_once('=');
-            address.is_some_and(|(name, address)| {
-                let end = address.rsplit(':').next().unwrap_or_default();
-                name.starts_with("metrics") && end.parse() == Ok(number)
-            })
-        })
+    /// The ports that its arguments say to be for metrics (`--metrics-bind-address=:8443`).
+    pub(super) fn metrics_ports(&self) -> HashSet<i64> {
+        let words = self.words().into_iter();
+        let addresses = words.filter_map(|word| word.trim_start_matches('-').split_once('='));
+        let metrics = addresses.filter(|(name, _)| name.starts_with("metrics"));
+        let ends = metrics.filter_map(|(_, address)| address.rsplit(':').next()?.parse().ok());
+        ends.collect()
     }
 
     /// Whether Istio's agent runs in it, or is put there when the pod is created: by itself it goes on for
@@ -136,6 +123,9 @@ const PROXIES: [&str; 5] = [
     "gce-proxy",
     "cloudsql-proxy",
 ];
+
+/// Variables of `ConfigMaps` that are looked at for one container: what stands once can be named by any number of them.
+const VARIABLES: usize = 500;
 
 fn env<'a>(container: &'a Value, name: &str) -> Option<&'a str> {
     // The last of a name counts.
@@ -219,10 +209,11 @@ impl<'w, 'a> Workload<'w, 'a> {
         let own = list(container.value, "env").iter();
         let own = own.map(|entry| (Cow::from(text(entry, "name")), text(entry, "value")));
         let mut variables: Vec<(Cow<'a, str>, &'a str)> = own.collect();
-        for from in list(container.value, "envFrom") {
+        for from in list(container.value, "envFrom").iter().take(VARIABLES) {
             let name = text(&from["configMapRef"], "name");
             let data = self.world.config_map(self.object, name);
             let data = data.and_then(Value::as_object).into_iter().flatten();
+            let data = data.take(VARIABLES.saturating_sub(variables.len()));
             let prefix = text(from, "prefix");
             variables.extend(data.filter_map(|(key, value)| {
                 let key = match prefix {
@@ -243,6 +234,11 @@ impl<'w, 'a> Workload<'w, 'a> {
 
     fn find_out_who_serves(&mut self) {
         let (world, relations) = (self.world, self.relations);
+        let declared = if relations.services.is_empty() {
+            Declared::default()
+        } else {
+            Declared::of(self)
+        };
         for at in relations.services.iter().copied() {
             let service = &world.objects[at];
             if is_for_metrics(service.name) {
@@ -250,16 +246,15 @@ impl<'w, 'a> Workload<'w, 'a> {
             }
             let ports = list(service.spec(), "ports").iter();
             for port in ports.filter(|port| serves_callers(port)) {
-                match self.target(port) {
+                match declared.target(port) {
+                    Target::At(to) if declared.is_aside(to, port) => {}
                     Target::At(to) => {
                         let main = self.containers.len();
                         let container = match to.checked_sub(main) {
                             None => &mut self.containers[to],
                             Some(to) => &mut self.sidecars[to],
                         };
-                        if !container.is_idle() && !container.shows_metrics_at(port) {
-                            container.serves = Serves::Led;
-                        }
+                        container.serves = Serves::Led;
                     }
                     Target::Unclear(number) => self.unclear.push((at, number)),
                     Target::Nowhere => {}
@@ -280,30 +275,6 @@ impl<'w, 'a> Workload<'w, 'a> {
             } else if presumed && container.ports().iter().any(serves_callers) {
                 container.serves = Serves::Presumed;
             }
-        }
-    }
-
-    /// What a Service's port leads to. As the endpoints controller finds it (`FindPort` in `pkg/api/v1/pod`): a name among the
-    /// ports of containers and native sidecars; a number is taken as it is, declared or not.
-    fn target(&self, port: &Value) -> Target {
-        let target = target_port(port);
-        let mut all = self.containers.iter().chain(&self.sidecars);
-        if let Some(at) = all.position(|container| has_port(container.value, port)) {
-            return Target::At(at);
-        }
-        let Some(number) = target.as_i64() else {
-            return Target::Nowhere;
-        };
-        // What is not declared can be reached all the same.
-        let mut may = self.containers.iter().enumerate().filter(|(_, container)| {
-            let ports = container.ports();
-            let only_aside = !ports.is_empty() && !ports.iter().any(serves_callers);
-            let beside = container.is_proxy() || container.is_istio() || container.is_idle();
-            self.containers.len() == 1 || !only_aside && !beside
-        });
-        match (may.next(), may.next()) {
-            (Some((at, _)), None) => Target::At(at),
-            _ => Target::Unclear(number),
         }
     }
 
@@ -393,22 +364,8 @@ impl<'w, 'a> Workload<'w, 'a> {
     }
 }
 
-/// What a Service's port asks a pod for: a number or a name.
-fn target_port(port: &Value) -> &Value {
-    match &port["targetPort"] {
-        Value::Null => &port["port"],
-        target => target,
-    }
-}
-
-/// Whether a container declares the port that a Service's port asks for.
-pub(super) fn has_port(container: &Value, wanted: &Value) -> bool {
-    let target = target_port(wanted);
-    let protocol = |port: &'_ Value| port["protocol"].as_str().unwrap_or("TCP") == "TCP";
-    list(container, "ports").iter().any(|port| match target {
-        Value::String(name) => text(port, "name") == name && protocol(port) == protocol(wanted),
-        number => port["containerPort"] == *number,
-    })
+pub(super) fn is_tcp(port: &Value) -> bool {
+    port["protocol"].as_str().is_none_or(|name| name == "TCP")
 }
 
 /// Whether a Service's name says that it is there for metrics alone, as that of kubebuilder's projects.
@@ -424,10 +381,9 @@ const ASIDE: [&str; 3] = ["http-endpoint", "profiling", "pprof"];
 
 /// Whether a port, of a container or of a Service, is for callers: TCP, and not named for something else.
 pub(super) fn serves_callers(port: &Value) -> bool {
-    let tcp = port["protocol"].as_str().is_none_or(|name| name == "TCP");
     let named = |name: &str| {
         let name = text(port, name);
         !is_aside(name) && !ASIDE.iter().any(|known| name.contains(known))
     };
-    tcp && named("name") && named("targetPort")
+    is_tcp(port) && named("name") && named("targetPort")
 }

@@ -1,11 +1,13 @@
 //! SR201, SR202, SR204 to SR207: probes, and Services that pass them over or lead nowhere.
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 
 use super::super::jvm::is_java;
 use super::super::read::{list, text};
 use super::super::rule::Id;
-use super::super::workload::{Container, Serves, Workload, has_port};
+use super::super::workload::{Container, Serves, Workload, is_tcp};
 use super::super::world::World;
 use super::Found;
 
@@ -222,11 +224,13 @@ pub(super) fn of_services(world: &World<'_>, found: &mut Found) {
         if containers.clone().any(|one| text(one, "image") == "auto") {
             continue;
         }
+        let ports = containers.flat_map(|one| list(one, "ports"));
+        let names: HashSet<_> = ports.map(|one| (text(one, "name"), is_tcp(one))).collect();
         for (number, port) in list(service.spec(), "ports").iter().enumerate() {
             let Some(name) = port["targetPort"].as_str() else {
                 continue;
             };
-            if containers.clone().any(|one| has_port(one, port)) {
+            if names.contains(&(name, is_tcp(port))) {
                 continue;
             }
             let who = match (workloads.clone().next(), selected.len()) {

@@ -360,7 +360,7 @@ fn what_could_deceive_is_escaped_in_json_and_means_the_same() {
     let name = "a\u{9b}31m\u{202e}b ##[error]c ##VSO[task.d]\u{7f}\u{feff}";
     let web: Value = json!({
         "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name},
-        "spec": {"template": {"spec": {"containers": [{"name": "web", "image": "web:1", "ports": [{"containerPort": 1}]}]}}},
+        "spec": {"selector": {}, "template": {"spec": {"containers": [{"name": "web", "image": "web:1", "ports": [{"containerPort": 1}]}]}}},
     });
     let output = out("json", &web.to_string());
     assert!(

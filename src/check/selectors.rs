@@ -32,7 +32,7 @@ pub(super) enum Share {
 pub(super) fn labels_select(wanted: &Value, workload: &Object<'_>) -> Share {
     let has = workload.pod_labels();
     let (mut named, mut share) = (
-        wanted.as_object().is_none_or(|all| all.is_empty()),
+        wanted.as_object().is_none_or(serde_json::Map::is_empty),
         Share::All,
     );
     for (key, value) in wanted.as_object().into_iter().flatten() {
@@ -96,7 +96,7 @@ pub(super) fn selects_nothing(budget: &Object<'_>) -> bool {
 }
 
 /// Whether a Service selects pods. Of one that is only another name for something outside the API says
-/// (`ServiceSpec.selector`): "Ignored if type is ExternalName."
+/// (`ServiceSpec.selector`): "Ignored if type is `ExternalName`."
 pub(super) fn service_selects(service: &Object<'_>) -> bool {
     let labels = service.spec()["selector"].as_object();
     labels.is_some_and(|labels| !labels.is_empty())

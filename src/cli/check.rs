@@ -171,7 +171,7 @@ pub fn run(args: &Args, out: &mut dyn Write, report: &mut dyn Write) -> anyhow::
     };
     super::print(out, text.as_bytes())?;
     for remark in &judged.remarks {
-        let remark = cut(&visible(remark), MESSAGE_CHARS).to_owned();
+        let remark = cut(&visible(remark), MESSAGE_CHARS);
         writeln!(report, "silkroll: {}", harmless(&remark))?;
     }
     if !read.unreadable.is_empty() {

@@ -139,11 +139,11 @@ fn blocks(
         let message = "minAvailable is all of the pods".to_owned();
         return Some((Id::Sr401, pointer, message));
     }
-    let scales = || workloads.iter().map(|at| world.scale(*at));
-    let scaled = scales().any(|(_, _, scaled)| scaled);
+    let sizes = || workloads.iter().map(|at| world.scale(*at));
+    let scaled = sizes().any(|(_, _, scaled)| scaled);
     let sum = |sum: i64, of: Option<i64>| Some(sum.saturating_add(of?));
-    let least = scales().map(|(least, ..)| least).try_fold(0, sum);
-    let most = scales().map(|(_, most, _)| most).try_fold(0, sum);
+    let least = sizes().map(|(least, ..)| least).try_fold(0, sum);
+    let most = sizes().map(|(_, most, _)| most).try_fold(0, sum);
     let takes_all = |of: &i64| *of > 0 && wanted.ceiling(*of) >= *of;
     let whose = || match workloads {
         [one] => {
@@ -167,7 +167,7 @@ fn blocks(
 }
 
 /// Whether pods have another budget already: then the API server evicts none, "This pod has more than one
-/// PodDisruptionBudget, which the eviction subresource does not support." (`pkg/registry/core/pod/storage/eviction.go`).
+/// `PodDisruptionBudget`, which the eviction subresource does not support." (`pkg/registry/core/pod/storage/eviction.go`).
 fn second(world: &World<'_>, at: usize, workloads: &[usize]) -> Option<(Id, &'static str, String)> {
     let name = world.objects[at].name;
     workloads.iter().find_map(|workload| {

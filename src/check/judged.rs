@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::ours::Ours;
 use super::rules::{self, Finding};
 use super::workload::{Container, Serves, Workload};
 use crate::manifest::budget::element;
@@ -81,6 +82,6 @@ impl Judged {
 /// Whether its stop takes it out of a registry.
 fn leaves(container: &Container<'_>) -> bool {
     container.pre_stop.as_ref().is_some_and(|hook| {
-        rules::calls_a_registry(hook) || hook.ours.is_some_and(|ours| ours.leaves_a_registry())
+        rules::calls_a_registry(hook) || hook.ours.is_some_and(Ours::leaves_a_registry)
     })
 }

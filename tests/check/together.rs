@@ -357,6 +357,24 @@ fn a_service_for_metrics_leads_no_callers() {
     }
 }
 
+/// A second Deployment of the same labels.
+fn second(replicas: i64) -> Value {
+    let mut all = workload("Deployment", &json!({"spec": {"replicas": replicas}}));
+    all["metadata"]["name"] = json!("web2");
+    all
+}
+
+fn least(number: &Value) -> Value {
+    budget(&json!({"minAvailable": number}))
+}
+
+fn expect_with_service(cases: Vec<(&str, Vec<Value>, &str)>) {
+    for (what, mut objects, expected) in cases {
+        objects.push(service(&json!({})));
+        expect(what, &objects, expected);
+    }
+}
+
 #[test]
 fn a_budget_counts_for_the_pods_that_it_selects_and_with_the_others() {
     let named = |name: &str, spec: Value| {
@@ -364,24 +382,11 @@ fn a_budget_counts_for_the_pods_that_it_selects_and_with_the_others() {
         all["metadata"]["name"] = json!(name);
         all
     };
-    let second = |replicas: i64| {
-        let mut all = workload("Deployment", &json!({"spec": {"replicas": replicas}}));
-        all["metadata"]["name"] = json!("web2");
-        all
-    };
-    let least = |number: Value| budget(&json!({"minAvailable": number}));
     let nothing = {
         let mut all = budget(&json!({"maxUnavailable": 0}));
         all["spec"]["selector"] = Value::Null;
         all
     };
-    let scaled = |least: i64, most: i64| {
-        scaler(
-            "HorizontalPodAutoscaler",
-            &json!({"minReplicas": least, "maxReplicas": most}),
-        )
-    };
-    let keda = |numbers: Value| scaler("ScaledObject", &numbers);
     let one_of = |pod: &str| {
         named(
             pod,
@@ -390,7 +395,7 @@ fn a_budget_counts_for_the_pods_that_it_selects_and_with_the_others() {
     };
     let deployment = workload("Deployment", &json!({}));
     let stateful = workload("StatefulSet", &json!({}));
-    for (what, objects, expected) in [
+    expect_with_service(vec![
         ("none", vec![deployment.clone()], "SR402"),
         (
             "one",
@@ -427,42 +432,61 @@ fn a_budget_counts_for_the_pods_that_it_selects_and_with_the_others() {
         ),
         (
             "over two workloads",
-            vec![deployment.clone(), second(2), least(json!(4))],
+            vec![deployment.clone(), second(2), least(&json!(4))],
             "",
         ),
         (
             "over two, all of both",
-            vec![deployment.clone(), second(2), least(json!(5))],
+            vec![deployment.clone(), second(2), least(&json!(5))],
             "SR401",
         ),
         (
             "over two, a share",
-            vec![deployment.clone(), second(2), least(json!("90%"))],
+            vec![deployment.clone(), second(2), least(&json!("90%"))],
             "SR401",
         ),
+    ]);
+}
+
+#[test]
+fn a_budget_is_weighed_against_what_an_autoscaler_leaves() {
+    let scaled = |least: i64, most: i64| {
+        scaler(
+            "HorizontalPodAutoscaler",
+            &json!({"minReplicas": least, "maxReplicas": most}),
+        )
+    };
+    let keda = |numbers: Value| scaler("ScaledObject", &numbers);
+    let deployment = workload("Deployment", &json!({}));
+    expect_with_service(vec![
         (
             "a share of few",
-            vec![deployment.clone(), scaled(2, 6), least(json!("60%"))],
+            vec![deployment.clone(), scaled(2, 6), least(&json!("60%"))],
             "SR403",
         ),
         (
             "a share of enough",
-            vec![deployment.clone(), scaled(3, 6), least(json!("60%"))],
+            vec![deployment.clone(), scaled(3, 6), least(&json!("60%"))],
             "",
         ),
         (
             "a share of all",
-            vec![deployment.clone(), scaled(2, 4), least(json!("90%"))],
+            vec![deployment.clone(), scaled(2, 4), least(&json!("90%"))],
             "SR401",
         ),
         (
             "more than ever",
-            vec![deployment.clone(), scaled(2, 4), least(json!(4))],
+            vec![deployment.clone(), scaled(2, 4), least(&json!(4))],
             "SR401",
         ),
         (
             "over two, one scaled",
-            vec![deployment.clone(), scaled(2, 4), second(2), least(json!(3))],
+            vec![
+                deployment.clone(),
+                scaled(2, 4),
+                second(2),
+                least(&json!(3)),
+            ],
             "",
         ),
         (
@@ -483,11 +507,7 @@ fn a_budget_counts_for_the_pods_that_it_selects_and_with_the_others() {
             ],
             "SR301",
         ),
-    ] {
-        let mut all = objects;
-        all.push(service(&json!({})));
-        expect(what, &all, expected);
-    }
+    ]);
 }
 
 #[test]

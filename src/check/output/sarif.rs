@@ -65,18 +65,17 @@ fn rule(rule: &Rule) -> Value {
 fn result(entry: &Entry) -> Value {
     let index = RULES.iter().position(|rule| rule.code == entry.rule.code);
     // GitHub takes no file in which a result has no place; what runs in a cluster has none in the repository.
-    let (uri, line) = match entry.shown_at() {
-        Some((file, line)) => (uri(file), line),
-        None => {
-            let Entry {
-                kind,
-                namespace,
-                name,
-                ..
-            } = entry;
-            let path = format!("cluster/{namespace}/{kind}/{name}");
-            (uri(&shown(&path, NAME)), 1)
-        }
+    let (uri, line) = if let Some((file, line)) = entry.shown_at() {
+        (uri(file), line)
+    } else {
+        let Entry {
+            kind,
+            namespace,
+            name,
+            ..
+        } = entry;
+        let path = format!("cluster/{namespace}/{kind}/{name}");
+        (uri(&shown(&path, NAME)), 1)
     };
     json!({
         "ruleId": entry.rule.code,

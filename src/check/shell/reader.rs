@@ -350,13 +350,12 @@ impl<'t> Reader<'t, '_, '_> {
                 }
             },
         };
-        match value {
-            Some(value) => word.text.push_str(&value),
-            None => {
-                let end = self.text.len() - self.rest().len();
-                word.text.push_str(&self.text[start..end]);
-                word.open = true;
-            }
+        if let Some(value) = value {
+            word.text.push_str(&value);
+        } else {
+            let end = self.text.len() - self.rest().len();
+            word.text.push_str(&self.text[start..end]);
+            word.open = true;
         }
         Some(())
     }

@@ -113,7 +113,9 @@ fn hashes(world: &World, count: u32) -> BTreeMap<String, Vec<String>> {
             .or_default()
             .push(hash.to_owned());
     }
-    hashes.values_mut().for_each(|hashes| hashes.sort());
+    for hashes in hashes.values_mut() {
+        hashes.sort();
+    }
     hashes.retain(|name, _| name.starts_with("web-"));
     assert_eq!(hashes.len(), usize::try_from(count).unwrap());
     hashes

@@ -5,8 +5,8 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::{Mutex, MutexGuard};
 
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::apps::v1::Deployment;
@@ -23,7 +23,7 @@ use super::cluster::{ControlPlane, Options};
 
 pub(super) const CA: &str = "silkroll-own-ca";
 /// Nothing here is measured beside another of these.
-static TURN: Mutex<()> = Mutex::new(());
+static TURN: Mutex<()> = Mutex::const_new(());
 
 pub(super) struct World {
     pub(super) service: Service,
@@ -52,7 +52,7 @@ pub(super) fn program() -> PathBuf {
 impl World {
     /// Installs it, and starts no replica.
     pub(super) async fn start(controllers: bool) -> Self {
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = TURN.lock().await;
         let plane = ControlPlane::start(Options { controllers });
         let install = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/install.yaml");
         plane.ok(&["apply", "-f", &install.display().to_string()], "");

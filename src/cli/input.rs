@@ -120,7 +120,7 @@ pub fn standard() -> anyhow::Result<Vec<u8>> {
 /// The inputs under a path, in the order of their paths. `-` is standard input. What they hold is added to `together`.
 ///
 /// # Errors
-/// As [`file()`] and [`standard()`]; a folder holds none, or all of them hold more than [`MOST_TOGETHER`].
+/// As [`file()`] and [`standard()`]; a folder holds none, or all of them hold more than a GiB.
 pub fn all(path: &Path, recursive: bool, together: &mut u64) -> anyhow::Result<Vec<Input>> {
     let mut room = |name: &str, bytes: &[u8]| -> anyhow::Result<()> {
         *together += bytes.len() as u64;

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::manifests;
 use super::space::{Space, State};
-use super::world::World;
+use super::world::{World, silkroll};
 use testkit::wait::eventually;
 
 /// A webhook that sets the grace period of every Deployment of one namespace to 60, asked after ours. It ends
@@ -21,7 +21,10 @@ use testkit::wait::eventually;
 fn another_webhook(world: &World, namespace: &str) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
-    let tls = world.plane.dir().join("tls");
+    // Of its own authority, for the same Service's name.
+    let tls = world.plane.dir().join("another-webhook");
+    let made = silkroll(&["certs", "--dir", &tls.display().to_string()], "");
+    assert!(made.success, "{}", made.stderr);
     let chain = CertificateDer::pem_file_iter(tls.join("tls.crt")).unwrap();
     let key = PrivateKeyDer::from_pem_file(tls.join("tls.key")).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -48,6 +51,9 @@ fn another_webhook(world: &World, namespace: &str) {
         .unwrap();
     let mut client = ours["webhooks"][0]["clientConfig"].clone();
     client["service"]["port"] = port.into();
+    client["caBundle"] = STANDARD
+        .encode(std::fs::read(tls.join("ca.crt")).unwrap())
+        .into();
     // Sorted after ours, as configurations are asked in the order of their names.
     let configuration = json!({
         "apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration",

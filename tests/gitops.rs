@@ -215,7 +215,7 @@ items:
 - apiVersion: apps/v1
   kind: Deployment
   metadata: {name: web}
-  spec: {template: {spec: {containers: [{name: web, image: a}]}}}
+  spec: {selector: {matchLabels: {app: web}}, template: {spec: {containers: [{name: web, image: a}]}}}
 ";
     let answer = inject(list);
     let head: Vec<_> = list.lines().take(6).collect();

@@ -377,7 +377,7 @@ manifests:
 
 # Everything that the proof starts is in namespaces of its own and ends with it, also on Ctrl-C.
 # All scenarios in less than 20 minutes.
-prove: ROLLOUTS ?= 4
+prove: ROLLOUTS ?= 3
 prove-full: ROLLOUTS ?= 100
 # There is no hurry: those that take long are replaced as often as the others.
 prove-full: EVENLY = --evenly

@@ -125,7 +125,8 @@ impl<'a> Object<'a> {
     /// Whether it keeps pods running and no rule looks at it: a `DeploymentConfig`, a Knative Service, a Pod of its own.
     /// Jobs end by themselves, and what has an owner is its owner's.
     pub(super) fn is_passed_over(&self) -> bool {
-        if self.is_owned() || self.is_local() || self.template().is_some() {
+        let of_a_kind = !self.kind.is_empty();
+        if !of_a_kind || self.is_owned() || self.is_local() || self.template().is_some() {
             return false;
         }
         let spec = self.spec();

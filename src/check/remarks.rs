@@ -1,6 +1,6 @@
 //! What is to be said of the input as a whole: what was not judged, and why. Nothing is passed over in silence.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::object::Object;
 use super::read::list;
@@ -15,14 +15,17 @@ const SHOWN: usize = 5;
 #[must_use]
 pub fn remarks(world: &World<'_>) -> Vec<String> {
     let mut remarks = Vec::new();
-    let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut kinds: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     for object in world.objects.iter().filter(|one| one.is_passed_over()) {
-        *kinds.entry(object.kind).or_default() += 1;
+        *kinds.entry((object.kind, object.group())).or_default() += 1;
     }
     if !kinds.is_empty() {
         let kinds: Vec<String> = kinds
             .into_iter()
-            .map(|(kind, number)| format!("{number} {kind}"))
+            .map(|((kind, group), number)| match group {
+                "" => format!("{number} {kind}"),
+                group => format!("{number} {kind} of {group}"),
+            })
             .collect();
         remarks.push(format!(
             "not judged: {}: they keep pods running, and no rule knows their kind",
@@ -36,12 +39,14 @@ pub fn remarks(world: &World<'_>) -> Vec<String> {
             "not judged: {local} {objects} with config.kubernetes.io/local-config, which are never applied"
         ));
     }
-    let (mut silent, mut by_pods, mut unclear) = (Vec::new(), Vec::new(), Vec::new());
+    // The same one may stand in several inputs.
+    let (mut silent, mut by_pods) = (BTreeSet::new(), BTreeSet::new());
+    let mut unclear = Vec::new();
     for at in 0..world.workloads() {
         let (object, _, relations) = &world.workloads[at];
         let object = &world.objects[*object];
         if world.is_left_to_pods(object) {
-            by_pods.push(title(object));
+            by_pods.insert(title(object));
         }
         let containers = list(&object.spec()["template"]["spec"], "containers");
         // One alone is what a Service leads to.
@@ -58,7 +63,7 @@ pub fn remarks(world: &World<'_>) -> Vec<String> {
             ));
         }
         if relations.services.is_empty() && !workload.is_off() && workload.may_serve() {
-            silent.push(title(object));
+            silent.insert(title(object));
         }
     }
     let more = unclear.len().saturating_sub(SHOWN);
@@ -86,7 +91,7 @@ pub fn remarks(world: &World<'_>) -> Vec<String> {
             && service_selects(one)
             && !world.selected.contains_key(at)
     });
-    let services: Vec<String> = services.map(|(_, one)| title(one)).collect();
+    let services: BTreeSet<String> = services.map(|(_, one)| title(one)).collect();
     if !services.is_empty() {
         remarks.push(format!(
             "selects no workload that stands here: {}",
@@ -98,7 +103,7 @@ pub fn remarks(world: &World<'_>) -> Vec<String> {
 }
 
 /// Names, the first of many.
-fn some(names: Vec<String>) -> String {
+fn some(names: BTreeSet<String>) -> String {
     let more = names.len().saturating_sub(SHOWN);
     let shown: Vec<String> = names.into_iter().take(SHOWN).collect();
     let shown = shown.join(", ");

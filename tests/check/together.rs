@@ -799,12 +799,12 @@ fn what_is_not_judged_is_said() {
         (
             "a DeploymentConfig",
             vec![config],
-            "not judged: 1 DeploymentConfig: they keep pods",
+            "not judged: 1 DeploymentConfig of apps.openshift.io: they keep pods",
         ),
         (
             "a Knative Service",
             vec![knative],
-            "not judged: 1 Service: they keep pods",
+            "not judged: 1 Service of serving.knative.dev: they keep pods",
         ),
         (
             "Pods",

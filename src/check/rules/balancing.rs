@@ -45,7 +45,7 @@ fn balanced(workload: &Workload<'_, '_>, found: &mut Found) {
     for (at, service) in workload.services() {
         let told =
             |one: &super::Finding| one.object == at && [Id::Sr501, Id::Sr502].contains(&one.id);
-        if found.0.iter().any(told) {
+        if found.findings.iter().any(told) {
             continue;
         }
         let spec = service.spec();

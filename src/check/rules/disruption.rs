@@ -109,11 +109,7 @@ pub(super) fn of_budgets(world: &World<'_>, found: &mut Found) {
         let Some((id, pointer, message)) = blocked.or_else(|| second(world, at, workloads)) else {
             continue;
         };
-        found.add(id, at, pointer, message);
-        // Of several none is asked to ignore it.
-        if let ([workload], Some(last)) = (workloads, found.0.last_mut()) {
-            last.workload = world.workloads[*workload].0;
-        }
+        found.add_beside(id, (world, at), workloads, pointer, message);
     }
 }
 

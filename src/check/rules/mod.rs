@@ -26,7 +26,11 @@ const MESSAGE: usize = 1000;
 
 /// What is found while the rules are asked, and what it takes. Where that is too much, nothing more is kept.
 #[derive(Debug)]
-pub(super) struct Found(pub(super) Vec<Finding>, Account, Option<Excess>);
+pub(super) struct Found {
+    findings: Vec<Finding>,
+    account: Account,
+    excess: Option<Excess>,
+}
 
 /// Something that is not lossless, and its place.
 #[derive(Debug, Clone)]
@@ -63,16 +67,39 @@ impl Found {
         });
     }
 
+    /// Of what stands beside workloads and selects them: where it is one, that is asked to ignore it; of several none is.
+    fn add_beside(
+        &mut self,
+        id: Id,
+        (world, object): (&World<'_>, usize),
+        selected: &[usize],
+        pointer: &str,
+        message: String,
+    ) {
+        let workload = match selected {
+            [workload] => world.workloads[*workload].0,
+            _ => object,
+        };
+        self.keep(Finding {
+            id,
+            object,
+            workload,
+            container: String::new(),
+            pointer: pointer.to_owned(),
+            message,
+        });
+    }
+
     fn keep(&mut self, mut finding: Finding) {
-        if self.2.is_some() {
+        if self.excess.is_some() {
             return;
         }
         if finding.message.len() > MESSAGE {
             finding.message = cut(&finding.message, MESSAGE);
         }
-        match self.1.charge(finding.bytes()) {
-            Ok(()) => self.0.push(finding),
-            Err(excess) => self.2 = Some(excess),
+        match self.account.charge(finding.bytes()) {
+            Ok(()) => self.findings.push(finding),
+            Err(excess) => self.excess = Some(excess),
         }
     }
 
@@ -84,12 +111,25 @@ impl Found {
         field: &str,
         message: String,
     ) {
+        let pointer = format!("{}{field}", container.path);
+        self.of_container(id, workload, container, pointer, message);
+    }
+
+    /// About a container, wherever it stands in its workload.
+    fn of_container(
+        &mut self,
+        id: Id,
+        workload: &Workload<'_, '_>,
+        container: &Container<'_>,
+        pointer: String,
+        message: String,
+    ) {
         self.keep(Finding {
             id,
             object: workload.at,
             workload: workload.at,
             container: container.name.to_owned(),
-            pointer: format!("{}{field}", container.path),
+            pointer,
             message,
         });
     }
@@ -105,7 +145,11 @@ pub(super) fn ask(
     account: &mut Account,
 ) -> Result<Judged, Excess> {
     let mut judged = Judged::default();
-    let mut found = Found(Vec::new(), account.beside(), None);
+    let mut found = Found {
+        findings: Vec::new(),
+        account: account.beside(),
+        excess: None,
+    };
     for at in 0..world.workloads() {
         account.go_on()?;
         let mut workload = Workload::new(world, at);
@@ -119,15 +163,19 @@ pub(super) fn ask(
             }
         }
         account.charge(judged.note(&workload))?;
-        let before = found.0.len();
+        let before = found.findings.len();
         about(&workload, &mut found);
-        for finding in &mut found.0[before..] {
+        for finding in &mut found.findings[before..] {
             finding.workload = workload.at;
         }
     }
     disruption::of_budgets(world, &mut found);
     probes::of_services(world, &mut found);
-    let Found(mut findings, taken, excess) = found;
+    let Found {
+        mut findings,
+        account: taken,
+        excess,
+    } = found;
     excess.map_or(Ok(()), Err)?;
     // Two workloads of one name have the same to say of what stands beside them.
     let mut told = HashSet::new();

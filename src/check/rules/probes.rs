@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::super::jvm::is_java;
 use super::super::read::{list, text};
@@ -72,48 +72,52 @@ fn same_probe(workload: &Workload<'_, '_>, container: &Container<'_>, found: &mu
     }
     // That something listens at all is a check as cheap as any.
     let cheap = live["tcpSocket"].is_object();
-    let same = asks(ready, container) == asks(live, container);
-    let (ready, live) = (Times::read(ready), Times::read(live));
-    if same && !cheap && live.patience() <= ready.patience() {
+    let patience = [live, ready].map(|probe| Times::read(probe).patience());
+    if !cheap && patience[0] <= patience[1] && asks(ready, container) == asks(live, container) {
         let message = format!(
             "both ask the same, and liveness gives up after {} s, readiness after {} s",
-            live.patience(),
-            ready.patience()
+            patience[0], patience[1]
         );
         found.in_container(Id::Sr202, workload, container, "/livenessProbe", message);
     }
 }
 
+/// What a probe asks.
+#[derive(PartialEq)]
+struct Asks<'a> {
+    /// Path, scheme and host; port and headers.
+    http: Option<([&'a str; 3], [&'a Value; 2])>,
+    exec: &'a Value,
+    /// Port and service.
+    grpc: Option<(&'a Value, &'a str)>,
+}
+
 /// What a probe asks, with the API's defaults, and a port by its number where it is called by its name.
-fn asks<'a>(probe: &'a Value, container: &Container<'a>) -> [Value; 3] {
-    let get = &probe["httpGet"];
-    let port = |port: &'a Value| match port.as_str() {
-        Some(name) => {
+fn asks<'a>(probe: &'a Value, container: &Container<'a>) -> Asks<'a> {
+    let (get, grpc) = (&probe["httpGet"], &probe["grpc"]);
+    let port = |port: &'a Value| {
+        let called = |name: &str| {
             let mut ports = container.ports().iter();
-            let port = ports.find(|port| text(port, "name") == name);
-            port.map_or_else(|| name.into(), |port| port["containerPort"].clone())
-        }
-        None => port.clone(),
+            ports.find(|port| text(port, "name") == name)
+        };
+        let called = port.as_str().and_then(called);
+        called.map_or(port, |port| &port["containerPort"])
     };
-    let or = |value: &Value, default: &str| value.as_str().unwrap_or(default).to_owned();
-    let http = get.is_object().then(|| {
-        json!([
-            or(&get["path"], "/"),
-            or(&get["scheme"], "HTTP"),
-            or(&get["host"], ""),
-            port(&get["port"]),
-            get["httpHeaders"],
-        ])
-    });
-    let grpc = &probe["grpc"];
-    let grpc = grpc
-        .is_object()
-        .then(|| json!([grpc["port"], or(&grpc["service"], "")]));
-    [
-        http.unwrap_or_default(),
-        probe["exec"].clone(),
-        grpc.unwrap_or_default(),
-    ]
+    let or = |value: &'a Value, default: &'a str| value.as_str().unwrap_or(default);
+    Asks {
+        http: get.is_object().then(|| {
+            let texts = [
+                or(&get["path"], "/"),
+                or(&get["scheme"], "HTTP"),
+                or(&get["host"], ""),
+            ];
+            (texts, [port(&get["port"]), &get["httpHeaders"]])
+        }),
+        exec: &probe["exec"],
+        grpc: grpc
+            .is_object()
+            .then(|| (&grpc["port"], or(&grpc["service"], ""))),
+    }
 }
 
 /// A JVM with a framework on it seldom answers in so little time or less, in seconds: 30 is what the API's defaults give.
@@ -187,7 +191,7 @@ fn unready(workload: &Workload<'_, '_>, found: &mut Found) {
             || workload.services().any(|(other, _)| other != at);
         if headless && peers
             || found
-                .0
+                .findings
                 .iter()
                 .any(|one| one.id == Id::Sr205 && one.object == at)
         {
@@ -239,10 +243,7 @@ pub(super) fn of_services(world: &World<'_>, found: &mut Found) {
             };
             let pointer = format!("/spec/ports/{number}/targetPort");
             let message = format!("no container of {who} has a port that is called {name:?}");
-            found.add(Id::Sr207, at, pointer, message);
-            if let ([workload], Some(last)) = (&**selected, found.0.last_mut()) {
-                last.workload = world.workloads[*workload].0;
-            }
+            found.add_beside(Id::Sr207, (world, at), selected, &pointer, message);
         }
     }
 }

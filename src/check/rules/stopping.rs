@@ -268,14 +268,7 @@ fn framework(workload: &Workload<'_, '_>, container: &Container<'_>, found: &mut
     if left > 1 && left < takes {
         let message =
             format!("{left} s are left for {name}, which takes up to {takes} s ({setting})");
-        found.add(
-            Id::Sr108,
-            workload.at,
-            workload.of_pod("terminationGracePeriodSeconds"),
-            message,
-        );
-        if let Some(last) = found.0.last_mut() {
-            container.name.clone_into(&mut last.container);
-        }
+        let pointer = workload.of_pod("terminationGracePeriodSeconds");
+        found.of_container(Id::Sr108, workload, container, pointer, message);
     }
 }

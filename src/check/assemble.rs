@@ -37,21 +37,6 @@ pub struct Place<'d, 't> {
     pub path: String,
 }
 
-impl<'t> Place<'_, 't> {
-    /// The template that a document was made of: Helm names it in a comment above.
-    fn source(&self) -> &'t str {
-        let source = self
-            .document
-            .and_then(|document| document.heading("Source:"));
-        // Whoever writes a manifest writes that comment, too.
-        let plain = |path: &&str| {
-            let mut parts = path.split('/');
-            !path.contains(deceptive) && parts.all(|part| !matches!(part, "" | "." | ".."))
-        };
-        source.filter(plain).unwrap_or_default()
-    }
-}
-
 /// What of it is wanted.
 #[derive(Debug)]
 pub struct Wanted<'a> {
@@ -104,9 +89,13 @@ pub fn assemble(
     let mut lines = lines_of(places, &all).into_iter();
     for (at, (place, of_object)) in places.iter().zip(&all).enumerate() {
         let object = &world.objects[at];
+        let wrong = comments.enter(place, account)?;
+        if wrong.is_empty() && of_object.findings.is_empty() {
+            continue;
+        }
         let names = [
             place.file,
-            place.source(),
+            comments.source,
             object.kind,
             object.namespace,
             object.name,
@@ -131,7 +120,7 @@ pub fn assemble(
             quiet: None,
         };
         let mut own = Vec::new();
-        for (line, why) in comments.enter(place, account)? {
+        for (line, why) in wrong {
             let bad = bad_ignore(at, "", "the comment", &why);
             account.charge(element::<Entry>() + bad.bytes())?;
             own.push(entry(&bad, line));
@@ -252,11 +241,13 @@ fn same(one: Option<&Document<'_>>, other: Option<&Document<'_>>) -> bool {
     }
 }
 
-/// The ignore comments of the document that is being looked at, each with the line that it is about. They are read once,
-/// with the document's first object.
+/// What the comments say of the document that is being looked at: where it comes from, and what is to be ignored, each with
+/// the line that it is about. They are read once, with the document's first object.
 #[derive(Default)]
 struct Comments<'d, 't> {
     of: Option<&'d Document<'t>>,
+    /// The template that the document was made of.
+    source: &'t str,
     /// By the line that they are about.
     ignores: HashMap<usize, Vec<Ignore<'t>>>,
 }
@@ -275,11 +266,13 @@ impl<'d, 't> Comments<'d, 't> {
             return Ok(Vec::new());
         }
         self.of = place.document;
+        self.source = "";
         self.ignores.clear();
         let mut wrong = Vec::new();
         let Some(document) = place.document else {
             return Ok(wrong);
         };
+        self.source = source(document);
         let mut all = comments(document);
         let mut above: Vec<_> = place.above.into_iter().flat_map(comments).collect();
         if !above.is_empty() {
@@ -308,6 +301,17 @@ impl<'d, 't> Comments<'d, 't> {
         let about = lines.iter().filter_map(|line| self.ignores.get(line));
         about.flatten()
     }
+}
+
+/// The template that a document was made of: Helm names it in a comment above.
+fn source<'t>(document: &Document<'t>) -> &'t str {
+    // Whoever writes a manifest writes that comment, too.
+    let plain = |path: &&str| {
+        let mut parts = path.split('/');
+        !path.contains(deceptive) && parts.all(|part| !matches!(part, "" | "." | ".."))
+    };
+    let source = document.heading("Source:").filter(plain);
+    source.unwrap_or_default()
 }
 
 fn comments<'t>(document: &Document<'t>) -> Vec<Comment<'t>> {

@@ -18,6 +18,10 @@ pub(super) struct Environments<'a> {
 impl<'a> Environments<'a> {
     pub(super) fn new(objects: &[Object<'a>]) -> Self {
         let mut all = Self::default();
+        // One input, or a cluster, is apart from nothing.
+        if objects.windows(2).all(|pair| pair[0].file == pair[1].file) {
+            return all;
+        }
         let mut files: HashMap<Identity<'a>, Vec<&'a str>> = HashMap::new();
         let mut order = Vec::new();
         for object in objects.iter().filter(|object| !object.file.is_empty()) {

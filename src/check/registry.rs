@@ -91,18 +91,29 @@ pub(super) fn named(method: &str) -> Option<&'static str> {
 
 /// The first registry that is told.
 pub(super) fn told(told: &Told<'_, '_>) -> Option<&'static str> {
-    let found = KNOWN.iter().find(|known| known.is_told(told));
+    // Once for all registries, whose parts are in small letters.
+    let values = told.variables.iter().map(|(_, value)| value);
+    let texts = values
+        .chain(told.words)
+        .map(|text| text.to_ascii_lowercase());
+    let texts: Vec<String> = texts.collect();
+    let (values, words) = texts.split_at(told.variables.len());
+    let found = KNOWN
+        .iter()
+        .find(|known| known.is_told(told, values, words));
     found.map(|known| known.name)
 }
 
 impl Registry {
-    fn is_told(&self, told: &Told<'_, '_>) -> bool {
+    /// `values` and `words` are those that are told, in small letters.
+    fn is_told(&self, told: &Told<'_, '_>, values: &[String], words: &[String]) -> bool {
         if is_server(told.image, self.name) {
             return false;
         }
         let begins = |name: &str, any: &[&str]| any.iter().any(|begin| name.starts_with(begin));
         let says = |text: &str| self.parts.iter().any(|part| has_part(text, part));
-        let by_variable = told.variables.iter().any(|(name, value)| {
+        let mut variables = told.variables.iter().zip(values);
+        let by_variable = variables.any(|((name, _), value)| {
             // The configuration centre has the same name, and registers nobody.
             !name.contains("CONFIG")
                 && (begins(name, self.settings)
@@ -110,7 +121,7 @@ impl Registry {
                     || says(value))
         });
         let is_told = by_variable
-            || told.words.iter().any(|word| says(word))
+            || words.iter().any(|word| says(word))
             || told.hook.is_some_and(|hook| hook.says(self.parts));
         is_told && !self.is_off(told)
     }
@@ -143,9 +154,8 @@ fn normal(name: &str) -> String {
     letters.map(|letter| letter.to_ascii_lowercase()).collect()
 }
 
-/// Whether a text has a part, and what is called so does not go on: `/eureka/apps`, and not `/eureka-docs`.
+/// Whether a text in small letters has a part, and what is called so does not go on: `/eureka/apps`, and not `/eureka-docs`.
 fn has_part(text: &str, part: &str) -> bool {
-    let text = text.to_ascii_lowercase();
     text.match_indices(part).any(|(at, _)| {
         let next = text[at + part.len()..].chars().next();
         !part.starts_with("/eureka")

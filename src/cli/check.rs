@@ -14,7 +14,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use self::read::{Read, inputs};
 use super::inject::{MESSAGE_CHARS, count};
 use super::{engine, input, replace};
-use crate::check::{Baseline, RULES, Rule, Severity, harmless, output};
+use crate::check::{Baseline, RULES, Rule, Severity, output};
 use crate::policy::{cut, visible};
 
 /// Say what in manifests at hand is not lossless.
@@ -172,7 +172,7 @@ pub fn run(args: &Args, out: &mut dyn Write, report: &mut dyn Write) -> anyhow::
     super::print(out, text.as_bytes())?;
     for remark in &judged.remarks {
         let remark = cut(&visible(remark), MESSAGE_CHARS);
-        writeln!(report, "silkroll: {}", harmless(&remark))?;
+        writeln!(report, "silkroll: {remark}")?;
     }
     if !read.unreadable.is_empty() {
         let documents = count(read.unreadable.len(), "document");

@@ -10,7 +10,7 @@ use super::super::inject::{count, patched};
 use super::super::replace;
 use super::Args;
 use super::read::{Read, inputs};
-use crate::check::{Baseline, harmless};
+use crate::check::Baseline;
 use crate::manifest;
 use crate::policy::visible;
 
@@ -70,8 +70,11 @@ pub(super) fn fix(args: &Args, baseline: &Baseline, report: &mut dyn Write) -> a
         replace::replace(input, &manifest::restored(text))
             .with_context(|| format!("{at} of {} written", count(files, "file")))?;
         let injected = count(*changed, "workload");
-        let text = format!("{}: {injected} injected", visible(&input.name));
-        writeln!(report, "silkroll: {}", harmless(&text))?;
+        writeln!(
+            report,
+            "silkroll: {}: {injected} injected",
+            visible(&input.name)
+        )?;
     }
     Ok(())
 }

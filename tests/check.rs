@@ -25,22 +25,27 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, ChildStdin, Command, Output, Stdio};
 
 use serde_json::Value;
 use silkroll::check::{RULES, Rule};
 
-/// Runs `silkroll check` with a text as its standard input.
-fn check(args: &[&str], input: &str) -> Output {
+/// Starts `silkroll` with pipes to all that it reads and writes.
+fn started(args: &[&str]) -> (Child, ChildStdin) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_silkroll"))
-        .arg("check")
         .args(args)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
+    let stdin = child.stdin.take().unwrap();
+    (child, stdin)
+}
+
+/// Runs `silkroll check` with a text as its standard input.
+fn check(args: &[&str], input: &str) -> Output {
+    let (child, mut stdin) = started(&[&["check"], args].concat());
     let input = input.to_owned();
     // It may end without reading it.
     let writing = std::thread::spawn(move || drop(stdin.write_all(input.as_bytes())));

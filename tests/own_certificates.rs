@@ -14,14 +14,15 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use cluster::installed::{NAME, trusting};
 use cluster::side::namespace;
 use cluster::{ControlPlane, Options};
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConnection};
+use rustls::{ClientConnection, ServerConnection};
 use serde_json::{Value, json};
 use silkroll::cluster::{Certificate, Certificates, Cluster};
 use silkroll::tls::check::{self, Files};
-use silkroll::tls::config::{provider, server_config};
+use silkroll::tls::config::server_config;
 use silkroll::tls::issue::Authority;
 use silkroll::tls::own::{Ca, Cert, Lifetimes, Store};
 use silkroll::tls::plan::{Serving, Step, View, verifies};
@@ -30,7 +31,6 @@ use testkit::wait::eventually;
 
 const DAY: i64 = 24 * 60 * 60;
 const NOW: i64 = 1_800_000_000;
-const NAME: &str = "silkroll.silkroll-system.svc";
 const USUAL: Lifetimes = Lifetimes {
     ca: 365 * DAY,
     leaf: 7 * DAY,
@@ -554,16 +554,8 @@ impl Replica {
 
 /// Whether a caller that trusts this bundle gets through a handshake with what serves this.
 fn answers(slot: &Arc<Slot>, bundle: &[u8]) -> bool {
-    use rustls::pki_types::{CertificateDer, pem::PemObject as _};
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(CertificateDer::pem_slice_iter(bundle).flatten());
-    let client = ClientConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
     let name = ServerName::try_from(NAME).unwrap();
-    let mut client = ClientConnection::new(Arc::new(client), name).unwrap();
+    let mut client = ClientConnection::new(Arc::new(trusting(bundle)), name).unwrap();
     let mut server = ServerConnection::new(server_config(Arc::clone(slot) as _).unwrap()).unwrap();
     while client.is_handshaking() {
         let mut sent = vec![];

@@ -6,9 +6,9 @@ use std::io::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 
-use super::{WEB, check, text};
+use super::{WEB, check, started, text};
 
 /// `silkroll check --fix` of paths.
 fn fix(paths: &[&Path]) -> Output {
@@ -48,16 +48,8 @@ fn what_somebody_else_wrote_meanwhile_is_not_lost() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("web.yaml");
     fs::write(&path, WEB).unwrap();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_silkroll"))
-        .args(["check", "--fix", "-f"])
-        .arg(&path)
-        .args(["-f", "/dev/stdin"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
+    let named = path.to_str().unwrap();
+    let (child, mut stdin) = started(&["check", "--fix", "-f", named, "-f", "/dev/stdin"]);
     // More than a pipe holds: once all of it is taken, the file before has been read.
     stdin.write_all(&b"# nothing\n".repeat(100_000)).unwrap();
     let mine = format!("{WEB}# my edit\n");

@@ -2,24 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
-use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 use silkroll::check::RULES;
 
-use super::{WEB, block, check, found, text};
+use super::{WEB, block, check, found, started, text};
 
 /// What `silkroll inject` makes of a manifest. The Namespaces in it are given to it by themselves, opted in.
 fn injected(input: &str, args: &[&str]) -> String {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_silkroll"))
-        .args(["inject", "-f", "-"])
-        .args(args)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
+    let (child, mut stdin) = started(&[&["inject", "-f", "-"], args].concat());
     stdin.write_all(input.as_bytes()).unwrap();
     drop(stdin);
     let output = child.wait_with_output().unwrap();

@@ -1,16 +1,44 @@
 //! `silkroll serve` as the install file has it, as a process where the pod would be.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
 use testkit::process::{Process, Spec};
 
 use super::ControlPlane;
 
 /// The namespace of the install file.
 pub(crate) const SYSTEM: &str = "silkroll-system";
+
+/// The name that API servers call the install file's Service by.
+pub(crate) const NAME: &str = "silkroll.silkroll-system.svc";
+
+/// Trusts whom this bundle names, as API servers do.
+pub(crate) fn trusting(bundle: &[u8]) -> ClientConfig {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(CertificateDer::pem_slice_iter(bundle).flatten());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth()
+}
+
+/// Calls [`NAME`] at an address of the loopback, by that trust.
+pub(crate) fn caller(bundle: &[u8], at: SocketAddr) -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(trusting(bundle))
+        .no_proxy()
+        .resolve(NAME, at)
+}
 
 /// A file of the Secret with the certificate.
 pub(crate) fn secret(plane: &ControlPlane, key: &str) -> Vec<u8> {

@@ -4,27 +4,23 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
 use serde_json::Value;
 use testkit::ports;
 use testkit::process::{Output, Process, run};
 use testkit::wait::eventually;
 
-use super::cluster::installed::{self, SYSTEM};
+use super::cluster::installed::{self, NAME, SYSTEM};
 use super::cluster::{ControlPlane, Options};
 use super::manifests;
 
 const SILKROLL: &str = env!("CARGO_BIN_EXE_silkroll");
 /// The user that the API server's audit log has for the account of the install file.
 const ACCOUNT: &str = "system:serviceaccount:silkroll-system:silkroll";
-/// The name by which API servers call.
-const NAME: &str = "silkroll.silkroll-system.svc";
 
 pub(crate) struct World {
     // Before the plane: it must end while the plane's folder is still there.
@@ -162,7 +158,8 @@ impl World {
         let configuration = self.plane.get(&configuration).unwrap();
         let bundle = configuration["webhooks"][0]["clientConfig"]["caBundle"].as_str();
         let bundle = STANDARD.decode(bundle.unwrap()).unwrap();
-        client(&bundle, self.ports()[0])
+        let at = ([127, 0, 0, 1], self.ports()[0]).into();
+        installed::caller(&bundle, at).build().unwrap()
     }
 
     /// Posts JSON there: status and body.
@@ -248,22 +245,4 @@ fn install(plane: &ControlPlane) {
     let install = file("manifests/install.yaml").display().to_string();
     let applied = plane.kubectl(&["apply", "-f", &install], "");
     assert!(applied.success, "{}", applied.stderr);
-}
-
-/// Calls the Service's name at this port of the loopback.
-fn client(bundle: &[u8], port: u16) -> reqwest::Client {
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add_parsable_certificates(CertificateDer::pem_slice_iter(bundle).flatten());
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    reqwest::Client::builder()
-        .tls_backend_preconfigured(config)
-        .no_proxy()
-        .resolve(NAME, ([127, 0, 0, 1], port).into())
-        .build()
-        .unwrap()
 }

@@ -8,17 +8,14 @@ use std::time::{Duration, Instant};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube::api::ListParams;
-use rustls::RootCertStore;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
 use serde_json::json;
 use tokio::task::JoinHandle;
 
+use super::cluster::installed::{NAME, caller};
 use super::cluster::side::namespace;
 use super::number;
 use super::world::{Replica, World};
 
-const NAME: &str = "silkroll.silkroll-system.svc";
 /// Between two questions to a replica.
 const EVERY: Duration = Duration::from_millis(100);
 
@@ -28,19 +25,8 @@ fn ask(
     bundle: &[u8],
     stop: &Arc<AtomicBool>,
 ) -> JoinHandle<(usize, Vec<String>)> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(CertificateDer::pem_slice_iter(bundle).flatten());
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let client = reqwest::Client::builder()
-        .tls_backend_preconfigured(config)
-        .no_proxy()
+    let client = caller(bundle, replica.listen)
         .pool_max_idle_per_host(0)
-        .resolve(NAME, replica.listen)
         // What the install file gives the webhook.
         .timeout(Duration::from_secs(3))
         .build()

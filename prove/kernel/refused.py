@@ -24,6 +24,7 @@ Needs Linux, root, `ip` (iproute2) and `nft` (nftables). Everything is in namesp
 
 import collections
 import errno
+import json
 import os
 import re
 import select
@@ -108,7 +109,7 @@ def child(namespace, work):
     try:
         os.close(read)
         enter(namespace)
-        os.write(write, repr(work()).encode())
+        os.write(write, json.dumps(work()).encode())
         status = 0
     finally:
         os._exit(status)
@@ -119,7 +120,7 @@ def ended(pid, read):
         told = pipe.read()
     if os.waitpid(pid, 0)[1]:
         sys.exit("a process of the measurement failed")
-    return eval(told, {"Counter": collections.Counter})  # our own child's repr
+    return json.loads(told)
 
 
 def listeners():
@@ -180,7 +181,6 @@ def arm(name, seconds):
     """Runs one arm: how connections ended, transactions, and packets that the last chain rejected."""
     for namespace in (NODE, POD):
         subprocess.run(["ip", "netns", "add", namespace], check=True)
-    sockets = None
     try:
         subprocess.run(
             ["ip", "link", "add", "pod", "netns", NODE, "type", "veth", "peer", "name", "eth0", "netns", POD],
@@ -211,7 +211,7 @@ def arm(name, seconds):
             clients = [child(caller, lambda: connect(seconds)) for _ in range(CLIENTS)]
             chain = {"idle": None, "other": "other"}.get(name, "service")
             writer = chain and child(NODE, lambda: commit(seconds, chain, name != "rules"))
-            ends = sum((ended(*client) for client in clients), collections.Counter())
+            ends = sum((collections.Counter(ended(*client)) for client in clients), collections.Counter())
             commits = ended(*writer) if writer else 0
         finally:
             os.kill(server, signal.SIGKILL)

@@ -101,7 +101,8 @@ impl<'a> Scanner<'a> {
             self.fetch()?;
         }
         let line = self.line();
-        self.queue.front().ok_or((line, unexpected("end")))
+        let first = self.queue.front();
+        first.ok_or_else(|| (line, unexpected("end")))
     }
 
     /// Takes the token that [`Scanner::peek`] showed.
@@ -109,7 +110,8 @@ impl<'a> Scanner<'a> {
         self.peek()?;
         self.taken += 1;
         let line = self.line();
-        self.queue.pop_front().ok_or((line, unexpected("end")))
+        let first = self.queue.pop_front();
+        first.ok_or_else(|| (line, unexpected("end")))
     }
 
     /// Checks that nothing but `...` follows: kubectl looks no further than the end of the first value, not even for

@@ -10,10 +10,10 @@
 mod cluster;
 
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -24,9 +24,11 @@ use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::PostParams;
 use serde_json::{Value, json};
 use testkit::process::{Process, Spec};
-use testkit::wait::eventually;
+use testkit::wait::{PATIENCE, eventually, within};
 
 const SYSTEM: &str = "silkroll-system";
+/// More Deployments than a page of the audit holds, which is 250.
+const MANY: u64 = 255;
 const ACCOUNT: &str = "system:serviceaccount:silkroll-system:silkroll";
 
 /// An installed Silkroll of which no replica runs. Tests take turns: there is one Lease.
@@ -455,8 +457,6 @@ fn an_api_server_that_goes_away_is_said_once_and_audits_go_on_when_it_is_back() 
 
 #[test]
 fn what_is_on_the_second_page_is_found_and_a_kind_that_is_refused_hides_no_other() {
-    /// More than a page holds, which is 250.
-    const MANY: u64 = 255;
     let world = World::turn();
     let plane = &world.plane;
     namespace(plane, "pages", Some("enabled"));
@@ -466,18 +466,7 @@ fn what_is_on_the_second_page_is_found_and_a_kind_that_is_refused_hides_no_other
             && !["statefulsets", "rollouts"].contains(&what)
     };
     let before = world.asked(refused).len();
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(async {
-        let client = kube::Client::try_from(plane.config().await).unwrap();
-        let api = kube::Api::<Deployment>::namespaced(client, "pages");
-        stream::iter(0..MANY)
-            .map(|n| serde_json::from_value(web(&format!("web-{n:03}"))).unwrap())
-            .map(|object| async { api.create(&PostParams::default(), &{ object }).await })
-            .buffer_unordered(16)
-            .try_collect::<Vec<_>>()
-            .await
-            .unwrap();
-    });
+    create_many(&world, "pages", MANY);
     // The account of the install file may list Deployments alone.
     let replica = world.replica(&[
         "--audit-interval=1",
@@ -501,6 +490,203 @@ fn what_is_on_the_second_page_is_found_and_a_kind_that_is_refused_hides_no_other
     world.delete_all("pages");
     drop(replica);
     assert_eq!(world.asked(refused)[before..], Vec::<Value>::new());
+}
+
+/// Deployments that were never injected.
+fn create_many(world: &World, namespace: &str, many: u64) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let client = kube::Client::try_from(world.plane.config().await).unwrap();
+        let api = kube::Api::<Deployment>::namespaced(client, namespace);
+        stream::iter(0..many)
+            .map(|n| serde_json::from_value(web(&format!("web-{n:03}"))).unwrap())
+            .map(|object| async { api.create(&PostParams::default(), &{ object }).await })
+            .buffer_unordered(16)
+            .try_collect::<Vec<_>>()
+            .await
+            .unwrap();
+    });
+}
+
+#[test]
+fn a_list_whose_pages_expire_is_begun_again_and_nothing_is_counted_twice() {
+    let world = World::turn();
+    namespace(&world.plane, "expires", Some("enabled"));
+    create_many(&world, "expires", MANY);
+    let replica = world.replica(&["--audit-interval=1"]);
+    let gone = || {
+        let expired = |event: &Value| {
+            let uri = event["requestURI"].as_str().unwrap_or_default();
+            uri.contains("continue=") && event["responseStatus"]["code"] == 410
+        };
+        world.asked(expired).len()
+    };
+    eventually("an answer of 410", || {
+        for _ in 0..20 {
+            world.plane.compact();
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        (gone() > 0).then_some(())
+    });
+    replica.runs_again(2);
+    assert_eq!(replica.found("not-injected"), Some(MANY));
+    world.delete_all("expires");
+}
+
+#[test]
+fn lists_that_the_api_server_is_too_busy_for_are_said_once_and_tried_again() {
+    let world = World::turn();
+    let plane = &world.plane;
+    namespace(plane, "busy", Some("enabled"));
+    plane.ok(
+        &["create", "-n", "busy", "-f", "-"],
+        &web("web").to_string(),
+    );
+    // Priority and fairness with one place for what the audit lists, and somebody who has it: the rest is answered with 429.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap();
+    let holder = "system:serviceaccount:busy:holder";
+    let rule = |verb: &str, group: &str, resources: &str| {
+        json!({
+            "verbs": [verb], "apiGroups": [group], "resources": [resources], "namespaces": ["*"], "clusterScope": true,
+        })
+    };
+    let flow = json!({"apiVersion": "v1", "kind": "List", "items": [
+        {
+            "apiVersion": "flowcontrol.apiserver.k8s.io/v1", "kind": "PriorityLevelConfiguration",
+            "metadata": {"name": "busy"},
+            "spec": {"type": "Limited", "limited": {
+                "nominalConcurrencyShares": 0, "lendablePercent": 0, "borrowingLimitPercent": 0,
+                "limitResponse": {"type": "Reject"},
+            }},
+        },
+        {
+            "apiVersion": "flowcontrol.apiserver.k8s.io/v1", "kind": "FlowSchema", "metadata": {"name": "busy"},
+            "spec": {
+                "priorityLevelConfiguration": {"name": "busy"}, "matchingPrecedence": 2,
+                "rules": [{
+                    "subjects": [{"kind": "User", "user": {"name": ACCOUNT}}, {"kind": "User", "user": {"name": holder}}],
+                    "resourceRules": [rule("list", "apps", "deployments"), rule("create", "", "endpoints")],
+                }],
+            },
+        },
+        {
+            "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
+            "metadata": {"name": "busy"},
+            "webhooks": [{
+                "name": "never.answers.example", "sideEffects": "None", "admissionReviewVersions": ["v1"],
+                "timeoutSeconds": 30, "clientConfig": {"url": format!("https://{address}/")},
+                "rules": [{"operations": ["CREATE"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["endpoints"]}],
+            }],
+        },
+    ]});
+    plane.ok(&["create", "-f", "-"], &flow.to_string());
+    plane.ok(&["create", "serviceaccount", "holder", "-n", "busy"], "");
+    plane.ok(
+        &[
+            "create",
+            "rolebinding",
+            "holder",
+            "-n",
+            "busy",
+            "--clusterrole=cluster-admin",
+            "--serviceaccount=busy:holder",
+        ],
+        "",
+    );
+    let as_holder = format!("--as={holder}");
+    let endpoints = json!({"apiVersion": "v1", "kind": "Endpoints", "metadata": {"name": "held", "namespace": "busy"}});
+    let busy = |event: &Value| event["responseStatus"]["code"] == 429;
+    let busying = AtomicBool::new(true);
+    let replica = world.replica(&["--audit-interval=1"]);
+    std::thread::scope(|scope| {
+        // The API server waits 10 s for a handshake.
+        scope.spawn(|| {
+            while busying.load(Ordering::Relaxed) {
+                plane.kubectl(&["create", &as_holder, "-f", "-"], &endpoints.to_string());
+            }
+        });
+        let failed = within(PATIENCE, "a run that fails", || {
+            Ok((replica.runs("failed") > 0).then_some(()))
+        });
+        busying.store(false, Ordering::Relaxed);
+        failed.unwrap();
+    });
+    assert_eq!(replica.says("the audit cannot list deployments"), 1);
+    // A client that is told to wait does, and the run fails where that takes longer than 30 s: no storm of calls.
+    let refused = world.asked(busy).len();
+    assert!((1..60).contains(&refused), "{refused} calls");
+    plane.ok(&["delete", "-f", "-"], &flow.to_string());
+    eventually("the miss", || {
+        (replica.found("not-injected")? == 1).then_some(())
+    });
+    assert_eq!(replica.says("the audit can list deployments again"), 1);
+    world.delete_all("busy");
+}
+
+#[test]
+fn an_event_that_one_namespace_refuses_is_written_in_the_others() {
+    let world = World::turn();
+    let plane = &world.plane;
+    for name in ["refusing", "willing"] {
+        namespace(plane, name, Some("enabled"));
+    }
+    let policy = json!({"apiVersion": "v1", "kind": "List", "items": [
+        {
+            "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy",
+            "metadata": {"name": "no-events"},
+            "spec": {
+                "matchConstraints": {"resourceRules": [{
+                    "apiGroups": ["", "events.k8s.io"], "apiVersions": ["*"], "operations": ["CREATE"],
+                    "resources": ["events"],
+                }]},
+                "validations": [{"expression": "false", "message": "no Events here"}],
+            },
+        },
+        {
+            "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding",
+            "metadata": {"name": "no-events"},
+            "spec": {
+                "policyName": "no-events", "validationActions": ["Deny"],
+                "matchResources": {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "refusing"}}},
+            },
+        },
+    ]});
+    plane.ok(&["create", "-f", "-"], &policy.to_string());
+    let event = json!({
+        "apiVersion": "v1", "kind": "Event", "metadata": {"name": "any", "namespace": "refusing"},
+        "involvedObject": {"kind": "Namespace", "name": "refusing", "namespace": "refusing"},
+    });
+    eventually("the policy", || {
+        let tried = plane.kubectl(
+            &["create", "--dry-run=server", "-f", "-"],
+            &event.to_string(),
+        );
+        tried.stderr.contains("no Events here").then_some(())
+    });
+    for name in ["refusing", "willing"] {
+        plane.ok(&["create", "-n", name, "-f", "-"], &web("web").to_string());
+    }
+    let replica = world.replica(&["--audit-interval=1"]);
+    replica.runs_again(3);
+    assert_eq!(replica.found("not-injected"), Some(2));
+    assert_eq!(replica.runs("failed"), 0);
+    assert_eq!(world.events("refusing").len(), 0);
+    assert_eq!(world.events("willing").len(), 1);
+    // The log has both, and why the one has no Event.
+    assert_eq!(replica.says("kubectl rollout restart deployment/web"), 2);
+    assert_eq!(replica.says("the audit cannot write Events"), 1);
+    assert_eq!(replica.says("no Events here"), 1);
+    let tried = |event: &Value| {
+        let object = &event["objectRef"];
+        let created = event["verb"] == "create" && object["resource"] == "events";
+        created && object["namespace"] == "refusing"
+    };
+    assert_eq!(world.asked(tried).len(), 1);
+    for name in ["refusing", "willing"] {
+        world.delete_all(name);
+    }
+    plane.ok(&["delete", "-f", "-"], &policy.to_string());
 }
 
 /// What the kernel knows of a process: seconds of processor time, and its memory now and at most, in MiB.

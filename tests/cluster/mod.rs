@@ -21,10 +21,13 @@ pub(crate) mod side;
 
 use std::fmt::Write as _;
 use std::fs;
+use std::io::Write as _;
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 
 use anyhow::{Context as _, Result};
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use programs::{API_SERVER, CONTROLLERS, api_server, controllers, etcd, write_files};
 use serde_json::{Value, json};
@@ -161,6 +164,36 @@ impl ControlPlane {
         if let Err(failure) = self.try_start_api_server() {
             panic!("the API server did not start again: {failure}");
         }
+    }
+
+    /// Makes etcd forget all that is older than now, as another API server of the same etcd would: tokens of lists that have
+    /// begun expire (k8s.io/apiserver, pkg/storage/etcd3/compact.go).
+    pub(crate) fn compact(&self) {
+        let put = |value: &str| {
+            let [key, value] = ["compact_rev_key", value].map(|text| BASE64_STANDARD.encode(text));
+            let put = self.etcd("put", &json!({"key": key, "value": value}));
+            put["header"]["revision"].as_str().unwrap().to_owned()
+        };
+        let revision = put("0");
+        self.etcd("compaction", &json!({"revision": revision}));
+        // API servers keep lists of their own, and let go those that are older than this says.
+        put(&revision);
+    }
+
+    /// A call of etcd's JSON gateway (etcd.io/docs/v3.6/dev-guide/api_grpc_gateway).
+    fn etcd(&self, call: &str, body: &Value) -> Value {
+        let address = self.layout.etcd.trim_start_matches("http://");
+        let body = body.to_string();
+        let length = body.len();
+        let mut stream = TcpStream::connect(address).unwrap();
+        write!(
+            stream,
+            "POST /v3/kv/{call} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+        )
+        .unwrap();
+        let answer = testkit::http::answer(&mut stream).unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.json()
     }
 
     /// The administrator's kubeconfig.

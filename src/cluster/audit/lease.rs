@@ -17,14 +17,17 @@ use tokio::time::Instant;
 
 use super::super::configmaps::LABELS;
 use super::{Trouble, call};
-use crate::text::quoted;
+use crate::text::{quoted, shown};
 
 /// Its name; the install manifests' Role names it, too.
 const NAME: &str = "silkroll-audit";
 /// The least that it is held for: a write may take seconds.
 const LEAST: Duration = Duration::from_secs(5);
-/// The most that is believed of another one's duration: two days, as of the longest interval.
+/// The most that another one's duration may be: two days, as of the longest interval.
 const MOST: Duration = Duration::from_secs(2 * 86_400);
+/// How many of its own durations a replica waits for another one at most. All have the same interval, but for an upgrade that
+/// changes it; a Lease that says two days must not keep the audit from being made for so long.
+const PATIENCE: u32 = 3;
 
 /// Whose turn it is.
 #[derive(Debug, PartialEq, Eq)]
@@ -45,6 +48,8 @@ pub(super) struct Lease {
     seen: Option<(String, Instant)>,
     /// As it was last written by this replica, and when.
     held: Option<(Object, Instant)>,
+    /// The other replica that was last said to hold it.
+    heard: String,
 }
 
 /// What there is to do about a Lease that is there.
@@ -68,6 +73,7 @@ impl Lease {
             duration: (every * 3 / 2).max(LEAST),
             seen: None,
             held: None,
+            heard: String::new(),
         }
     }
 
@@ -88,10 +94,25 @@ impl Lease {
             .seen
             .as_ref()
             .map_or(Duration::ZERO, |(_, since)| now.duration_since(*since));
-        match judge(&found, &self.identity, unchanged).map_err(Trouble::Other)? {
-            Judged::Theirs { expires } => Ok(Turn::Theirs { expires }),
+        let most = self.duration * PATIENCE;
+        match judge(&found, &self.identity, unchanged, most).map_err(Trouble::Other)? {
+            Judged::Theirs { expires } => {
+                self.hear(&found);
+                Ok(Turn::Theirs { expires })
+            }
             Judged::Held if held.is_some() => self.put(found, false).await,
             Judged::Held | Judged::Free => self.put(found, true).await,
+        }
+    }
+
+    /// Says once which other replica audits.
+    fn hear(&mut self, lease: &Object) {
+        let spec = lease.spec.as_ref();
+        let holder = spec.and_then(|spec| spec.holder_identity.as_deref());
+        let holder = shown(holder.unwrap_or_default(), 80);
+        if self.heard != holder {
+            self.heard = holder.into_owned();
+            tracing::info!(holder = self.heard, "another replica audits");
         }
     }
 
@@ -160,6 +181,7 @@ impl Lease {
     fn written(&mut self, written: Result<Object, Trouble>) -> Result<Turn, Trouble> {
         match written {
             Ok(lease) => {
+                self.heard.clear();
                 self.held = Some((lease, Instant::now()));
                 Ok(Turn::Ours)
             }
@@ -171,11 +193,16 @@ impl Lease {
     }
 }
 
-/// Judges a Lease that has not changed for so long.
+/// Judges a Lease that has not changed for so long; `most` is how long another replica is waited for.
 ///
 /// # Errors
 /// It is none of Silkroll's, or none that Silkroll wrote.
-fn judge(lease: &Object, identity: &str, unchanged: Duration) -> Result<Judged, String> {
+fn judge(
+    lease: &Object,
+    identity: &str,
+    unchanged: Duration,
+    most: Duration,
+) -> Result<Judged, String> {
     let (key, value) = LABELS[0];
     let labels = lease.metadata.labels.as_ref();
     if labels.is_none_or(|labels| labels.get(key).is_none_or(|found| found != value)) {
@@ -204,7 +231,7 @@ fn judge(lease: &Object, identity: &str, unchanged: Duration) -> Result<Judged, 
             MOST.as_secs()
         ));
     };
-    Ok(match duration.checked_sub(unchanged) {
+    Ok(match duration.min(most).checked_sub(unchanged) {
         Some(expires) if !expires.is_zero() => Judged::Theirs { expires },
         _ => Judged::Free,
     })
@@ -250,13 +277,29 @@ mod tests {
                 0,
                 Ok(Judged::Held),
             ),
+            // Nobody is waited for longer than this replica would by its own interval.
+            (
+                json!({"holderIdentity": "b", "leaseDurationSeconds": 172_800}),
+                30,
+                theirs(60),
+            ),
+            (
+                json!({"holderIdentity": "b", "leaseDurationSeconds": 172_800}),
+                90,
+                Ok(Judged::Free),
+            ),
             (json!({"holderIdentity": ""}), 0, Ok(Judged::Free)),
             (json!({}), 0, Ok(Judged::Free)),
         ] {
             let lease = json!({"metadata": {"name": NAME, "labels": labels}, "spec": spec});
             let lease: Object = serde_json::from_value(lease).unwrap();
             assert_eq!(
-                judge(&lease, "a", Duration::from_secs(unchanged)),
+                judge(
+                    &lease,
+                    "a",
+                    Duration::from_secs(unchanged),
+                    Duration::from_secs(90)
+                ),
                 expected,
                 "{spec}"
             );
@@ -296,7 +339,7 @@ mod tests {
         ] {
             let lease = json!({"metadata": {"name": NAME, "labels": labels}, "spec": spec});
             let lease: Object = serde_json::from_value(lease).unwrap();
-            let error = judge(&lease, "a", MOST).unwrap_err();
+            let error = judge(&lease, "a", MOST, MOST).unwrap_err();
             assert!(
                 error.contains(why) && error.contains("delete it"),
                 "{error}"

@@ -76,7 +76,7 @@ pub struct Audited {
 /// Why something of a run did not come about.
 #[derive(Debug, thiserror::Error)]
 enum Trouble {
-    #[error("no answer within {} s", CALL.as_secs())]
+    #[error("no answer within {} s, or none but to ask later", CALL.as_secs())]
     Silent,
     #[error("{}", told(.0))]
     Api(#[from] kube::Error),
@@ -257,7 +257,7 @@ impl Auditor {
                 *audited.found.entry(reason).or_default() += count;
             }
         }
-        self.teller.end_run(&audited);
+        self.teller.end_run(&audited, &mut self.said);
         self.observer.audited(&audited);
         every
     }

@@ -1,7 +1,7 @@
 //! What is found is told where it is looked for: a line in the log and an Event on the object, once a day while the
 //! object stays as it is, and so many of them in a run at most.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use hyper::Request;
@@ -17,13 +17,15 @@ use super::{Audited, Said, Trouble, call};
 use crate::engine::Kind;
 use crate::text::shown;
 
-/// Told in one run, of what waits for somebody, and of what mends itself at its next change: 100 together. The rest has its turn
-/// in the runs after.
+/// Told in one run, of what waits for somebody, of what mends itself at its next change, and of what was told of before and has
+/// changed since: 120 together. The rest has its turn in the runs after. What changes all the time, as by an autoscaler, has
+/// a number of its own, so that it takes nobody else's.
 const MISSES: usize = 80;
 const OUTDATED: usize = 20;
+const CHANGED: usize = 20;
 /// It is told again after so long.
 const AGAIN: Duration = Duration::from_secs(86_400);
-/// Of how many objects it is remembered that they were told of: 24 bytes each. What is beyond is only counted.
+/// Of how many objects it is remembered that they were told of: 40 bytes each. What is beyond is only counted.
 const REMEMBERED: usize = 20_000;
 /// What is told of a name in the log, in characters.
 const NAME: usize = 80;
@@ -38,76 +40,120 @@ const EVENTS: &str = "write Events";
 pub(super) struct Teller {
     client: Client,
     identity: String,
-    /// When an object was told of, and in which run it was last found.
-    told: HashMap<u64, (Instant, u64)>,
+    /// By object and reason.
+    told: HashMap<u64, Told>,
     run: u64,
+    /// Of this run.
+    counts: Counts,
+    /// Namespaces that refused an Event in this run, by the account's rights or by a policy: no more are tried there.
+    refused: HashSet<String>,
+    /// An Event could not be written in this run for another reason, so no more are tried at all.
+    silenced: bool,
+    /// One was written in this run.
+    written: bool,
+}
+
+/// What was told of an object.
+#[derive(Debug, Clone, Copy)]
+struct Told {
+    at: Instant,
+    /// Its generation then.
+    generation: i64,
+    /// In which run it was last found.
+    run: u64,
+}
+
+/// How much was told in a run, and how much was not.
+#[derive(Debug, Default)]
+struct Counts {
     misses: usize,
     outdated: usize,
+    changed: usize,
     untold: u64,
-    /// An Event could not be written in this run, so no more are tried; and whether that is so because they are forbidden.
-    silenced: Option<bool>,
 }
 
 impl Teller {
     pub(super) fn new(client: Client, mut identity: String) -> Self {
-        // `reportingInstance` has 128 characters at most.
-        identity.truncate(128);
+        // `reportingInstance` has 128 bytes at most.
+        let end = (0..=128).rev().find(|end| identity.is_char_boundary(*end));
+        identity.truncate(end.unwrap_or_default());
         Self {
             client,
             identity,
             told: HashMap::new(),
             run: 1,
-            misses: 0,
-            outdated: 0,
-            untold: 0,
-            silenced: None,
+            counts: Counts::default(),
+            refused: HashSet::new(),
+            silenced: false,
+            written: false,
         }
     }
 
     /// Tells of one object, where that is due.
     pub(super) async fn tell(&mut self, kind: Kind, found: &Found, said: &mut Said) {
-        let key = key(found);
-        if !self.is_due(key, found.finding.outdated, Instant::now()) {
+        if !self.is_due(found, Instant::now()) {
             return;
         }
         log(kind, found);
-        // Where Events may not be written at all, the log has said it.
-        let done = match self.silenced {
-            Some(for_good) => for_good,
-            None => match self.event(kind, found, key).await {
-                Ok(()) => {
-                    said.works(EVENTS);
-                    true
-                }
-                Err(trouble) => {
-                    said.fails(EVENTS, &trouble);
-                    *self.silenced.insert(trouble.status() == Some(403))
-                }
-            },
-        };
+        // Where Events are refused, the log has said it; what fails otherwise is tried again in the next run.
+        let done = self.refused.contains(&found.namespace)
+            || !self.silenced && self.write(kind, found, said).await;
         if done {
-            self.told.insert(key, (Instant::now(), self.run));
+            self.note(found, Instant::now());
         }
     }
 
+    /// Remembers that an object was told of.
+    fn note(&mut self, found: &Found, at: Instant) {
+        let told = Told {
+            at,
+            generation: found.generation,
+            run: self.run,
+        };
+        self.told.insert(key(found), told);
+    }
+
+    /// Writes the Event, and whether it need not be tried again.
+    async fn write(&mut self, kind: Kind, found: &Found, said: &mut Said) -> bool {
+        let Err(trouble) = self.event(kind, found).await else {
+            self.written = true;
+            return true;
+        };
+        said.fails(EVENTS, &trouble);
+        // 429 is of an API server that is busy, as one that fails is: others fare no better.
+        let refused = trouble
+            .status()
+            .is_some_and(|status| (400..500).contains(&status) && status != 429);
+        if refused {
+            self.refused.insert(found.namespace.clone());
+        } else {
+            self.silenced = true;
+        }
+        refused
+    }
+
     /// Whether it is to be told of now; counts what is not.
-    fn is_due(&mut self, key: u64, outdated: bool, now: Instant) -> bool {
-        if let Some((at, run)) = self.told.get_mut(&key) {
-            *run = self.run;
-            if now.duration_since(*at) < AGAIN {
+    fn is_due(&mut self, found: &Found, now: Instant) -> bool {
+        let before = self.told.get_mut(&key(found));
+        let changed = before
+            .as_ref()
+            .is_some_and(|told| told.generation != found.generation);
+        if let Some(told) = before {
+            told.run = self.run;
+            if !changed && now.duration_since(told.at) < AGAIN {
                 return false;
             }
         } else if self.told.len() >= REMEMBERED {
-            self.untold += 1;
+            self.counts.untold += 1;
             return false;
         }
-        let (told, most) = if outdated {
-            (&mut self.outdated, OUTDATED)
-        } else {
-            (&mut self.misses, MISSES)
+        let (told, most) = match (changed, found.finding.outdated) {
+            (true, _) => (&mut self.counts.changed, CHANGED),
+            (false, true) => (&mut self.counts.outdated, OUTDATED),
+            (false, false) => (&mut self.counts.misses, MISSES),
         };
         if *told >= most {
-            self.untold += 1;
+            self.counts.untold += 1;
             return false;
         }
         *told += 1;
@@ -115,10 +161,13 @@ impl Teller {
     }
 
     /// Forgets what is not found any more, and sums up.
-    pub(super) fn end_run(&mut self, audited: &Audited) {
+    pub(super) fn end_run(&mut self, audited: &Audited, said: &mut Said) {
+        if self.written && self.refused.is_empty() && !self.silenced {
+            said.works(EVENTS);
+        }
         if audited.whole {
             let run = self.run;
-            self.told.retain(|_, (_, found)| *found == run);
+            self.told.retain(|_, told| told.run == run);
         }
         self.run += 1;
         let found: u64 = audited.found.values().sum();
@@ -128,19 +177,24 @@ impl Teller {
             .filter(|(_, count)| **count > 0)
             .map(|(reason, count)| format!("{reason}={count}"));
         let by_reason: Vec<_> = by_reason.collect();
-        let (told, untold) = (self.misses + self.outdated, self.untold);
+        let counts = std::mem::take(&mut self.counts);
+        let (told, untold) = (
+            counts.misses + counts.outdated + counts.changed,
+            counts.untold,
+        );
         let took_ms = u64::try_from(audited.took.as_millis()).unwrap_or(u64::MAX);
         let looked_at = audited.looked_at;
         let (whole, by_reason) = (audited.whole, by_reason.join(" "));
         tracing::info!(
             whole, looked_at, found, by_reason, told, untold, took_ms, "audit"
         );
-        (self.misses, self.outdated, self.untold, self.silenced) = (0, 0, 0, None);
+        (self.silenced, self.written) = (false, false);
+        self.refused.clear();
     }
 
     /// It has one name as long as nothing changes, so another replica does not write it twice.
-    async fn event(&self, kind: Kind, found: &Found, key: u64) -> Result<(), Trouble> {
-        let event = event(kind, found, key, &self.identity, Timestamp::now());
+    async fn event(&self, kind: Kind, found: &Found) -> Result<(), Trouble> {
+        let event = event(kind, found, &self.identity, Timestamp::now());
         let path = format!(
             "/apis/events.k8s.io/v1/namespaces/{}/events",
             found.namespace
@@ -171,23 +225,23 @@ fn log(kind: Kind, found: &Found) {
     }
 }
 
-/// An object, what it is told for, and its state.
+/// An object, and what it is told for.
 fn key(found: &Found) -> u64 {
-    let what = format!(
-        "{}/{}/{}",
-        found.uid, found.generation, found.finding.reason
-    );
+    let what = format!("{}/{}", found.uid, found.finding.reason);
     xxh3_64(what.as_bytes())
 }
 
-fn event(kind: Kind, found: &Found, key: u64, identity: &str, now: Timestamp) -> Value {
+/// Its name says the object's state and what it is told for.
+fn event(kind: Kind, found: &Found, identity: &str, now: Timestamp) -> Value {
     let cut = found.name.get(..EVENT_NAME).unwrap_or(&found.name);
     let finding = &found.finding;
+    let state = format!("{}/{}/{}", found.uid, found.generation, finding.reason);
+    let state = xxh3_64(state.as_bytes());
     json!({
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
         "metadata": {
-            "name": format!("{}.{key:016x}", cut.trim_end_matches(['-', '.'])),
+            "name": format!("{}.{state:016x}", cut.trim_end_matches(['-', '.'])),
             "namespace": found.namespace,
         },
         "eventTime": format!("{now:.6}"),
@@ -245,9 +299,9 @@ mod tests {
 
     /// As it is told, without an API server.
     fn tell(teller: &mut Teller, found: &Found, now: Instant) -> bool {
-        let due = teller.is_due(key(found), found.finding.outdated, now);
+        let due = teller.is_due(found, now);
         if due {
-            teller.told.insert(key(found), (now, teller.run));
+            teller.note(found, now);
         }
         due
     }
@@ -265,21 +319,21 @@ mod tests {
         let now = Instant::now();
         let web = |generation, reason| found("web", generation, reason);
         assert!(tell(&mut teller, &web(1, "not-injected"), now));
-        teller.end_run(&whole());
+        teller.end_run(&whole(), &mut Said::default());
         assert!(!tell(&mut teller, &web(1, "not-injected"), now));
         assert!(tell(&mut teller, &web(2, "not-injected"), now));
         assert!(tell(&mut teller, &web(2, "outdated"), now));
-        teller.end_run(&whole());
+        teller.end_run(&whole(), &mut Said::default());
         assert!(!tell(&mut teller, &web(2, "outdated"), now + AGAIN / 2));
         let now = now + AGAIN;
         assert!(tell(&mut teller, &web(2, "outdated"), now));
-        teller.end_run(&whole());
+        teller.end_run(&whole(), &mut Said::default());
         // Not found in a whole run: mended, and told of when it comes again.
-        teller.end_run(&whole());
+        teller.end_run(&whole(), &mut Said::default());
         assert!(tell(&mut teller, &web(2, "outdated"), now));
         // What was not listed may be as it was.
-        teller.end_run(&Audited::default());
-        teller.end_run(&Audited::default());
+        teller.end_run(&Audited::default(), &mut Said::default());
+        teller.end_run(&Audited::default(), &mut Said::default());
         assert!(!tell(&mut teller, &web(2, "outdated"), now));
     }
 
@@ -296,20 +350,45 @@ mod tests {
         };
         assert_eq!(run(&mut teller, "not-injected"), MISSES);
         assert_eq!(run(&mut teller, "outdated"), OUTDATED);
-        assert_eq!(teller.untold, 120 + 180);
-        teller.end_run(&whole());
+        assert_eq!(teller.counts.untold, 120 + 180);
+        teller.end_run(&whole(), &mut Said::default());
         assert_eq!(run(&mut teller, "not-injected"), MISSES);
-        teller.end_run(&Audited::default());
+        teller.end_run(&Audited::default(), &mut Said::default());
         assert_eq!(run(&mut teller, "not-injected"), 40);
-        teller.end_run(&Audited::default());
+        teller.end_run(&Audited::default(), &mut Said::default());
         assert_eq!(run(&mut teller, "not-injected"), 0);
+    }
+
+    #[tokio::test]
+    async fn what_changes_all_the_time_keeps_nothing_else_from_being_told() {
+        let mut teller = teller();
+        let now = Instant::now();
+        let scaled: Vec<_> = (0..MISSES).map(|n| format!("scaled-{n}")).collect();
+        let run = |teller: &mut Teller, generation| {
+            let told = scaled
+                .iter()
+                .filter(|name| tell(teller, &found(name, generation, "not-injected"), now));
+            told.count()
+        };
+        assert_eq!(run(&mut teller, 1), MISSES);
+        teller.end_run(&whole(), &mut Said::default());
+        assert_eq!(run(&mut teller, 2), CHANGED);
+        assert!(tell(&mut teller, &found("new", 1, "not-injected"), now));
+    }
+
+    #[tokio::test]
+    async fn an_identity_of_any_letters_is_cut() {
+        let config = Config::new("http://127.0.0.1:1".parse().unwrap());
+        let client = Client::try_from(config).unwrap();
+        let teller = Teller::new(client, format!("a{}", "ü".repeat(100)));
+        assert_eq!(teller.identity.len(), 127);
     }
 
     #[test]
     fn an_event_names_object_reason_and_what_to_do_under_one_name() {
         let now = "2026-11-27T15:00:00Z".parse().unwrap();
         let web = found("web", 1, "not-injected");
-        let event_of = |found: &Found| event(Kind::Deployment, found, key(found), "a", now);
+        let event_of = |found: &Found| event(Kind::Deployment, found, "a", now);
         let told = event_of(&web);
         assert_eq!(told["eventTime"], "2026-11-27T15:00:00.000000Z");
         assert_eq!(told["reason"], "NotInjected");

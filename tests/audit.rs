@@ -689,34 +689,6 @@ fn an_event_that_one_namespace_refuses_is_written_in_the_others() {
     plane.ok(&["delete", "-f", "-"], &policy.to_string());
 }
 
-/// What the kernel knows of a process: seconds of processor time, and its memory now and at most, in MiB.
-fn used(replica: &Replica) -> (f64, f64, f64) {
-    let id = replica.process.id().unwrap();
-    let read = |name: &str| fs::read_to_string(format!("/proc/{id}/{name}")).unwrap();
-    let stat = read("stat");
-    let fields: Vec<_> = stat
-        .rsplit_once(')')
-        .unwrap()
-        .1
-        .split_whitespace()
-        .collect();
-    // USER_HZ is 100 on every Linux that Rust runs on.
-    let ticks: f64 = fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap();
-    let status = read("status");
-    let kib = |name: &str| {
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix(name))
-            .unwrap();
-        line.trim().trim_end_matches(" kB").parse::<f64>().unwrap()
-    };
-    (
-        ticks / 100.0,
-        kib("VmRSS:") / 1024.0,
-        kib("VmHWM:") / 1024.0,
-    )
-}
-
 /// By hand: `cargo test --test audit -- --ignored --nocapture`, with `SILKROLL_CLUSTER_BIN` as for the others.
 /// `SILKROLL_PROGRAM` names the program to measure, where it is not that of this build, `AUDIT_DEPLOYMENTS` another number.
 #[test]
@@ -770,25 +742,25 @@ fn what_an_audit_of_10_000_deployments_costs() {
         };
         world.asked(listed).len()
     };
-    let (calls, before) = (lists(), used(&replica));
+    let (calls, before) = (lists(), replica.process.used().unwrap());
     // Each look at it costs something, too.
     let begun = std::time::Instant::now();
     while replica.runs("ok") == 0 {
         assert!(begun.elapsed() < Duration::from_secs(900));
         std::thread::sleep(Duration::from_secs(2));
     }
-    let after = used(&replica);
+    let after = replica.process.used().unwrap();
     println!(
-        "one audit of {} Deployments: {:.2} s of processor time, {} calls, {} s; memory {:.1} MiB before, {:.1} after, {:.1} at most",
+        "one audit of {} Deployments: {:?} of processor time, {} calls, {} s; memory {:.1} MiB before, {:.1} after, {:.1} at most",
         NAMESPACES * each,
-        after.0 - before.0,
+        after.cpu.saturating_sub(before.cpu),
         lists() - calls,
         replica
             .figure("silkroll_audit_last_run_duration_seconds")
             .unwrap(),
-        before.1,
-        after.1,
-        after.2,
+        before.memory,
+        after.memory,
+        after.most,
     );
     assert_eq!(replica.found("not-injected"), Some(0));
     assert_eq!(replica.found("outdated"), Some(0));

@@ -21,7 +21,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::api::{ListParams, PostParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
-use testkit::process::{Process, Spec};
+use testkit::process::{Process, Spec, Used};
 use testkit::wait::{PATIENCE, eventually};
 
 /// Enough for anything quadratic to show; a control plane in a test takes them in seconds. `NAMESPACES=10000` for more.
@@ -35,16 +35,19 @@ const AT_MOST: Duration = Duration::from_secs(15);
 /// Creations under way at once.
 const AT_ONCE: usize = 16;
 
-struct Serving(Process);
+struct Serving {
+    process: Process,
+    log: PathBuf,
+}
 
 impl Serving {
     /// The program of this build, or the one that is to be measured.
-    fn start(plane: &ControlPlane, certs: &Path) -> Self {
+    fn start(plane: &ControlPlane, certs: &Path, name: &str) -> Self {
         let program = std::env::var_os("SILKROLL_PROGRAM");
         let kubeconfig = plane.kubeconfig().display().to_string();
         let file = |flag: &str, name: &str| format!("--{flag}={}", certs.join(name).display());
         let spec = Spec {
-            name: "silkroll".to_owned(),
+            name: name.to_owned(),
             program: program.map_or_else(|| env!("CARGO_BIN_EXE_silkroll").into(), PathBuf::from),
             args: vec![
                 "serve".to_owned(),
@@ -56,29 +59,43 @@ impl Serving {
             ],
             env: vec![("KUBECONFIG".to_owned(), kubeconfig)],
         };
-        Self(plane.run(&spec).unwrap())
+        Self {
+            process: plane.run(&spec).unwrap(),
+            log: plane.dir().join(name).with_extension("log"),
+        }
     }
 
-    /// Processor time since its start.
-    fn cpu(&self) -> Duration {
-        let id = eventually("its start", || self.0.id().ok());
-        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
-        let after_name = stat.rsplit_once(')').unwrap().1;
-        let ticks: Vec<u64> = after_name
-            .split_whitespace()
-            .skip(11)
-            .take(2)
-            .map(|field| field.parse().unwrap())
-            .collect();
-        // USER_HZ is 100 on every Linux that Rust runs on.
-        Duration::from_millis(ticks.iter().sum::<u64>() * 10)
+    /// Waits until `/readyz` says that it is ready; how long that took since `begun`.
+    fn ready(&self, begun: Instant) -> Duration {
+        let admin = || {
+            let log = std::fs::read_to_string(&self.log).ok()?;
+            let mut lines = log
+                .lines()
+                .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            let serving = lines.find(|line| line["message"] == "serving")?;
+            serving["admin_listen"].as_str()?.parse().ok()
+        };
+        while begun.elapsed() < PATIENCE {
+            let answer = admin().and_then(|admin| {
+                testkit::http::get(admin, "admin", "/readyz", Duration::from_secs(5)).ok()
+            });
+            if answer.is_some_and(|answer| answer.status == 200) {
+                return begun.elapsed();
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        panic!("not ready: {}", self.process.tail());
+    }
+
+    fn used(&self) -> Used {
+        eventually("its start", || self.process.used().ok())
     }
 
     /// Waits until it has been at rest for a while: what it has to do, it has done.
     fn rests(&self) {
-        let mut last = (self.cpu(), Instant::now());
+        let mut last = (self.used().cpu, Instant::now());
         eventually("rest", || {
-            let now = self.cpu();
+            let now = self.used().cpu;
             if now > last.0 + Duration::from_millis(20) {
                 last = (now, Instant::now());
             }
@@ -118,7 +135,7 @@ async fn each_config_map_is_written_once_and_a_restart_writes_none() {
     let client = Client::try_from(plane.config().await).unwrap();
 
     // They opt in while it runs, so that each event finds many others.
-    let serving = Serving::start(&plane, &certs);
+    let serving = Serving::start(&plane, &certs, "first");
     let api = Api::<Namespace>::all(client.clone());
     stream::iter(0..all)
         .map(|n| {
@@ -147,7 +164,7 @@ async fn each_config_map_is_written_once_and_a_restart_writes_none() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     serving.rests();
-    let cpu = serving.cpu();
+    let cpu = serving.used().cpu;
     let written = creations(&plane);
     println!(
         "{all} namespaces: {there} ConfigMaps, {} writes, {cpu:?} of processor time",
@@ -161,8 +178,14 @@ async fn each_config_map_is_written_once_and_a_restart_writes_none() {
     assert!(!shipped || all > 10_000 || cpu <= AT_MOST, "{cpu:?}");
     drop(serving);
 
-    let serving = Serving::start(&plane, &certs);
+    let begun = Instant::now();
+    let serving = Serving::start(&plane, &certs, "second");
+    let ready = serving.ready(begun);
     serving.rests();
-    println!("a restart: {:?} of processor time", serving.cpu());
+    let used = serving.used();
+    println!(
+        "a restart: ready after {ready:?}, {:?} of processor time, {:.1} MiB of memory, {:.1} at most",
+        used.cpu, used.memory, used.most
+    );
     assert_eq!(creations(&plane), written);
 }

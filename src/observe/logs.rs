@@ -9,13 +9,14 @@ use std::panic::PanicHookInfo;
 use clap::ValueEnum;
 use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use super::Metrics;
 use super::writer;
 pub use super::writer::Guard;
-use crate::text::displayed;
+use crate::text::{displayed, shown};
 
 /// How a log line looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -41,6 +42,17 @@ pub enum Error {
         /// What the parser said.
         source: tracing_subscriber::filter::ParseError,
     },
+    /// A word that is no level would be taken for the name of a part that does not exist, and all others would be silent.
+    #[error(
+        "--log-level={given:?} cannot be used: {word:?} is no level. Use error, warn, info, debug, trace or off, \
+         or one for each part as in \"info,silkroll::tls=debug\""
+    )]
+    Word {
+        /// What was given.
+        given: String,
+        /// What of it.
+        word: String,
+    },
     /// Standard error, or the thread that writes to it.
     #[error("the log cannot be started: {0}; is the limit of open files or threads reached?")]
     Start(#[from] io::Error),
@@ -49,6 +61,8 @@ pub enum Error {
     Twice(#[from] tracing_subscriber::util::TryInitError),
 }
 
+/// The most that is quoted of a setting, in characters.
+const GIVEN: usize = 200;
 /// The most that a panic says of itself, in characters: it may quote what was sent.
 const PANIC_CHARS: usize = 500;
 
@@ -91,6 +105,17 @@ fn panicked(panic: &PanicHookInfo<'_>) {
 }
 
 fn filter(level: &str) -> Result<EnvFilter, Error> {
+    let part = |word: &&str| !word.is_empty() && !word.contains(['=', '[', '/']);
+    let words = level.split(',').map(str::trim).filter(part);
+    if let Some(word) = words
+        .into_iter()
+        .find(|word| word.parse::<LevelFilter>().is_err())
+    {
+        return Err(Error::Word {
+            given: shown(level, GIVEN).into_owned(),
+            word: shown(word, GIVEN).into_owned(),
+        });
+    }
     EnvFilter::try_new(level).map_err(|source| Error::Level {
         given: level.to_owned(),
         source,
@@ -147,6 +172,31 @@ mod tests {
     impl Buffer {
         fn text(&self) -> String {
             String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
+
+    #[test]
+    fn a_word_that_is_no_level_is_refused() {
+        for level in [
+            "info",
+            "WARN",
+            "off",
+            "0",
+            "",
+            "info,silkroll::tls=debug",
+            "warn,silkroll=info",
+            "silkroll=trace",
+            "silkroll[span]=info,error",
+        ] {
+            assert!(filter(level).is_ok(), "{level}");
+        }
+        for (level, word) in [
+            ("verbose", "verbose"),
+            ("info,silkroll", "silkroll"),
+            ("silkroll::tls", "silkroll::tls"),
+        ] {
+            let error = filter(level).unwrap_err().to_string();
+            assert!(error.contains(&format!("{word:?} is no level")), "{error}");
         }
     }
 

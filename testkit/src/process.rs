@@ -126,6 +126,36 @@ impl Process {
         id.trim().parse().context("an odd process id")
     }
 
+    /// What it has used until now, as the kernel counts it.
+    ///
+    /// # Errors
+    ///
+    /// Where it does not run.
+    pub fn used(&self) -> Result<Used> {
+        let id = self.id()?;
+        let read = |name: &str| {
+            let path = format!("/proc/{id}/{name}");
+            fs::read_to_string(&path).with_context(|| format!("reading {path}"))
+        };
+        let stat = read("stat")?;
+        let fields = stat.rsplit_once(')').map_or("", |(_, behind)| behind);
+        let ticks = fields.split_whitespace().skip(11).take(2);
+        let ticks = ticks.map(str::parse::<u64>).sum::<Result<u64, _>>()?;
+        let status = read("status")?;
+        let mib = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u32>().ok());
+            let kib = kib.with_context(|| format!("no {name} of process {id}"))?;
+            anyhow::Ok(f64::from(kib) / 1024.0)
+        };
+        Ok(Used {
+            // USER_HZ is 100 on every Linux that Rust runs on.
+            cpu: Duration::from_millis(ticks * 10),
+            memory: mib("VmRSS:")?,
+            most: mib("VmHWM:")?,
+        })
+    }
+
     /// Ends it as a crash would: no handler runs, nothing is given back.
     ///
     /// # Errors
@@ -196,6 +226,17 @@ impl Drop for Process {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+/// What a process has used.
+#[derive(Debug, Clone, Copy)]
+pub struct Used {
+    /// Processor time since its start.
+    pub cpu: Duration,
+    /// MiB of memory now.
+    pub memory: f64,
+    /// MiB of memory at most.
+    pub most: f64,
 }
 
 /// What a program said until it ended.

@@ -184,8 +184,8 @@ async fn each_config_map_is_written_once_and_a_restart_writes_none() {
     serving.rests();
     let used = serving.used();
     println!(
-        "a restart: ready after {ready:?}, {:?} of processor time, {:.1} MiB of memory, {:.1} at most",
-        used.cpu, used.memory, used.most
+        "a restart: ready after {ready:?}, {:?} of processor time, {:.1} MiB of memory, {:.1} without the program's own pages, {:.1} at most",
+        used.cpu, used.memory, used.anonymous, used.most
     );
     assert_eq!(creations(&plane), written);
 }

@@ -152,6 +152,7 @@ impl Process {
             // USER_HZ is 100 on every Linux that Rust runs on.
             cpu: Duration::from_millis(ticks * 10),
             memory: mib("VmRSS:")?,
+            anonymous: mib("RssAnon:")?,
             most: mib("VmHWM:")?,
         })
     }
@@ -235,6 +236,8 @@ pub struct Used {
     pub cpu: Duration,
     /// MiB of memory now.
     pub memory: f64,
+    /// MiB of it that are not pages of the program's own file, which all of its processes share.
+    pub anonymous: f64,
     /// MiB of memory at most.
     pub most: f64,
 }

@@ -10,6 +10,7 @@ mod declared;
 mod ending;
 mod environments;
 mod hook;
+mod idle;
 mod ignore;
 mod image;
 mod judged;

@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use super::together::{expect, service, stream, workload};
 use super::{codes, found};
 
 /// A workload of one container that a Service leads to, at its port `http`.
@@ -63,6 +64,18 @@ fn what_a_manifest_shows_of_the_server_counts() {
             true,
         ),
         (
+            "Gatekeeper",
+            json!({"image": "openpolicyagent/gatekeeper:v3.23.1"}),
+            "SR101",
+            false,
+        ),
+        (
+            "another gatekeeper",
+            json!({"image": "registry.example/shop/gatekeeper:1"}),
+            "SR101",
+            true,
+        ),
+        (
             "a CSI driver's registrar",
             hook("quay.io/k8scsi/csi-node-driver-registrar:v1.2.0"),
             "SR104",
@@ -114,5 +127,148 @@ fn a_replica_set_that_has_an_owner_is_judged_by_it() {
         });
         let found = found(&set.to_string(), &[]);
         assert_eq!(codes(&found).contains("SR301"), is_found, "{owner}");
+    }
+}
+
+#[test]
+fn who_only_waits_serves_nobody_whatever_leads_there() {
+    let shell = |script: &str| json!({"image": "busybox", "command": ["/bin/sh", "-c", script]});
+    for (what, container, serves) in [
+        (
+            "Kubernetes' own",
+            json!({"image": "host:5000/mirror/pause:3.10"}),
+            false,
+        ),
+        (
+            "an app that is called so",
+            json!({"image": "registry.example/shop/pause", "command": ["/web"]}),
+            true,
+        ),
+        ("sleeps", shell("touch /tmp/healthy; sleep 3600"), false),
+        (
+            "sleeps in a loop",
+            shell("while true; do sleep 30; done"),
+            false,
+        ),
+        (
+            "by the arguments of the image's own command",
+            json!({"image": "busybox", "args": ["/bin/sh", "-c", "sleep 3600"]}),
+            false,
+        ),
+        (
+            "a server in the background",
+            shell("/web & sleep infinity"),
+            true,
+        ),
+        (
+            "a server that puts itself there",
+            shell("nginx; tail -f /dev/null"),
+            true,
+        ),
+        ("waits before it serves", shell("sleep 5; exec /web"), true),
+    ] {
+        let one = served(&container).replace("\"replicas\":2", "\"replicas\":1");
+        let found = found(&one, &[]);
+        for code in ["SR101", "SR201", "SR301"] {
+            assert_eq!(codes(&found).contains(code), serves, "{what}: {found:#}");
+        }
+    }
+}
+
+#[test]
+fn a_service_for_one_pod_of_many_is_for_its_peers() {
+    let set = workload("StatefulSet", &json!({}));
+    for (selector, expected) in [
+        (json!({"app": "web"}), "SR205 SR402"),
+        (
+            json!({"app": "web", "statefulset.kubernetes.io/pod-name": "web-0"}),
+            "SR402",
+        ),
+        (
+            json!({"app": "web", "apps.kubernetes.io/pod-index": "0"}),
+            "SR402",
+        ),
+    ] {
+        let early = service(&json!({"publishNotReadyAddresses": true, "selector": selector}));
+        expect(&selector.to_string(), &[set.clone(), early], expected);
+    }
+}
+
+#[test]
+fn a_canary_with_a_router_leaves_the_stable_pods_alone() {
+    for (canary, is_found) in [
+        (json!({}), true),
+        (json!({"maxUnavailable": 0}), false),
+        (json!({"trafficRouting": {"istio": {}}}), false),
+        (json!({"trafficRouting": null}), true),
+        (
+            json!({"trafficRouting": {"istio": {}}, "dynamicStableScale": false}),
+            false,
+        ),
+        (
+            json!({"trafficRouting": {"istio": {}}, "dynamicStableScale": true}),
+            true,
+        ),
+    ] {
+        let changes = json!({"spec": {"replicas": 5, "strategy": {"canary": canary}}});
+        let all = [workload("Rollout", &changes), service(&json!({}))];
+        let found = found(&stream(&all), &[]);
+        assert_eq!(codes(&found).contains("SR302"), is_found, "{canary}");
+    }
+}
+
+#[test]
+fn what_prometheus_alone_asks_serves_no_callers() {
+    let two = json!([{"name": "http", "containerPort": 8080}, {"name": "metrics", "containerPort": 9090}]);
+    for (what, annotations, ports, serves) in [
+        ("nobody says so", json!({}), json!(null), true),
+        (
+            "its only port",
+            json!({"prometheus.io/port": "8080"}),
+            json!(null),
+            false,
+        ),
+        (
+            "another port",
+            json!({"prometheus.io/port": "9090"}),
+            json!(null),
+            true,
+        ),
+        (
+            "one of two",
+            json!({"prometheus.io/port": "9090"}),
+            two.clone(),
+            true,
+        ),
+        (
+            "the other of two",
+            json!({"prometheus.io/port": "8080"}),
+            two,
+            true,
+        ),
+        (
+            "switched off",
+            json!({"prometheus.io/port": "8080", "prometheus.io/scrape": "false"}),
+            json!(null),
+            true,
+        ),
+        (
+            "which is not said",
+            json!({"prometheus.io/scrape": "true"}),
+            json!(null),
+            true,
+        ),
+    ] {
+        let mut one = workload(
+            "Deployment",
+            &json!({"spec": {"replicas": 1, "template": {"metadata": {"annotations": annotations}}}}),
+        );
+        if ports.is_array() {
+            one["spec"]["template"]["spec"]["containers"][0]["ports"] = ports;
+        }
+        let alone = found(&one.to_string(), &[]);
+        assert_eq!(codes(&alone).contains("SR301"), serves, "{what}: {alone:#}");
+        // A Service knows better.
+        expect(what, &[one, service(&json!({}))], "SR301");
     }
 }

@@ -27,6 +27,7 @@ mod rule;
 mod rules;
 mod selectors;
 mod shell;
+mod siblings;
 mod table;
 mod time;
 mod workload;

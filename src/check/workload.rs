@@ -38,6 +38,8 @@ pub(super) struct Workload<'w, 'a> {
     pub(super) containers: Vec<Container<'a>>,
     /// Init containers that run beside the others (`restartPolicy: Always`).
     pub(super) sidecars: Vec<Container<'a>>,
+    /// Services that lead callers to it.
+    pub(super) led_by: Vec<usize>,
     /// Ports of Services, by the Service's place and the number, of which nobody can tell where they lead.
     pub(super) unclear: Vec<(usize, i64)>,
 }
@@ -153,6 +155,7 @@ impl<'w, 'a> Workload<'w, 'a> {
             metadata: &template["metadata"],
             containers: Vec::new(),
             sidecars: Vec::new(),
+            led_by: Vec::new(),
             unclear: Vec::new(),
         };
         let containers = list(spec, "containers").iter().enumerate();
@@ -248,6 +251,7 @@ impl<'w, 'a> Workload<'w, 'a> {
                 continue;
             }
             let ports = list(service.spec(), "ports").iter();
+            let mut leads = false;
             for port in ports.filter(|port| serves_callers(port)) {
                 match declared.target(port) {
                     Target::At(to) if declared.is_aside(to, port) => {}
@@ -258,10 +262,17 @@ impl<'w, 'a> Workload<'w, 'a> {
                             Some(to) => &mut self.sidecars[to],
                         };
                         container.serves = Serves::Led;
+                        leads = true;
                     }
-                    Target::Unclear(number) => self.unclear.push((at, number)),
+                    Target::Unclear(number) => {
+                        self.unclear.push((at, number));
+                        leads = true;
+                    }
                     Target::Nowhere => {}
                 }
+            }
+            if leads {
+                self.led_by.push(at);
             }
         }
         let presumed = relations.services.is_empty()

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::together::{expect, service, stream, workload};
+use super::together::{by_folder, expect, judged, merge, scaler, service, stream, workload};
 use super::{codes, found};
 
 /// A workload of one container that a Service leads to, at its port `http`.
@@ -191,6 +191,162 @@ fn a_service_for_one_pod_of_many_is_for_its_peers() {
     ] {
         let early = service(&json!({"publishNotReadyAddresses": true, "selector": selector}));
         expect(&selector.to_string(), &[set.clone(), early], expected);
+    }
+}
+
+/// A workload of one pod that is called by its version, behind the Service of all versions.
+fn version(kind: &str, name: &str, changes: &Value) -> Value {
+    let mut one = workload(
+        kind,
+        &json!({"metadata": {"name": name}, "spec": {"replicas": 1, "template": {"metadata": {"labels": {"version": name}}}}}),
+    );
+    merge(&mut one, changes);
+    one
+}
+
+/// A Service of its own, for a version.
+fn own(name: &str) -> Value {
+    let mut own = service(&json!({"selector": {"version": name}}));
+    own["metadata"]["name"] = json!(name);
+    own
+}
+
+#[test]
+fn while_one_pod_is_away_those_of_others_behind_the_same_service_answer() {
+    let blue = || version("Deployment", "blue", &json!({}));
+    let green = |changes: &Value| version("Deployment", "green", changes);
+    let shared = || service(&json!({}));
+    let nacos = json!({"spec": {"template": {"metadata": {"annotations": {"silkroll.dev/deregister": "nacos"}}}}});
+    let scaled = |least: i64| {
+        let mut scaler = scaler("ScaledObject", &json!({"minReplicaCount": least}));
+        scaler["spec"]["scaleTargetRef"]["name"] = json!("green");
+        scaler
+    };
+    let idle = json!({"spec": {"template": {"spec": {"containers": [{"command": ["sleep", "infinity"]}]}}}});
+    for (what, objects, expected) in [
+        ("alone", vec![blue(), shared()], vec!["blue"]),
+        (
+            "two of one Service",
+            vec![blue(), green(&json!({})), shared()],
+            vec![],
+        ),
+        (
+            "of other kinds",
+            vec![
+                blue(),
+                version("StatefulSet", "green", &json!({})),
+                version("DaemonSet", "black", &json!({"spec": {"replicas": null}})),
+                shared(),
+            ],
+            vec![],
+        ),
+        (
+            "one has a Service of its own, too",
+            vec![blue(), green(&json!({})), shared(), own("blue")],
+            vec!["blue"],
+        ),
+        (
+            "each has its own",
+            vec![blue(), green(&json!({})), own("blue"), own("green")],
+            vec!["blue", "green"],
+        ),
+        (
+            "blue and green, and one Service for one of them at a time",
+            vec![blue(), green(&json!({})), own("blue")],
+            vec!["blue"],
+        ),
+        (
+            "the other is switched off",
+            vec![blue(), green(&json!({"spec": {"replicas": 0}})), shared()],
+            vec!["blue"],
+        ),
+        (
+            "the other may shrink to none",
+            vec![blue(), green(&json!({})), scaled(0), shared()],
+            vec!["blue"],
+        ),
+        (
+            "the other stays at one",
+            vec![blue(), green(&json!({})), scaled(1), shared()],
+            vec![],
+        ),
+        (
+            "the other serves nobody",
+            vec![blue(), green(&idle), shared()],
+            vec!["blue"],
+        ),
+        (
+            "the same one twice",
+            vec![blue(), blue(), shared()],
+            vec!["blue", "blue"],
+        ),
+        (
+            "a registry leads to them",
+            vec![version("Deployment", "blue", &nacos), green(&nacos)],
+            vec!["blue", "green"],
+        ),
+    ] {
+        let found = found(&stream(&objects), &["--rules", "SR301"]);
+        let all = found["findings"].as_array().unwrap().iter();
+        let names: Vec<_> = all.map(|one| one["name"].as_str().unwrap()).collect();
+        assert_eq!(names, expected, "{what}: {found:#}");
+    }
+}
+
+#[test]
+fn what_stands_in_another_environment_answers_nobody() {
+    let one = |name: &str| version("Deployment", name, &json!({}));
+    let mut other = service(&json!({}));
+    other["metadata"]["name"] = json!("other");
+    for (what, files, expected) in [
+        (
+            "the same in two environments",
+            vec![
+                ("dev/web.yaml", vec![one("blue")]),
+                ("prod/web.yaml", vec![one("blue")]),
+                ("service.yaml", vec![service(&json!({}))]),
+            ],
+            vec!["dev SR301", "prod SR301"],
+        ),
+        (
+            "two versions in one of them",
+            vec![
+                ("dev/web.yaml", vec![one("blue")]),
+                ("prod/web.yaml", vec![one("blue"), one("green")]),
+                ("service.yaml", vec![service(&json!({}))]),
+            ],
+            vec!["dev SR301"],
+        ),
+        (
+            "two versions in files of one",
+            vec![
+                ("all/blue.yaml", vec![one("blue")]),
+                ("all/green.yaml", vec![one("green")]),
+                ("all/service.yaml", vec![service(&json!({}))]),
+            ],
+            vec![],
+        ),
+        (
+            "one version beside the other with the Service",
+            vec![
+                ("all/blue.yaml", vec![one("blue"), service(&json!({}))]),
+                ("all/green.yaml", vec![one("green")]),
+            ],
+            vec![],
+        ),
+        (
+            "two ways to run it, each with its Service",
+            vec![
+                ("all/blue.yaml", vec![one("blue"), service(&json!({}))]),
+                ("all/green.yaml", vec![one("green"), other]),
+            ],
+            vec!["all SR301", "all SR301"],
+        ),
+    ] {
+        let (found, _) = judged(&files);
+        let mut all = by_folder(&found);
+        all.retain(|one| one.ends_with("SR301"));
+        assert_eq!(all, expected, "{what}: {found:#}");
     }
 }
 

@@ -137,6 +137,22 @@ fn what_is_found_in_a_list_and_in_one_workload() {
     grows("containers", 100, containers, judge);
 }
 
+#[test]
+fn workloads_that_share_a_service() {
+    let behind = |names: fn(usize) -> String| {
+        move |count: usize| {
+            let mut items: Vec<Value> = (0..count).map(|at| deployment(&names(at), 1, 1)).collect();
+            items.push(json!({
+                "apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"},
+                "spec": {"selector": {"label-0": "v"}, "ports": [{"port": 80, "targetPort": 8080}]},
+            }));
+            manifest::to_yaml(&json!({"apiVersion": "v1", "kind": "List", "items": items}))
+        }
+    };
+    grows("of many names", 40, behind(|at| format!("d{at}")), judge);
+    grows("of one name", 40, behind(|_| "web".to_owned()), judge);
+}
+
 /// A `ConfigMap` with a script, and hooks that name it.
 fn hooks(script: &str, containers: usize, times: usize) -> String {
     let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "s"}, "data": {"a": script}});

@@ -42,7 +42,7 @@ impl<'a> Declared<'a> {
                     declared.numbers.entry(number).or_insert(at);
                 }
             }
-            let ports = (!container.is_idle()).then(|| container.metrics_ports());
+            let ports = (!container.idle).then(|| container.metrics_ports());
             declared.for_callers.push(ports);
         }
         let containers = &workload.containers;
@@ -50,8 +50,7 @@ impl<'a> Declared<'a> {
         let mut may = containers.iter().enumerate().filter(|(_, container)| {
             let ports = container.ports();
             let only_aside = !ports.is_empty() && !ports.iter().any(serves_callers);
-            let beside = container.is_proxy() || container.is_istio() || container.is_idle();
-            containers.len() == 1 || !only_aside && !beside
+            containers.len() == 1 || !only_aside && !container.is_beside()
         });
         if let (Some((at, _)), None) = (may.next(), may.next()) {
             declared.only = Some(at);

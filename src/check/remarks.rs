@@ -40,7 +40,8 @@ pub fn remarks(world: &World<'_>) -> Vec<String> {
         ));
     }
     // The same one may stand in several inputs.
-    let (mut silent, mut by_pods) = (BTreeSet::new(), BTreeSet::new());
+    let (mut silent, mut scraped) = (BTreeSet::new(), BTreeSet::new());
+    let mut by_pods = BTreeSet::new();
     let mut unclear = Vec::new();
     for at in 0..world.workloads() {
         let (object, _, relations) = &world.workloads[at];
@@ -63,7 +64,12 @@ pub fn remarks(world: &World<'_>) -> Vec<String> {
             ));
         }
         if relations.services.is_empty() && !workload.is_off() && workload.may_serve() {
-            silent.insert(title(object));
+            let of = if world.has_services(object.namespace) {
+                &mut silent
+            } else {
+                &mut scraped
+            };
+            of.insert(title(object));
         }
     }
     let more = unclear.len().saturating_sub(SHOWN);
@@ -76,6 +82,12 @@ pub fn remarks(world: &World<'_>) -> Vec<String> {
             "taken to serve nobody, though ports are declared: {}: no Service here selects the pods, where their namespace has \
              Services; is one missing, or its selector wrong? What is in a registry says so by silkroll.dev/deregister",
             some(silent)
+        ));
+    }
+    if !scraped.is_empty() {
+        remarks.push(format!(
+            "taken to serve nobody but Prometheus: {}: no Service stands here, and the only port is the one in prometheus.io/port",
+            some(scraped)
         ));
     }
     if !by_pods.is_empty() {

@@ -52,6 +52,13 @@ pub(super) fn labels_select(wanted: &Value, workload: &Object<'_>) -> Share {
     if named { share } else { Share::None }
 }
 
+/// Whether labels name one pod of a `StatefulSet` by what it is called.
+pub(super) fn names_a_pod(wanted: &Value) -> bool {
+    [POD_NAME, POD_INDEX]
+        .iter()
+        .any(|key| wanted[*key].is_string())
+}
+
 /// Whether this is the name of a pod of a `StatefulSet`: `web-0`.
 fn is_pod(name: &str, set: &str) -> bool {
     let number = name

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::declared::{Declared, Target};
 use super::hook::{self, Hook};
+use super::idle::is_idle;
 use super::image::Image;
 use super::object::Object;
 use super::read::{Amount, list, text, words};
@@ -37,6 +38,8 @@ pub(super) struct Workload<'w, 'a> {
     pub(super) containers: Vec<Container<'a>>,
     /// Init containers that run beside the others (`restartPolicy: Always`).
     pub(super) sidecars: Vec<Container<'a>>,
+    /// Services that lead callers to it.
+    pub(super) led_by: Vec<usize>,
     /// Ports of Services, by the Service's place and the number, of which nobody can tell where they lead.
     pub(super) unclear: Vec<(usize, i64)>,
 }
@@ -61,6 +64,8 @@ pub(super) struct Container<'a> {
     /// Its place in the object, as a JSON pointer.
     pub(super) path: String,
     pub(super) image: Image<'a>,
+    /// Whether it only keeps a pod there, whatever leads to it.
+    pub(super) idle: bool,
     pub(super) serves: Serves,
     pub(super) pre_stop: Option<Hook<'a>>,
     pub(super) post_start: Option<Hook<'a>>,
@@ -92,11 +97,9 @@ impl<'a> Container<'a> {
         known && !self.words().contains(&"router")
     }
 
-    /// Whether it only keeps a pod there for commands that are run in it, whatever leads to it.
-    pub(super) fn is_idle(&self) -> bool {
-        let words = self.words();
-        let first = words.first().map(|word| hook::program(word));
-        matches!(first, Some("sleep" | "tail" | "pause"))
+    /// Whether it stands beside the app: a proxy, or nobody at all.
+    pub(super) fn is_beside(&self) -> bool {
+        self.is_proxy() || self.is_istio() || self.idle
     }
 
     /// The ports that its arguments say to be for metrics (`--metrics-bind-address=:8443`).
@@ -152,6 +155,7 @@ impl<'w, 'a> Workload<'w, 'a> {
             metadata: &template["metadata"],
             containers: Vec::new(),
             sidecars: Vec::new(),
+            led_by: Vec::new(),
             unclear: Vec::new(),
         };
         let containers = list(spec, "containers").iter().enumerate();
@@ -183,11 +187,13 @@ impl<'w, 'a> Workload<'w, 'a> {
             name: text(value, "name"),
             path,
             image: Image::parse(text(value, "image")),
+            idle: false,
             serves: Serves::No,
             pre_stop: handler("preStop"),
             post_start: handler("postStart"),
             registry: None,
         };
+        container.idle = is_idle(&container.image, &container.words());
         container.registry = self.registry(&container);
         container
     }
@@ -245,6 +251,7 @@ impl<'w, 'a> Workload<'w, 'a> {
                 continue;
             }
             let ports = list(service.spec(), "ports").iter();
+            let mut leads = false;
             for port in ports.filter(|port| serves_callers(port)) {
                 match declared.target(port) {
                     Target::At(to) if declared.is_aside(to, port) => {}
@@ -255,19 +262,24 @@ impl<'w, 'a> Workload<'w, 'a> {
                             Some(to) => &mut self.sidecars[to],
                         };
                         container.serves = Serves::Led;
+                        leads = true;
                     }
-                    Target::Unclear(number) => self.unclear.push((at, number)),
+                    Target::Unclear(number) => {
+                        self.unclear.push((at, number));
+                        leads = true;
+                    }
                     Target::Nowhere => {}
                 }
             }
+            if leads {
+                self.led_by.push(at);
+            }
         }
-        let presumed = relations.services.is_empty() && !world.has_services(self.object.namespace);
+        let presumed = relations.services.is_empty()
+            && !world.has_services(self.object.namespace)
+            && !self.is_only_scraped();
         for container in &mut self.containers {
-            if container.serves == Serves::Led
-                || container.is_proxy()
-                || container.is_istio()
-                || container.is_idle()
-            {
+            if container.serves == Serves::Led || container.is_beside() {
                 continue;
             }
             if container.registry.is_some() {
@@ -276,6 +288,17 @@ impl<'w, 'a> Workload<'w, 'a> {
                 container.serves = Serves::Presumed;
             }
         }
+    }
+
+    /// Whether the only port that is declared is the one at which Prometheus asks for metrics, as annotations of the pod say.
+    fn is_only_scraped(&self) -> bool {
+        let says = |name: &str| text(&self.metadata["annotations"], name);
+        let mut ports = self.all().flat_map(Container::ports);
+        let only = ports.next().and_then(|port| port["containerPort"].as_i64());
+        only.is_some()
+            && ports.next().is_none()
+            && only == says("prometheus.io/port").parse().ok()
+            && says("prometheus.io/scrape") != "false"
     }
 
     /// All containers that run while the pod does, native sidecars last.
@@ -293,12 +316,12 @@ impl<'w, 'a> Workload<'w, 'a> {
         self.serving().next().is_some() && !self.is_off()
     }
 
-    /// Whether a container is passed over that declares ports for callers: there are Services, and none leads here.
+    /// Whether a container is passed over that declares ports for callers: there are Services, and none leads here, or only
+    /// Prometheus asks there.
     pub(super) fn may_serve(&self) -> bool {
         self.containers.iter().any(|container| {
-            let beside = container.is_proxy() || container.is_istio() || container.is_idle();
             container.serves == Serves::No
-                && !beside
+                && !container.is_beside()
                 && container.ports().iter().any(serves_callers)
         })
     }
@@ -350,6 +373,14 @@ impl<'w, 'a> Workload<'w, 'a> {
                 "/spec/strategy/rollingUpdate/maxUnavailable",
                 &strategy["rollingUpdate"],
             ),
+            // With a router of its own the stable pods all stay (`CalculateReplicaCountsForTrafficRoutedCanary` in
+            // `utils/replicaset`), unless they are to follow their share of the traffic.
+            "Rollout"
+                if strategy["canary"]["trafficRouting"].is_object()
+                    && strategy["canary"]["dynamicStableScale"] != true =>
+            {
+                return None;
+            }
             "Rollout" if strategy["canary"].is_object() => {
                 ("/spec/strategy/canary/maxUnavailable", &strategy["canary"])
             }

@@ -1,6 +1,7 @@
 //! The formats of others, against their schemas and rules, with names that mean harm.
 
 use std::collections::BTreeSet;
+use std::fs;
 
 use serde_json::{Value, json};
 
@@ -144,6 +145,47 @@ fn what_was_not_judged_is_told_in_every_format_for_programs() {
             "{junit}"
         );
     }
+}
+
+#[test]
+fn a_chart_is_told_in_every_format_beside_what_is_judged() {
+    let folder = tempfile::tempdir().unwrap();
+    let chart = folder.path().join("shop");
+    fs::create_dir_all(chart.join("templates")).unwrap();
+    fs::write(chart.join("Chart.yaml"), "name: shop\n").unwrap();
+    fs::write(folder.path().join("web.yaml"), WEB).unwrap();
+    let says = "shop is a Helm chart, whose templates are no manifests: build first: helm template";
+    let name = |name: &str| folder.path().join(name).display().to_string();
+    for (paths, findings) in [
+        (vec![name("shop")], 0),
+        (vec![name("shop"), name("web.yaml")], 2),
+        (vec![name("web.yaml"), name("shop")], 2),
+    ] {
+        for format in ["text", "json", "sarif", "junit", "github"] {
+            let mut args = vec!["-o", format];
+            args.extend(paths.iter().flat_map(|path| ["-f", path.as_str()]));
+            let output = check(&args, "");
+            assert_eq!(output.status.code(), Some(2), "{format} {paths:?}");
+            let (out, said) = (text(&output.stdout), text(&output.stderr));
+            assert!(said.contains(says), "{said}");
+            let told = ["sarif", "junit", "github"].contains(&format);
+            assert_eq!(out.contains(says), told, "{format}: {out}");
+            assert_eq!(
+                out.contains("and it has no preStop hook"),
+                findings > 0,
+                "{format} {paths:?}: {out}"
+            );
+            if format == "json" {
+                let found: Value = serde_json::from_str(&out).unwrap();
+                assert_eq!(found["summary"]["unreadable"], 1);
+                assert_eq!(found["findings"].as_array().unwrap().len(), findings);
+            }
+        }
+    }
+    // Nothing is written beside what could not be read.
+    let output = check(&["--fix", "-f", &name("web.yaml"), "-f", &name("shop")], "");
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(fs::read_to_string(name("web.yaml")).unwrap(), WEB);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{check, codes, found, text};
 
 /// Merges one object into another, lists item by item.
-fn merge(into: &mut Value, from: &Value) {
+pub(super) fn merge(into: &mut Value, from: &Value) {
     match (into, from) {
         (Value::Object(into), Value::Object(from)) => {
             for (key, value) in from {
@@ -27,7 +27,7 @@ fn merge(into: &mut Value, from: &Value) {
 }
 
 /// A workload of three pods in which nothing is wrong, with changes.
-fn workload(kind: &str, changes: &Value) -> Value {
+pub(super) fn workload(kind: &str, changes: &Value) -> Value {
     let group = if kind == "Rollout" {
         "argoproj.io/v1alpha1"
     } else {
@@ -58,7 +58,7 @@ fn object(api_version: &str, kind: &str, name: &str, spec: &Value) -> Value {
     json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": name}, "spec": spec})
 }
 
-fn service(spec: &Value) -> Value {
+pub(super) fn service(spec: &Value) -> Value {
     let mut all = object(
         "v1",
         "Service",
@@ -80,7 +80,7 @@ fn budget(spec: &Value) -> Value {
     all
 }
 
-fn scaler(kind: &str, numbers: &Value) -> Value {
+pub(super) fn scaler(kind: &str, numbers: &Value) -> Value {
     let (api_version, kind_of_target) = match kind {
         "ScaledObject" => ("keda.sh/v1alpha1", Value::Null),
         _ => ("autoscaling/v2", json!("Deployment")),
@@ -95,7 +95,7 @@ fn scaler(kind: &str, numbers: &Value) -> Value {
     all
 }
 
-fn stream(objects: &[Value]) -> String {
+pub(super) fn stream(objects: &[Value]) -> String {
     let objects: Vec<String> = objects.iter().map(ToString::to_string).collect();
     objects.join("\n---\n")
 }
@@ -104,7 +104,7 @@ fn set(codes: &str) -> BTreeSet<String> {
     codes.split_whitespace().map(str::to_owned).collect()
 }
 
-fn expect(what: &str, objects: &[Value], expected: &str) {
+pub(super) fn expect(what: &str, objects: &[Value], expected: &str) {
     let found = found(&stream(objects), &[]);
     assert_eq!(codes(&found), set(expected), "{what}: {found:#}");
 }
@@ -597,7 +597,7 @@ fn a_node_that_may_be_taken_back_is_told_by_its_labels() {
 }
 
 /// Runs it on files, whose names are told with their objects.
-fn judged(files: &[(&str, Vec<Value>)]) -> (Value, String) {
+pub(super) fn judged(files: &[(&str, Vec<Value>)]) -> (Value, String) {
     let folder = tempfile::tempdir().unwrap();
     for (name, objects) in files {
         let path = folder.path().join(name);
@@ -611,7 +611,7 @@ fn judged(files: &[(&str, Vec<Value>)]) -> (Value, String) {
 }
 
 /// Codes, each with the folder of the file that it stands in.
-fn by_folder(found: &Value) -> Vec<String> {
+pub(super) fn by_folder(found: &Value) -> Vec<String> {
     let findings = found["findings"].as_array().unwrap().iter();
     let mut all: Vec<String> = findings
         .map(|one| {
@@ -786,6 +786,8 @@ fn what_is_not_judged_is_said() {
         &mut other,
         &json!({"metadata": {"name": "api"}, "spec": {"template": {"metadata": {"labels": {"app": "api"}}}}}),
     );
+    let mut scraped = other.clone();
+    scraped["spec"]["template"]["metadata"]["annotations"] = json!({"prometheus.io/port": "8080"});
     let mut bent = service(&json!({"selector": {"app": "wbe"}}));
     bent["metadata"]["name"] = json!("bent");
     let both = json!([{"name": "web", "image": "x"}, {"name": "logs", "image": "x"}]);
@@ -824,6 +826,11 @@ fn what_is_not_judged_is_said() {
                 workload("Deployment", &json!({})),
             ],
             "taken to serve nobody, though ports are declared: Deployment default/api: no Service",
+        ),
+        (
+            "one port, and Prometheus asks there",
+            vec![scraped],
+            "taken to serve nobody but Prometheus: Deployment default/api: no Service stands here",
         ),
         ("without any Service", vec![other], ""),
         (

@@ -16,6 +16,7 @@ use super::Terms;
 use super::hook::Hook;
 use super::judged::Judged;
 use super::rule::Id;
+use super::siblings::Siblings;
 use super::workload::{Container, Workload};
 use super::world::World;
 use crate::manifest::budget::{Account, Excess, element};
@@ -150,6 +151,8 @@ pub(super) fn ask(
         account: account.beside(),
         excess: None,
     };
+    let mut siblings = Siblings::default();
+    let mut beside = account.beside();
     for at in 0..world.workloads() {
         account.go_on()?;
         let mut workload = Workload::new(world, at);
@@ -163,6 +166,7 @@ pub(super) fn ask(
             }
         }
         account.charge(judged.note(&workload))?;
+        beside.charge(siblings.note(&workload))?;
         let before = found.findings.len();
         about(&workload, &mut found);
         for finding in &mut found.findings[before..] {
@@ -177,6 +181,7 @@ pub(super) fn ask(
         excess,
     } = found;
     excess.map_or(Ok(()), Err)?;
+    findings.retain(|one| one.id != Id::Sr301 || !siblings.answer_for(world, one.workload));
     // Two workloads of one name have the same to say of what stands beside them.
     let mut told = HashSet::new();
     findings.retain(|one| {

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::super::jvm::is_java;
 use super::super::read::{list, text};
 use super::super::rule::Id;
+use super::super::selectors::names_a_pod;
 use super::super::workload::{Container, Serves, Workload, is_tcp};
 use super::super::world::World;
 use super::Found;
@@ -171,7 +172,8 @@ fn named_port(
     }
 }
 
-/// A headless Service for the peers of a `StatefulSet` is what the field is there for; so is one beside another for callers.
+/// A headless Service for the peers of a `StatefulSet` is what the field is there for; so is one beside another for callers,
+/// and one for each of its pods.
 fn unready(workload: &Workload<'_, '_>, found: &mut Found) {
     let namespace = workload.object.namespace;
     for (at, service) in workload.services() {
@@ -190,6 +192,7 @@ fn unready(workload: &Workload<'_, '_>, found: &mut Found) {
             .contains_key(&(namespace, service.name))
             || workload.services().any(|(other, _)| other != at);
         if headless && peers
+            || names_a_pod(&spec["selector"])
             || found
                 .findings
                 .iter()

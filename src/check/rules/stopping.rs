@@ -47,13 +47,14 @@ const WAITING: [&str; 5] = [
 ];
 
 /// Images of servers that serve on for some seconds after SIGTERM by themselves, by parts of their name, as their sources
-/// have it: Knative's webhooks and its activator (`DefaultDrainTimeout` in knative.dev/pkg, 45 s), podinfo (3 s), and the
-/// demo of Argo Rollouts (`termination-delay`, 10 s).
-const PATIENT: [(&str, &str); 4] = [
+/// have it: Knative's webhooks and its activator (`DefaultDrainTimeout` in knative.dev/pkg, 45 s), podinfo (3 s), the demo of
+/// Argo Rollouts (`termination-delay`, 10 s), and Gatekeeper (`--shutdown-delay` in main.go of v3.23, 10 s).
+const PATIENT: [(&str, &str); 5] = [
     ("knative.dev/", "/cmd/webhook"),
     ("knative.dev/", "/cmd/activator"),
     ("stefanprodan/", "/podinfo"),
     ("argoproj/", "/rollouts-demo"),
+    ("openpolicyagent/", "/gatekeeper"),
 ];
 
 /// Whether the server itself waits after SIGTERM, as far as its manifest shows.

@@ -28,6 +28,7 @@ pub(super) fn fix(args: &Args, baseline: &Baseline, report: &mut dyn Write) -> a
         );
     }
     let judged = read.judge(args, baseline)?;
+    let inputs = &inputs.all;
     let mended: HashSet<usize> = judged
         .loud()
         .filter(|entry| entry.mended.is_some())

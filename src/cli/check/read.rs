@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::io::Write;
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use serde_json::Value;
 
 use super::super::inject::MESSAGE_CHARS;
@@ -21,18 +21,32 @@ use crate::manifest::{self, Document, Limits, each_object};
 use crate::policy::{INJECT, cut, visible};
 use crate::snapshot::{NamespaceEntry, Namespaces};
 
-/// All inputs, each once: one that is named twice, or by a link, too, holds one object of each name.
-pub(super) fn inputs(args: &Args) -> anyhow::Result<Vec<Input>> {
-    let mut inputs = Vec::new();
+/// What is named, each once: what is named twice, or by a link, too, holds one object of each name.
+#[derive(Default)]
+pub(super) struct Inputs {
+    pub(super) all: Vec<Input>,
+    /// What is said of each folder that holds no manifests.
+    charts: Vec<String>,
+}
+
+/// Reads all inputs.
+///
+/// # Errors
+/// As [`input::all`].
+pub(super) fn inputs(args: &Args) -> anyhow::Result<Inputs> {
+    let mut inputs = Inputs::default();
     let mut seen = HashSet::new();
     let mut together = 0;
     for path in &args.files {
         if path.join("Chart.yaml").is_file() && path.join("templates").is_dir() {
             let shown = input::name(path);
-            bail!("{shown} is a Helm chart, whose templates are no manifests: {RENDER}");
+            inputs.charts.push(format!(
+                "{shown} is a Helm chart, whose templates are no manifests: {RENDER}"
+            ));
+            continue;
         }
         let all = input::all(path, args.recursive, &mut together)?;
-        inputs.extend(all.into_iter().filter(|input| {
+        inputs.all.extend(all.into_iter().filter(|input| {
             let real = input.path.canonicalize();
             seen.insert(real.unwrap_or_else(|_| input.path.clone()))
         }));
@@ -125,7 +139,7 @@ impl<'t> Read<'t> {
     /// The report cannot be written, or a setting of the engine cannot be used.
     pub(super) fn of(
         args: &Args,
-        inputs: &'t [Input],
+        inputs: &'t Inputs,
         report: &mut dyn Write,
     ) -> anyhow::Result<Self> {
         let limits = Limits::default();
@@ -133,15 +147,20 @@ impl<'t> Read<'t> {
         let budget = Budget::new(limits.memory, Stop::default());
         let mut unreadable = Vec::new();
         let mut sources = Vec::new();
+        let mut say = |text: &str| {
+            let text = harmless(&cut(&visible(text), MESSAGE_CHARS));
+            // A line that begins with a file's name could be taken for a workflow command.
+            let written = writeln!(report, "silkroll: {text}");
+            unreadable.push(text);
+            written
+        };
+        for chart in &inputs.charts {
+            say(chart)?;
+        }
+        let inputs = &*inputs.all;
         for (at, input) in inputs.iter().enumerate() {
-            let mut wrong = |error: &dyn std::fmt::Display| {
-                let text = format!("{}: {error}", input.name);
-                let text = harmless(&cut(&visible(&text), MESSAGE_CHARS));
-                // A line that begins with a file's name could be taken for a workflow command.
-                let written = writeln!(report, "silkroll: {text}");
-                unreadable.push(text);
-                written
-            };
+            let mut wrong =
+                |error: &dyn std::fmt::Display| say(&format!("{}: {error}", input.name));
             let documents = match manifest::documents(&input.text, &limits, &budget) {
                 Ok(documents) => documents,
                 Err(error) => {

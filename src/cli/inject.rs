@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::engine;
 use super::input::{self, Input};
 use crate::admission::fail_on::{FailOn, Trouble};
+use crate::admission::known::{Stated, Wins};
 use crate::admission::manifests::{Item, Known, Run, not_a_manifest, tell_with_workload};
 use crate::admission::report::words;
 use crate::engine::{Outcome, Reason};
@@ -70,8 +71,9 @@ pub struct Args {
     #[arg(long)]
     strict: bool,
 
-    /// Namespace manifests (kubectl get namespaces -o yaml) that say who has opted in. Without it,
-    /// every namespace counts as opted in: a file at hand was meant
+    /// Namespace manifests (kubectl get namespaces -o yaml) that say who has opted in. Without it, every
+    /// namespace counts as opted in: a file at hand was meant. A Namespace among the inputs holds for
+    /// what is in it, too, also where it says `disabled`; what this file says otherwise wins
     #[arg(long, value_name = "FILE")]
     namespaces: Option<PathBuf>,
 
@@ -136,27 +138,31 @@ impl Result {
 /// # Errors
 /// A file or setting that cannot be used at all.
 pub fn run(args: &Args, out: &mut dyn Write, report: &mut dyn Write) -> anyhow::Result<ExitCode> {
-    let run = Run {
-        settings: Arc::new(args.engine.settings()?),
-        known: match &args.namespaces {
-            Some(path) => {
-                let (namespaces, warnings) = engine::namespaces(path)?;
-                for warning in warnings {
-                    writeln!(report, "{}", cut(&visible(&warning), MESSAGE_CHARS))?;
-                }
-                Known::Snapshot(Arc::new(namespaces))
+    let settings = Arc::new(args.engine.settings()?);
+    let known = match &args.namespaces {
+        Some(path) => {
+            let (namespaces, warnings) = engine::namespaces(path)?;
+            for warning in warnings {
+                writeln!(report, "{}", cut(&visible(&warning), MESSAGE_CHARS))?;
             }
-            None => Known::All,
-        },
+            Known::Snapshot(Arc::new(namespaces))
+        }
+        None => Known::All,
+    };
+    let mut inputs = Vec::new();
+    let mut together = 0;
+    for path in &args.files {
+        inputs.extend(input::all(path, args.recursive, &mut together)?);
+    }
+    let run = Run {
+        settings,
+        known: stated(&inputs)?.over(known, Wins::ByHand("--namespaces")),
         namespace: args.namespace.clone(),
         remove: args.remove,
     };
     let mut result = Result::default();
-    let mut together = 0;
-    for path in &args.files {
-        for input in input::all(path, args.recursive, &mut together)? {
-            one(args, &run, &input, &mut result, report)?;
-        }
+    for input in &inputs {
+        one(args, &run, input, &mut result, report)?;
     }
     if result.unreadable > 0 {
         writeln!(
@@ -189,6 +195,17 @@ pub fn run(args: &Args, out: &mut dyn Write, report: &mut dyn Write) -> anyhow::
     }
     super::print(out, &manifest::restored(&result.out))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The Namespaces in all inputs: one may stand in another file than its workloads.
+fn stated(inputs: &[Input]) -> anyhow::Result<Stated> {
+    let mut stated = Stated::default();
+    let limits = Limits::default();
+    for input in inputs {
+        let budget = Budget::new(limits.memory, Stop::default());
+        stated.read(&input.text, &limits, &budget)?;
+    }
+    Ok(stated)
 }
 
 pub(super) fn count(number: usize, what: &str) -> String {

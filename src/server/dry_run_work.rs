@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use serde_json::Value;
 
 use super::dry_run::{Options, Output};
+use crate::admission::known::{Stated, Wins};
 use crate::admission::manifests::{Item, Run, not_a_manifest, tell_with_workload, to_json_within};
 use crate::admission::places::lines;
 use crate::admission::report::{Entry, Lines, words};
@@ -180,7 +181,7 @@ pub(super) struct Tally {
 
 /// Does the whole work.
 pub(super) fn answer(
-    run: &Run,
+    run: Run,
     options: &Options,
     body: &[u8],
     budget: &Budget,
@@ -195,6 +196,7 @@ pub(super) fn answer(
     if let Cow::Owned(text) = &text {
         beside.charge(element::<u8>() * text.len())?;
     }
+    let run = &stated(run, options, &text, budget, &mut beside)?;
     let documents = manifest::documents(&text, &Limits::default(), budget)
         .map_err(|error| Failure::Bad(error.to_string()))?;
     let mut tally = Tally {
@@ -247,6 +249,25 @@ pub(super) fn answer(
         tally.find(run, &text, budget)?;
     }
     tally.finish(options)
+}
+
+/// The run with the Namespaces that stand in the body: they hold for what is applied with them.
+fn stated(
+    run: Run,
+    options: &Options,
+    text: &[u8],
+    budget: &Budget,
+    account: &mut Account,
+) -> Result<Run, Excess> {
+    let mut stated = Stated::default();
+    stated.read(text, &Limits::default(), budget)?;
+    stated.charge(account)?;
+    let wins = match options.annotations {
+        Some(_) => Wins::ByHand("the annotation chosen by hand"),
+        None => Wins::Input,
+    };
+    let known = stated.over(run.known, wins);
+    Ok(Run { known, ..run })
 }
 
 impl Tally {

@@ -101,6 +101,12 @@ impl Item {
 const BUILD: &str =
     "build first: kustomize build DIR | silkroll inject -f - (or kubectl kustomize DIR)";
 
+/// Whether a text that is no YAML has the braces of a template.
+#[must_use]
+pub fn is_template(text: &[u8]) -> bool {
+    text.windows(2).any(|pair| pair == b"{{")
+}
+
 /// Why a document is no manifest, whatever is in it; nothing where it may be one.
 #[must_use]
 pub fn not_a_manifest(document: &Value) -> Option<String> {

@@ -14,7 +14,9 @@ use super::engine;
 use super::input::{self, Input};
 use crate::admission::fail_on::{FailOn, Trouble};
 use crate::admission::known::{Stated, Wins};
-use crate::admission::manifests::{Item, Known, Run, not_a_manifest, tell_with_workload};
+use crate::admission::manifests::{
+    Item, Known, Run, is_template, not_a_manifest, tell_with_workload,
+};
 use crate::admission::report::words;
 use crate::engine::{Outcome, Reason};
 use crate::manifest::budget::{Budget, Stop};
@@ -107,6 +109,9 @@ fn troubles() -> impl clap::builder::TypedValueParser<Value = Trouble> {
 
 /// A message about a document: enough for its place, the reason and a piece of the text.
 pub(super) const MESSAGE_CHARS: usize = 400;
+
+/// What makes manifests of a chart.
+const RENDER: &str = "build first: helm template NAME CHART | silkroll inject -f -";
 
 /// What has come of all inputs so far.
 #[derive(Default)]
@@ -233,6 +238,11 @@ fn one(
     for document in documents {
         let document = match document {
             Ok(document) => document,
+            Err(error) if is_template(&input.text) => {
+                let what = format!("{error}. It looks like a template: {RENDER}");
+                result.unreadable(name, &what, report)?;
+                continue;
+            }
             Err(error) => {
                 result.unreadable(name, &error, report)?;
                 continue;

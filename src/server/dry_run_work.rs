@@ -8,7 +8,9 @@ use serde_json::Value;
 
 use super::dry_run::{Options, Output};
 use crate::admission::known::{Stated, Wins};
-use crate::admission::manifests::{Item, Run, not_a_manifest, tell_with_workload, to_json_within};
+use crate::admission::manifests::{
+    Item, Run, is_template, not_a_manifest, tell_with_workload, to_json_within,
+};
 use crate::admission::places::lines;
 use crate::admission::report::{Entry, Lines, words};
 use crate::admission::{Review, api_version};
@@ -28,6 +30,10 @@ const MOST_WORKLOADS: usize = 1000;
 const WARNINGS: usize = 10;
 /// Bytes of an answer: 1,000 workloads with all that is said of them.
 pub(super) const ANSWER: usize = 16 << 20;
+
+/// What is said besides of a text that has the braces of a template.
+const RENDER: &str =
+    ". It looks like a template: build first: helm template NAME CHART, and send what it prints";
 
 /// Why there is no answer.
 #[derive(Debug)]
@@ -235,7 +241,11 @@ pub(super) fn answer(
             }) => return Err(Excess::Stopped.into()),
             Err(error) => {
                 tally.excess = matches!(error.fault, Fault::Excess(_));
-                tally.error(cut(&visible(&error.to_string()), MESSAGE_CHARS));
+                let mut what = cut(&visible(&error.to_string()), MESSAGE_CHARS);
+                if is_template(&text) {
+                    what.push_str(RENDER);
+                }
+                tally.error(what);
                 if tally.excess {
                     break;
                 }

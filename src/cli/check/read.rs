@@ -12,7 +12,9 @@ use super::super::inject::MESSAGE_CHARS;
 use super::super::input::{self, Input};
 use super::Args;
 use crate::admission::known::{Stated, Wins};
-use crate::admission::manifests::{Item, Known, Run, not_a_manifest, part_of_a_workload};
+use crate::admission::manifests::{
+    Item, Known, Run, is_template, not_a_manifest, part_of_a_workload,
+};
 use crate::check::{
     Baseline, Object, Place, Report, Terms, Wanted, World, assemble, harmless, judge, remarks,
 };
@@ -84,11 +86,6 @@ pub(super) struct Read<'t> {
 
 /// What makes manifests of a chart.
 const RENDER: &str = "build first: helm template NAME CHART | silkroll check -f -";
-
-/// Whether a text that is no YAML has the braces of a template.
-fn is_template(text: &[u8]) -> bool {
-    text.windows(2).any(|pair| pair == b"{{")
-}
 
 /// The namespace of what names none.
 const NAMESPACE: &str = "default";

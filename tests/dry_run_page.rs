@@ -228,6 +228,24 @@ fn what_is_too_much_to_be_judged_together_is_answered_all_the_same() {
 }
 
 #[test]
+fn a_template_is_told_to_be_built_first() {
+    let answer = dry_run("", "{{- if .Values.web }}\nkind: Service\n{{- end }}\n");
+    assert_eq!(answer.status, 400);
+    let error = answer.json()["errors"][0].take();
+    let says = "It looks like a template: build first: helm template NAME CHART";
+    assert!(error.as_str().unwrap().contains(says), "{error}");
+}
+
+#[test]
+fn each_rule_is_explained_beside_the_page() {
+    for rule in silkroll::check::RULES {
+        let path = format!("/dry-run/rules/{}", rule.code);
+        assert_eq!(get(&path, "").text(), rule.page, "{path}");
+    }
+    assert_eq!(get("/dry-run/rules/SR999", "").status, 404);
+}
+
+#[test]
 fn the_namespace_can_be_said_with_the_question() {
     for (query, outcome, reason) in [
         ("", "injected", "covered"),

@@ -203,6 +203,29 @@ fn what_kubectl_kustomize_builds_is_injected_in_a_pipe_and_not_by_the_function()
         "{built}"
     );
     assert!(inject(&built).contains("silkroll.dev/status"));
+
+    // Without any flag it refuses the function, and takes what names none: docs/gitops.md has that in a pipe.
+    let page = testkit::pages::block(
+        Path::new(env!("CARGO_MANIFEST_DIR")),
+        "sh kubectl-kustomize",
+    );
+    let page = page.unwrap();
+    let (build, rest) = page.trim().split_once(" | ").unwrap();
+    assert_eq!(rest, "silkroll inject -f - | kubectl apply -f -");
+    let of = |folder: &str| {
+        let mut kubectl = Command::new(Path::new(&programs).join("kubectl"));
+        kubectl.current_dir(env!("CARGO_MANIFEST_DIR"));
+        kubectl.args(["kustomize", folder]).output().unwrap()
+    };
+    let refused = of("examples/kustomize-function");
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(
+        !refused.status.success() && said.contains("external plugins disabled"),
+        "{said}"
+    );
+    let built = of(build.strip_prefix("kubectl kustomize ").unwrap());
+    let built = String::from_utf8(built.stdout).unwrap();
+    assert!(inject(&built).contains("silkroll.dev/status"), "{built}");
 }
 
 #[test]

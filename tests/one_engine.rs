@@ -155,3 +155,143 @@ fn every_door_gives_the_same_patch() {
     );
     assert_eq!(lines(&answer.text()), webhook);
 }
+
+const WORKLOAD: &str = r"apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: trade}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+        - name: web
+          image: web:1
+          ports: [{containerPort: 8080}]
+";
+
+/// A Namespace that says so.
+fn trade(annotations: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: Namespace\nmetadata: {{name: trade, annotations: {{{annotations}}}}}\n"
+    )
+}
+
+fn silkroll(args: &[&str], input: &str) -> process::Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_silkroll"));
+    process::run(command.args(args), input.as_bytes()).unwrap()
+}
+
+/// What every door makes of workload and Namespace together; then what of them.
+fn at_every_door(annotations: &str) -> String {
+    let namespace = trade(annotations);
+    let both = format!("{WORKLOAD}---\n{namespace}");
+    let injected = silkroll(&["inject", "-f", "-"], &both).stdout;
+
+    // In files of their own, whichever comes first.
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (web, ns, all) = (path("web.yaml"), path("ns.yaml"), path("all.yaml"));
+    for (name, text) in [(&web, WORKLOAD), (&ns, &namespace), (&all, &both)] {
+        std::fs::write(name, text).unwrap();
+    }
+    let apart = silkroll(&["inject", "-f", &web, "-f", &ns], "").stdout;
+    assert_eq!(apart, injected, "{annotations}");
+
+    silkroll(&["check", "-f", &all, "--fix"], "");
+    let fixed = std::fs::read_to_string(&all).unwrap();
+    assert_eq!(fixed, injected, "{annotations}");
+
+    // The cluster has the namespace, without a word of it.
+    let known = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "trade", "annotations": {
+        "silkroll.dev/inject": "enabled",
+    }}});
+    let server = Served::start(&[], &known);
+    let body = both.as_bytes();
+    let answer = server.post("/dry-run?output=yaml", "application/yaml", body);
+    assert_eq!(answer.text(), injected, "{annotations}");
+    injected
+}
+
+#[test]
+fn a_namespace_in_the_input_holds_for_what_is_applied_with_it() {
+    for (annotations, holds) in [
+        ("", "seconds: 15"),
+        (r#"silkroll.dev/drain-seconds: "20""#, "seconds: 20"),
+        (
+            "silkroll.dev/inject: enabled, silkroll.dev/deregister: nacos, silkroll.dev/nacos-server: http://nacos:8848",
+            "value: http://nacos:8848",
+        ),
+        ("silkroll.dev/inject: disabled", ""),
+        ("silkroll.dev/inject: on-request", ""),
+        ("silkroll.dev/inject: enabled, silkroll.dev/level: pod", ""),
+    ] {
+        let injected = at_every_door(annotations);
+        assert!(injected.contains(holds), "{annotations}: {injected}");
+        let touched = injected.contains("silkroll.dev/status");
+        assert_eq!(touched, !holds.is_empty(), "{annotations}: {injected}");
+    }
+}
+
+#[test]
+fn what_is_said_by_hand_wins_over_a_namespace_in_the_input_and_that_is_said() {
+    let input = format!(
+        "{WORKLOAD}---\n{}",
+        trade(r#"silkroll.dev/drain-seconds: "20", silkroll.dev/shutdown-seconds: "7""#)
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("namespaces.yaml");
+    let said = r#"silkroll.dev/inject: enabled, silkroll.dev/drain-seconds: "40""#;
+    std::fs::write(&file, trade(said)).unwrap();
+    let file = file.to_str().unwrap();
+    let output = silkroll(
+        &["inject", "-f", "-", "--namespaces", file, "--explain"],
+        &input,
+    );
+    let warned = |by: &str| {
+        format!(
+            "Namespace trade says silkroll.dev/drain-seconds: 20 in the input, and {by} says 40, which holds"
+        )
+    };
+    for says in [
+        &*warned("--namespaces"),
+        "drain 40 + own hook 0 + shutdown 7",
+        "namespace    as the Namespace in the input says",
+    ] {
+        assert!(output.stderr.contains(says), "{says}: {}", output.stderr);
+    }
+
+    let server = Served::shared(&SERVER, &NODES, &made().1);
+    let query = "/dry-run?annotation=inject%3Denabled&annotation=drain-seconds%3D40";
+    let answer = server.post(query, "application/yaml", input.as_bytes());
+    let item = answer.json()["items"][0].take();
+    assert_eq!(item["timeline"]["drain"], 40, "{item:#}");
+    assert_eq!(
+        item["warnings"],
+        json!([format!(
+            "silkroll: {}",
+            warned("the annotation chosen by hand")
+        )])
+    );
+}
+
+#[test]
+fn what_an_api_server_refuses_of_a_namespace_is_said_and_does_not_hold() {
+    let long = format!(r#"silkroll.dev/app: "{}""#, "x".repeat(256 << 10));
+    for (annotations, says) in [
+        (
+            "silkroll.dev/drain-seconds: 20",
+            "Namespace trade has silkroll.dev/drain-seconds: 20 among its annotations, which is no text",
+        ),
+        (
+            &*format!("{long}, silkroll.dev/inject: disabled"),
+            "Namespace trade has more than 256 KiB of annotations",
+        ),
+    ] {
+        let input = format!("{WORKLOAD}---\n{}", trade(annotations));
+        let output = silkroll(&["inject", "-f", "-"], &input);
+        assert!(output.stderr.contains(says), "{}", output.stderr);
+        assert!(output.stdout.contains("seconds: 15"), "{says}");
+    }
+}

@@ -256,7 +256,7 @@ fn a_kind_that_the_settings_leave_out_is_told_where_it_would_be_covered() {
     annotate(&mut out, "inject", "disabled");
     let mut asks = set.clone();
     annotate(&mut asks, "inject", "enabled");
-    let left_out = "--workloads of Silkroll has deployment, not statefulset: add it there";
+    let left_out = "--workloads of Silkroll has deployment, not statefulset: start it with --workloads deployment,statefulset";
     for (object, namespace, says) in [
         (&set, opted_in(&[]), left_out),
         (&asks, pairs(&[("inject", "on-request")]), left_out),

@@ -5,10 +5,16 @@ use serde_json::Value;
 use super::manifests::{Run, not_a_manifest, part_of_a_workload};
 pub use crate::check::output::one;
 use crate::check::{
-    Baseline, Object, Place, Report, Severity, Terms, Wanted, World, assemble, judge,
+    Baseline, Object, Place, Report, Rule, Severity, Terms, Wanted, World, assemble, judge,
 };
 use crate::manifest::budget::{Account, Budget, Excess, charge_clone, element};
 use crate::manifest::{Document, DocumentError, Fault, Limits, documents, each_object};
+
+/// What a rule's page says, by its code.
+#[must_use]
+pub fn explained(code: &str) -> Option<&'static str> {
+    Rule::find(code).map(|rule| rule.page)
+}
 
 /// Bytes for each workload together with each Service or budget that may select it: how they belong together, before and
 /// after, and what can be found of them.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use json_patch::Patch;
 use serde_json::Value;
 
+pub use super::known::{Known, view_of};
 use crate::engine::{
     Ask, Decision, Kind, NamespaceView, Object, Reason, Settings, decide, injects_pods,
 };
@@ -13,24 +14,10 @@ use crate::manifest::budget::{Account, Excess, element, text};
 use crate::manifest::{Found, Warning, each_object};
 use crate::policy::INJECT;
 use crate::policy::{PREFIX, STATUS, cut};
-use crate::snapshot::{NamespaceEntry, Namespaces};
 use crate::text::shown;
 
 /// The longest title of an object, in characters: kind, namespace and name as the API server takes them fit.
 const TITLE: usize = 400;
-
-/// Where the answers about namespaces come from.
-#[derive(Debug, Clone)]
-pub enum Known {
-    /// Every namespace counts as opted in.
-    All,
-    /// Every namespace counts as opted in, and what the snapshot has of one holds.
-    Assumed(Arc<Namespaces>),
-    /// Only what is in the snapshot.
-    Snapshot(Arc<Namespaces>),
-    /// Every namespace is as this one: whoever asks has said how.
-    Like(Arc<NamespaceEntry>),
-}
 
 /// What holds for all documents of a run.
 #[derive(Debug, Clone)]
@@ -113,6 +100,12 @@ impl Item {
 /// What makes manifests of what kustomize keeps in a folder.
 const BUILD: &str =
     "build first: kustomize build DIR | silkroll inject -f - (or kubectl kustomize DIR)";
+
+/// Whether a text that is no YAML has the braces of a template.
+#[must_use]
+pub fn is_template(text: &[u8]) -> bool {
+    text.windows(2).any(|pair| pair == b"{{")
+}
 
 /// Why a document is no manifest, whatever is in it; nothing where it may be one.
 #[must_use]
@@ -272,12 +265,14 @@ impl Run {
     /// Whether its namespace asks for all workloads, and it says nothing else itself.
     fn is_meant(&self, namespace: &str, value: &Value) -> bool {
         let own = value["metadata"]["annotations"][INJECT].as_str();
-        let covered = match &self.known {
-            Known::All | Known::Assumed(_) => true,
-            known => known.entry(namespace).is_some_and(|entry| {
-                let said = entry.annotation(INJECT);
+        let entry = self.known.entry(namespace);
+        let covered = match self.known.view(entry.as_deref()) {
+            NamespaceView::Assumed => true,
+            NamespaceView::Unknown => false,
+            NamespaceView::Known { .. } => {
+                let said = entry.as_ref().and_then(|entry| entry.annotation(INJECT));
                 matches!(said, Some("enabled" | "true"))
-            }),
+            }
         };
         covered && !self.remove && !matches!(own, Some("disabled" | "false"))
     }
@@ -304,7 +299,7 @@ impl Run {
             Err(error) => return Ok(malformed(kind, &error.to_string())),
         };
         let entry = self.known.entry(namespace);
-        let decision = decide(&Ask {
+        let mut decision = decide(&Ask {
             settings: &self.settings,
             kind,
             namespace,
@@ -319,6 +314,9 @@ impl Run {
         });
         if decision.reason == Reason::Malformed {
             return Ok(malformed(kind, &decision.warnings.join("; ")));
+        }
+        if !self.remove {
+            self.known.tell(namespace, &mut decision);
         }
         Ok(decision)
     }
@@ -451,35 +449,4 @@ fn not_text(workload: &Value) -> Option<String> {
             "{place}: {key}: {value} cannot be used: allowed is text, put the value in quotes"
         ))
     })
-}
-
-impl Known {
-    /// What is known of a namespace.
-    #[must_use]
-    pub fn entry(&self, namespace: &str) -> Option<Arc<NamespaceEntry>> {
-        match self {
-            Self::All => None,
-            Self::Assumed(namespaces) | Self::Snapshot(namespaces) => namespaces.get(namespace),
-            Self::Like(entry) => Some(Arc::clone(entry)),
-        }
-    }
-
-    /// What the engine gets to see of a namespace.
-    #[must_use]
-    pub fn view<'a>(&self, entry: Option<&'a NamespaceEntry>) -> NamespaceView<'a> {
-        match (self, entry) {
-            (Self::All, _) | (Self::Assumed(_), None) => NamespaceView::Assumed,
-            (_, Some(entry)) => view_of(entry),
-            (_, None) => NamespaceView::Unknown,
-        }
-    }
-}
-
-/// What the engine gets to see of a namespace that is known.
-#[must_use]
-pub fn view_of(entry: &NamespaceEntry) -> NamespaceView<'_> {
-    NamespaceView::Known {
-        annotations: &entry.annotations,
-        labels: &entry.labels,
-    }
 }

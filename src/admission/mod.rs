@@ -4,6 +4,7 @@
 
 pub mod fail_on;
 pub mod findings;
+pub mod known;
 pub mod manifests;
 pub mod places;
 pub mod report;

@@ -13,7 +13,10 @@ use serde_json::Value;
 use super::engine;
 use super::input::{self, Input};
 use crate::admission::fail_on::{FailOn, Trouble};
-use crate::admission::manifests::{Item, Known, Run, not_a_manifest, tell_with_workload};
+use crate::admission::known::{Stated, Wins};
+use crate::admission::manifests::{
+    Item, Known, Run, is_template, not_a_manifest, tell_with_workload,
+};
 use crate::admission::report::words;
 use crate::engine::{Outcome, Reason};
 use crate::manifest::budget::{Budget, Stop};
@@ -70,8 +73,9 @@ pub struct Args {
     #[arg(long)]
     strict: bool,
 
-    /// Namespace manifests (kubectl get namespaces -o yaml) that say who has opted in. Without it,
-    /// every namespace counts as opted in: a file at hand was meant
+    /// Namespace manifests (kubectl get namespaces -o yaml) that say who has opted in. Without it, every
+    /// namespace counts as opted in: a file at hand was meant. A Namespace among the inputs holds for
+    /// what is in it, too, also where it says `disabled`; what this file says otherwise wins
     #[arg(long, value_name = "FILE")]
     namespaces: Option<PathBuf>,
 
@@ -106,6 +110,9 @@ fn troubles() -> impl clap::builder::TypedValueParser<Value = Trouble> {
 /// A message about a document: enough for its place, the reason and a piece of the text.
 pub(super) const MESSAGE_CHARS: usize = 400;
 
+/// What makes manifests of a chart.
+const RENDER: &str = "build first: helm template NAME CHART | silkroll inject -f -";
+
 /// What has come of all inputs so far.
 #[derive(Default)]
 struct Result {
@@ -136,27 +143,31 @@ impl Result {
 /// # Errors
 /// A file or setting that cannot be used at all.
 pub fn run(args: &Args, out: &mut dyn Write, report: &mut dyn Write) -> anyhow::Result<ExitCode> {
-    let run = Run {
-        settings: Arc::new(args.engine.settings()?),
-        known: match &args.namespaces {
-            Some(path) => {
-                let (namespaces, warnings) = engine::namespaces(path)?;
-                for warning in warnings {
-                    writeln!(report, "{}", cut(&visible(&warning), MESSAGE_CHARS))?;
-                }
-                Known::Snapshot(Arc::new(namespaces))
+    let settings = Arc::new(args.engine.settings()?);
+    let known = match &args.namespaces {
+        Some(path) => {
+            let (namespaces, warnings) = engine::namespaces(path)?;
+            for warning in warnings {
+                writeln!(report, "{}", cut(&visible(&warning), MESSAGE_CHARS))?;
             }
-            None => Known::All,
-        },
+            Known::Snapshot(Arc::new(namespaces))
+        }
+        None => Known::All,
+    };
+    let mut inputs = Vec::new();
+    let mut together = 0;
+    for path in &args.files {
+        inputs.extend(input::all(path, args.recursive, &mut together)?);
+    }
+    let run = Run {
+        settings,
+        known: stated(&inputs)?.over(known, Wins::ByHand("--namespaces")),
         namespace: args.namespace.clone(),
         remove: args.remove,
     };
     let mut result = Result::default();
-    let mut together = 0;
-    for path in &args.files {
-        for input in input::all(path, args.recursive, &mut together)? {
-            one(args, &run, &input, &mut result, report)?;
-        }
+    for input in &inputs {
+        one(args, &run, input, &mut result, report)?;
     }
     if result.unreadable > 0 {
         writeln!(
@@ -191,6 +202,17 @@ pub fn run(args: &Args, out: &mut dyn Write, report: &mut dyn Write) -> anyhow::
     Ok(ExitCode::SUCCESS)
 }
 
+/// The Namespaces in all inputs: one may stand in another file than its workloads.
+fn stated(inputs: &[Input]) -> anyhow::Result<Stated> {
+    let mut stated = Stated::default();
+    let limits = Limits::default();
+    for input in inputs {
+        let budget = Budget::new(limits.memory, Stop::default());
+        stated.read(&input.text, &limits, &budget)?;
+    }
+    Ok(stated)
+}
+
 pub(super) fn count(number: usize, what: &str) -> String {
     let s = if number == 1 { "" } else { "s" };
     format!("{number} {what}{s}")
@@ -216,6 +238,11 @@ fn one(
     for document in documents {
         let document = match document {
             Ok(document) => document,
+            Err(error) if is_template(&input.text) => {
+                let what = format!("{error}. It looks like a template: {RENDER}");
+                result.unreadable(name, &what, report)?;
+                continue;
+            }
             Err(error) => {
                 result.unreadable(name, &error, report)?;
                 continue;

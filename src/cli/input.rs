@@ -16,7 +16,7 @@ use crate::manifest;
 /// What one input may hold: several times the largest document that is read (32 MiB), and far from a machine's memory.
 pub const MOST_BYTES: u64 = 256 << 20;
 
-/// What all inputs may hold that are held at once: those of `silkroll check` are one world.
+/// What all inputs may hold that are held at once: a Namespace in one holds for what is in another.
 const MOST_TOGETHER: u64 = 1 << 30;
 
 /// Where programs find what a shell hands them as a pipe: standard input, and `<(…)`.

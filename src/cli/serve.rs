@@ -137,7 +137,7 @@ async fn start(args: &Args, metrics: Arc<Metrics>) -> anyhow::Result<Running> {
     let settings = args.engine.settings()?;
     let readiness = Readiness::default();
     let https = bind(args.listen, "--listen")?;
-    let plain = bind(args.admin_listen, "--admin-listen")?;
+    let plain = bind(args.admin_listen(), "--admin-listen")?;
     let dry_run = bind_dry_run(args)?;
     let mut tasks = Tasks::default();
     let mut listeners = vec![];

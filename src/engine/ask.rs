@@ -46,7 +46,7 @@ impl Settings {
     /// The kinds that are covered, as the command line names them.
     pub(super) fn workloads(&self) -> String {
         let kinds: Vec<_> = self.kinds.iter().map(|kind| kind.option()).collect();
-        kinds.join(", ")
+        kinds.join(",")
     }
 }
 

@@ -150,11 +150,15 @@ fn names<'a>(pairs: &'a Pairs<'_>) -> impl Iterator<Item = (&'a str, &'a str)> {
 
 /// The webhook's rules send a kind that the settings leave out.
 pub(super) fn kind_left_out(ask: &Ask<'_>) -> String {
+    let (has, kind) = (ask.settings.workloads(), ask.kind.option());
+    let all = if has.is_empty() {
+        kind.to_owned()
+    } else {
+        format!("{has},{kind}")
+    };
     format!(
-        "nothing was injected: --workloads of Silkroll has {}, not {}: add it there, or say \
+        "nothing was injected: --workloads of Silkroll has {has}, not {kind}: start it with --workloads {all}, or say \
          silkroll.dev/inject: disabled on the {}",
-        ask.settings.workloads(),
-        ask.kind.option(),
         ask.kind.name()
     )
 }

@@ -238,7 +238,7 @@ impl Decision {
         self
     }
 
-    pub(super) fn push_warning(&mut self, text: &str) {
+    pub(crate) fn push_warning(&mut self, text: &str) {
         let line = format!("{NAME}{}", shown(text, WARNING_CHARS - NAME.len()));
         if self.warnings.len() >= WARNINGS || self.warnings.contains(&line) {
             return;

@@ -55,7 +55,7 @@ pub(super) struct Options {
     pub(super) fail_on: FailOn,
     pub(super) with: With,
     /// What every namespace is to say, in the place of what is known of it.
-    annotations: Option<Vec<(String, String)>>,
+    pub(super) annotations: Option<Vec<(String, String)>>,
 }
 
 impl Options {
@@ -180,7 +180,7 @@ pub(super) async fn dry_run(State(app): State<Arc<App>>, mut request: Request) -
     // Off the threads that answer `/mutate`: a large manifest takes a while. What the work holds of
     // others goes with it: a client that goes away frees nothing before the work has ended.
     let work = tokio::task::spawn_blocking(move || {
-        let answer = answer(&run, &options, &body, &budget);
+        let answer = answer(run, &options, &body, &budget);
         drop((body, among, turn));
         (answer, place)
     });

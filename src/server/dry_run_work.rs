@@ -7,7 +7,10 @@ use axum::http::StatusCode;
 use serde_json::Value;
 
 use super::dry_run::{Options, Output};
-use crate::admission::manifests::{Item, Run, not_a_manifest, tell_with_workload, to_json_within};
+use crate::admission::known::{Stated, Wins};
+use crate::admission::manifests::{
+    Item, Run, is_template, not_a_manifest, tell_with_workload, to_json_within,
+};
 use crate::admission::places::lines;
 use crate::admission::report::{Entry, Lines, words};
 use crate::admission::{Review, api_version};
@@ -27,6 +30,10 @@ const MOST_WORKLOADS: usize = 1000;
 const WARNINGS: usize = 10;
 /// Bytes of an answer: 1,000 workloads with all that is said of them.
 pub(super) const ANSWER: usize = 16 << 20;
+
+/// What is said besides of a text that has the braces of a template.
+const RENDER: &str =
+    ". It looks like a template: build first: helm template NAME CHART, and send what it prints";
 
 /// Why there is no answer.
 #[derive(Debug)]
@@ -180,7 +187,7 @@ pub(super) struct Tally {
 
 /// Does the whole work.
 pub(super) fn answer(
-    run: &Run,
+    run: Run,
     options: &Options,
     body: &[u8],
     budget: &Budget,
@@ -195,6 +202,7 @@ pub(super) fn answer(
     if let Cow::Owned(text) = &text {
         beside.charge(element::<u8>() * text.len())?;
     }
+    let run = &stated(run, options, &text, budget, &mut beside)?;
     let documents = manifest::documents(&text, &Limits::default(), budget)
         .map_err(|error| Failure::Bad(error.to_string()))?;
     let mut tally = Tally {
@@ -233,7 +241,11 @@ pub(super) fn answer(
             }) => return Err(Excess::Stopped.into()),
             Err(error) => {
                 tally.excess = matches!(error.fault, Fault::Excess(_));
-                tally.error(cut(&visible(&error.to_string()), MESSAGE_CHARS));
+                let mut what = cut(&visible(&error.to_string()), MESSAGE_CHARS);
+                if is_template(&text) {
+                    what.push_str(RENDER);
+                }
+                tally.error(what);
                 if tally.excess {
                     break;
                 }
@@ -247,6 +259,25 @@ pub(super) fn answer(
         tally.find(run, &text, budget)?;
     }
     tally.finish(options)
+}
+
+/// The run with the Namespaces that stand in the body: they hold for what is applied with them.
+fn stated(
+    run: Run,
+    options: &Options,
+    text: &[u8],
+    budget: &Budget,
+    account: &mut Account,
+) -> Result<Run, Excess> {
+    let mut stated = Stated::default();
+    stated.read(text, &Limits::default(), budget)?;
+    stated.charge(account)?;
+    let wins = match options.annotations {
+        Some(_) => Wins::ByHand("the annotation chosen by hand"),
+        None => Wins::Input,
+    };
+    let known = stated.over(run.known, wins);
+    Ok(Run { known, ..run })
 }
 
 impl Tally {

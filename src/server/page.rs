@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::header::{
     ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, VARY,
     X_CONTENT_TYPE_OPTIONS,
@@ -15,6 +15,7 @@ use axum::routing::{get, post};
 use serde::Serialize;
 
 use super::routes::App;
+use crate::admission::findings::explained;
 use crate::deregister::METHODS;
 use crate::policy::{Field, PREFIX, fields};
 
@@ -41,6 +42,7 @@ pub(super) fn routes(router: Router<Arc<App>>) -> Router<Arc<App>> {
             file("text/javascript; charset=utf-8", JS),
         )
         .route("/dry-run/start.json", get(start))
+        .route("/dry-run/rules/{code}", get(rule))
 }
 
 async fn page(headers: HeaderMap) -> Response {
@@ -51,6 +53,14 @@ async fn page(headers: HeaderMap) -> Response {
     }
     let headers = [(ALLOW, "POST"), (VARY, "accept")];
     (StatusCode::METHOD_NOT_ALLOWED, headers, HOW).into_response()
+}
+
+/// What a rule means: the text that stands in the program, of the codes that there are.
+async fn rule(Path(code): Path<String>) -> Response {
+    match explained(&code) {
+        Some(text) => file("text/markdown; charset=utf-8", text),
+        None => (StatusCode::NOT_FOUND, "there is no such rule\n").into_response(),
+    }
 }
 
 fn file(kind: &'static str, text: &'static str) -> Response {

@@ -19,6 +19,14 @@ fn the_exit_code_says_what_came_of_it_and_no_half_result_is_printed() {
             "Deployment shop/web: injected (covered: ",
         ),
         (
+            "a template",
+            "{{- if .Values.web }}\nkind: Deployment\n{{- end }}\n",
+            vec![],
+            2,
+            false,
+            "It looks like a template: build first: helm template NAME CHART | silkroll inject -f -",
+        ),
+        (
             "warned",
             &warned,
             vec![],

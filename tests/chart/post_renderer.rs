@@ -14,7 +14,7 @@ fn chart(drain: &str) -> tempfile::TempDir {
     fs::create_dir(&templates).unwrap();
     let about = "apiVersion: v2\nname: web\nversion: 1.0.0\n";
     fs::write(chart.path().join("Chart.yaml"), about).unwrap();
-    let web = fs::read_to_string(file("examples/kustomize-function/web.yaml")).unwrap();
+    let web = fs::read_to_string(file("examples/kustomize-function/base/web.yaml")).unwrap();
     let web = web.replace("drain-seconds: \"10\"", &format!("drain-seconds: {drain}"));
     fs::write(templates.join("web.yaml"), web).unwrap();
     let job = "\

@@ -138,7 +138,7 @@ fn a_kind_that_the_webhook_sends_and_workloads_leaves_out_is_told_in_an_opted_in
         let seen = space.kubectl(&args, &set.to_string());
         (!remarks(&seen).is_empty()).then_some(seen)
     });
-    let says = "--workloads of Silkroll has deployment, not statefulset: add it there";
+    let says = "--workloads of Silkroll has deployment, not statefulset: start it with --workloads deployment,statefulset";
     assert!(line(&told).contains(says), "{told:?}");
     assert!(line(&apply(&space, &set)).contains(says));
     space.apply(&set);

@@ -110,3 +110,32 @@ fn the_diff_and_the_explanation_are_what_the_command_prints() {
         .collect();
     assert_eq!(short, block("diff after"));
 }
+
+/// Each line as a reader types it in a clone, `deployment.yaml` of the page beside it; but for the cluster, which `tests/check_cluster.rs` has.
+#[test]
+fn the_checks_of_the_page_run_and_end_as_it_says() {
+    let folder = Folder::new();
+    let run = |line: &str| {
+        let output = folder.bash(line, "none".as_ref());
+        let said = String::from_utf8(output.stdout).unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        (output.status.code(), said, error)
+    };
+    let block = block("sh check");
+    let lines: Vec<&str> = block
+        .lines()
+        .filter(|line| !line.contains("--cluster"))
+        .collect();
+    assert_eq!(lines.len(), 4);
+    for line in lines {
+        let (code, said, error) = run(line);
+        let expected = if line.contains("--explain") { 0 } else { 1 };
+        assert_eq!(code, Some(expected), "{line}: {said}{error}");
+        if line.contains("--fix") {
+            assert!(said.contains(": info SR402 "), "{said}");
+            assert!(said.ends_with("0 errors, 0 warnings, 1 info\n"), "{said}");
+            let pipeline = format!("{} --fail-on warning", line.split(" --fix").next().unwrap());
+            assert_eq!(run(&pipeline).0, Some(0));
+        }
+    }
+}

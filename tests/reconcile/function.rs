@@ -37,7 +37,13 @@ fn kustomize_runs_the_example_and_gives_what_inject_gives() {
 fn kustomize_fails_with_the_reason_where_inject_does() {
     let folder = tempfile::tempdir().unwrap();
     let example = file("examples/kustomize-function");
-    for name in ["kustomization.yaml", "silkroll.yaml", "web.yaml"] {
+    std::fs::create_dir(folder.path().join("base")).unwrap();
+    for name in [
+        "kustomization.yaml",
+        "silkroll.yaml",
+        "base/kustomization.yaml",
+        "base/web.yaml",
+    ] {
         let text = std::fs::read_to_string(example.join(name)).unwrap();
         let text = text.replace("drain-seconds: \"10\"", "drain-seconds: ten");
         std::fs::write(folder.path().join(name), text).unwrap();

@@ -32,6 +32,28 @@ const CONTRASTS: &str = r"(() => {
   return low;
 })()";
 
+/// What of the page stands beyond its right edge, or is cut by a box that has to be scrolled sideways; the manifest is as
+/// wide as its lines are.
+const OUTSIDE: &str = r"[...document.body.querySelectorAll('*')].filter((one) => {
+  if (one.closest('.skip, .sr, noscript, textarea, thead') || !one.getClientRects().length) return false;
+  const box = one.getBoundingClientRect();
+  const cut = getComputedStyle(one).overflowX !== 'visible' && one.scrollWidth > one.clientWidth + 1;
+  return box.width > 1 && (box.right > innerWidth + 0.5 || box.left < -0.5 || (cut && !one.closest('svg, form')));
+}).map((one) => `${one.tagName} ${one.className.baseVal ?? one.className} ${one.textContent.slice(0, 30)}`)";
+
+/// Words below 12 px as they are drawn: a picture that is scaled scales its words.
+const SMALL: &str = r"(() => {
+  const small = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    const one = node.parentElement;
+    if (!node.textContent.trim() || one.closest('noscript, .sr') || !one.getClientRects().length) continue;
+    const size = Number.parseFloat(getComputedStyle(one).fontSize) * (one.getScreenCTM?.().a ?? 1);
+    if (size < 12) small.push(`${size}: ${node.textContent.trim().slice(0, 40)}`);
+  }
+  return small;
+})()";
+
 async fn scheme(page: &Page, scheme: &str) {
     let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
     page.cdp("Emulation.setEmulatedMedia", json!({"features": features}))
@@ -63,7 +85,7 @@ fn dark_and_light_go_by_the_system_and_both_can_be_read() {
 fn nothing_is_cut_off_on_a_narrow_screen() {
     browse(WEB, |page| async move {
         page.outcome().await;
-        for width in [360, 700, 1400] {
+        for width in [360, 400, 700, 1400] {
             let size =
                 json!({"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": false});
             page.cdp("Emulation.setDeviceMetricsOverride", size).await;
@@ -72,6 +94,16 @@ fn nothing_is_cut_off_on_a_narrow_screen() {
                 .ask("document.documentElement.scrollWidth - innerWidth")
                 .await;
             assert!(wider.as_i64().unwrap() <= 0, "{width}: {wider} more");
+            // The picture of the stop follows with the next frame.
+            page.until("[...document.querySelectorAll('svg.stop text')].every((one) => one.getBoundingClientRect().right <= innerWidth)")
+                .await;
+            assert_eq!(page.ask(OUTSIDE).await, json!([]), "{width}");
+            assert_eq!(page.ask(SMALL).await, json!([]), "{width}");
+            let callers = page.text(".phases").await;
+            assert!(
+                callers.contains("fewer and fewer new requests come"),
+                "{width}: {callers}"
+            );
         }
     });
 }

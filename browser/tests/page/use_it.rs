@@ -224,11 +224,23 @@ fn what_cannot_be_read_is_said_with_its_place() {
             "{selected}"
         );
 
-        page.fill("").await;
-        page.click("#run").await;
-        page.until("document.getElementById('outcome').textContent.startsWith('Refused (400)')")
+        page.fill("{{- if .Values.web }}\nkind: Service\n{{- end }}\n")
             .await;
-        assert!(page.text("#errors").await.contains("the body is empty"));
+        page.click("#run").await;
+        page.until("document.getElementById('errors').textContent.includes('It looks like a template: build first: helm template NAME CHART')")
+            .await;
+
+        for nothing in ["", " \n"] {
+            page.fill(nothing).await;
+            page.click("#run").await;
+            page.until("document.getElementById('outcome').textContent === 'There is nothing to run yet: paste a manifest, or open a file.'")
+                .await;
+            assert_eq!(
+                page.ask("document.getElementById('errors').textContent")
+                    .await,
+                ""
+            );
+        }
         // Chromium itself notes the status.
         let others = page.complaints().await;
         assert!(
@@ -236,6 +248,96 @@ fn what_cannot_be_read_is_said_with_its_place() {
                 .iter()
                 .all(|line| line.contains("the server responded with a status of 400")),
             "{others:?}"
+        );
+    });
+}
+
+#[test]
+fn a_result_of_another_text_is_marked_as_such() {
+    browse(WEB, |page| async move {
+        page.outcome().await;
+        let stale = "document.getElementById('stale').hidden";
+        assert_eq!(page.ask(stale).await, true);
+        page.find("#manifest").await.send_keys("# x").await.unwrap();
+        assert_eq!(page.ask(stale).await, false);
+        assert!(page.text("#stale").await.starts_with("Edited since: "));
+        // Lines are those of the text that was run: they lead nowhere in another one.
+        let at = "document.getElementById('manifest').selectionEnd - document.getElementById('manifest').selectionStart";
+        page.click(".object .told .jump").await;
+        assert_eq!(page.ask(at).await, 0);
+        // What was undone is no edit.
+        page.fill(WEB).await;
+        assert_eq!(page.ask(stale).await, true);
+        page.click(".object .told .jump").await;
+        assert!(page.selected().await.contains("rolout"));
+
+        // The namespace is asked about, too.
+        for edit in ["#add", "#annotations li:last-child button"] {
+            page.click(edit).await;
+            assert_eq!(page.ask(stale).await, edit != "#add", "{edit}");
+        }
+        page.click("#add").await;
+        page.click("#run").await;
+        page.until("document.getElementById('outcome').className === ''")
+            .await;
+        assert_eq!(page.ask(stale).await, true);
+    });
+}
+
+#[test]
+fn findings_come_the_worst_first_and_are_explained_in_place() {
+    browse(WEB, |page| async move {
+        page.outcome().await;
+        let severities = page
+            .ask("[...document.querySelectorAll('#findings li strong')].map((one) => one.className).join()")
+            .await;
+        let severities = severities.as_str().unwrap();
+        let rank = |name: &str| {
+            ["error", "warning", "info"]
+                .iter()
+                .position(|one| *one == name)
+        };
+        let ranks: Vec<_> = severities.split(',').map(rank).collect();
+        assert!(ranks.is_sorted() && ranks.len() > 2, "{severities}");
+
+        let findings = page
+            .ask("document.getElementById('findings').textContent")
+            .await;
+        let findings = findings.as_str().unwrap();
+        assert!(!findings.contains('`'), "{findings}");
+        let code = page
+            .ask("document.querySelectorAll('#findings code').length")
+            .await;
+        assert!(code.as_u64() > Some(0));
+
+        page.click("#findings li summary").await;
+        page.until("document.querySelector('#findings .page pre') !== null")
+            .await;
+        let explained = page.text("#findings .page").await;
+        for says in ["What to do:", "Reported:", "kind: Deployment", "Source:"] {
+            assert!(explained.contains(says), "{says}: {explained}");
+        }
+        assert!(
+            !explained.contains('`') && !explained.contains("]("),
+            "{explained}"
+        );
+        let links = page
+            .ask("[...document.querySelectorAll('#findings .page a')].every((one) => one.href.startsWith('https://') && one.rel === 'noreferrer')")
+            .await;
+        assert_eq!(links, true);
+        assert_eq!(page.complaints().await, Vec::<String>::new());
+    });
+}
+
+#[test]
+fn a_kind_that_is_not_injected_says_with_what_it_would_be() {
+    let set = WEB.replace("kind: Deployment", "kind: StatefulSet");
+    browse(&set, |page| async move {
+        assert!(page.outcome().await.contains("1 skipped"));
+        let told = page.text(".object .told").await;
+        assert!(
+            told.contains("start it with --workloads deployment,statefulset"),
+            "{told}"
         );
     });
 }

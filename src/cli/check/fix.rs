@@ -34,15 +34,17 @@ pub(super) fn fix(args: &Args, baseline: &Baseline, report: &mut dyn Write) -> a
         .filter(|entry| entry.mended.is_some())
         .map(|entry| entry.workload)
         .collect();
+    // What a finding says of a namespace that is to be annotated is not done to one that says no.
+    let said = read.as_said(args)?;
     let mut texts = vec![(String::new(), 0); inputs.len()];
     let mut object = 0;
-    for (source, made) in &read.all {
+    for (source, _) in &read.all {
         let (Some(at), Some(document)) = (source.input, source.document()) else {
             continue;
         };
         let (text, changed) = &mut texts[at];
         let mut operations = Vec::new();
-        for item in &made.items {
+        for item in said.decide(document.value(), &mut document.account())? {
             let patch = item.patch_in_document()?.0;
             if mended.contains(&object) && !patch.is_empty() {
                 operations.extend(patch);

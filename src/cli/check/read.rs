@@ -1,6 +1,6 @@
 //! What `silkroll check` reads, what the engine makes of it, and the judgement of both.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::convert::Infallible;
 use std::io::Write;
 use std::sync::Arc;
@@ -11,15 +11,17 @@ use serde_json::Value;
 use super::super::inject::MESSAGE_CHARS;
 use super::super::input::{self, Input};
 use super::Args;
-use crate::admission::manifests::{Item, Known, Run, not_a_manifest, part_of_a_workload};
+use crate::admission::known::{Stated, Wins};
+use crate::admission::manifests::{
+    Item, Known, Run, is_template, not_a_manifest, part_of_a_workload,
+};
 use crate::check::{
     Baseline, Object, Place, Report, Terms, Wanted, World, assemble, harmless, judge, remarks,
 };
 use crate::cluster::Cluster;
 use crate::manifest::budget::{Budget, Excess, Stop};
 use crate::manifest::{self, Document, Limits, each_object};
-use crate::policy::{INJECT, cut, visible};
-use crate::snapshot::{NamespaceEntry, Namespaces};
+use crate::policy::{cut, visible};
 
 /// What is named, each once: what is named twice, or by a link, too, holds one object of each name.
 #[derive(Default)]
@@ -84,7 +86,6 @@ impl<'t> Source<'t> {
 
 /// What the engine makes of one source.
 pub(super) struct Made {
-    pub(super) items: Vec<Item>,
     /// With the injection; none where it changes nothing.
     injected: Option<Value>,
 }
@@ -99,11 +100,6 @@ pub(super) struct Read<'t> {
 
 /// What makes manifests of a chart.
 const RENDER: &str = "build first: helm template NAME CHART | silkroll check -f -";
-
-/// Whether a text that is no YAML has the braces of a template.
-fn is_template(text: &[u8]) -> bool {
-    text.windows(2).any(|pair| pair == b"{{")
-}
 
 /// The namespace of what names none.
 const NAMESPACE: &str = "default";
@@ -205,6 +201,15 @@ impl<'t> Read<'t> {
         })
     }
 
+    /// What `silkroll inject` of the same would do: a Namespace among the sources that has not opted in stays so.
+    ///
+    /// # Errors
+    /// A setting of the engine cannot be used.
+    pub(super) fn as_said(&self, args: &Args) -> anyhow::Result<Run> {
+        let stated = stated(self.all.iter().map(|(source, _)| source));
+        run(args, stated.over(Known::All, Wins::Input))
+    }
+
     /// Judges all of it.
     ///
     /// # Errors
@@ -271,12 +276,8 @@ fn made<'t>(
     sources: Vec<Source<'t>>,
     inputs: &[Input],
 ) -> anyhow::Result<Vec<(Source<'t>, Made)>> {
-    let run = Run {
-        settings: Arc::new(args.engine.settings()?),
-        known: Known::Assumed(Arc::new(opted_in(&sources))),
-        namespace: args.namespace.clone().unwrap_or(NAMESPACE.to_owned()),
-        remove: false,
-    };
+    let known = Known::Assumed(Arc::new(stated(&sources).opted_in()));
+    let run = run(args, known)?;
     // What an API server has sent is there already; its objects are bounded one by one.
     let budget = Budget::new(usize::MAX, Stop::default());
     let made = sources.into_iter().map(|source| {
@@ -294,32 +295,27 @@ fn made<'t>(
             .decide(source.value(), &mut account)
             .with_context(place)?;
         let injected = injected(source.value(), &items).with_context(place)?;
-        Ok((source, Made { items, injected }))
+        Ok((source, Made { injected }))
     });
     made.collect()
 }
 
-/// The Namespaces among the sources, each with the annotation that opts it in.
-fn opted_in(sources: &[Source<'_>]) -> Namespaces {
-    let namespaces = Namespaces::new();
+/// The Namespaces among the sources.
+fn stated<'s, 't: 's>(sources: impl IntoIterator<Item = &'s Source<'t>>) -> Stated {
+    let mut stated = Stated::default();
     for source in sources {
-        objects(source.value(), NAMESPACE, &mut |object, _| {
-            if !object.is_namespace() {
-                return;
-            }
-            let texts = |of: &str| {
-                let pairs = object.value["metadata"][of].as_object();
-                let pairs = pairs.into_iter().flatten();
-                let pairs = pairs.filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)));
-                pairs.collect::<HashMap<_, _>>()
-            };
-            let mut annotations = texts("annotations");
-            annotations.insert(INJECT, "enabled");
-            let entry = NamespaceEntry::new(annotations, texts("labels"), false);
-            namespaces.set(object.name, entry);
-        });
+        stated.add(source.value());
     }
-    namespaces
+    stated
+}
+
+fn run(args: &Args, known: Known) -> anyhow::Result<Run> {
+    Ok(Run {
+        settings: Arc::new(args.engine.settings()?),
+        known,
+        namespace: args.namespace.clone().unwrap_or(NAMESPACE.to_owned()),
+        remove: false,
+    })
 }
 
 fn objects<'v>(document: &'v Value, namespace: &'v str, each: &mut dyn FnMut(Object<'v>, String)) {

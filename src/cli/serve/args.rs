@@ -1,6 +1,6 @@
 //! What `silkroll serve` is told on the command line.
 
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::ValueEnum;
@@ -8,6 +8,9 @@ use clap::ValueEnum;
 use crate::cli::engine;
 use crate::tls::name;
 use crate::tls::own::Lifetimes;
+
+/// The port of probes and metrics, where none is named.
+const ADMIN_PORT: u16 = 8080;
 
 /// Run the webhook over HTTPS, with the dry-run endpoint, probes and metrics.
 ///
@@ -30,8 +33,9 @@ pub struct Args {
     pub(super) dry_run_listen: Option<DryRunListen>,
 
     /// Where to serve /livez, /readyz and /metrics in the clear
-    #[arg(long, value_name = "ADDRESS", default_value = ":8080", value_parser = address)]
-    pub(super) admin_listen: SocketAddr,
+    /// [default: :8080, and where --listen is on loopback, port 8080 of the same address]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
+    admin_listen: Option<SocketAddr>,
 
     /// The certificate chain to serve with (PEM); read again when its content changes. Without one Silkroll keeps
     /// certificates of its own: a CA in a Secret, and `caBundle` in the webhook configuration
@@ -93,6 +97,19 @@ pub struct Args {
 
     #[command(flatten)]
     pub(super) engine: engine::Args,
+}
+
+impl Args {
+    /// Who takes the webhook to loopback wants nothing of it to be reached from elsewhere.
+    pub(super) fn admin_listen(&self) -> SocketAddr {
+        let ip = self.listen.ip();
+        let ip = if ip.is_loopback() {
+            ip
+        } else {
+            Ipv6Addr::UNSPECIFIED.into()
+        };
+        self.admin_listen.unwrap_or(SocketAddr::new(ip, ADMIN_PORT))
+    }
 }
 
 /// How log lines look.
@@ -174,4 +191,31 @@ fn drain_seconds(text: &str) -> Result<u64, String> {
 fn audit_interval(text: &str) -> Result<u64, String> {
     let seconds = text.parse().ok().filter(|seconds| *seconds <= 86_400);
     seconds.ok_or_else(|| "expected is a whole number of seconds, 0 (never) to 86400".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args as _, Command, FromArgMatches as _};
+
+    use super::*;
+
+    #[test]
+    fn probes_and_metrics_stay_on_loopback_where_the_webhook_does() {
+        for (flags, expected) in [
+            (&[][..], "[::]:8080"),
+            (&["--listen", ":8443"], "[::]:8080"),
+            (&["--listen", "192.0.2.1:8443"], "[::]:8080"),
+            (&["--listen", "127.0.0.1:8443"], "127.0.0.1:8080"),
+            (&["--listen", "[::1]:0"], "[::1]:8080"),
+            (
+                &["--listen", "127.0.0.1:0", "--admin-listen", ":9090"],
+                "[::]:9090",
+            ),
+        ] {
+            let command = Args::augment_args(Command::new("serve").no_binary_name(true));
+            let matches = command.try_get_matches_from(flags).unwrap();
+            let args = Args::from_arg_matches(&matches).unwrap();
+            assert_eq!(args.admin_listen().to_string(), expected, "{flags:?}");
+        }
+    }
 }

@@ -25,10 +25,20 @@ function shown(text) {
     (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
+// Text with what stands between backticks as code: where they do not pair, as it is.
+function worded(text) {
+  const parts = shown(text).split("`");
+  if (parts.length % 2 === 0) return parts.join("`");
+  const element = make("span", "");
+  parts.forEach((part, index) => element.append(index % 2 ? make("code", "", part) : part));
+  return element;
+}
+
 const count = (number, what) => `${number} ${what}${number === 1 ? "" : "s"}`;
 
 let start = { fields: [], cluster: false };
 let running = null;
+let asked = null; // what the result that is shown is of
 
 // ---- The namespace's annotations
 
@@ -80,6 +90,7 @@ function annotation(name, value) {
   remove.addEventListener("click", () => {
     const next = item.nextElementSibling ?? item.previousElementSibling;
     item.remove();
+    edited();
     (next?.querySelector("select") ?? at("add")).focus();
   });
   fit();
@@ -92,6 +103,7 @@ function added() {
   const used = new Set([...at("annotations").querySelectorAll("select")].map((key) => key.value));
   const free = start.fields.find((field) => !used.has(field.name));
   if (free) annotation(free.name, "").querySelector("select").focus();
+  edited();
 }
 
 function mode() {
@@ -99,6 +111,15 @@ function mode() {
 }
 
 // ---- The manifest
+
+// Says whether the result is of what stands in the form. Its lines are those of the text that was run.
+function edited() {
+  const other = asked !== null && (asked.text !== at("manifest").value || asked.query !== `${query()}`);
+  if (at("stale").hidden === !other) return;
+  at("stale").hidden = !other;
+  at("stale").textContent = other ? "Edited since: this result is of what stood there before. Run it again." : "";
+  at("result").classList.toggle("old", other);
+}
 
 async function open(files) {
   const texts = await Promise.all([...files].map((file) => file.text()));
@@ -128,7 +149,11 @@ function jump(line) {
 function place(line) {
   const button = make("button", "jump", `line ${line}`);
   button.type = "button";
-  button.addEventListener("click", () => jump(line));
+  button.addEventListener("click", () => {
+    // In another text the line is another one; what is wrong is said where the eye is.
+    if (at("stale").hidden) jump(line);
+    else at("stale").scrollIntoView({ block: "nearest" });
+  });
   return button;
 }
 
@@ -151,13 +176,23 @@ async function run() {
   running?.abort();
   const mine = running = new AbortController();
   for (const part of ["errors", "contents", "objects", "diff", "findings"]) at(part).replaceChildren();
+  asked = null;
+  edited();
+  if (!at("manifest").value.trim()) {
+    running = null;
+    outcome.className = "";
+    outcome.textContent = "There is nothing to run yet: paste a manifest, or open a file.";
+    at("run").ariaDisabled = "false";
+    return;
+  }
+  asked = { text: at("manifest").value, query: `${query()}` };
   outcome.className = "busy";
   outcome.textContent = "Asking …";
   at("run").ariaDisabled = "true";
   try {
-    const answer = await fetch(`dry-run?${query()}`, {
+    const answer = await fetch(`dry-run?${asked.query}`, {
       method: "POST",
-      body: at("manifest").value,
+      body: asked.text,
       headers: { "Content-Type": "text/plain; charset=utf-8" },
       signal: mine.signal,
     });
@@ -244,7 +279,7 @@ function errors(messages) {
   if (!messages.length) return;
   const list = make("ul", "told");
   for (const message of messages) {
-    const item = make("li", "error", shown(message));
+    const item = make("li", "error", worded(message));
     const line = /\bline (\d+)/.exec(message);
     if (line) item.append(place(Number(line[1])));
     list.append(item);
@@ -271,7 +306,7 @@ function object(item) {
     const steps = make("dl", "steps");
     for (const step of item.decisions) {
       const where = step.container ? ` [${shown(step.container)}]` : "";
-      steps.append(make("dt", "", `${step.part}${where}`), make("dd", "", shown(step.text)));
+      steps.append(make("dt", "", `${step.part}${where}`), make("dd", "", worded(step.text)));
     }
     article.append(make("details", "", make("summary", "", count(item.decisions.length, "decision")), steps));
   }
@@ -279,7 +314,7 @@ function object(item) {
 }
 
 function notice(className, text, line) {
-  const item = make("li", "", make("span", className, shown(text)));
+  const item = make("li", "", make("span", className, worded(text)));
   if (line) item.append(place(line));
   return item;
 }
@@ -297,15 +332,21 @@ function stop(timeline, name) {
   });
   table.append(make("thead", "", make("tr", "", ...heads)));
   const body = make("tbody", "");
+  // Where there is no room for the heads, each cell says what it is.
+  const cell = (text, head) => {
+    const cell = make("td", "", text);
+    cell.dataset.head = head;
+    return cell;
+  };
   for (const phase of phases) {
     const until = phase.seconds === null ? "?" : phase.at + phase.seconds;
     const seconds = phase.seconds === 0 ? `${phase.at}` : `${phase.at} – ${until}`;
     const title = make("th", "", swatch(phase.name), phase.name);
     title.scope = "row";
-    body.append(make("tr", "", make("td", "", seconds), title, make("td", "", phase.what), make("td", "", phase.callers)));
+    body.append(make("tr", "", cell(seconds, ""), title, cell(phase.what, ""), cell(phase.callers, "Callers: ")));
   }
   table.append(body);
-  return [make("h4", "", "How the pod stops, in seconds after its deletion, at the latest"), drawn(phases, timeline.sigkill, name), make("div", "scroll", table)];
+  return [make("h4", "", "How the pod stops, in seconds after its deletion, at the latest"), drawn(phases, timeline.sigkill, name), table];
 }
 
 function svg(name, attributes, text) {
@@ -321,32 +362,44 @@ function swatch(name) {
   return picture;
 }
 
-const WIDTH = 640;
 const EDGE = 14;
 
+// Drawn again for each width, in its pixels: words that shrink with a picture cannot be read.
+const widths = new ResizeObserver((entries) => {
+  for (const { target, contentRect } of entries) target.draw(contentRect.width);
+});
+
 function drawn(phases, end, name) {
-  const x = (seconds) => EDGE + (Math.min(seconds, end) / Math.max(end, 1)) * (WIDTH - 2 * EDGE);
   const title = `The stop of ${shown(name)}: ` + phases.map((phase) => `${phase.name} at ${phase.at} s`).join(", ");
-  const picture = svg("svg", { class: "stop", viewBox: `0 0 ${WIDTH} 62`, role: "img", "aria-label": title });
+  const picture = svg("svg", { class: "stop", role: "img", "aria-label": title });
+  picture.draw = (wide) => picture.replaceChildren(...bars(phases, end, wide));
+  widths.observe(picture);
+  return picture;
+}
+
+function bars(phases, end, wide) {
+  const x = (seconds) => EDGE + (Math.min(seconds, end) / Math.max(end, 1)) * Math.max(wide - 2 * EDGE, 1);
+  const all = [];
   let free = -99;
   for (const phase of phases) {
     const from = x(phase.at);
     const last = phase.name === "SIGKILL";
     const to = last ? from + 4 : x(phase.seconds === null ? end : phase.at + phase.seconds);
     const width = Math.max(to - from - 1, 2);
-    picture.append(svg("rect", { class: phase.name, x: from, y: last ? 10 : 16, width, height: last ? 30 : 24, rx: 2 }));
-    if (!last && width > phase.name.length * 7 + 4) {
-      picture.append(svg("text", { class: "inside", x: from + width / 2, y: 32, "text-anchor": "middle" }, phase.name));
+    all.push(svg("rect", { class: phase.name, x: from, y: last ? 10 : 16, width, height: last ? 30 : 24, rx: 2 }));
+    if (!last && width > phase.name.length * 7.5 + 6) {
+      all.push(svg("text", { class: "inside", x: from + width / 2, y: 32, "text-anchor": "middle" }, phase.name));
     }
     // The end is always said; of others what has room.
-    if (last || from - free > 26) {
-      if (!last && x(end) - from < 26) continue;
-      picture.append(svg("line", { x1: from, y1: 41, x2: from, y2: 46 }));
-      picture.append(svg("text", { x: from, y: 58, "text-anchor": last ? "end" : "middle" }, `${phase.at} s`));
+    if (last || from - free > 34) {
+      // The last one's words stand at its left.
+      if (!last && x(end) - from < 52) continue;
+      all.push(svg("line", { x1: from, y1: 41, x2: from, y2: 46 }));
+      all.push(svg("text", { x: from, y: 59, "text-anchor": last ? "end" : "middle" }, `${phase.at} s`));
       free = from;
     }
   }
-  return picture;
+  return all;
 }
 
 // ---- The diff
@@ -434,7 +487,12 @@ function diff(one) {
 
 // ---- What check finds
 
-function found(findings) {
+const SEVERITIES = ["error", "warning", "info"];
+
+function found(all) {
+  // The worst first, what is ignored last; among equals they stay in the manifest's order.
+  const rank = (one) => (one.ignored === undefined ? 0 : SEVERITIES.length) + SEVERITIES.indexOf(one.severity);
+  const findings = [...all].sort((one, other) => rank(one) - rank(other));
   const list = make("ul", "told");
   const section = make("section", "", make("h3", "", "What silkroll check finds in the manifest"), list);
   portions(findings, MOST_ITEMS, section, (one) => list.append(finding(one)), "findings");
@@ -444,12 +502,65 @@ function found(findings) {
 function finding(one) {
   const item = make("li", one.ignored === undefined ? "" : "quiet");
   const where = `${one.kind} ${one.namespace}/${one.name || "(no name)"}${one.container ? `, container ${one.container}` : ""}`;
-  const head = make("p", "", make("strong", one.severity, `${one.code} ${one.severity}`), ` ${one.title}: `, make("span", "", shown(where)));
+  const head = make("p", "", make("strong", one.severity, `${one.code} ${one.severity}`), " ", worded(one.title), ": ", make("span", "", shown(where)));
   if (one.line) head.append(place(one.line));
-  item.append(head, make("p", "", shown(one.message)), make("p", "hint", `${one.harm} ${one.advice}`));
+  item.append(head, make("p", "", worded(one.message)), make("p", "hint", worded(`${one.harm} ${one.advice}`)));
   if (one.mended) item.append(make("p", "mended", "✓ Gone in the result."));
   if (one.ignored !== undefined) item.append(make("p", "hint", `Ignored: ${shown(one.ignored)}`));
+  item.append(meaning(one.code));
   return item;
+}
+
+// The rule's page, fetched from the program when it is opened.
+function meaning(code) {
+  const page = make("div", "page");
+  const details = make("details", "", make("summary", "", `What ${code} means`), page);
+  details.addEventListener("toggle", async () => {
+    if (!details.open || page.children.length) return;
+    try {
+      const answer = await fetch(`dry-run/rules/${code}`);
+      if (!answer.ok) throw new Error(`${answer.status}`);
+      page.replaceChildren(...written(await answer.text()));
+    } catch (error) {
+      page.textContent = `It cannot be had: ${error.message}. silkroll check --explain ${code} prints it.`;
+    }
+  });
+  return details;
+}
+
+// As much of Markdown as these pages have: paragraphs, code, links.
+function written(text) {
+  const all = [];
+  text.split("```").forEach((part, index) => {
+    if (index % 2) {
+      all.push(make("pre", "", part.slice(part.indexOf("\n") + 1).trimEnd()));
+      return;
+    }
+    for (const paragraph of part.split(/\n{2,}/)) {
+      const words = paragraph.trim().replaceAll("\n", " ");
+      // Its first line says what stands above it.
+      if (words && !words.startsWith("# ")) all.push(make("p", "", ...linked(words)));
+    }
+  });
+  return all;
+}
+
+function linked(text) {
+  const parts = [];
+  let from = 0;
+  for (const link of text.matchAll(/\[([^\]]+)\]\(([^)\s]+)\)/g)) {
+    parts.push(worded(text.slice(from, link.index)));
+    from = link.index + link[0].length;
+    if (link[2].startsWith("https://")) {
+      const to = make("a", "", worded(link[1]));
+      to.href = link[2];
+      to.target = "_blank";
+      to.rel = "noreferrer";
+      parts.push(to);
+    } else parts.push(worded(link[1]));
+  }
+  parts.push(worded(text.slice(from)));
+  return parts;
 }
 
 // ---- Begin
@@ -465,6 +576,7 @@ async function begin() {
       run();
     }
   });
+  for (const name of ["input", "change"]) at("form").addEventListener(name, edited);
   at("add").addEventListener("click", added);
   at("mode").addEventListener("change", mode);
   at("file").addEventListener("change", (event) => open(event.target.files));
@@ -476,7 +588,10 @@ async function begin() {
   source.addEventListener("drop", (event) => {
     source.classList.remove("over");
     if (event.dataTransfer.files.length) open(event.dataTransfer.files);
-    else if (event.dataTransfer.getData("text")) at("manifest").value = event.dataTransfer.getData("text");
+    else if (event.dataTransfer.getData("text")) {
+      at("manifest").value = event.dataTransfer.getData("text");
+      edited();
+    }
   });
   try {
     start = await (await fetch("dry-run/start.json")).json();

@@ -40,7 +40,7 @@ pub fn remarks(world: &World<'_>) -> Vec<String> {
         ));
     }
     // The same one may stand in several inputs.
-    let (mut silent, mut scraped) = (BTreeSet::new(), BTreeSet::new());
+    let mut silent = BTreeSet::new();
     let mut by_pods = BTreeSet::new();
     let mut unclear = Vec::new();
     for at in 0..world.workloads() {
@@ -63,13 +63,9 @@ pub fn remarks(world: &World<'_>) -> Vec<String> {
                 title(object),
             ));
         }
-        if relations.services.is_empty() && !workload.is_off() && workload.may_serve() {
-            let of = if world.has_services(object.namespace) {
-                &mut silent
-            } else {
-                &mut scraped
-            };
-            of.insert(title(object));
+        let serviced = world.has_services(object.namespace);
+        if serviced && relations.services.is_empty() && !workload.is_off() && workload.may_serve() {
+            silent.insert(title(object));
         }
     }
     let more = unclear.len().saturating_sub(SHOWN);
@@ -82,12 +78,6 @@ pub fn remarks(world: &World<'_>) -> Vec<String> {
             "taken to serve nobody, though ports are declared: {}: no Service here selects the pods, where their namespace has \
              Services; is one missing, or its selector wrong? What is in a registry says so by silkroll.dev/deregister",
             some(silent)
-        ));
-    }
-    if !scraped.is_empty() {
-        remarks.push(format!(
-            "taken to serve nobody but Prometheus: {}: no Service stands here, and the only port is the one in prometheus.io/port",
-            some(scraped)
         ));
     }
     if !by_pods.is_empty() {

@@ -275,9 +275,7 @@ impl<'w, 'a> Workload<'w, 'a> {
                 self.led_by.push(at);
             }
         }
-        let presumed = relations.services.is_empty()
-            && !world.has_services(self.object.namespace)
-            && !self.is_only_scraped();
+        let presumed = relations.services.is_empty() && !world.has_services(self.object.namespace);
         for container in &mut self.containers {
             if container.serves == Serves::Led || container.is_beside() {
                 continue;
@@ -288,17 +286,6 @@ impl<'w, 'a> Workload<'w, 'a> {
                 container.serves = Serves::Presumed;
             }
         }
-    }
-
-    /// Whether the only port that is declared is the one at which Prometheus asks for metrics, as annotations of the pod say.
-    fn is_only_scraped(&self) -> bool {
-        let says = |name: &str| text(&self.metadata["annotations"], name);
-        let mut ports = self.all().flat_map(Container::ports);
-        let only = ports.next().and_then(|port| port["containerPort"].as_i64());
-        only.is_some()
-            && ports.next().is_none()
-            && only == says("prometheus.io/port").parse().ok()
-            && says("prometheus.io/scrape") != "false"
     }
 
     /// All containers that run while the pod does, native sidecars last.
@@ -373,14 +360,9 @@ impl<'w, 'a> Workload<'w, 'a> {
                 "/spec/strategy/rollingUpdate/maxUnavailable",
                 &strategy["rollingUpdate"],
             ),
-            // With a router of its own the stable pods all stay (`CalculateReplicaCountsForTrafficRoutedCanary` in
-            // `utils/replicaset`), unless they are to follow their share of the traffic.
-            "Rollout"
-                if strategy["canary"]["trafficRouting"].is_object()
-                    && strategy["canary"]["dynamicStableScale"] != true =>
-            {
-                return None;
-            }
+            // With a router of its own nothing asks it: the stable pods all stay, or follow their share of the traffic
+            // (`CalculateReplicaCountsForTrafficRoutedCanary` in `utils/replicaset`).
+            "Rollout" if strategy["canary"]["trafficRouting"].is_object() => return None,
             "Rollout" if strategy["canary"].is_object() => {
                 ("/spec/strategy/canary/maxUnavailable", &strategy["canary"])
             }

@@ -363,68 +363,12 @@ fn a_canary_with_a_router_leaves_the_stable_pods_alone() {
         ),
         (
             json!({"trafficRouting": {"istio": {}}, "dynamicStableScale": true}),
-            true,
+            false,
         ),
     ] {
         let changes = json!({"spec": {"replicas": 5, "strategy": {"canary": canary}}});
         let all = [workload("Rollout", &changes), service(&json!({}))];
         let found = found(&stream(&all), &[]);
         assert_eq!(codes(&found).contains("SR302"), is_found, "{canary}");
-    }
-}
-
-#[test]
-fn what_prometheus_alone_asks_serves_no_callers() {
-    let two = json!([{"name": "http", "containerPort": 8080}, {"name": "metrics", "containerPort": 9090}]);
-    for (what, annotations, ports, serves) in [
-        ("nobody says so", json!({}), json!(null), true),
-        (
-            "its only port",
-            json!({"prometheus.io/port": "8080"}),
-            json!(null),
-            false,
-        ),
-        (
-            "another port",
-            json!({"prometheus.io/port": "9090"}),
-            json!(null),
-            true,
-        ),
-        (
-            "one of two",
-            json!({"prometheus.io/port": "9090"}),
-            two.clone(),
-            true,
-        ),
-        (
-            "the other of two",
-            json!({"prometheus.io/port": "8080"}),
-            two,
-            true,
-        ),
-        (
-            "switched off",
-            json!({"prometheus.io/port": "8080", "prometheus.io/scrape": "false"}),
-            json!(null),
-            true,
-        ),
-        (
-            "which is not said",
-            json!({"prometheus.io/scrape": "true"}),
-            json!(null),
-            true,
-        ),
-    ] {
-        let mut one = workload(
-            "Deployment",
-            &json!({"spec": {"replicas": 1, "template": {"metadata": {"annotations": annotations}}}}),
-        );
-        if ports.is_array() {
-            one["spec"]["template"]["spec"]["containers"][0]["ports"] = ports;
-        }
-        let alone = found(&one.to_string(), &[]);
-        assert_eq!(codes(&alone).contains("SR301"), serves, "{what}: {alone:#}");
-        // A Service knows better.
-        expect(what, &[one, service(&json!({}))], "SR301");
     }
 }

@@ -786,8 +786,6 @@ fn what_is_not_judged_is_said() {
         &mut other,
         &json!({"metadata": {"name": "api"}, "spec": {"template": {"metadata": {"labels": {"app": "api"}}}}}),
     );
-    let mut scraped = other.clone();
-    scraped["spec"]["template"]["metadata"]["annotations"] = json!({"prometheus.io/port": "8080"});
     let mut bent = service(&json!({"selector": {"app": "wbe"}}));
     bent["metadata"]["name"] = json!("bent");
     let both = json!([{"name": "web", "image": "x"}, {"name": "logs", "image": "x"}]);
@@ -826,11 +824,6 @@ fn what_is_not_judged_is_said() {
                 workload("Deployment", &json!({})),
             ],
             "taken to serve nobody, though ports are declared: Deployment default/api: no Service",
-        ),
-        (
-            "one port, and Prometheus asks there",
-            vec![scraped],
-            "taken to serve nobody but Prometheus: Deployment default/api: no Service stands here",
         ),
         ("without any Service", vec![other], ""),
         (

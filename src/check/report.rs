@@ -43,6 +43,8 @@ pub struct Entry {
     pub field: String,
     /// What was seen here.
     pub message: String,
+    /// What to do.
+    pub advice: &'static str,
     /// What it takes so that an injection mends it, where one does.
     pub mended: Option<Mend>,
     /// Why it counts for nothing, where it does.
@@ -93,7 +95,7 @@ impl Entry {
             self.rule.title,
             self.shown_message(),
             self.rule.harm,
-            self.rule.advice,
+            self.advice,
         )
     }
 

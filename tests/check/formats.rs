@@ -297,7 +297,7 @@ fn github_gets_one_command_a_line_whatever_a_name_holds() {
     }
     let line = out("github", WEB);
     let line = line.lines().find(|line| line.contains("SR101")).unwrap();
-    let begin = "::error file=standard input,line=12,title=SR101%3A nothing delays SIGTERM::Deployment default/web, container web: ";
+    let begin = "::error file=standard input,line=12,title=SR101%3A nothing delays SIGTERM until callers have forgotten the pod::Deployment default/web, container web: ";
     assert!(line.starts_with(begin), "{line}");
 }
 

@@ -72,7 +72,7 @@ pub fn one(entry: &Entry) -> One<'_> {
         field: &entry.field,
         message: &entry.message,
         harm: entry.rule.harm,
-        advice: entry.rule.advice,
+        advice: entry.advice,
         page: entry.rule.page_path(),
         mended: entry.mended.is_some(),
         mend: entry.mended.map(Mend::sentence),

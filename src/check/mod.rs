@@ -39,7 +39,7 @@ pub use baseline::{Baseline, BaselineError};
 pub use judged::Judged;
 pub use mend::Mend;
 pub use object::Object;
-pub use remarks::remarks;
+pub use remarks::{Named, Remark, remarks, sentences};
 pub use report::{Entry, Quiet, Report};
 pub use rule::{Rule, Severity};
 pub use table::RULES;

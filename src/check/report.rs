@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::mend::Mend;
+use super::remarks::{Named, Remark};
 use super::rule::{Rule, Severity};
 use crate::text::{harmless, shown};
 
@@ -117,8 +118,8 @@ pub struct Report {
     pub objects: usize,
     /// What is said of each document that could not be read.
     pub unreadable: Vec<String>,
-    /// What was not judged, and why: sentences.
-    pub remarks: Vec<String>,
+    /// What was not judged, and why.
+    pub remarks: Vec<Remark>,
     /// From this severity on a finding fails the run.
     pub fail_on: Severity,
 }
@@ -128,6 +129,12 @@ impl Report {
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.unreadable.is_empty() && self.objects > 0
+    }
+
+    /// Objects that were not judged, by their inputs and titles, each with the sentence that says why.
+    pub fn passed_over(&self) -> impl Iterator<Item = (&Named, String)> {
+        let all = self.remarks.iter();
+        all.flat_map(|remark| remark.passed_over().map(|named| (named, remark.reason())))
     }
 
     /// Those that count.

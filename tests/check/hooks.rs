@@ -22,6 +22,7 @@ fn with(hook: &Value, grace: u32, more: &Value) -> String {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "one table")]
 fn hooks_are_read_as_a_shell_reads_them() {
     let sh = |script: &str| json!({"exec": {"command": ["sh", "-c", script]}});
     let env = json!({"env": [{"name": "DELAY", "value": "20"}]});

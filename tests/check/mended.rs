@@ -279,6 +279,7 @@ fn a_call_at_a_registry_that_nothing_makes_any_more_is_no_cure() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "one table")]
 fn what_is_in_a_registry_is_not_mended_by_a_sleep_alone() {
     let sh = |script: &str| json!({"exec": {"command": ["sh", "-c", script]}});
     let off = "curl -X PUT 'http://nacos:8848/nacos/v1/ns/instance?enabled=false'";

@@ -20,6 +20,8 @@ mod mended;
 mod places;
 #[path = "check/together.rs"]
 mod together;
+#[path = "check/unreachable.rs"]
+mod unreachable;
 
 use std::collections::BTreeSet;
 use std::fs;

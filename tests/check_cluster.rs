@@ -99,14 +99,59 @@ fn a_cluster_is_judged_page_by_page_and_nothing_in_it_changes() {
     assert_eq!(codes(&found, "beside").len(), 2);
     assert_eq!(version(), before);
 
-    // Silkroll's own account may not look at workloads.
-    let install = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/install.yaml");
-    plane.ok(&["apply", "-f", &install.display().to_string()], "");
-    let account = plane.kubeconfig_for_service_account("silkroll-system", "silkroll");
+    // Without Deployments there is nothing to judge.
+    plane.ok(&["create", "serviceaccount", "nobody", "-n", "beside"], "");
+    let account = plane.kubeconfig_for_service_account("beside", "nobody");
     let (code, _, said) = check(&account, &[]);
     assert_eq!(code, Some(2));
     assert!(
-        said.contains("/api/v1/services cannot be read (403): "),
+        said.contains("/apis/apps/v1/deployments cannot be read (403): "),
         "{said}"
     );
+}
+
+#[test]
+fn who_may_only_look_is_enough_and_what_may_not_be_listed_is_named() {
+    let plane = ControlPlane::shared();
+    namespace(plane, "looked-at", None);
+    plane.ok(&["create", "-f", "-"], &web("looked-at"));
+    // What Kubernetes' own ClusterRole `view` is made of; no kind of Argo Rollouts is installed.
+    for (name, role) in [
+        ("viewer", "system:aggregate-to-view"),
+        ("narrow", "only-deployments"),
+    ] {
+        plane.ok(&["create", "serviceaccount", name, "-n", "looked-at"], "");
+        let role = format!("--clusterrole={role}");
+        let account = format!("--serviceaccount=looked-at:{name}");
+        plane.ok(&["create", "clusterrolebinding", name, &role, &account], "");
+    }
+    plane.ok(
+        &[
+            "create",
+            "clusterrole",
+            "only-deployments",
+            "--verb=list",
+            "--resource=deployments.apps",
+        ],
+        "",
+    );
+    let viewer = plane.kubeconfig_for_service_account("looked-at", "viewer");
+    for args in [&[][..], &["-n", "looked-at"]] {
+        let (code, found, said) = check(&viewer, args);
+        assert_eq!(code, Some(1), "{said}");
+        assert!(!said.contains("not read"), "{said}");
+        assert!(codes(&found, "looked-at").contains("SR101"), "{found:#}");
+    }
+    let narrow = plane.kubeconfig_for_service_account("looked-at", "narrow");
+    for args in [&[][..], &["-n", "looked-at"]] {
+        let (code, found, said) = check(&narrow, args);
+        assert_eq!(code, Some(1), "{said}");
+        let expected = "not read, for this account may not list them: namespaces, services, statefulsets, daemonsets, \
+                        poddisruptionbudgets, horizontalpodautoscalers, ingresses; workloads are judged as if there were none";
+        assert!(said.contains(expected), "{said}");
+        let remarks = found["remarks"].as_array().unwrap();
+        let mut remarks = remarks.iter().map(|one| one["message"].as_str().unwrap());
+        assert!(remarks.any(|one| one.contains(expected)), "{found:#}");
+        assert!(codes(&found, "looked-at").contains("SR101"), "{found:#}");
+    }
 }

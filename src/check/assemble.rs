@@ -114,6 +114,7 @@ pub fn assemble(
             container: finding.container.clone(),
             field: field(&finding.pointer),
             message: finding.message.clone(),
+            advice: finding.advice.unwrap_or(finding.id.rule().advice),
             mended: mended
                 .as_ref()
                 .and_then(|mended| mended.how(finding, world)),
@@ -328,6 +329,7 @@ fn bad_ignore(object: usize, pointer: &str, what: &str, why: &str) -> Finding {
         container: String::new(),
         pointer: pointer.to_owned(),
         message: format!("{what} has no effect: {why}"),
+        advice: None,
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) struct Declared<'a> {
     /// Of each container, its ports for metrics; none where it only keeps the pod there.
     for_callers: Vec<Option<HashSet<i64>>>,
     /// The only container that a port which none declares can be of.
-    only: Option<usize>,
+    pub(super) only: Option<usize>,
 }
 
 impl<'a> Declared<'a> {

@@ -48,7 +48,8 @@ pub(super) fn ends_first(script: &Script) -> bool {
     false
 }
 
-fn ends(words: &[Word]) -> bool {
+/// Whether a command ends the server.
+pub(super) fn ends(words: &[Word]) -> bool {
     let Some((first, rest)) = behind(words).split_first() else {
         return false;
     };

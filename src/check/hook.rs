@@ -4,10 +4,12 @@
 use serde_json::Value;
 
 use super::ending;
+use super::faulty;
 use super::ours::{self, Ours};
 use super::read::{text, words};
 use super::shell::Script;
-use super::time::Time;
+use super::staying::{self, Staying};
+use super::time::{Time, is_answered};
 
 /// A lifecycle handler.
 #[derive(Debug)]
@@ -28,6 +30,8 @@ pub(super) struct Hook<'a> {
     is_sleep: bool,
     /// Why SIGTERM, or what is as bad, comes while endpoints still lead here.
     pub(super) in_vain: Option<&'static str>,
+    /// Where it is certain that the user's part waits while the pod is in a registry still.
+    staying: Option<Staying>,
 }
 
 /// Paths in a command that are looked for among the files of `ConfigMaps`, and bytes of the scripts that are read for one
@@ -56,6 +60,9 @@ struct Look<'a> {
     scripts: Vec<&'a str>,
     time: Option<Time>,
     ends_first: bool,
+    /// Why it cannot run at all.
+    fails: Option<&'static str>,
+    staying: Option<Staying>,
 }
 
 /// Finds a text by a name.
@@ -82,6 +89,8 @@ impl<'a> Hook<'a> {
         };
         let in_vain = match own {
             Own::Socket => Some("is a tcpSocket, which the kubelet does not run"),
+            // Silkroll waits before it.
+            _ if look.fails.is_some() && ours.is_none() => look.fails,
             _ if time.most() == Some(0) => Some("ends at once"),
             // Silkroll runs it after the drain.
             _ if look.ends_first && ours.is_none() => Some("ends the server before it waits"),
@@ -100,12 +109,21 @@ impl<'a> Hook<'a> {
             ours,
             is_sleep: value["sleep"].is_object(),
             in_vain,
+            staying: look.staying,
         })
     }
 
     /// Whether SIGTERM comes while endpoints still lead here.
     pub(super) fn delays_nothing(&self) -> bool {
         self.in_vain.is_some()
+    }
+
+    /// How it leaves the pod in a registry while it waits, where that is certain.
+    pub(super) fn stays(&self) -> Option<Staying> {
+        match self.ours {
+            Some(ours) if !ours.leaves_nothing() => None,
+            _ => self.staying,
+        }
     }
 
     /// Makes of a native sleep what an API server does that does not know the field.
@@ -150,6 +168,7 @@ impl<'a> Own<'a, '_> {
     fn look(&self, script: Find<'_, 'a>, env: Find<'_, 'a>) -> Look<'a> {
         let takes = |time| Look {
             time: Some(time),
+            staying: Some(Staying::Throughout),
             ..Look::default()
         };
         let command = match self {
@@ -159,11 +178,19 @@ impl<'a> Own<'a, '_> {
             Own::Http(path) => {
                 return Look {
                     told: (*path).to_owned(),
+                    time: is_answered(path).then_some(Time::exact(0)),
                     ..Look::default()
                 };
             }
             Own::Exec(command) => *command,
         };
+        if let Some(fails) = faulty::why(command) {
+            return Look {
+                told: command.join(" "),
+                fails: Some(fails),
+                ..takes(Time::exact(0))
+            };
+        }
         let mut look = Look {
             told: command.join(" "),
             ..Look::default()
@@ -188,6 +215,7 @@ impl<'a> Own<'a, '_> {
             ([], Some(script)) if all => Some(script),
             ([], None) if all => {
                 look.time = Some(Time::of(command));
+                look.staying = staying::of(command);
                 None
             }
             _ => None,
@@ -198,6 +226,7 @@ impl<'a> Own<'a, '_> {
             let runs = Script::read(runs, env);
             look.time = Some(Time::of_script(&runs));
             look.ends_first = ending::ends_first(&runs);
+            look.staying = staying::of_script(&runs);
         }
         look
     }

@@ -1,4 +1,4 @@
-//! What a judgement comes to: the findings, and what was learnt of registries from hooks that an injection may take away.
+//! What a judgement comes to: the findings, and what was learnt of hooks besides, which an injection may take away or change.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ use crate::manifest::budget::element;
 pub struct Judged {
     /// In no order that means anything.
     pub(super) findings: Vec<Finding>,
-    /// By workload and the name of the container, what a hook tells that is about a registry.
+    /// By workload and the name of the container, what a hook tells.
     hooks: HashMap<usize, HashMap<String, Known>>,
 }
 
@@ -24,6 +24,8 @@ struct Known {
     registered: bool,
     /// Its stop takes it out there, by itself or by Silkroll.
     leaves: bool,
+    /// It leaves the app too little time.
+    short: bool,
 }
 
 impl Judged {
@@ -37,8 +39,9 @@ impl Judged {
                 registry: container.registry,
                 registered: container.serves == Serves::Registered,
                 leaves: leaves(container),
+                short: rules::is_short(workload, container),
             };
-            if known.registry.is_some() || known.leaves {
+            if known.registry.is_some() || known.leaves || known.short {
                 bytes += container.name.len() + element::<(String, Known)>();
                 let hooks = self.hooks.entry(workload.at).or_default();
                 hooks.insert(container.name.to_owned(), known);
@@ -62,6 +65,13 @@ impl Judged {
                 container.serves = Serves::Registered;
             }
         }
+    }
+
+    /// Whether a container's hook leaves the app less time than it needs.
+    pub(super) fn is_short(&self, workload: usize, container: &str) -> bool {
+        let hooks = self.hooks.get(&workload);
+        let known = hooks.and_then(|hooks| hooks.get(container));
+        known.is_some_and(|known| known.short)
     }
 
     /// Workloads and containers that left a registry, and do so no longer.

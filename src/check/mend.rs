@@ -58,10 +58,12 @@ pub(super) struct Mended<'f> {
     /// Workloads and their containers in which the injection brings up something that was not found before, so that what is
     /// gone there may have only changed its name; and those where it takes away the call at a registry, and makes none.
     changed: HashSet<(usize, &'f str)>,
+    injected: &'f Judged,
 }
 
 impl<'f> Mended<'f> {
     pub(super) fn new(before: &'f Judged, after: &'f Judged) -> Self {
+        let injected = after;
         // A container that left a registry and does so no longer is worse off, whatever is found no more.
         let lost = before.lost(after);
         let lost = lost.flat_map(|(workload, container)| [(workload, container), (workload, "")]);
@@ -72,6 +74,7 @@ impl<'f> Mended<'f> {
         changed.extend(new.map(|one| (one.workload, &*one.container)));
         Self {
             changed,
+            injected,
             after: after.iter().map(key).collect(),
             before,
         }
@@ -83,6 +86,11 @@ impl<'f> Mended<'f> {
         // What is said of comments is no judgement, and no injection changes it.
         let gone = self.before.contains(&key(finding)) && !self.after.contains(&key(finding));
         if !gone || changed("") || changed(&finding.container) {
+            return None;
+        }
+        // A longer grace period that the hook eats is not what these ask for.
+        let short = || self.injected.is_short(finding.workload, &finding.container);
+        if matches!(finding.id, Id::Sr102 | Id::Sr103) && short() {
             return None;
         }
         let workload = world.objects.get(finding.workload)?;

@@ -45,6 +45,11 @@ impl<'a> Ours<'a> {
         !matches!(self.method, "" | "none") && !self.ends()
     }
 
+    /// Whether it is known to take the pod out of nothing.
+    pub(super) fn leaves_nothing(self) -> bool {
+        self.method == "none" || self.ends()
+    }
+
     /// Whether the server is told to finish what it is answering.
     pub(super) fn ends_gracefully(self) -> bool {
         self.method == "nginx" || self.ends() && matches!(self.signal, "QUIT" | "WINCH")

@@ -27,8 +27,21 @@ struct Registry {
     named: &'static [&'static str],
     /// Parts of arguments, of values, and of what a hook calls.
     parts: &'static [&'static str],
+    /// What to do so that the pod has left before its drain begins.
+    way_out: &'static str,
     /// Settings by which a client stays out of it, as variables.
     off: &'static [(&'static str, &'static str)],
+}
+
+/// Silkroll alone only sleeps: an app that leaves by itself does so at SIGTERM.
+macro_rules! way_out {
+    ($annotations:literal) => {
+        concat!(
+            "Leave the registry first and wait then: ",
+            $annotations,
+            ", with `silkroll.dev/existing-pre-stop: replace` where there is a hook; `silkroll.dev/inject` alone only sleeps while callers still find the pod there. By hand: a preStop hook that switches the instance off and sleeps after that."
+        )
+    };
 }
 
 /// As the clients' documentation has their settings: Spring Cloud Alibaba, Spring Cloud Netflix, Spring Cloud Consul, Dubbo.
@@ -38,6 +51,7 @@ const KNOWN: [Registry; 4] = [
         settings: &["SPRING_CLOUD_NACOS_DISCOVERY", "NACOS_DISCOVERY"],
         named: &["NACOS_", "SPRING_CLOUD_NACOS_SERVER"],
         parts: &["nacos.discovery", "/ns/instance", "nacos://"],
+        way_out: way_out!("`silkroll.dev/deregister: nacos` and `silkroll.dev/nacos-server`"),
         off: &[
             ("SPRING_CLOUD_NACOS_DISCOVERY_ENABLED", "false"),
             ("SPRING_CLOUD_NACOS_DISCOVERY_REGISTERENABLED", "false"),
@@ -49,6 +63,7 @@ const KNOWN: [Registry; 4] = [
         settings: &["EUREKA_CLIENT", "EUREKA_INSTANCE"],
         named: &["EUREKA_SERVER", "EUREKA_URL"],
         parts: &["eureka.client", "eureka.instance", "/eureka"],
+        way_out: way_out!("`silkroll.dev/deregister: eureka` and `silkroll.dev/eureka-server`"),
         off: &[
             ("EUREKA_CLIENT_ENABLED", "false"),
             ("EUREKA_CLIENT_REGISTERWITHEUREKA", "false"),
@@ -60,6 +75,7 @@ const KNOWN: [Registry; 4] = [
         settings: &["SPRING_CLOUD_CONSUL"],
         named: &[],
         parts: &["cloud.consul", "/v1/agent/service/"],
+        way_out: way_out!("`silkroll.dev/deregister: consul` and `silkroll.dev/consul-service-id`"),
         off: &[
             ("SPRING_CLOUD_CONSUL_ENABLED", "false"),
             ("SPRING_CLOUD_CONSUL_DISCOVERY_ENABLED", "false"),
@@ -71,6 +87,7 @@ const KNOWN: [Registry; 4] = [
         settings: &["DUBBO_REGISTRY", "DUBBO_PROTOCOL"],
         named: &["DUBBO_"],
         parts: &["dubbo.registry", "dubbo.protocol"],
+        way_out: way_out!("`silkroll.dev/deregister: dubbo`"),
         off: &[
             ("DUBBO_REGISTRY_REGISTER", "false"),
             ("DUBBO_REGISTRY_ADDRESS", "N/A"),
@@ -80,6 +97,12 @@ const KNOWN: [Registry; 4] = [
 
 /// Of all of Spring's.
 const OFF: (&str, &str) = ("SPRING_CLOUD_DISCOVERY_ENABLED", "false");
+
+/// What to do so that a pod has left a registry before its drain begins.
+pub(super) fn way_out(registry: &str) -> Option<&'static str> {
+    let known = KNOWN.iter().find(|known| known.name == registry);
+    known.map(|known| known.way_out)
+}
 
 /// The registry of a method of leaving.
 pub(super) fn named(method: &str) -> Option<&'static str> {

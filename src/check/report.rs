@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::mend::Mend;
+use super::remarks::{Named, Remark};
 use super::rule::{Rule, Severity};
 use crate::text::{harmless, shown};
 
@@ -43,6 +44,8 @@ pub struct Entry {
     pub field: String,
     /// What was seen here.
     pub message: String,
+    /// What to do.
+    pub advice: &'static str,
     /// What it takes so that an injection mends it, where one does.
     pub mended: Option<Mend>,
     /// Why it counts for nothing, where it does.
@@ -93,7 +96,7 @@ impl Entry {
             self.rule.title,
             self.shown_message(),
             self.rule.harm,
-            self.rule.advice,
+            self.advice,
         )
     }
 
@@ -115,8 +118,8 @@ pub struct Report {
     pub objects: usize,
     /// What is said of each document that could not be read.
     pub unreadable: Vec<String>,
-    /// What was not judged, and why: sentences.
-    pub remarks: Vec<String>,
+    /// What was not judged, and why.
+    pub remarks: Vec<Remark>,
     /// From this severity on a finding fails the run.
     pub fail_on: Severity,
 }
@@ -126,6 +129,12 @@ impl Report {
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.unreadable.is_empty() && self.objects > 0
+    }
+
+    /// Objects that were not judged, by their inputs and titles, each with the sentence that says why.
+    pub fn passed_over(&self) -> impl Iterator<Item = (&Named, String)> {
+        let all = self.remarks.iter();
+        all.flat_map(|remark| remark.passed_over().map(|named| (named, remark.reason())))
     }
 
     /// Those that count.

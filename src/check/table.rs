@@ -17,7 +17,7 @@ pub const RULES: &[Rule] = &[
         id: Id::Sr101,
         code: "SR101",
         severity: Severity::Error,
-        title: "nothing delays SIGTERM",
+        title: "nothing delays SIGTERM until callers have forgotten the pod",
         harm: "The server stops while endpoints, proxies and registries still lead callers to it: their requests are refused or reset.",
         advice: "Add a preStop hook that waits until callers have forgotten the pod: `sleep: {seconds: 15}` (Kubernetes 1.30), and a grace period that holds it and the app's own shutdown.",
         page: include_str!("../../docs/check/SR101.md"),
@@ -28,7 +28,7 @@ pub const RULES: &[Rule] = &[
         severity: Severity::Error,
         title: "the preStop hook takes as long as the grace period, or longer",
         harm: "The time is over when the hook ends: the server is killed with every request that it holds.",
-        advice: "Make the grace period longer than the hook by what the app needs to finish, or the hook shorter.",
+        advice: "Make the grace period longer than the hook by what the app needs to finish, or the hook shorter. Silkroll keeps a hook behind its drain, and has to be told what it takes (`silkroll.dev/existing-pre-stop-seconds`), or to put its own in its place (`existing-pre-stop: replace`).",
         page: include_str!("../../docs/check/SR102.md"),
     },
     Rule {
@@ -91,7 +91,7 @@ pub const RULES: &[Rule] = &[
         severity: Severity::Warning,
         title: "a hand-written hook leaves a registry and nothing brings the instance back",
         harm: "The switch sticks to the address: a container that is restarted in its pod, or a new pod at the same address, stays out of the registry for as long as it lives.",
-        advice: "Add a postStart hook that switches the instance on again, or leave both to Silkroll (`silkroll.dev/deregister`).",
+        advice: "Add a postStart hook that switches the instance on again, or leave both to Silkroll: `silkroll.dev/deregister`, and `silkroll.dev/existing-pre-stop: replace`, for the old hook would run behind it else.",
         page: include_str!("../../docs/check/SR109.md"),
     },
     Rule {

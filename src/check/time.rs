@@ -90,9 +90,7 @@ impl Time {
         match program(&first.text) {
             "sleep" => Self::of_sleep(rest),
             // What a registry or Spring's actuator is asked by such a call it answers in milliseconds.
-            "curl" | "wget" if words.iter().any(|word| mentions(&word.text, &ANSWERED)) => {
-                Self::exact(0)
-            }
+            "curl" | "wget" if words.iter().any(|word| is_answered(&word.text)) => Self::exact(0),
             quick if QUICK.contains(&quick) && !words.iter().any(waits) => Self::exact(0),
             _ => Self::UNKNOWN,
         }
@@ -178,17 +176,21 @@ fn waits(word: &Word) -> bool {
     word.open && word.text.contains("sleep")
 }
 
-/// Paths of what answers at once: Nacos, Eureka and Consul store a flag, Spring's actuator shuts down in a thread of its own
-/// (`ShutdownEndpoint`).
-const ANSWERED: [&str; 7] = [
+/// Paths by which a registry is told that an instance is away: Nacos, Eureka and Consul store a flag, so they answer at once.
+pub(super) const REGISTRIES: [&str; 6] = [
     "/ns/instance",
     "/eureka/apps/",
     "/v1/agent/service/",
     "/v1/agent/maintenance",
-    "/actuator/shutdown",
     "/actuator/serviceregistry",
     "/actuator/service-registry",
 ];
+
+/// Whether what is called by a path or URL answers at once: a registry, or Spring's actuator, which shuts down in a thread of
+/// its own (`ShutdownEndpoint`), and refuses a GET.
+pub(super) fn is_answered(url: &str) -> bool {
+    mentions(url, &REGISTRIES) || mentions(url, &["/actuator/shutdown"])
+}
 
 /// Programs that end in a moment.
 const QUICK: [&str; 20] = [

@@ -127,6 +127,9 @@ const PROXIES: [&str; 5] = [
     "cloudsql-proxy",
 ];
 
+/// Ports of Services that lead nowhere, and workloads of one of them, which are looked at for one workload.
+const MISSPELT: usize = 8;
+
 /// Variables of `ConfigMaps` that are looked at for one container: what stands once can be named by any number of them.
 const VARIABLES: usize = 500;
 
@@ -245,6 +248,9 @@ impl<'w, 'a> Workload<'w, 'a> {
         } else {
             Declared::of(self)
         };
+        let mut presumed =
+            relations.services.is_empty() && !world.has_services(self.object.namespace);
+        let (mut nowhere, mut looked) = (false, 0);
         for at in relations.services.iter().copied() {
             let service = &world.objects[at];
             if is_for_metrics(service.name) {
@@ -268,14 +274,24 @@ impl<'w, 'a> Workload<'w, 'a> {
                         self.unclear.push((at, number));
                         leads = true;
                     }
-                    Target::Nowhere => {}
+                    Target::Nowhere if nowhere || looked == MISSPELT => {}
+                    Target::Nowhere => {
+                        looked += 1;
+                        nowhere = self.is_misspelt(at, port);
+                    }
                 }
             }
             if leads {
                 self.led_by.push(at);
             }
         }
-        let presumed = relations.services.is_empty() && !world.has_services(self.object.namespace);
+        if nowhere && self.all().all(|one| one.serves != Serves::Led) {
+            // SR207 says so. Callers are meant to come all the same, as soon as that is mended.
+            match declared.only {
+                Some(at) => self.containers[at].serves = Serves::Led,
+                None => presumed = true,
+            }
+        }
         for container in &mut self.containers {
             if container.serves == Serves::Led || container.is_beside() {
                 continue;
@@ -286,6 +302,29 @@ impl<'w, 'a> Workload<'w, 'a> {
                 container.serves = Serves::Presumed;
             }
         }
+    }
+
+    /// Whether none of the workloads that a Service selects has the port that it asks for by a name; not asked of many.
+    fn is_misspelt(&self, service: usize, port: &Value) -> bool {
+        let Some(name) = port["targetPort"].as_str() else {
+            return false;
+        };
+        let selected = self.world.selected.get(&service);
+        let selected = selected.map_or(&[][..], Vec::as_slice);
+        let mut containers = selected.iter().flat_map(|at| {
+            let (at, ..) = self.world.workloads[*at];
+            let spec = &self.world.objects[at].spec()["template"]["spec"];
+            let beside = list(spec, "initContainers").iter();
+            let beside = beside.filter(|one| text(one, "restartPolicy") == "Always");
+            list(spec, "containers").iter().chain(beside)
+        });
+        selected.len() <= MISSPELT
+            && !containers.any(|one| {
+                let mut ports = list(one, "ports").iter();
+                // What a webhook fills in may bring ports.
+                text(one, "image") == "auto"
+                    || ports.any(|one| text(one, "name") == name && is_tcp(one) == is_tcp(port))
+            })
     }
 
     /// All containers that run while the pod does, native sidecars last.
@@ -303,8 +342,7 @@ impl<'w, 'a> Workload<'w, 'a> {
         self.serving().next().is_some() && !self.is_off()
     }
 
-    /// Whether a container is passed over that declares ports for callers: there are Services, and none leads here, or only
-    /// Prometheus asks there.
+    /// Whether a container is passed over that declares ports for callers: there are Services, and none leads here.
     pub(super) fn may_serve(&self) -> bool {
         self.containers.iter().any(|container| {
             container.serves == Serves::No

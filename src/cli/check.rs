@@ -4,17 +4,17 @@ mod fix;
 mod read;
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::ValueEnum;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 
 use self::read::{Read, inputs};
 use super::inject::{MESSAGE_CHARS, count};
 use super::{engine, input, replace};
-use crate::check::{Baseline, RULES, Rule, Severity, output};
+use crate::check::{Baseline, RULES, Rule, Severity, output, sentences};
 use crate::policy::{cut, visible};
 
 /// Say what in manifests at hand is not lossless.
@@ -140,6 +140,9 @@ pub fn run(args: &Args, out: &mut dyn Write, report: &mut dyn Write) -> anyhow::
         super::print(out, rule.page.as_bytes())?;
         return Ok(ExitCode::SUCCESS);
     }
+    if args.write_baseline.as_deref() == Some(Path::new("-")) {
+        bail!("--write-baseline names a file, and - is none: standard output has what is found");
+    }
     let baseline = match &args.baseline {
         Some(path) => {
             let context = || format!("--baseline {}", input::name(path));
@@ -170,8 +173,8 @@ pub fn run(args: &Args, out: &mut dyn Write, report: &mut dyn Write) -> anyhow::
         Output::Github => output::github(&judged),
     };
     super::print(out, text.as_bytes())?;
-    for remark in &judged.remarks {
-        let remark = cut(&visible(remark), MESSAGE_CHARS);
+    for remark in sentences(&judged.remarks) {
+        let remark = cut(&visible(&remark), MESSAGE_CHARS);
         writeln!(report, "silkroll: {remark}")?;
     }
     if !read.unreadable.is_empty() {

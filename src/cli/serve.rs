@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
@@ -23,7 +23,7 @@ use super::engine;
 use super::heard::Observer;
 use super::signals::Signals;
 use super::supervise::Tasks;
-use crate::cluster::{Cluster, Files, Notes, Wanted};
+use crate::cluster::{Cluster, Error, Files, Notes, Wanted};
 use crate::observe::Metrics;
 use crate::observe::logs::{self, Format};
 use crate::server::admin::{self, Readiness};
@@ -236,7 +236,11 @@ async fn connect(args: &Args) -> anyhow::Result<Option<Cluster>> {
     if args.standalone {
         return Ok(None);
     }
-    let cluster = Cluster::connect().await?;
+    let cluster = Cluster::connect().await;
+    let cluster = cluster.map_err(|error| match error {
+        error @ Error::NoCluster(_) => anyhow!("{error}, or use `silkroll serve --standalone`"),
+        error => error.into(),
+    })?;
     tracing::info!(url = cluster.url(), "cluster");
     Ok(Some(cluster))
 }

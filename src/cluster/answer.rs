@@ -25,7 +25,15 @@ impl Cluster {
     /// With what there is to wait for.
     pub async fn rolled_out(&self, namespace: &str, name: &str) -> Result<(), String> {
         let api = Api::<Deployment>::namespaced(self.client.clone(), namespace);
-        let deployment = api.get(name).await.map_err(|error| told(&error))?;
+        let deployment = match api.get(name).await {
+            Ok(deployment) => deployment,
+            Err(kube::Error::Api(status)) if status.code == 404 => {
+                return Err(format!(
+                    "there is no Deployment {namespace}/{name}: install Silkroll first, or name it with --deployment and --namespace"
+                ));
+            }
+            Err(error) => return Err(self.failure(&error)),
+        };
         let wanted = deployment.spec.replicas.unwrap_or(1);
         let status = deployment.status.unwrap_or_default();
         let observed = status.observed_generation >= deployment.metadata.generation;
@@ -47,7 +55,7 @@ impl Cluster {
         let pods = pods
             .list_metadata(&ListParams::default().labels(&labels.join(",")))
             .await
-            .map_err(|error| told(&error))?;
+            .map_err(|error| self.failure(&error))?;
         let mut pods = pods.items.iter();
         if pods.any(|pod| pod.metadata.deletion_timestamp.is_some()) {
             return Err(format!(
@@ -72,7 +80,7 @@ impl Cluster {
             .create(&params, probe().to_string().into_bytes())
             .map_err(|error| told(&error))?;
         let response = self.client.send(request.map(Body::from)).await;
-        let response = response.map_err(|error| told(&error))?;
+        let response = response.map_err(|error| self.failure(&error))?;
         // Of a refusal, too: it comes after the webhook.
         let mut warnings = response.headers().get_all(WARNING).iter();
         if warnings.any(|warning| warning.as_bytes().starts_with(OURS)) {

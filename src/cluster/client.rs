@@ -4,10 +4,10 @@ use std::fmt;
 use std::time::Duration;
 
 use hyper::header::{HeaderValue, USER_AGENT};
-use kube::config::KubeConfigOptions;
+use kube::config::{InferConfigError, KubeConfigOptions};
 use kube::{Client, Config};
 
-use super::Error;
+use super::{Error, cause, told};
 
 /// A watch is renewed this often. The renewal goes on where the last one stopped and costs one
 /// request; a connection that died unnoticed is noticed 5 s later, so this bounds how stale the
@@ -41,9 +41,14 @@ impl Cluster {
             // No fallback here: whoever names a file means that cluster and no other.
             Config::from_kubeconfig(&KubeConfigOptions::default())
                 .await
-                .map_err(Error::Kubeconfig)?
+                .map_err(|error| Error::Kubeconfig(error.to_string()))?
         } else {
-            Config::infer().await.map_err(Error::NoCluster)?
+            // Of two errors the kubeconfig's is the source, which most often is the one to mend.
+            let no_cluster = |error: InferConfigError| {
+                let why = std::error::Error::source(&error).map(ToString::to_string);
+                Error::NoCluster(why.unwrap_or_else(|| error.to_string()))
+            };
+            Config::infer().await.map_err(no_cluster)?
         };
         Self::with_config(config)
     }
@@ -69,6 +74,22 @@ impl Cluster {
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// What is said where nothing comes back.
+    pub(super) fn no_answer(&self, error: &kube::Error) -> Error {
+        Error::NoAnswer {
+            url: self.url.clone(),
+            why: cause(error),
+        }
+    }
+
+    /// A failure, in a sentence: what the API server says, or why it says nothing.
+    pub(super) fn failure(&self, error: &kube::Error) -> String {
+        match error {
+            kube::Error::Api(status) => told(&status.message),
+            error => self.no_answer(error).to_string(),
+        }
     }
 
     /// The API server's version.

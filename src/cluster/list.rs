@@ -25,24 +25,55 @@ const READ: [(&str, &str); 8] = [
     ("apis/argoproj.io/v1alpha1", "rollouts"),
 ];
 
+/// Without these there is nothing to judge.
+const NEEDED: &str = "deployments";
+
+/// What was read.
+#[derive(Debug, Default)]
+pub struct Lists {
+    /// The API's own Lists, and a Namespace by itself.
+    pub lists: Vec<Value>,
+    /// Kinds, by their plurals, that this account may not list.
+    pub forbidden: Vec<&'static str>,
+}
+
 impl Cluster {
-    /// The workloads and what is judged with them, of one namespace or of all, as the API's own Lists.
+    /// The workloads and what is judged with them, of one namespace or of all. Of a kind that the cluster does not know there
+    /// are no objects; one that this account may not list is named and left out.
     ///
     /// # Errors
-    /// One of the kinds cannot be listed. A kind that the cluster does not know has no objects.
-    pub async fn lists(&self, namespace: Option<&str>) -> Result<Vec<Value>, Error> {
-        let mut lists = match namespace {
-            Some(name) => vec![self.get(&format!("/api/v1/namespaces/{name}")).await?],
-            None => self.pages("/api/v1/namespaces").await?,
+    /// Deployments cannot be listed, or the cluster does not answer.
+    pub async fn lists(&self, namespace: Option<&str>) -> Result<Lists, Error> {
+        let mut all = Lists::default();
+        let namespaces = match namespace {
+            Some(name) => {
+                let one = self.get(&format!("/api/v1/namespaces/{name}")).await;
+                one.map(|one| vec![one])
+            }
+            None => self.pages("/api/v1/namespaces").await,
         };
+        all.add("api/v1", "namespaces", namespaces, self).await?;
         for (group, plural) in READ {
             let path = match namespace {
                 Some(name) => format!("/{group}/namespaces/{name}/{plural}"),
                 None => format!("/{group}/{plural}"),
             };
-            lists.extend(self.pages(&path).await?);
+            let pages = self.pages(&path).await;
+            all.add(group, plural, pages, self).await?;
         }
-        Ok(lists)
+        Ok(all)
+    }
+
+    /// Whether there is such a kind: who may not list it is refused before anybody looks whether it is there.
+    async fn has(&self, group: &str, plural: &str) -> bool {
+        match self.get(&format!("/{group}")).await {
+            Ok(known) => {
+                let mut resources = known["resources"].as_array().into_iter().flatten();
+                resources.any(|one| one["name"] == plural)
+            }
+            Err(Error::List { status: 404, .. }) => false,
+            Err(_) => true,
+        }
     }
 
     async fn pages(&self, path: &str) -> Result<Vec<Value>, Error> {
@@ -95,8 +126,29 @@ impl Cluster {
         match self.client.request(request).await {
             Ok(value) => Ok(value),
             Err(kube::Error::Api(status)) => Err(failed(status.code, status.message)),
-            Err(error) => Err(failed(0, error.to_string())),
+            Err(error) => Err(self.no_answer(&error)),
         }
+    }
+}
+
+impl Lists {
+    async fn add(
+        &mut self,
+        group: &str,
+        plural: &'static str,
+        read: Result<Vec<Value>, Error>,
+        cluster: &Cluster,
+    ) -> Result<(), Error> {
+        match read {
+            Ok(lists) => self.lists.extend(lists),
+            Err(Error::List { status: 403, .. }) if plural != NEEDED => {
+                if cluster.has(group, plural).await {
+                    self.forbidden.push(plural);
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
     }
 }
 

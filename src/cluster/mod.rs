@@ -31,6 +31,7 @@ pub use audit::{Audit, Audited};
 pub use certificates::{Certificate, Certificates};
 pub use client::{Cluster, Version};
 pub use configmaps::{Files, LABELS, Wanted, Write};
+pub use list::Lists;
 pub use notes::Notes;
 
 use crate::snapshot::Namespaces;
@@ -44,12 +45,12 @@ pub enum Error {
     #[error(
         "the kubeconfig that KUBECONFIG names cannot be used: {0}; check it with `kubectl config view`"
     )]
-    Kubeconfig(#[source] kube::config::KubeconfigError),
+    Kubeconfig(String),
     /// Neither a kubeconfig nor a pod's own account.
     #[error(
-        "no cluster found: {0}; set KUBECONFIG, run inside a pod with a service account, or use `silkroll serve --standalone`"
+        "no cluster found: KUBECONFIG is not set, {0}, and this is no pod with a service account: set KUBECONFIG"
     )]
-    NoCluster(#[source] kube::config::InferConfigError),
+    NoCluster(String),
     /// The connection's settings do not make a client.
     #[error("cannot make a client for {url}: {source}; check the cluster's CA and credentials")]
     Client {
@@ -77,6 +78,14 @@ pub enum Error {
         /// The API server's status; 0 where there was no answer.
         status: u16,
         /// What it says.
+        why: String,
+    },
+    /// Nothing comes back.
+    #[error("the API server at {url} does not answer: {why}")]
+    NoAnswer {
+        /// Its address.
+        url: String,
+        /// Why, as the connection says it.
         why: String,
     },
     /// A task that never ends has ended.
@@ -136,6 +145,15 @@ const VERSION_PATIENCE: Duration = Duration::from_secs(30);
 const VERSION_SAY: Duration = Duration::from_secs(600);
 /// The most that is told of a failure, in characters: an API server, or what stands in for one, may send a page.
 const FAILURE: usize = 500;
+
+/// What is at the bottom of an error: those above it, of kube's client, say that something was wrong and not what.
+fn cause(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut cause = error;
+    while let Some(below) = cause.source() {
+        cause = below;
+    }
+    told(&cause)
+}
 
 /// A failure in the log.
 fn told(error: &impl std::fmt::Display) -> String {

@@ -220,3 +220,64 @@ fn a_baseline_is_written_whole_and_into_files_alone() {
     let known = check(&["-f", "-", "--baseline", path.to_str().unwrap()], WEB);
     assert_eq!(known.status.code(), Some(0));
 }
+
+#[test]
+fn what_was_written_says_what_it_needs_besides() {
+    let annotations = "  name: web\n  namespace: shop\n  annotations: {silkroll.dev/deregister: nacos, silkroll.dev/nacos-server: 'http://nacos:8848'}\nspec";
+    let web = WEB.replace("  name: web\nspec", annotations);
+    let script = web.replace(
+        "annotations: {",
+        "annotations: {silkroll.dev/hook: script, ",
+    );
+    let binary = web.replace(
+        "annotations: {",
+        "annotations: {silkroll.dev/hook-arch: amd64, ",
+    );
+    for (input, says, warns) in [
+        (WEB, "", false),
+        (
+            &*web,
+            "silkroll configmap -n shop | kubectl apply -f -\n",
+            true,
+        ),
+        (
+            &script,
+            "silkroll configmap -n shop | kubectl apply -f -\n",
+            false,
+        ),
+        (
+            &binary,
+            "silkroll configmap -n shop --hook binary | kubectl apply --server-side -f -\n",
+            false,
+        ),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("web.yaml");
+        std::fs::write(&path, input).unwrap();
+        let said = text(&fix(&[&path]).stderr);
+        assert!(said.contains("1 workload injected"), "{said}");
+        assert!(said.contains(says), "{said}");
+        assert_eq!(said.contains("a ConfigMap"), !says.is_empty(), "{said}");
+        assert_eq!(
+            said.contains("  warning: container web: its image may have no shell"),
+            warns,
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn a_baseline_is_no_standard_output() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_silkroll"))
+        .args(["check", "-f", "web.yaml", "--write-baseline", "-"])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(
+        text(&output.stderr),
+        "silkroll: --write-baseline names a file, and - is none: standard output has what is found\n"
+    );
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}

@@ -21,13 +21,13 @@ fn hostile() -> String {
     .to_string()
 }
 
-fn inputs() -> [String; 4] {
+fn inputs() -> [String; 5] {
     let ignored = WEB.replace(
         "replicas: 2",
         "replicas: 1 # silkroll:ignore SR301 <why> & \"so\"",
     );
     let beside = format!("{}\n---\na: [\n", hostile());
-    [WEB.to_owned(), ignored, hostile(), beside]
+    [WEB.to_owned(), ignored, hostile(), beside, passed_over()]
 }
 
 fn out(format: &str, input: &str) -> String {
@@ -145,6 +145,55 @@ fn what_was_not_judged_is_told_in_every_format_for_programs() {
             "{junit}"
         );
     }
+}
+
+/// Seven workloads that are taken to serve nobody, beside a Service, and a Pod of its own.
+fn passed_over() -> String {
+    let mut input = String::from(
+        "apiVersion: v1\nkind: Service\nmetadata: {name: other}\nspec: {selector: {app: other}, ports: [{port: 80}]}\n---\n\
+         apiVersion: v1\nkind: Pod\nmetadata: {name: alone}\nspec: {containers: []}\n",
+    );
+    for number in 0..7 {
+        let web = WEB.replace("name: web\nspec", &format!("name: w{number}\nspec"));
+        input.push_str("---\n");
+        input.push_str(&web);
+    }
+    input
+}
+
+#[test]
+fn all_that_was_passed_over_is_named_in_every_format_for_programs() {
+    let input = passed_over();
+    let output = check(&["-f", "-"], &input);
+    assert!(
+        text(&output.stderr)
+            .contains("Deployment default/w4 and 2 more (-o json names all): no Service")
+    );
+    let found: Value = serde_json::from_str(&out("json", &input)).unwrap();
+    assert_eq!(found["summary"]["passedOver"], 8);
+    let remarks = found["remarks"].as_array().unwrap();
+    let objects = remarks
+        .iter()
+        .flat_map(|one| one["objects"].as_array().unwrap());
+    let named: BTreeSet<&str> = objects.map(|one| one["object"].as_str().unwrap()).collect();
+    let log: Value = serde_json::from_str(&out("sarif", &input)).unwrap();
+    let invocation = &log["runs"][0]["invocations"][0];
+    assert_eq!(invocation["executionSuccessful"], true);
+    let notes = invocation["toolExecutionNotifications"].to_string();
+    let junit = out("junit", &input);
+    assert!(junit.contains("skipped=\"8\""), "{junit}");
+    for number in 0..7 {
+        let name = format!("Deployment default/w{number}");
+        assert!(named.contains(&*name), "{named:?}");
+        assert!(notes.contains(&name), "{notes}");
+        let skipped = format!("name=\"{name}\"><skipped message=\"taken to serve nobody");
+        assert!(junit.contains(&skipped), "{junit}");
+        assert!(!junit.contains(&format!("name=\"{name}\"/>")), "{junit}");
+    }
+    assert!(
+        named.contains("Pod default/alone")
+            && junit.contains("name=\"Pod default/alone\"><skipped")
+    );
 }
 
 #[test]
@@ -339,7 +388,7 @@ fn github_gets_one_command_a_line_whatever_a_name_holds() {
     }
     let line = out("github", WEB);
     let line = line.lines().find(|line| line.contains("SR101")).unwrap();
-    let begin = "::error file=standard input,line=12,title=SR101%3A nothing delays SIGTERM::Deployment default/web, container web: ";
+    let begin = "::error file=standard input,line=12,title=SR101%3A nothing delays SIGTERM until callers have forgotten the pod::Deployment default/web, container web: ";
     assert!(line.starts_with(begin), "{line}");
 }
 

@@ -22,6 +22,7 @@ fn with(hook: &Value, grace: u32, more: &Value) -> String {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "one table")]
 fn hooks_are_read_as_a_shell_reads_them() {
     let sh = |script: &str| json!({"exec": {"command": ["sh", "-c", script]}});
     let env = json!({"env": [{"name": "DELAY", "value": "20"}]});
@@ -80,6 +81,49 @@ fn hooks_are_read_as_a_shell_reads_them() {
             "SR101",
         ),
         (sh("curl -X POST localhost:8080/drain"), 60, &none, ""),
+        (
+            json!({"httpGet": {"path": "/actuator/shutdown", "port": 8080}}),
+            60,
+            &none,
+            "SR101",
+        ),
+        (
+            json!({"httpGet": {"path": "/drain", "port": 8080}}),
+            60,
+            &none,
+            "",
+        ),
+        // What can never run.
+        (
+            json!({"exec": {"command": ["sleep 20"]}}),
+            60,
+            &none,
+            "SR101",
+        ),
+        (
+            json!({"exec": {"command": ["sh -c sleep 20"]}}),
+            60,
+            &none,
+            "SR101",
+        ),
+        (
+            json!({"exec": {"command": ["sh", "sleep 20"]}}),
+            60,
+            &none,
+            "SR101",
+        ),
+        (
+            json!({"exec": {"command": ["sleep", "20", "&&", "nginx", "-s", "quit"]}}),
+            60,
+            &none,
+            "SR101",
+        ),
+        (
+            json!({"exec": {"command": ["sh", "/opt/stop.sh"]}}),
+            60,
+            &none,
+            "",
+        ),
         // The background: the call ends with whoever holds the output.
         (sh("sleep 20 >/dev/null 2>&1 &"), 60, &none, "SR101"),
         (sh("sleep 20 &"), 60, &none, ""),
@@ -179,6 +223,36 @@ fn a_shell_is_replaced_by_what_exec_is_given() {
         let found = found(&served(&container), &["--rules", "SR105"]);
         assert_eq!(!codes(&found).is_empty(), is_found, "{script}");
     }
+}
+
+#[test]
+fn an_init_in_front_of_a_shell_reaches_the_server_where_it_signals_the_group() {
+    let shell = ["sh", "-c", "java -jar a.jar"];
+    for (init, env, is_found) in [
+        (&["tini", "--"][..], Value::Null, true),
+        (&["/sbin/tini", "-s", "-p", "SIGTERM"], Value::Null, true),
+        (&["docker-init", "--"], Value::Null, true),
+        (&["tini", "-g", "--"], Value::Null, false),
+        (&["tini", "-sg", "--"], Value::Null, false),
+        (
+            &["tini", "--"],
+            json!([{"name": "TINI_KILL_PROCESS_GROUP", "value": "1"}]),
+            false,
+        ),
+        (&["dumb-init", "--"], Value::Null, false),
+    ] {
+        let command = [init, &shell].concat();
+        let container = json!({"command": command, "env": env});
+        let found = found(&served(&container), &["--rules", "SR105"]);
+        assert_eq!(!codes(&found).is_empty(), is_found, "{command:?}");
+    }
+    for script in ["exec java -jar a.jar", "tini -g -- java"] {
+        let container = json!({"command": ["tini", "--", "sh", "-c", script]});
+        let found = found(&served(&container), &["--rules", "SR105"]);
+        assert!(codes(&found).is_empty(), "{script}");
+    }
+    let container = json!({"command": ["tini", "--", "java", "-jar", "a.jar"]});
+    assert!(codes(&found(&served(&container), &["--rules", "SR105"])).is_empty());
 }
 
 #[test]

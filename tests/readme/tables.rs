@@ -129,7 +129,7 @@ fn the_checks_of_the_page_run_and_end_as_it_says() {
     assert_eq!(lines.len(), 4);
     for line in lines {
         let (code, said, error) = run(line);
-        let expected = if line.contains("--explain") { 0 } else { 1 };
+        let expected = i32::from(!line.contains("--explain"));
         assert_eq!(code, Some(expected), "{line}: {said}{error}");
         if line.contains("--fix") {
             assert!(said.contains(": info SR402 "), "{said}");

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::super::mend::Mend;
+use super::super::remarks::Remark;
 use super::super::report::{Entry, Quiet, Report};
 use super::super::rule::Severity;
 use crate::text::seen_json;
@@ -10,7 +11,21 @@ use crate::text::seen_json;
 #[derive(Serialize)]
 struct Whole<'a> {
     findings: Vec<One<'a>>,
+    /// What was not judged, or not as a whole.
+    remarks: Vec<Said<'a>>,
     summary: Summary,
+}
+
+#[derive(Serialize)]
+struct Said<'a> {
+    message: String,
+    objects: Vec<About<'a>>,
+}
+
+#[derive(Serialize)]
+struct About<'a> {
+    file: &'a str,
+    object: &'a str,
 }
 
 /// One finding with all that is said of it.
@@ -52,6 +67,9 @@ struct Summary {
     warnings: usize,
     infos: usize,
     unreadable: usize,
+    /// Objects that were not judged.
+    #[serde(rename = "passedOver")]
+    passed_over: usize,
     failed: bool,
 }
 
@@ -72,7 +90,7 @@ pub fn one(entry: &Entry) -> One<'_> {
         field: &entry.field,
         message: &entry.message,
         harm: entry.rule.harm,
-        advice: entry.rule.advice,
+        advice: entry.advice,
         page: entry.rule.page_path(),
         mended: entry.mended.is_some(),
         mend: entry.mended.map(Mend::sentence),
@@ -84,6 +102,15 @@ pub fn one(entry: &Entry) -> One<'_> {
     }
 }
 
+fn said(remark: &Remark) -> Said<'_> {
+    let about = |(file, object)| About { file, object };
+    let objects = remark.objects().map(|(file, object)| (&**file, &**object));
+    Said {
+        message: remark.reason(),
+        objects: objects.map(about).collect(),
+    }
+}
+
 /// One object with all findings, those that are ignored and known among them, and their number by severity without those.
 ///
 /// # Errors
@@ -91,6 +118,7 @@ pub fn one(entry: &Entry) -> One<'_> {
 pub fn json(report: &Report) -> Result<String, serde_json::Error> {
     let whole = Whole {
         findings: report.entries.iter().map(one).collect(),
+        remarks: report.remarks.iter().map(said).collect(),
         summary: Summary {
             objects: report.objects,
             workloads: report.workloads.len(),
@@ -98,6 +126,7 @@ pub fn json(report: &Report) -> Result<String, serde_json::Error> {
             warnings: report.number(Severity::Warning),
             infos: report.number(Severity::Info),
             unreadable: report.unreadable.len(),
+            passed_over: report.passed_over().count(),
             failed: report.fails() || !report.is_whole(),
         },
     };

@@ -7,32 +7,46 @@ use std::fmt::Write as _;
 use super::super::report::{Entry, Report};
 use crate::text::{defused, visible};
 
+/// What one input comes to.
+#[derive(Default)]
+struct Suite<'r> {
+    found: Vec<&'r Entry>,
+    /// Objects that were not judged, and why.
+    skipped: Vec<(&'r str, String)>,
+    clean: Vec<&'r str>,
+}
+
+impl Suite<'_> {
+    fn tests(&self) -> usize {
+        self.found.len() + self.skipped.len() + self.clean.len()
+    }
+}
+
 /// All findings that count; those below `--fail-on` are cases that passed, with what they say as output.
 #[must_use]
 pub fn junit(report: &Report) -> String {
-    let mut suites: BTreeMap<&str, (Vec<&Entry>, Vec<&str>)> = BTreeMap::new();
+    let mut suites: BTreeMap<&str, Suite<'_>> = BTreeMap::new();
     let mut found = HashSet::new();
+    for ((file, title), why) in report.passed_over() {
+        found.insert((file.as_str(), title.clone()));
+        let suite = suites.entry(file).or_default();
+        suite.skipped.push((title, why));
+    }
     for entry in report.loud() {
         found.insert((
             entry.file.as_ref(),
             format!("{} {}/{}", entry.kind, entry.namespace, entry.name),
         ));
-        suites.entry(&entry.file).or_default().0.push(entry);
+        suites.entry(&entry.file).or_default().found.push(entry);
     }
     for (file, title) in &report.workloads {
         if !found.contains(&(file.as_str(), title.clone())) {
-            suites.entry(file).or_default().1.push(title);
+            suites.entry(file).or_default().clean.push(title);
         }
     }
     let fails = |entries: &[&Entry]| entries.iter().filter(|entry| report.counts(entry)).count();
-    let (tests, failures) = suites
-        .values()
-        .fold((0, 0), |(tests, failures), (entries, clean)| {
-            (
-                tests + entries.len() + clean.len(),
-                failures + fails(entries),
-            )
-        });
+    let tests: usize = suites.values().map(Suite::tests).sum();
+    let failures: usize = suites.values().map(|suite| fails(&suite.found)).sum();
     let errors = report.unreadable.len();
     let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     // Writing into a String cannot fail.
@@ -42,19 +56,28 @@ pub fn junit(report: &Report) -> String {
         tests + errors
     );
     unreadable(&mut out, report);
-    for (file, (entries, clean)) in &suites {
+    for (file, suite) in &suites {
         let name = if file.is_empty() { "cluster" } else { file };
         let _ = writeln!(
             out,
-            "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"0\" skipped=\"0\">",
+            "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"0\" skipped=\"{}\">",
             xml(name),
-            entries.len() + clean.len(),
-            fails(entries)
+            suite.tests(),
+            fails(&suite.found),
+            suite.skipped.len()
         );
-        for entry in entries {
+        for entry in &suite.found {
             case(&mut out, report, entry);
         }
-        for title in clean {
+        for (title, why) in &suite.skipped {
+            let _ = writeln!(
+                out,
+                "    <testcase classname=\"silkroll.check\" name=\"{}\"><skipped message=\"{}\"/></testcase>",
+                xml(title),
+                xml(why)
+            );
+        }
+        for title in &suite.clean {
             let _ = writeln!(
                 out,
                 "    <testcase classname=\"silkroll.check\" name=\"{}\"/>",

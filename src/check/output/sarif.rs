@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::super::remarks::Remark;
 use super::super::report::{Entry, Report};
 use super::super::rule::{Rule, Severity};
 use super::super::table::RULES;
@@ -37,7 +38,10 @@ pub fn sarif(report: &Report) -> String {
 /// What was not judged is not clean, and who reads this file alone has to see it.
 fn invocation(report: &Report) -> Value {
     let said = report.unreadable.iter().take(UNREADABLE);
-    let notes = said.map(|text| json!({"level": "error", "message": {"text": text}}));
+    let wrong = said.map(|text| json!({"level": "error", "message": {"text": text}}));
+    let remarks = report.remarks.iter().map(Remark::whole);
+    let remarks = remarks.map(|text| json!({"level": "note", "message": {"text": text}}));
+    let notes = wrong.chain(remarks);
     json!({
         "executionSuccessful": report.is_whole(),
         "toolExecutionNotifications": notes.collect::<Vec<_>>(),

@@ -95,7 +95,7 @@ fn paragraph(out: &mut String, entry: &Entry) {
     );
     let _ = writeln!(out, "  {}: {}", rule.title, entry.shown_message());
     let _ = writeln!(out, "  {}", rule.harm);
-    let _ = writeln!(out, "  What to do: {}", rule.advice);
+    let _ = writeln!(out, "  What to do: {}", entry.advice);
     if let Some(mend) = entry.mended {
         let _ = writeln!(out, "  {}", mend.sentence());
     }

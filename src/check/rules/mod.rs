@@ -12,6 +12,7 @@ mod stopping;
 use std::collections::HashSet;
 
 pub(super) use self::registry::calls_a_registry;
+pub(super) use self::stopping::is_short;
 use super::Terms;
 use super::hook::Hook;
 use super::judged::Judged;
@@ -47,6 +48,8 @@ pub(super) struct Finding {
     pub(super) pointer: String,
     /// What was seen here.
     pub(super) message: String,
+    /// What to do here, where that is not what the rule says.
+    pub(super) advice: Option<&'static str>,
 }
 
 impl Finding {
@@ -65,6 +68,7 @@ impl Found {
             container: String::new(),
             pointer: pointer.into(),
             message,
+            advice: None,
         });
     }
 
@@ -88,6 +92,7 @@ impl Found {
             container: String::new(),
             pointer: pointer.to_owned(),
             message,
+            advice: None,
         });
     }
 
@@ -116,6 +121,26 @@ impl Found {
         self.of_container(id, workload, container, pointer, message);
     }
 
+    /// As [`Self::in_container`], with what to do there.
+    fn advised(
+        &mut self,
+        id: Id,
+        (workload, container): (&Workload<'_, '_>, &Container<'_>),
+        field: &str,
+        message: String,
+        advice: Option<&'static str>,
+    ) {
+        self.keep(Finding {
+            id,
+            object: workload.at,
+            workload: workload.at,
+            container: container.name.to_owned(),
+            pointer: format!("{}{field}", container.path),
+            message,
+            advice,
+        });
+    }
+
     /// About a container, wherever it stands in its workload.
     fn of_container(
         &mut self,
@@ -132,6 +157,7 @@ impl Found {
             container: container.name.to_owned(),
             pointer,
             message,
+            advice: None,
         });
     }
 }

@@ -26,6 +26,7 @@ const MANAGERS: [&str; 4] = ["npm", "yarn", "pnpm", "npx"];
 
 fn in_front(workload: &Workload<'_, '_>, container: &Container<'_>, found: &mut Found) {
     let words = container.words();
+    let behind = behind_an_init(&words, container);
     let field = if container.value["command"].is_array() {
         "/command"
     } else {
@@ -43,12 +44,54 @@ fn in_front(workload: &Workload<'_, '_>, container: &Container<'_>, found: &mut 
     if field != "/command" {
         return;
     }
-    let Some(script) = shell_script(&words) else {
+    let (shell, words) = match behind {
+        Some([shell, ..]) => (program(shell), behind.unwrap_or_default()),
+        _ => (first, &*words),
+    };
+    let Some(script) = shell_script(words) else {
         return;
     };
-    if let Some(message) = stays_in_front(first, script, &container.image) {
-        found.in_container(Id::Sr105, workload, container, field, message);
+    let Some(message) = stays_in_front(shell, script, &container.image) else {
+        return;
+    };
+    let message = if behind.is_some() {
+        format!(
+            "{first} without -g sends the signal to {shell} alone, which may stay in front of the server"
+        )
+    } else {
+        message
+    };
+    found.in_container(Id::Sr105, workload, container, field, message);
+}
+
+/// What an init starts that sends the signal to its child alone: `tini`, which Docker has as `docker-init`, without `-g`.
+/// `dumb-init` sends it to the whole group by itself.
+fn behind_an_init<'a, 's>(
+    words: &'s [&'a str],
+    container: &Container<'a>,
+) -> Option<&'s [&'a str]> {
+    let (init, mut words) = words.split_first()?;
+    let known = ["tini", "tini-static", "docker-init"];
+    // Where it is there, whatever it says.
+    let by_variable = list(container.value, "env").iter();
+    let mut by_variable = by_variable.map(|entry| text(entry, "name"));
+    if !known.contains(&program(init)) || by_variable.any(|name| name == "TINI_KILL_PROCESS_GROUP")
+    {
+        return None;
     }
+    while let [option, rest @ ..] = words
+        && let Some(letters) = option.strip_prefix('-')
+    {
+        words = rest;
+        match letters {
+            "-" => break,
+            _ if letters.contains('g') => return None,
+            // These have a value.
+            "p" | "e" => words = words.get(1..)?,
+            _ => {}
+        }
+    }
+    Some(words)
 }
 
 /// Whether a shell stays process 1 in front of the last command of its script. All of them are replaced by what `exec` is

@@ -3,7 +3,9 @@
 use super::super::hook::{Hook, SHELLS, mentions, program};
 use super::super::jvm;
 use super::super::read::text;
+use super::super::registry;
 use super::super::rule::Id;
+use super::super::staying::Staying;
 use super::super::workload::{Container, Serves, Workload};
 use super::Found;
 
@@ -100,15 +102,22 @@ fn nothing_waits(workload: &Workload<'_, '_>, container: &Container<'_>, found: 
     }
     let (field, message) = match &container.pre_stop {
         None => ("", format!("{why}, and it has no preStop hook")),
-        Some(hook) => match hook.in_vain {
-            Some(how) => (
-                "/lifecycle/preStop",
-                format!("{why}, and its preStop hook {how}"),
-            ),
-            None => return,
-        },
+        Some(hook) => {
+            let message = match (hook.in_vain, container.registry, hook.stays()) {
+                (Some(how), ..) => format!("{why}, and its preStop hook {how}"),
+                (None, Some(registry), Some(Staying::Throughout)) => format!(
+                    "callers seem to find it in {registry}, and it stays there while its preStop hook waits"
+                ),
+                (None, Some(registry), Some(Staying::UntilTheEnd)) => format!(
+                    "callers seem to find it in {registry}, and its preStop hook waits first and takes it out at the end"
+                ),
+                _ => return,
+            };
+            ("/lifecycle/preStop", message)
+        }
     };
-    found.in_container(Id::Sr101, workload, container, field, message);
+    let advice = container.registry.and_then(registry::way_out);
+    found.advised(Id::Sr101, (workload, container), field, message, advice);
 }
 
 fn times(
@@ -148,6 +157,17 @@ fn times(
         let id = Id::Sr103;
         found.in_container(id, workload, container, "/lifecycle/preStop", message);
     }
+}
+
+/// What Silkroll reckons with for an app's shutdown where nobody says (`shutdown-seconds`), in seconds.
+const SHUTDOWN: i64 = 30;
+
+/// Whether a hook, as far as it is known, leaves the app less than it is told to take, or than Silkroll reckons with.
+pub(in super::super) fn is_short(workload: &Workload<'_, '_>, container: &Container<'_>) -> bool {
+    container.pre_stop.as_ref().is_some_and(|hook| {
+        let needs = shutdown(workload, container).unwrap_or(SHUTDOWN);
+        seconds(hook).saturating_add(needs) > workload.grace()
+    })
 }
 
 /// What is to be reckoned with.

@@ -1,6 +1,6 @@
 //! `silkroll check --fix`: the injection, written into those workloads where it mends something.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io::Write;
 use std::path::Path;
 
@@ -10,6 +10,7 @@ use super::super::inject::{count, patched};
 use super::super::replace;
 use super::Args;
 use super::read::{Read, inputs};
+use crate::admission::report::words;
 use crate::check::Baseline;
 use crate::manifest;
 use crate::policy::visible;
@@ -36,6 +37,9 @@ pub(super) fn fix(args: &Args, baseline: &Baseline, report: &mut dyn Write) -> a
         .collect();
     // What a finding says of a namespace that is to be annotated is not done to one that says no.
     let said = read.as_said(args)?;
+    let settings = args.engine.settings()?;
+    let mut needed = BTreeSet::new();
+    let mut warned = String::new();
     let mut texts = vec![(String::new(), 0); inputs.len()];
     let mut object = 0;
     for (source, _) in &read.all {
@@ -49,6 +53,16 @@ pub(super) fn fix(args: &Args, baseline: &Baseline, report: &mut dyn Write) -> a
             if mended.contains(&object) && !patch.is_empty() {
                 operations.extend(patch);
                 *changed += 1;
+                let decision = &item.decision;
+                if !decision.warnings.is_empty() {
+                    warned.push_str(&words(&item.title(), decision, false));
+                }
+                let patch = decision.patch.as_deref().unwrap_or_default();
+                if decision.helper {
+                    needed.insert((item.namespace, " --hook binary", "--server-side "));
+                } else if patch.contains(&*settings.script.config_map) {
+                    needed.insert((item.namespace, "", ""));
+                }
             }
             object += 1;
         }
@@ -77,6 +91,16 @@ pub(super) fn fix(args: &Args, baseline: &Baseline, report: &mut dyn Write) -> a
             report,
             "silkroll: {}: {injected} injected",
             visible(&input.name)
+        )?;
+    }
+    report.write_all(warned.as_bytes())?;
+    // Without it a hook falls back to a sleep, and leaves nothing.
+    for (namespace, hook, apply) in needed {
+        let namespace = visible(&namespace);
+        writeln!(
+            report,
+            "silkroll: the hook in {namespace} is in a ConfigMap, which has to be there first, unless the webhook keeps it there: \
+             silkroll configmap -n {namespace}{hook} | kubectl apply {apply}-f -"
         )?;
     }
     Ok(())

@@ -16,9 +16,10 @@ use crate::admission::manifests::{
     Item, Known, Run, is_template, not_a_manifest, part_of_a_workload,
 };
 use crate::check::{
-    Baseline, Object, Place, Report, Terms, Wanted, World, assemble, harmless, judge, remarks,
+    Baseline, Object, Place, Remark, Report, Terms, Wanted, World, assemble, harmless, judge,
+    remarks,
 };
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Lists};
 use crate::manifest::budget::{Budget, Excess, Stop};
 use crate::manifest::{self, Document, Limits, each_object};
 use crate::policy::{cut, visible};
@@ -96,6 +97,8 @@ pub(super) struct Read<'t> {
     pub(super) all: Vec<(Source<'t>, Made)>,
     /// What is said of each document that cannot be read.
     pub(super) unreadable: Vec<String>,
+    /// Kinds that the cluster has and does not show to this account.
+    forbidden: Vec<&'static str>,
 }
 
 /// What makes manifests of a chart.
@@ -114,7 +117,7 @@ impl<'t> Read<'t> {
             .enable_all()
             .build()
             .context("the runtime cannot be started")?;
-        let lists = runtime.block_on(async {
+        let Lists { lists, forbidden } = runtime.block_on(async {
             let cluster = Cluster::connect().await?;
             cluster.lists(args.namespace.as_deref()).await
         })?;
@@ -126,6 +129,7 @@ impl<'t> Read<'t> {
             inputs: &[],
             all: made(args, lists.into_iter().map(live).collect(), &[])?,
             unreadable: Vec::new(),
+            forbidden,
         })
     }
 
@@ -198,6 +202,7 @@ impl<'t> Read<'t> {
             inputs,
             all: made(args, sources, inputs)?,
             unreadable,
+            forbidden: Vec::new(),
         })
     }
 
@@ -261,9 +266,17 @@ impl<'t> Read<'t> {
         } else {
             assemble(&before, &found, Some(&left), &places, &wanted, account)?
         };
+        let mut remarks = remarks(&before);
+        if !self.forbidden.is_empty() {
+            remarks.push(Remark::plain(format!(
+                "not read, for this account may not list them: {}; workloads are judged as if there were none \
+                 (docs/check/README.md has the rights that are needed)",
+                self.forbidden.join(", ")
+            )));
+        }
         Ok(Report {
             unreadable: self.unreadable.clone(),
-            remarks: remarks(&before),
+            remarks,
             ..report
         })
     }

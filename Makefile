@@ -154,7 +154,7 @@ test-rollouts:
 test-helm:
 	.ci/needs build test
 	echo "1/2 The control plane, and Helm 3 and 4 (10 and 6 minutes once, cached outside this folder; then a second)."
-	SILKROLL_CLUSTER_BIN="$${SILKROLL_CLUSTER_BIN:-$$(tests/cluster/build.sh)}"
+	SILKROLL_CLUSTER_BIN="$${SILKROLL_CLUSTER_BIN:-$$(tests/cluster/build.sh etcd kube-apiserver kubectl kube-controller-manager kube-scheduler)}"
 	SILKROLL_HELM="$${SILKROLL_HELM:-$$(tests/helm/build.sh)}"
 	export SILKROLL_CLUSTER_BIN SILKROLL_HELM
 	echo "    $$SILKROLL_HELM"

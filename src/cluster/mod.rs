@@ -27,6 +27,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+pub use answer::Probe;
 pub use audit::{Audit, Audited};
 pub use certificates::{Certificate, Certificates};
 pub use client::{Cluster, Version};

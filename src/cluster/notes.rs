@@ -19,7 +19,7 @@ use super::{Error, told};
 use crate::snapshot::{Asked, Namespaces, is_name};
 use crate::text::shown;
 
-/// The ConfigMap; a namespace is a key of its data. The install file's Role names it.
+/// The ConfigMap where nothing else is said; a namespace is a key of its data. The install file's Role names it.
 const NAME: &str = "helper-namespaces";
 /// After a read or write that failed.
 const AGAIN: Duration = Duration::from_secs(15);
@@ -34,6 +34,8 @@ const MOST: usize = 5000;
 pub struct Notes {
     /// Silkroll's own namespace.
     pub home: String,
+    /// The ConfigMap's name.
+    pub name: String,
     /// Who asked.
     pub asked: Arc<Asked>,
     /// How often it is looked for namespaces that are gone. One is forgotten that two looks in a row do not find.
@@ -46,9 +48,20 @@ impl Notes {
     pub fn new(home: String, asked: Arc<Asked>) -> Self {
         Self {
             home,
+            name: NAME.to_owned(),
             asked,
             look: LOOK,
         }
+    }
+
+    /// Those of one of several Silkrolls in a namespace, which go by their Services.
+    #[must_use]
+    pub fn of(self, service: &str) -> Self {
+        let name = match service {
+            "silkroll" => NAME.to_owned(),
+            other => format!("{other}-{NAME}"),
+        };
+        Self { name, ..self }
     }
 }
 
@@ -82,13 +95,18 @@ impl Book {
 
 /// Reads the notes, then writes down who asks and strikes out who is gone. Ends never by itself.
 pub(super) async fn keep(client: Client, notes: Notes, snapshot: Arc<Namespaces>) -> Error {
-    let Notes { home, asked, look } = notes;
+    let Notes {
+        home,
+        name,
+        asked,
+        look,
+    } = notes;
     let api = Api::<ConfigMap>::namespaced(client, &home);
     let mut changes = asked.changes();
     let mut failing = false;
     let mut trouble = |what: &str, error: &kube::Error| {
         let error = told(error);
-        let (namespace, name) = (&home, NAME);
+        let (namespace, name) = (&home, &name);
         if std::mem::replace(&mut failing, true) {
             tracing::debug!(error, namespace, name, "still cannot {what}");
         } else {
@@ -96,8 +114,8 @@ pub(super) async fn keep(client: Client, notes: Notes, snapshot: Arc<Namespaces>
         }
     };
     let written = loop {
-        match api.get_opt(NAME).await {
-            Ok(found) => break read(found),
+        match api.get_opt(&name).await {
+            Ok(found) => break read(&name, found),
             Err(error) => {
                 trouble("read who asked for the helper", &error);
                 tokio::time::sleep(AGAIN).await;
@@ -125,7 +143,7 @@ pub(super) async fn keep(client: Client, notes: Notes, snapshot: Arc<Namespaces>
             );
         }
         if !new.is_empty() || !gone.is_empty() {
-            if let Err(error) = write(&api, &new, &gone).await {
+            if let Err(error) = write(&api, &name, &new, &gone).await {
                 trouble("write down who asked for the helper", &error);
                 tokio::time::sleep(AGAIN).await;
                 continue;
@@ -152,12 +170,12 @@ pub(super) async fn keep(client: Client, notes: Notes, snapshot: Arc<Namespaces>
 }
 
 /// The names in the notes. What is none was written by something else: it is passed over, and stays.
-fn read(found: Option<ConfigMap>) -> BTreeSet<Box<str>> {
+fn read(name: &str, found: Option<ConfigMap>) -> BTreeSet<Box<str>> {
     let keys = found.and_then(|map| map.data).unwrap_or_default();
     let (names, others): (Vec<_>, Vec<_>) = keys.into_keys().partition(|key| is_name(key));
     if let Some(first) = others.first() {
         tracing::warn!(
-            name = NAME,
+            name,
             others = others.len(),
             "passed over what is no namespace's name: {}",
             shown(first, 80)
@@ -167,28 +185,36 @@ fn read(found: Option<ConfigMap>) -> BTreeSet<Box<str>> {
 }
 
 /// A merge: what another replica wrote stays.
-async fn write(api: &Api<ConfigMap>, new: &[Box<str>], gone: &[Box<str>]) -> kube::Result<()> {
+async fn write(
+    api: &Api<ConfigMap>,
+    name: &str,
+    new: &[Box<str>],
+    gone: &[Box<str>],
+) -> kube::Result<()> {
     let mut data = serde_json::Map::new();
     data.extend(
         gone.iter()
-            .map(|name| (name.to_string(), serde_json::Value::Null)),
+            .map(|namespace| (namespace.to_string(), serde_json::Value::Null)),
     );
-    data.extend(new.iter().map(|name| (name.to_string(), "".into())));
+    data.extend(
+        new.iter()
+            .map(|namespace| (namespace.to_string(), "".into())),
+    );
     let patch = Patch::Merge(serde_json::json!({"data": data}));
-    match api.patch(NAME, &PatchParams::default(), &patch).await {
+    match api.patch(name, &PatchParams::default(), &patch).await {
         Err(kube::Error::Api(status)) if status.is_not_found() => {}
         other => return other.map(drop),
     }
     let labels = LABELS.map(|(key, value)| (key.to_owned(), value.to_owned()));
     let map = ConfigMap {
         metadata: ObjectMeta {
-            name: Some(NAME.to_owned()),
+            name: Some(name.to_owned()),
             labels: Some(BTreeMap::from(labels)),
             ..ObjectMeta::default()
         },
         data: Some(
             new.iter()
-                .map(|name| (name.to_string(), String::new()))
+                .map(|namespace| (namespace.to_string(), String::new()))
                 .collect(),
         ),
         ..ConfigMap::default()
@@ -202,6 +228,17 @@ mod tests {
 
     fn names(list: &[&str]) -> Vec<Box<str>> {
         list.iter().map(|&name| name.into()).collect()
+    }
+
+    #[test]
+    fn several_in_one_namespace_keep_notes_apart() {
+        let named = |service| {
+            Notes::new("home".to_owned(), Arc::default())
+                .of(service)
+                .name
+        };
+        assert_eq!(named("silkroll"), NAME);
+        assert_eq!(named("lossless"), "lossless-helper-namespaces");
     }
 
     #[test]
@@ -232,7 +269,10 @@ mod tests {
             data: Some(data.into()),
             ..ConfigMap::default()
         };
-        assert_eq!(read(Some(map)), names(&["shop"]).into_iter().collect());
-        assert_eq!(read(None), BTreeSet::new());
+        assert_eq!(
+            read(NAME, Some(map)),
+            names(&["shop"]).into_iter().collect()
+        );
+        assert_eq!(read(NAME, None), BTreeSet::new());
     }
 }

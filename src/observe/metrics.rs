@@ -56,6 +56,9 @@ impl Default for Metrics {
 }
 
 impl Metrics {
+    /// Why a request was refused, where that is a defect: there is an alert on it.
+    pub const PANIC: &str = "panic";
+
     /// What [`Metrics::text`] is written in.
     pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -92,6 +95,7 @@ impl Metrics {
             drop(metrics.configmap_writes.get_or_create(&label));
             drop(metrics.audit_runs.get_or_create(&label));
         }
+        drop(metrics.refused.get_or_create(&Why { why: Self::PANIC }));
         let mut registry = Registry::with_prefix("silkroll");
         metrics.register(&mut registry);
         *metrics
@@ -352,6 +356,8 @@ mod tests {
     #[test]
     fn every_figure_is_in_the_text_with_its_value() {
         let metrics = Metrics::new();
+        let none = "silkroll_requests_refused_total{why=\"panic\"} 0";
+        assert!(metrics.text().lines().any(|line| line == none));
         let took = Duration::from_micros(80);
         metrics.admission("CREATE", "Deployment", "injected", "ok", took);
         metrics.dry_run("rejected");

@@ -17,6 +17,7 @@ use tower::ServiceExt;
 
 use super::activity::Activity;
 use super::connection::{Phase, Shared};
+use crate::observe::Metrics;
 
 /// What is left of a body is read where it has no more than this: less work for both than a new
 /// connection with its handshake.
@@ -46,7 +47,7 @@ pub(super) async fn answer(
     let mut response = match timeout(shared.limits.request, work).await {
         Ok(Ok(Ok(response))) => response,
         Ok(Err(_)) => {
-            shared.metrics.refused("panic");
+            shared.metrics.refused(Metrics::PANIC);
             tracing::error!("a handler panicked; please report this with the lines above");
             plain(
                 StatusCode::INTERNAL_SERVER_ERROR,

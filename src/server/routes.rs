@@ -285,7 +285,7 @@ fn busy() -> Refused {
 fn failed() -> Refused {
     Refused {
         status: StatusCode::INTERNAL_SERVER_ERROR,
-        why: "panic",
+        why: Metrics::PANIC,
         message: "silkroll failed inside: its log has the details".to_owned(),
     }
 }

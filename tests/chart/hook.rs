@@ -10,7 +10,7 @@ use testkit::wait::eventually;
 
 use super::cluster::installed::{self, SYSTEM};
 use super::cluster::{ControlPlane, Options};
-use super::helm::{Helm, file};
+use super::helm::{Helm, documents, file, find};
 
 const SILKROLL: &str = env!("CARGO_BIN_EXE_silkroll");
 const JOB: &[&str] = &["job", "-n", SYSTEM, "silkroll-wait"];
@@ -179,6 +179,42 @@ fn an_install_is_over_when_the_webhook_has_answered_and_leaves_nothing_of_the_ho
             assert!(output.success, "helm{major}: {output:?}");
             gone(&plane);
         });
+    }
+}
+
+#[test]
+#[ignore = "needs Helm: make test-helm"]
+fn it_tries_what_the_values_have_the_webhook_asked_about() {
+    for kind in ["statefulset", "daemonset"] {
+        let plane = ControlPlane::start(Options::default());
+        let helm = Helm::on(&plane, 4);
+        let [port, admin] = testkit::ports::free().unwrap();
+        let values = json!({
+            "service": {"port": port},
+            "webhook": {"workloads": [kind], "objectSelector": {
+                "matchLabels": {"lossless": "true"},
+                "matchExpressions": [{"key": "tier", "operator": "In", "values": ["web", "api"]}],
+            }},
+        });
+        let values = values.to_string();
+        let rendered = documents(&helm.template(&values).stdout);
+        plane.ok(&["create", "namespace", SYSTEM], "");
+        for object in &rendered {
+            // Where calls are led is a matter of the test.
+            if object["kind"] != "Job" && object["kind"] != "Service" {
+                plane.ok(&["apply", "-f", "-"], &object.to_string());
+            }
+        }
+        rolled_out(&plane, 2);
+        let job = find(&rendered, "Job", "silkroll-wait");
+        let early = wait(&plane, job, "2");
+        let said = "not asked about that namespace, kind or labels";
+        assert!(!early.success && early.stderr.contains(said), "{early:?}");
+        let account = plane.kubeconfig_for_service_account(SYSTEM, "silkroll");
+        let _silkroll = installed::serve(&plane, &account, [port, admin], &[]);
+        plane.route_service_to_loopback(SYSTEM, "silkroll", port);
+        let answered = wait(&plane, job, "60");
+        assert!(answered.success, "{kind}: {answered:?}");
     }
 }
 

@@ -18,7 +18,9 @@ mod variants;
 
 mod given;
 mod hook;
+mod hostile;
 mod life;
+mod nodes;
 mod own;
 mod post_renderer;
 mod refused;

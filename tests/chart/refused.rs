@@ -72,8 +72,67 @@ const REFUSED: &[(&str, &[&str])] = &[
         &["certificates.caBundle holds a private key"],
     ),
     (
-        "podDisruptionBudget: {minAvailable: null}",
-        &["podDisruptionBudget needs"],
+        "certificates: {source: secret, caBundle: LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0t}",
+        &["certificates.caBundle is PEM"],
+    ),
+    // By these the Service finds the pods.
+    (
+        "commonLabels: {app.kubernetes.io/name: x}",
+        &[
+            "commonLabels cannot have app.kubernetes.io/name",
+            "nameOverride",
+        ],
+    ),
+    (
+        "podLabels: {app.kubernetes.io/instance: x}",
+        &["podLabels cannot have app.kubernetes.io/instance"],
+    ),
+    ("fullnameOverride: '123'", &["fullnameOverride"]),
+    (
+        "serviceAccount: {name: \"a' || '\"}",
+        &["serviceAccount", "name"],
+    ),
+    ("log: {level: verbose}", &["log", "level"]),
+    ("dnsPolicy: None", &["dnsPolicy"]),
+    (
+        "ports: {webhook: 8080}",
+        &["ports.webhook and ports.admin are the same"],
+    ),
+    (
+        "webhook: {exemptNamespaces: null}",
+        &["webhook", "exemptNamespaces"],
+    ),
+    ("image: null", &["image"]),
+    // The hook's workload would never be asked about.
+    (
+        "wait: {namespace: silkroll-system}",
+        &["its own namespace, silkroll-system", "wait.enabled=false"],
+    ),
+    (
+        "wait: {namespace: kube-system}",
+        &["webhook.exemptNamespaces has kube-system", "wait.namespace"],
+    ),
+    (
+        "webhook: {exemptNamespaces: [default]}",
+        &["webhook.exemptNamespaces has default", "wait.namespace"],
+    ),
+    (
+        "webhook: {namespaceSelector: {matchLabels: {lossless: 'yes'}}}",
+        &[
+            "webhook.namespaceSelector asks for labels",
+            "wait.namespace",
+        ],
+    ),
+    (
+        "webhook: {namespaceSelector: {matchExpressions: [{key: lossless, operator: Exists}]}}",
+        &["webhook.namespaceSelector asks for labels"],
+    ),
+    (
+        "webhook: {namespaceSelector: {matchExpressions: [{key: kubernetes.io/metadata.name, operator: In, values: [shop]}]}}",
+        &[
+            "webhook.namespaceSelector leaves out default",
+            "wait.namespace",
+        ],
     ),
 ];
 
@@ -109,7 +168,7 @@ fn every_value_is_described_and_every_description_is_of_a_value() {
         let mut there = BTreeSet::new();
         leaves(&documents(&values)[0], &schema, "", &mut there);
         // Helm gives it to each chart of a parent.
-        there.insert(".global".to_owned());
+        there.extend([".global", ".enabled", ".tags"].map(str::to_owned));
         assert_eq!(there, described);
     }
 }
@@ -151,6 +210,49 @@ fn leaves(values: &Value, schema: &Value, path: &str, found: &mut BTreeSet<Strin
             _ => {
                 found.insert(path);
             }
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs Helm: make test-helm"]
+fn a_parent_chart_can_switch_it_on_and_off() {
+    let parent = tempfile::tempdir().unwrap();
+    let charts = parent.path().join("charts");
+    std::fs::create_dir(&charts).unwrap();
+    std::os::unix::fs::symlink(chart(), charts.join("silkroll")).unwrap();
+    let about = "{apiVersion: v2, name: all, version: 1.0.0, dependencies: [{name: silkroll, version: '*', condition: \
+                 silkroll.enabled, tags: [front]}]}";
+    std::fs::write(parent.path().join("Chart.yaml"), about).unwrap();
+    let parent = parent.path().display().to_string();
+    let args = ["template", "all", &parent, "-n", "all", "-f", "-"];
+    for helm in Helm::both() {
+        for (values, on) in [
+            ("silkroll: {enabled: true}", true),
+            ("silkroll: {enabled: false}", false),
+            ("tags: {front: false}", false),
+            ("{tags: {front: true}, global: {a: b}}", true),
+        ] {
+            let rendered = helm.ok(&args, values);
+            assert_eq!(rendered.contains("kind: Deployment"), on, "{values}");
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs Helm: make test-helm"]
+fn it_has_a_namespace_of_its_own() {
+    for helm in Helm::both() {
+        let args = ["template", "silkroll", &chart(), "-n", "default", "-f", "-"];
+        let refused = helm.run(&args, "");
+        let said = "into a namespace of its own (-n silkroll-system --create-namespace)";
+        assert!(
+            !refused.success && refused.stderr.contains(said),
+            "{refused:?}"
+        );
+        // Where the hook tries a workload elsewhere, or not at all, any will do.
+        for values in ["wait: {namespace: shop}", "wait: {enabled: false}"] {
+            helm.ok(&args, values);
         }
     }
 }

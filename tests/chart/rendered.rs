@@ -1,11 +1,13 @@
 //! What the chart renders: the install file, and each variant as the API server takes it.
 
+use std::collections::BTreeSet;
 use std::process::Command;
 use std::time::Duration;
 
 use clap::Parser as _;
 use serde_json::{Value, json};
 use silkroll::cli::Cli;
+use silkroll::manifest::{self, Limits};
 use silkroll::observe::Metrics;
 use silkroll::observe::labels::Outcome;
 use testkit::process::run;
@@ -100,6 +102,15 @@ fn all_variants_are_taken_by_the_api_server_and_by_the_program() {
         for line in text.lines() {
             assert_eq!(line.trim_end(), line, "{name}");
         }
+        // kustomize and Flux refuse a key that stands there twice.
+        for document in manifest::read(text.as_bytes(), &Limits::default()).unwrap() {
+            let document = document.unwrap();
+            assert!(
+                document.warnings().is_empty(),
+                "{name}: {:?}",
+                document.warnings()
+            );
+        }
         let tried = ["apply", "--dry-run=server", "--validate=strict", "-f", "-"];
         let applied = plane.kubectl(&tried, text);
         assert!(applied.success, "{name}: {}", applied.stderr);
@@ -154,9 +165,42 @@ fn what_the_webhook_matches_is_what_the_patches_for_kubectl_add() {
 
 #[test]
 #[ignore = "needs Helm: make test-helm"]
+fn two_releases_in_one_namespace_share_no_object() {
+    let [_, helm] = Helm::both();
+    let chart = super::helm::chart();
+    let objects = |release: &str| {
+        let values = "metrics: {serviceMonitor: {enabled: true}, dashboard: {enabled: true}}";
+        let args = ["template", release, &chart, "-n", NAMESPACE, "-f", "-"];
+        let mut all = BTreeSet::new();
+        for object in documents(&helm.ok(&args, values)) {
+            let kind = object["kind"].as_str().unwrap();
+            all.insert(format!("{kind} {}", object["metadata"]["name"]));
+            // And what it makes by itself.
+            for rule in object["rules"].as_array().into_iter().flatten() {
+                for name in rule["resourceNames"].as_array().into_iter().flatten() {
+                    all.insert(format!("{} {name}", rule["resources"]));
+                }
+            }
+        }
+        all
+    };
+    let (one, other) = (objects("silkroll"), objects("lossless"));
+    assert!(one.contains(r#"["leases"] "silkroll-audit""#), "{one:?}");
+    let both: Vec<_> = one.intersection(&other).collect();
+    // Named by their content, in the namespaces of others.
+    assert!(
+        both.len() == 2
+            && both
+                .iter()
+                .all(|name| name.contains("[\"configmaps\"] \"silkroll-")),
+        "{both:?}"
+    );
+}
+
+#[test]
+#[ignore = "needs Helm: make test-helm"]
 fn alerts_ask_for_metrics_that_there_are() {
     let metrics = Metrics::new();
-    metrics.refused("panic");
     let found = [("not-injected", 0)].into_iter();
     metrics.audited(Outcome::Ok, Duration::ZERO, 0, found);
     let text = metrics.text();

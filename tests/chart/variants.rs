@@ -25,10 +25,12 @@ pub(crate) const VARIANTS: &[(&str, &str, &[&str])] = &[
     ("namespace", "namespace: {create: true}", &["kind: Namespace", "pod-security.kubernetes.io/enforce: restricted"]),
     (
         "replicas",
-        "{replicas: 3, strategy: {type: Recreate, rollingUpdate: null}, podDisruptionBudget: {minAvailable: 50%}}",
+        "{replicas: 3, strategy: {type: Recreate}, podDisruptionBudget: {minAvailable: 50%}}",
         &["replicas: 3", "type: Recreate", "minAvailable: 50%"],
     ),
+    ("strategy", "{strategy: {rollingUpdate: {maxSurge: 2}}}", &["maxSurge: 2", "maxUnavailable: 0", "minAvailable: 1"]),
     ("budget", "podDisruptionBudget: {maxUnavailable: 1}", &["maxUnavailable: 1"]),
+    ("budget-of-one", "{replicas: 1, podDisruptionBudget: {minAvailable: 1}}", &["minAvailable: 1"]),
     ("no-budget", "{replicas: 0, podDisruptionBudget: {enabled: false}, topologySpread: {enabled: false}}", &["replicas: 0"]),
     (
         "nodes",
@@ -67,7 +69,7 @@ defaults: {drain-seconds: '20', deregister: nacos, nacos-server: 'http://nacos:8
     (
         "host-network",
         "{hostNetwork: true, ports: {webhook: 10250, admin: 10251}, namespace: {create: true}}",
-        &["hostNetwork: true", "dnsPolicy: ClusterFirstWithHostNet", "--listen=:10250", "--admin-listen=:10251", "containerPort: 10250"],
+        &["hostNetwork: true", "maxSurge: 0", "maxUnavailable: 1", "dnsPolicy: ClusterFirstWithHostNet", "--listen=:10250", "--admin-listen=:10251", "containerPort: 10250"],
     ),
     ("dns", "dnsPolicy: Default", &["dnsPolicy: Default"]),
     (
@@ -81,6 +83,7 @@ webhook:
   objectSelector: {matchExpressions: [{key: rough, operator: DoesNotExist}]}
   matchConditions: [{name: not-ours, expression: \"request.userInfo.username != 'someone'\"}]
   annotations: {example.com/hook: mine}
+wait: {namespace: default}
 ",
         &["failurePolicy: Fail", "timeoutSeconds: 5", "values: [kube-system, mine, silkroll-system]", "lossless: \"yes\"",
           "objectSelector:", "name: not-ours", "example.com/hook: mine"],
@@ -91,21 +94,31 @@ webhook:
         &["resources: [deployments, statefulsets, daemonsets]", "resources: [rollouts]", "name: pods.silkroll.dev",
           "--workloads=rollout,deployment,statefulset,daemonset,pod"],
     ),
-    ("rollouts-alone", "webhook: {workloads: [rollout]}", &["resources: [rollouts]", "--workloads=rollout"]),
+    ("rollouts-alone", "webhook: {workloads: [rollout]}", &["resources: [rollouts]", "--workloads=rollout", "--try-kind=rollout"]),
+    (
+        "some-labels",
+        "webhook: {workloads: [daemonset, statefulset], objectSelector: {matchLabels: {lossless: 'true'}, matchExpressions: [{key: tier, operator: In, values: [web, api]}, {key: team, operator: Exists}]}}",
+        &["--try-kind=statefulset", "--try-label=lossless=true", "--try-label=tier=web", "--try-label=team="],
+    ),
+    (
+        "labels-twice",
+        "{commonLabels: {release: a, app.kubernetes.io/version: '9', app.kubernetes.io/component: admission}, podLabels: {release: b}, namespace: {create: true}, metrics: {serviceMonitor: {enabled: true, labels: {release: c}}}}",
+        &["release: c", "release: b", "release: a", "app.kubernetes.io/component: metrics"],
+    ),
     (
         "files",
-        "certificates: {source: files, caBundle: C, files: {cert: A, key: B}}",
-        &["caBundle: Qw==", "tls.crt: QQ==", "tls.key: Qg==", "helm.sh/hook: post-install,post-upgrade,post-rollback,test"],
+        "certificates: {source: files, caBundle: '-----BEGIN CERTIFICATE-----', files: {cert: A, key: B}}",
+        &["caBundle: LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0t", "tls.crt: \"QQ==\"", "tls.key: \"Qg==\"", "helm.sh/hook: post-install,post-upgrade,post-rollback,test"],
     ),
     (
         "secret",
-        "{certificates: {source: secret, secretName: mine, caBundle: C}, fullnameOverride: lossless}",
-        &["--tls-cert=/tls/tls.crt", "--tls-name=lossless.silkroll-system.svc", "secretName: mine", "caBundle: Qw=="],
+        "{certificates: {source: secret, secretName: mine, caBundle: '-----BEGIN CERTIFICATE-----'}, fullnameOverride: lossless}",
+        &["--tls-cert=/tls/tls.crt", "--service=lossless", "secretName: mine", "caBundle: LS0t"],
     ),
     (
         "self",
         "fullnameOverride: lossless",
-        &["--ca-secret=lossless-own-ca", "--webhook-configuration=lossless", "--service=lossless", "resourceNames: [lossless-own-ca]"],
+        &["--ca-secret=lossless-own-ca", "--webhook-configuration=lossless", "--service=lossless", "resourceNames: [lossless-own-ca]", "resourceNames: [lossless-audit]", "resourceNames: [lossless-helper-namespaces]"],
     ),
     (
         "cert-manager",
@@ -136,6 +149,18 @@ webhook:
     ),
     ("alerts-secret", "{certificates: {source: secret}, metrics: {prometheusRule: {enabled: true}}}", &["< 14 * 86400", "within two weeks"]),
     ("no-wait", "wait: {enabled: false}", &[]),
-    ("wait", "{certificates: {source: secret}, wait: {namespace: kube-public, seconds: 30}}", &["--try-in=kube-public", "--seconds=30", "activeDeadlineSeconds: 90", "helm.sh/hook: test"]),
-    ("subchart", "global: {anything: {goes: 1}}", &[]),
+    ("wait", "{certificates: {source: secret}, webhook: {exemptNamespaces: []}, wait: {namespace: kube-public, seconds: 30}}", &["--try-in=kube-public", "--seconds=30", "activeDeadlineSeconds: 90", "helm.sh/hook: test"]),
+    (
+        "wait-pod",
+        "
+image: {pullSecrets: [mine]}
+priorityClassName: high
+resources: {limits: {cpu: 500m, memory: 1Gi}, requests: {cpu: 20m, memory: 32Mi}}
+podLabels: {sidecar.istio.io/inject: 'false'}
+wait: {resources: {limits: {cpu: 50m, memory: 64Mi}}}
+",
+        &["cpu: 500m", "cpu: 50m", "sidecar.istio.io/inject: \"false\""],
+    ),
+    ("nothing-to-wait-for", "replicas: 0", &["helm.sh/hook: test"]),
+    ("subchart", "{global: {anything: {goes: 1}}, enabled: true, tags: {front: true}}", &[]),
 ];

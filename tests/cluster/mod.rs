@@ -29,7 +29,7 @@ use std::sync::{Mutex, OnceLock};
 use anyhow::{Context as _, Result};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use programs::{API_SERVER, CONTROLLERS, api_server, controllers, etcd, write_files};
+use programs::{API_SERVER, CONTROLLERS, api_server, controllers, etcd, scheduler, write_files};
 use serde_json::{Value, json};
 use testkit::kubectl::Kubectl;
 use testkit::layout::Layout;
@@ -146,6 +146,11 @@ impl ControlPlane {
     /// Runs one more program in the folder of this control plane.
     pub(crate) fn run(&self, spec: &Spec) -> Result<Process> {
         Process::supervised(spec, &self.layout.home, Order::default())
+    }
+
+    /// Starts a scheduler, which `tests/cluster/build.sh` builds where it is named.
+    pub(crate) fn schedule(&self) -> Process {
+        self.run(&scheduler(&self.layout)).unwrap()
     }
 
     /// Stops the API server; everything it stored stays. For planes of one's own, not the shared one.

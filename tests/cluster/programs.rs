@@ -56,3 +56,11 @@ pub(super) fn controllers(layout: &Layout) -> Spec {
         "--controllers=deployment-controller,replicaset-controller,statefulset-controller,daemonset-controller,namespace-controller,serviceaccount-controller,garbage-collector-controller",
     ])
 }
+
+pub(super) fn scheduler(layout: &Layout) -> Spec {
+    layout.client(
+        "kube-scheduler",
+        "admin",
+        &["--leader-elect=false", "--secure-port=0"],
+    )
+}

@@ -3,44 +3,65 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
-{{/* What everything is called. Room is left for the longest suffix, -not-injected. */}}
+{{/*
+What everything is called. Room is left for the longest suffix, -not-injected. A Service's name begins with a letter and has
+no dots, a release's may.
+*/}}
 {{- define "silkroll.fullname" -}}
 {{- $name := default .Chart.Name .Values.nameOverride }}
-{{- if .Values.fullnameOverride }}
-{{- .Values.fullnameOverride | trunc 49 | trimSuffix "-" }}
-{{- else if contains $name .Release.Name }}
-{{- .Release.Name | trunc 49 | trimSuffix "-" }}
-{{- else }}
-{{- printf "%s-%s" .Release.Name $name | trunc 49 | trimSuffix "-" }}
+{{- $full := printf "%s-%s" .Release.Name $name }}
+{{- if contains $name .Release.Name }}{{ $full = .Release.Name }}{{ end }}
+{{- if regexMatch "^[0-9]" $full }}{{ $full = printf "%s-%s" .Chart.Name .Release.Name }}{{ end }}
+{{- default $full .Values.fullnameOverride | replace "." "-" | trunc 49 | trimSuffix "-" }}
 {{- end }}
+
+{{/* Text as YAML reads it back, whatever is in it: in quotes where it could be taken for something else. */}}
+{{- define "silkroll.text" -}}
+{{- if regexMatch "^[-a-zA-Z0-9._/:@=,+]+$" . }}{{ toYaml . | trim }}{{ else }}{{ quote . }}{{ end }}
+{{- end }}
+
+{{/* A list of such, on one line. */}}
+{{- define "silkroll.list" -}}
+[{{ range $n, $text := . }}{{ if $n }}, {{ end }}{{ include "silkroll.text" $text }}{{ end }}]
 {{- end }}
 
 {{/* Which pods are the webhook's. A Deployment's selector never changes: nothing that differs by version is in here. */}}
 {{- define "silkroll.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "silkroll.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "silkroll.text" (include "silkroll.name" .) }}
+app.kubernetes.io/instance: {{ include "silkroll.text" .Release.Name }}
 {{- end }}
 
-{{- define "silkroll.labels" -}}
-{{ include "silkroll.selectorLabels" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
+{{/*
+What stands below `metadata:`. A list of the context, the object's name, its namespace, and labels and annotations of its own,
+which count before the common ones: no key comes twice.
+*/}}
+{{- define "silkroll.metadata" -}}
+{{- $top := index . 0 }}
+{{- $labels := dict }}{{ if gt (len .) 3 }}{{ $labels = index . 3 }}{{ end }}
+{{- $annotations := dict }}{{ if gt (len .) 4 }}{{ $annotations = index . 4 }}{{ end }}
+{{- $selected := fromYaml (include "silkroll.selectorLabels" $top) }}
+{{- $version := dict "app.kubernetes.io/version" $top.Chart.AppVersion }}
+name: {{ include "silkroll.text" (index . 1) }}
+{{- with index . 2 }}
+namespace: {{ include "silkroll.text" . }}
 {{- end }}
-{{- end }}
-
-{{/* The annotations that an object has besides its own: with `annotations:` above them, or nothing. */}}
-{{- define "silkroll.annotations" -}}
-{{- with .Values.commonAnnotations -}}
+labels:
+  {{- toYaml (merge dict $labels $selected $top.Values.commonLabels $version) | nindent 2 }}
+{{- with merge dict $annotations $top.Values.commonAnnotations }}
 annotations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 
-{{/* Those of its own, merged with the common ones: a list of the context and the object's. */}}
-{{- define "silkroll.annotationsWith" -}}
-{{- $own := index . 1 }}
-{{- with merge (deepCopy $own) (index . 0).Values.commonAnnotations -}}
+{{/*
+What stands below a pod's `metadata:`. A list of the context and its own labels, which say what selects it: nobody gives it
+others for these keys.
+*/}}
+{{- define "silkroll.podMetadata" -}}
+{{- $values := (index . 0).Values }}
+labels:
+  {{- toYaml (merge dict (index . 1) $values.podLabels $values.commonLabels) | nindent 2 }}
+{{- with merge dict $values.podAnnotations $values.commonAnnotations }}
 annotations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
@@ -57,9 +78,50 @@ annotations:
 {{- with .Values.image.pullSecrets -}}
 imagePullSecrets:
   {{- range . }}
-  - name: {{ . }}
+  - name: {{ include "silkroll.text" . }}
   {{- end }}
 {{- end }}
+{{- end }}
+
+{{/* A Deployment's strategy: of the user's what there is. In the nodes' network there is no room for one more on each node. */}}
+{{- define "silkroll.strategy" -}}
+{{- $user := deepCopy .Values.strategy }}
+{{- if eq (default "RollingUpdate" $user.type) "RollingUpdate" }}
+{{- $rolling := dict "maxUnavailable" 0 "maxSurge" 1 }}
+{{- if .Values.hostNetwork }}{{ $rolling = dict "maxUnavailable" 1 "maxSurge" 0 }}{{ end }}
+{{- $user = dict "type" "RollingUpdate" "rollingUpdate" (mergeOverwrite $rolling (default dict $user.rollingUpdate)) }}
+{{- end }}
+{{- toYaml $user }}
+{{- end }}
+
+{{/*
+Over nodes by a constraint, over zones by an affinity: of several constraints that are preferred none counts on a node that
+lacks the label of one, and many clusters have no zones. Of an update's new pods the old ones do not count.
+*/}}
+{{- define "silkroll.spread" -}}
+{{- with .Values.topologySpread.constraints }}
+{{- toYaml . }}
+{{- else }}
+# Preferred, not required: a cluster of one node gets both replicas all the same.
+- maxSkew: 1
+  topologyKey: kubernetes.io/hostname
+  whenUnsatisfiable: ScheduleAnyway
+  matchLabelKeys: [pod-template-hash]
+  labelSelector:
+    matchLabels:
+      {{- include "silkroll.selectorLabels" . | nindent 6 }}
+{{- end }}
+{{- end }}
+
+{{- define "silkroll.affinity" -}}
+{{- $affinity := deepCopy .Values.affinity }}
+{{- if and .Values.topologySpread.enabled (not .Values.topologySpread.constraints) (not (hasKey $affinity "podAntiAffinity")) }}
+{{- $selector := dict "matchLabels" (fromYaml (include "silkroll.selectorLabels" .)) }}
+{{- $zone := dict "topologyKey" "topology.kubernetes.io/zone" "labelSelector" $selector }}
+{{- $preferred := list (dict "weight" 100 "podAffinityTerm" $zone) }}
+{{- $_ := set $affinity "podAntiAffinity" (dict "preferredDuringSchedulingIgnoredDuringExecution" $preferred) }}
+{{- end }}
+{{- with $affinity }}{{ toYaml . }}{{ end }}
 {{- end }}
 
 {{- define "silkroll.serviceAccount" -}}
@@ -135,7 +197,7 @@ matchLabels:
 matchExpressions:
   - key: kubernetes.io/metadata.name
     operator: NotIn
-    values: [{{ append .Values.webhook.exemptNamespaces .Release.Namespace | uniq | join ", " }}]
+    values: {{ include "silkroll.list" (append .Values.webhook.exemptNamespaces .Release.Namespace | uniq) }}
   {{- with .Values.webhook.namespaceSelector.matchExpressions }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
@@ -183,8 +245,8 @@ clientConfig:
   caBundle: {{ . | b64enc }}
   {{- end }}
   service:
-    namespace: {{ .Release.Namespace }}
-    name: {{ include "silkroll.fullname" . }}
+    namespace: {{ include "silkroll.text" .Release.Namespace }}
+    name: {{ include "silkroll.text" (include "silkroll.fullname" .) }}
     path: /mutate
     port: {{ .Values.service.port }}
 {{- end }}
@@ -194,30 +256,13 @@ clientConfig:
 {{ include "silkroll.fullname" . }}-own-ca
 {{- end }}
 
-{{/* Settings that cannot be together. */}}
-{{- define "silkroll.check" -}}
-{{- $certificates := .Values.certificates }}
-{{- if and $certificates.caBundle (eq $certificates.source "self") }}
-{{- fail "certificates.caBundle is not for certificates.source: self, the default: Silkroll writes the bundle itself. For a Secret of yours: certificates.source=secret" }}
+{{/* Objects of its own that are called by `--service`. */}}
+{{- define "silkroll.lease" -}}
+{{ include "silkroll.fullname" . }}-audit
 {{- end }}
-{{- if and (ne $certificates.secretName "silkroll-tls") (eq $certificates.source "self") }}
-{{- fail "certificates.secretName is not for certificates.source: self, the default, which serves from no Secret. For a Secret of yours: certificates.source=secret" }}
-{{- end }}
-{{- if and (eq $certificates.source "files") (not (and $certificates.files.cert $certificates.files.key $certificates.caBundle)) }}
-{{- fail "certificates.source: files needs all of certificates.files.cert, certificates.files.key and certificates.caBundle: --set-file certificates.files.cert=certs/tls.crt, and so on; silkroll certs makes them" }}
-{{- end }}
-{{- if and (ne $certificates.source "files") (or $certificates.files.cert $certificates.files.key) }}
-{{- fail (printf "certificates.files is for certificates.source: files, and it is %s" $certificates.source) }}
-{{- end }}
-{{- if and $certificates.caBundle (eq $certificates.source "cert-manager") }}
-{{- fail "certificates.caBundle is not for certificates.source: cert-manager, which writes the bundle itself" }}
-{{- end }}
-{{- if contains "PRIVATE KEY" $certificates.caBundle }}
-{{- fail "certificates.caBundle holds a private key, and everybody may read it: give certs/ca.crt" }}
-{{- end }}
-{{- if and .Values.podDisruptionBudget.enabled (kindIs "invalid" .Values.podDisruptionBudget.minAvailable) (kindIs "invalid" .Values.podDisruptionBudget.maxUnavailable) }}
-{{- fail "podDisruptionBudget needs minAvailable or maxUnavailable" }}
-{{- end }}
+
+{{- define "silkroll.notes" -}}
+{{- with include "silkroll.fullname" . }}{{ if ne . "silkroll" }}{{ . }}-{{ end }}{{ end }}helper-namespaces
 {{- end }}
 
 {{/* Whether API servers can trust the webhook as soon as it is installed. */}}

@@ -64,7 +64,8 @@ pub struct Args {
     #[arg(long, hide = true, value_name = "CA,LEAF,SETTLE", conflicts_with = "tls_cert", value_parser = lifetimes)]
     pub(super) own_lifetimes: Option<Lifetimes>,
 
-    /// The Service by which the API server calls
+    /// The Service by which the API server calls. Its Lease and its notes in its own namespace are called by it, so that
+    /// there may be another Silkroll
     #[arg(long, value_name = "NAME", default_value = "silkroll", value_parser = object_name)]
     pub(super) service: String,
 

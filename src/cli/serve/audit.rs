@@ -32,6 +32,7 @@ pub(super) fn start(
     let audit = Audit {
         every: Duration::from_secs(args.audit_interval),
         home: own_namespace(),
+        lease: format!("{}-audit", args.service),
         identity: identity(),
         settings: Arc::new(settings),
         namespaces: Arc::clone(&app.namespaces),

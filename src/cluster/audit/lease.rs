@@ -16,11 +16,9 @@ use kube::{Api, Client};
 use tokio::time::Instant;
 
 use super::super::configmaps::LABELS;
-use super::{Trouble, call};
+use super::{Audit, Trouble, call};
 use crate::text::{quoted, shown};
 
-/// Its name; the install manifests' Role names it, too.
-const NAME: &str = "silkroll-audit";
 /// The least that it is held for: a write may take seconds.
 const LEAST: Duration = Duration::from_secs(5);
 /// The most that another one's duration may be: two days, as of the longest interval.
@@ -42,6 +40,7 @@ pub(super) enum Turn {
 /// The Lease as this replica sees it.
 pub(super) struct Lease {
     api: Api<Object>,
+    name: String,
     identity: String,
     duration: Duration,
     /// Its resourceVersion, and since when it is that.
@@ -65,12 +64,13 @@ enum Judged {
 }
 
 impl Lease {
-    pub(super) fn new(client: Client, home: &str, identity: &str, every: Duration) -> Self {
+    pub(super) fn new(client: Client, audit: &Audit) -> Self {
         Self {
-            api: Api::namespaced(client, home),
-            identity: identity.to_owned(),
+            api: Api::namespaced(client, &audit.home),
+            name: audit.lease.clone(),
+            identity: audit.identity.clone(),
             // Half a turn more than a turn: who holds it and lives renews it in time.
-            duration: (every * 3 / 2).max(LEAST),
+            duration: (audit.every * 3 / 2).max(LEAST),
             seen: None,
             held: None,
             heard: String::new(),
@@ -80,7 +80,7 @@ impl Lease {
     /// Takes it or renews it, where that may be.
     pub(super) async fn take(&mut self) -> Result<Turn, Trouble> {
         let held = self.held.take().map(|(_, at)| at);
-        let Some(found) = call(self.api.get_opt(NAME)).await? else {
+        let Some(found) = call(self.api.get_opt(&self.name)).await? else {
             return self
                 .written(call(self.api.create(&PostParams::default(), &self.fresh())).await);
         };
@@ -132,7 +132,7 @@ impl Lease {
 
     /// Gives it back, so that another replica need not wait until it has expired.
     pub(super) async fn release(&mut self) -> Result<(), Trouble> {
-        let found = call(self.api.get_opt(NAME)).await?;
+        let found = call(self.api.get_opt(&self.name)).await?;
         let ours = |spec: &LeaseSpec| spec.holder_identity.as_deref() == Some(&*self.identity);
         let Some(mut lease) = found.filter(|lease| lease.spec.as_ref().is_some_and(ours)) else {
             return Ok(());
@@ -141,7 +141,7 @@ impl Lease {
         let spec = lease.spec.get_or_insert_default();
         spec.holder_identity = Some(String::new());
         spec.renew_time = Some(MicroTime(Timestamp::now()));
-        call(self.api.replace(NAME, &PostParams::default(), &lease)).await?;
+        call(self.api.replace(&self.name, &PostParams::default(), &lease)).await?;
         Ok(())
     }
 
@@ -149,7 +149,7 @@ impl Lease {
         let labels = LABELS.map(|(key, value)| (key.to_owned(), value.to_owned()));
         let mut lease = Object {
             metadata: ObjectMeta {
-                name: Some(NAME.to_owned()),
+                name: Some(self.name.clone()),
                 labels: Some(BTreeMap::from(labels)),
                 ..ObjectMeta::default()
             },
@@ -175,7 +175,7 @@ impl Lease {
     /// Its resourceVersion goes with it: who wrote in between has it.
     async fn put(&mut self, mut lease: Object, taken: bool) -> Result<Turn, Trouble> {
         self.fill(&mut lease, taken);
-        self.written(call(self.api.replace(NAME, &PostParams::default(), &lease)).await)
+        self.written(call(self.api.replace(&self.name, &PostParams::default(), &lease)).await)
     }
 
     fn written(&mut self, written: Result<Object, Trouble>) -> Result<Turn, Trouble> {
@@ -205,9 +205,10 @@ fn judge(
 ) -> Result<Judged, String> {
     let (key, value) = LABELS[0];
     let labels = lease.metadata.labels.as_ref();
+    let name = lease.metadata.name.as_deref().unwrap_or_default();
     if labels.is_none_or(|labels| labels.get(key).is_none_or(|found| found != value)) {
         return Err(format!(
-            "Lease {NAME} was not made by Silkroll: it has no label {key}={value}; delete it, or whatever keeps it"
+            "Lease {name} was not made by Silkroll: it has no label {key}={value}; delete it, or whatever keeps it"
         ));
     }
     let spec = lease.spec.clone().unwrap_or_default();
@@ -225,7 +226,7 @@ fn judge(
         .filter(|duration| (Duration::from_secs(1)..=MOST).contains(duration));
     let Some(duration) = duration else {
         return Err(format!(
-            "Lease {NAME} is held by {} with spec.leaseDurationSeconds {}; allowed is 1 to {}; delete it",
+            "Lease {name} is held by {} with spec.leaseDurationSeconds {}; allowed is 1 to {}; delete it",
             quoted(&holder, 80),
             seconds.map_or("left out".to_owned(), |seconds| seconds.to_string()),
             MOST.as_secs()
@@ -291,7 +292,8 @@ mod tests {
             (json!({"holderIdentity": ""}), 0, Ok(Judged::Free)),
             (json!({}), 0, Ok(Judged::Free)),
         ] {
-            let lease = json!({"metadata": {"name": NAME, "labels": labels}, "spec": spec});
+            let lease =
+                json!({"metadata": {"name": "silkroll-audit", "labels": labels}, "spec": spec});
             let lease: Object = serde_json::from_value(lease).unwrap();
             assert_eq!(
                 judge(
@@ -337,7 +339,8 @@ mod tests {
                 "leaseDurationSeconds 2000000000",
             ),
         ] {
-            let lease = json!({"metadata": {"name": NAME, "labels": labels}, "spec": spec});
+            let lease =
+                json!({"metadata": {"name": "silkroll-audit", "labels": labels}, "spec": spec});
             let lease: Object = serde_json::from_value(lease).unwrap();
             let error = judge(&lease, "a", MOST, MOST).unwrap_err();
             assert!(

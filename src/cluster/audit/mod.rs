@@ -40,6 +40,8 @@ pub struct Audit {
     pub every: Duration,
     /// Silkroll's own namespace, where the Lease is.
     pub home: String,
+    /// The Lease's name; the install manifests' Role names it, too.
+    pub lease: String,
     /// Who this replica is: no other one, nor this one after a restart, has the same name.
     pub identity: String,
     /// The engine's settings at this moment; none while something in them is not known yet.
@@ -139,12 +141,7 @@ impl Cluster {
         observer: Arc<dyn Observer>,
         stop: impl Future<Output = ()>,
     ) {
-        let lease = Lease::new(
-            self.client.clone(),
-            &audit.home,
-            &audit.identity,
-            audit.every,
-        );
+        let lease = Lease::new(self.client.clone(), &audit);
         let mut auditor = Auditor {
             teller: Teller::new(self.client.clone(), audit.identity.clone()),
             cluster: self,

@@ -210,7 +210,7 @@ fn what_kubectl_kustomize_builds_is_injected_in_a_pipe_and_not_by_the_function()
         "sh kubectl-kustomize",
     );
     let page = page.unwrap();
-    let (build, rest) = page.trim().split_once(" | ").unwrap();
+    let (first, rest) = page.trim().split_once(" | ").unwrap();
     assert_eq!(rest, "silkroll inject -f - | kubectl apply -f -");
     let of = |folder: &str| {
         let mut kubectl = Command::new(Path::new(&programs).join("kubectl"));
@@ -223,7 +223,7 @@ fn what_kubectl_kustomize_builds_is_injected_in_a_pipe_and_not_by_the_function()
         !refused.status.success() && said.contains("external plugins disabled"),
         "{said}"
     );
-    let built = of(build.strip_prefix("kubectl kustomize ").unwrap());
+    let built = of(first.strip_prefix("kubectl kustomize ").unwrap());
     let built = String::from_utf8(built.stdout).unwrap();
     assert!(inject(&built).contains("silkroll.dev/status"), "{built}");
 }

@@ -19,6 +19,8 @@ pub struct Object<'a> {
     pub name: &'a str,
     /// The input that it stands in; empty for a cluster's.
     pub file: &'a str,
+    /// Why Silkroll does not inject it; empty where nobody asked, or it does.
+    pub refused: &'a str,
 }
 
 /// What tells one object from all others of a cluster.
@@ -37,6 +39,7 @@ impl<'a> Object<'a> {
             namespace: named("namespace").unwrap_or(namespace),
             name: named("name").or(named("generateName")).unwrap_or_default(),
             file: "",
+            refused: "",
         }
     }
 
@@ -44,6 +47,12 @@ impl<'a> Object<'a> {
     #[must_use]
     pub fn in_file(self, file: &'a str) -> Self {
         Self { file, ..self }
+    }
+
+    /// The same, with what Silkroll says of why it does not inject it.
+    #[must_use]
+    pub fn refused(self, refused: &'a str) -> Self {
+        Self { refused, ..self }
     }
 
     /// Whether it was read from a cluster and not from its author's file.

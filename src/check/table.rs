@@ -289,7 +289,7 @@ pub const RULES: &[Rule] = &[
         severity: Severity::Error,
         title: "its namespace has opted in and it is not injected",
         harm: "It was applied before the namespace opted in, or while Silkroll was away: its pods stop without a drain.",
-        advice: "Restart it: `kubectl rollout restart --field-manager=silkroll`, or apply it again.",
+        advice: "Mend what Silkroll says of it, where it says something; then restart it: `kubectl rollout restart --field-manager=silkroll`, or apply it again.",
         page: include_str!("../../docs/check/SR602.md"),
     },
     Rule {

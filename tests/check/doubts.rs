@@ -372,3 +372,28 @@ fn a_canary_with_a_router_leaves_the_stable_pods_alone() {
         assert_eq!(codes(&found).contains("SR302"), is_found, "{canary}");
     }
 }
+
+#[test]
+fn what_could_not_be_injected_either_when_it_is_applied_again_says_why() {
+    for (annotation, says) in [
+        (json!({}), ""),
+        (
+            json!({"silkroll.dev/drain-seconds": "abc"}),
+            "when it is applied, Silkroll says:",
+        ),
+    ] {
+        let mut annotations = json!({"silkroll.dev/inject": "enabled"});
+        merge(&mut annotations, &annotation);
+        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {
+            "name": "default", "uid": "u1", "annotations": annotations,
+        }});
+        let live = workload("Deployment", &json!({"metadata": {"uid": "u2"}}));
+        let found = found(&stream(&[namespace, live]), &["--rules", "SR602"]);
+        let found = found["findings"][0]["message"].as_str().unwrap_or_default();
+        assert!(
+            found.contains("has opted in") && found.contains(says),
+            "{found}"
+        );
+        assert_eq!(found.contains("abc"), !says.is_empty(), "{found}");
+    }
+}

@@ -7,6 +7,10 @@ use super::Found;
 use crate::deregister::{Helper, Script};
 use crate::engine::Kind;
 use crate::policy::STATUS;
+use crate::text::shown;
+
+/// What Silkroll says of one object, in characters: a denial names each annotation that cannot be used.
+const SAID: usize = 1000;
 
 pub(super) fn of(workload: &Workload<'_, '_>, found: &mut Found) {
     let object = workload.object;
@@ -32,10 +36,14 @@ pub(super) fn of(workload: &Workload<'_, '_>, found: &mut Found) {
     let at_pods = workload.world.is_left_to_pods(object);
     // Other kinds are the cluster's to cover or not.
     if opted_in && !at_pods && owner.is_none() && kind == Kind::Deployment {
-        let message = format!(
+        let mut message = format!(
             "Namespace {} has opted in, and the pod template has no record of an injection",
             object.namespace
         );
+        if !object.refused.is_empty() {
+            message.push_str("; when it is applied, Silkroll says: ");
+            message.push_str(&shown(object.refused, SAID));
+        }
         found.add(Id::Sr602, workload.at, "", message);
     }
 }

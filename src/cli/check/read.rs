@@ -1,6 +1,6 @@
 //! What `silkroll check` reads, what the engine makes of it, and the judgement of both.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 use std::io::Write;
 use std::sync::Arc;
@@ -89,6 +89,8 @@ impl<'t> Source<'t> {
 pub(super) struct Made {
     /// With the injection; none where it changes nothing.
     injected: Option<Value>,
+    /// Of objects that it does not inject, by their paths, why.
+    refused: HashMap<String, String>,
 }
 
 /// Everything that was read.
@@ -241,7 +243,8 @@ impl<'t> Read<'t> {
             }
             let above = same.and_then(Source::document);
             objects(value, namespace, &mut |object, path| {
-                before.push(object.in_file(file));
+                let refused = made.refused.get(&path).map_or("", String::as_str);
+                before.push(object.in_file(file).refused(refused));
                 places.push(Place {
                     file,
                     document: source.document(),
@@ -308,7 +311,14 @@ fn made<'t>(
             .decide(source.value(), &mut account)
             .with_context(place)?;
         let injected = injected(source.value(), &items).with_context(place)?;
-        Ok((source, Made { injected }))
+        let refused = items.iter().filter_map(|item| {
+            let decision = &item.decision;
+            let why = decision.denial.as_ref().or(decision.warnings.first())?;
+            let untouched = decision.patch.is_none();
+            untouched.then(|| (item.path.clone(), why.clone()))
+        });
+        let refused = refused.collect();
+        Ok((source, Made { injected, refused }))
     });
     made.collect()
 }

@@ -37,6 +37,7 @@ pub struct Metrics {
     requests_in_flight: Family<Endpoint, Gauge>,
     certificate_not_after: Gauge,
     certificate_reloads: Family<ResultLabel, Counter>,
+    ca_bundle_restored: Counter,
     namespaces: Gauge,
     namespaces_opted_in: Gauge,
     namespaces_stale_since: Gauge,
@@ -72,6 +73,7 @@ impl Metrics {
             requests_in_flight: Family::default(),
             certificate_not_after: Gauge::default(),
             certificate_reloads: Family::default(),
+            ca_bundle_restored: Counter::default(),
             namespaces: Gauge::default(),
             namespaces_opted_in: Gauge::default(),
             namespaces_stale_since: Gauge::default(),
@@ -146,8 +148,13 @@ impl Metrics {
         );
         registry.register(
             "certificate_reloads",
-            "Certificates loaded from changed files, or refused",
+            "Certificates loaded from changed files or issued, and those refused or impossible to keep",
             self.certificate_reloads.clone(),
+        );
+        registry.register(
+            "ca_bundle_restored",
+            "Times that caBundle was put back after others had changed it",
+            self.ca_bundle_restored.clone(),
         );
         registry.register(
             "namespaces",
@@ -264,7 +271,12 @@ impl Metrics {
         self.certificate_not_after.set(unix_seconds);
     }
 
-    /// Changed certificate files were loaded or refused.
+    /// `caBundle` was put back.
+    pub fn ca_bundle_restored(&self) {
+        self.ca_bundle_restored.inc();
+    }
+
+    /// Changed certificate files were loaded or refused; one of our own was issued, or could not be kept.
     pub fn certificate_reload(&self, outcome: Outcome) {
         self.certificate_reloads
             .get_or_create(&ResultLabel {
@@ -358,6 +370,7 @@ mod tests {
         metrics.refused("panic");
         metrics.certificate_not_after(1_900_000_000);
         metrics.certificate_reload(Outcome::Ok);
+        metrics.ca_bundle_restored();
         metrics.namespaces(12, 3);
         metrics.namespaces_stale_since(1_700_000_000);
         metrics.configmap_write(Outcome::Failed);
@@ -383,6 +396,7 @@ mod tests {
             "silkroll_certificate_not_after_timestamp_seconds 1900000000",
             "silkroll_certificate_reloads_total{result=\"ok\"} 1",
             "silkroll_certificate_reloads_total{result=\"failed\"} 0",
+            "silkroll_ca_bundle_restored_total 1",
             "silkroll_namespaces 12",
             "silkroll_namespaces_opted_in 3",
             "silkroll_namespaces_stale_since_timestamp_seconds 1700000000",

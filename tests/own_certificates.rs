@@ -347,10 +347,32 @@ fn what_is_to_be_done_follows_from_what_is_there_and_the_time() {
     }
 }
 
+/// What it is, then the Secret's CA, those in the bundles, what is served, when the bundles were written; and the step.
+type Bundled<'a> = (
+    &'a str,
+    &'a Ca,
+    &'a [&'a Ca],
+    Option<Serving>,
+    Option<i64>,
+    &'a str,
+);
+
+/// What it is, then the Secret, the CAs in the bundles, the CA held last, what is served, what cannot be written; and the step.
+type Hindered<'a> = (
+    &'a str,
+    Store,
+    &'a [&'a Ca],
+    Option<&'a Ca>,
+    Option<Serving>,
+    Stuck,
+    &'a str,
+);
+
 /// How long a CA of ours stays once another one leads the bundles: a leaf's life, and an hour.
 const OUTLIVED: i64 = 7 * DAY + 30 + 60 * 60;
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "one table")]
 fn a_ca_of_ours_stays_in_the_bundle_until_no_leaf_of_it_can_be_valid() {
     // The Secret's CA, which is older than the one that was served until now: somebody put a backup over it.
     let (older, served) = (ca(NOW - 100 * DAY), ca(NOW - 20 * DAY));
@@ -371,7 +393,7 @@ fn a_ca_of_ours_stays_in_the_bundle_until_no_leaf_of_it_can_be_valid() {
         (&back, "back"),
         (&ended, "ended"),
     ];
-    let cases: [(&str, &Ca, &[&Ca], Option<Serving>, Option<i64>, &str); 13] = [
+    let cases: [Bundled; 13] = [
         (
             "it was put over just now",
             &older,
@@ -533,6 +555,7 @@ fn bundles_and_the_secret_stay_bounded() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "one table")]
 fn what_cannot_be_written_and_a_ca_that_is_not_valid_yet_keep_nothing_else_from_being_done() {
     let (young, due, old) = (ca(NOW - DAY), ca(NOW - 250 * DAY), ca(NOW - 400 * DAY));
     // Certificates count from five minutes before they were made.
@@ -549,15 +572,7 @@ fn what_cannot_be_written_and_a_ca_that_is_not_valid_yet_keep_nothing_else_from_
     let none = Stuck::default();
     let ends = |ca| Some(leaf(ca, NOW - 5 * DAY));
     let fresh = |ca| Some(leaf(ca, NOW - DAY));
-    let cases: [(
-        &str,
-        Store,
-        &[&Ca],
-        Option<&Ca>,
-        Option<Serving>,
-        Stuck,
-        &str,
-    ); 21] = [
+    let cases: [Hindered; 21] = [
         (
             "a CA that is due",
             with(&due),
@@ -1601,7 +1616,7 @@ fn foreign_ca(name: &str) -> String {
         .distinguished_name
         .push(rcgen::DnType::CommonName, name);
     let key = rcgen::KeyPair::generate().unwrap();
-    params.self_signed(&key).unwrap().pem().replace("\r", "")
+    params.self_signed(&key).unwrap().pem().replace('\r', "")
 }
 
 fn silkroll_now() -> i64 {

@@ -242,8 +242,8 @@ impl Keeper {
                     let trusted = last == Some(Certificate::Trusted);
                     let good = self.serving.as_ref();
                     let good = good.is_some_and(|(leaf, _)| leaf.not_after > self.clock.now());
-                    let lost = Certificate::Untrusted(String::new());
-                    ((!(trusted && good)).then_some(lost), None, Some(failure))
+                    let gone = (!(trusted && good)).then(|| Certificate::Untrusted(String::new()));
+                    (gone, None, Some(failure))
                 }
             };
             let now = match (now, &failure) {
@@ -353,8 +353,7 @@ impl Keeper {
         self.since = published.map(|ca| {
             let known = self.since.take().filter(|(cert, _)| *cert == ca.cert);
             let there = written.unwrap_or(ca.cert.made).min(now);
-            let first = if found { there } else { now };
-            known.unwrap_or_else(|| (ca.cert.clone(), first))
+            known.unwrap_or_else(|| (ca.cert.clone(), if found { there } else { now }))
         });
         view.since = self.since.as_ref().map(|(_, since)| *since);
         let changed = self.seen.is_some() && self.seen != bundles;
@@ -377,20 +376,7 @@ impl Keeper {
         let ca = view.ca().cloned();
         let (wake, settling, others) = (view.wake(), view.settling(), view.others());
         match step {
-            Step::Make(previous) => {
-                let ca = Ca::new(now, &self.of.lifetimes, previous)
-                    .map_err(|error| Trouble::Failed(Failure::of("make a CA", &error)))?;
-                self.objects.keep(secret, &ca).await?;
-                if held.is_some() {
-                    self.remade.done(Instant::now());
-                }
-                tracing::info!(
-                    not_after = ca.cert.not_after,
-                    previous = ca.previous.len(),
-                    "a new CA"
-                );
-                self.memory = Some(ca);
-            }
+            Step::Make(previous) => self.make(secret, previous, held.is_some(), now).await?,
             Step::Restore => {
                 if let Some(ca) = &self.memory {
                     self.objects.keep(secret, ca).await?;
@@ -412,25 +398,14 @@ impl Keeper {
             }
             Step::Sign => {
                 if let Some(ca) = &ca {
-                    let (serving, pair) = self.sign(ca, now).map_err(|error| {
-                        Trouble::Failed(Failure::of("sign a certificate", &error))
-                    })?;
-                    self.slot.set(&pair);
-                    let not_after = serving.not_after;
-                    self.serving = Some((serving, pair));
+                    let not_after = self.serve(ca, now)?;
                     report(Certificate::Served { not_after });
                 }
             }
             Step::Rest => {
                 self.said.others(others);
-                let mut state = self.state(&store, bundles.as_deref(), now);
-                if state == Certificate::Trusted && !self.called && settling.is_some() {
-                    state = Certificate::Untrusted(format!(
-                        "the CA is new: API servers have {} s to hear of it, and who they trusted before answers until then",
-                        self.of.lifetimes.settle
-                    ));
-                }
-                self.called |= state == Certificate::Trusted;
+                let state = self.state(&store, bundles.as_deref(), now);
+                let state = self.first(state, settling);
                 if whole {
                     self.seen = bundles;
                 }
@@ -441,6 +416,52 @@ impl Keeper {
             }
         }
         Ok(None)
+    }
+
+    /// Makes a CA after these and puts it into the Secret, in place of one that is held there or of none.
+    async fn make(
+        &mut self,
+        read: Option<Secret>,
+        previous: Vec<Cert>,
+        held: bool,
+        now: i64,
+    ) -> Result<(), Trouble> {
+        let ca = Ca::new(now, &self.of.lifetimes, previous)
+            .map_err(|error| Trouble::Failed(Failure::of("make a CA", &error)))?;
+        self.objects.keep(read, &ca).await?;
+        if held {
+            self.remade.done(Instant::now());
+        }
+        tracing::info!(
+            not_after = ca.cert.not_after,
+            previous = ca.previous.len(),
+            "a new CA"
+        );
+        self.memory = Some(ca);
+        Ok(())
+    }
+
+    /// Signs a certificate and serves it; when it expires.
+    fn serve(&mut self, ca: &Ca, now: i64) -> Result<i64, Trouble> {
+        let signed = self.sign(ca, now);
+        let (serving, pair) =
+            signed.map_err(|error| Trouble::Failed(Failure::of("sign a certificate", &error)))?;
+        self.slot.set(&pair);
+        let not_after = serving.not_after;
+        self.serving = Some((serving, pair));
+        Ok(not_after)
+    }
+
+    /// This state, or that the CA is too new for the first call.
+    fn first(&mut self, state: Certificate, settling: Option<i64>) -> Certificate {
+        if state == Certificate::Trusted && !self.called && settling.is_some() {
+            return Certificate::Untrusted(format!(
+                "the CA is new: API servers have {} s to hear of it, and who they trusted before answers until then",
+                self.of.lifetimes.settle
+            ));
+        }
+        self.called |= state == Certificate::Trusted;
+        state
     }
 
     /// Whether callers trust what is served, by what was read.

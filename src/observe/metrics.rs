@@ -140,22 +140,7 @@ impl Metrics {
             "Requests with a body that are read or decided on now",
             self.requests_in_flight.clone(),
         );
-        registry.register_with_unit(
-            "certificate_not_after_timestamp",
-            "Unix time at which the served certificate expires, 0 while there is none",
-            Unit::Seconds,
-            self.certificate_not_after.clone(),
-        );
-        registry.register(
-            "certificate_reloads",
-            "Certificates loaded from changed files or issued, and those refused or impossible to keep",
-            self.certificate_reloads.clone(),
-        );
-        registry.register(
-            "ca_bundle_restored",
-            "Times that caBundle was put back after others had changed it",
-            self.ca_bundle_restored.clone(),
-        );
+        self.register_certificates(registry);
         registry.register(
             "namespaces",
             "Namespaces in the snapshot",
@@ -208,6 +193,25 @@ impl Metrics {
             "log_lines_dropped",
             "Log lines lost because standard error took them too slowly, or not at all",
             self.log_lines_dropped.clone(),
+        );
+    }
+
+    fn register_certificates(&self, registry: &mut Registry) {
+        registry.register_with_unit(
+            "certificate_not_after_timestamp",
+            "Unix time at which the served certificate expires, 0 while there is none",
+            Unit::Seconds,
+            self.certificate_not_after.clone(),
+        );
+        registry.register(
+            "certificate_reloads",
+            "Certificates loaded from changed files or issued, and those refused or impossible to keep",
+            self.certificate_reloads.clone(),
+        );
+        registry.register(
+            "ca_bundle_restored",
+            "Times that caBundle was put back after others had changed it",
+            self.ca_bundle_restored.clone(),
         );
     }
 

@@ -1598,8 +1598,10 @@ async fn a_fight_over_the_bundle_is_bounded_and_told_once() {
         }
     }
     let restored = replica.times(&Certificate::Restored);
-    assert!((5..=13).contains(&restored), "{restored}");
-    assert!(generation() - before <= 30, "{}", generation() - before);
+    // Five at once; 0.25, 0.5 and 1 s later one each; then one every 2 s: the 14th after 13.75 s, the 15th after 15.75 s.
+    assert!((5..=15).contains(&restored), "{restored}");
+    // As many by the rival, and its first.
+    assert!(generation() - before <= 31, "{}", generation() - before);
     let warned = logged(&["WARN", "again and again", "field manager rival"]);
     assert_eq!(warned.len(), 1, "{warned:?}");
     assert!(healed(plane, home, &replica) < SOON);

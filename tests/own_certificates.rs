@@ -24,8 +24,8 @@ use silkroll::cluster::{Certificate, Certificates, Cluster};
 use silkroll::tls::check::{self, Files};
 use silkroll::tls::config::server_config;
 use silkroll::tls::issue::Authority;
-use silkroll::tls::own::{Ca, Cert, Lifetimes, Store};
-use silkroll::tls::plan::{Serving, Step, View, verifies};
+use silkroll::tls::own::{Ca, Cert, Lifetimes, SUBJECT, Store};
+use silkroll::tls::plan::{Serving, Step, Stuck, View, verifies};
 use silkroll::tls::{Pair, Slot};
 use testkit::wait::eventually;
 
@@ -72,9 +72,15 @@ fn step(
         memory,
         serving,
         since,
+        written: None,
+        stuck: Stuck::default(),
         now: NOW,
         lifetimes: &USUAL,
     };
+    said(&view)
+}
+
+fn said(view: &View) -> String {
     match view.step() {
         Step::Make(previous) => format!("make after {}", previous.len()),
         Step::Restore => "restore".to_owned(),
@@ -102,7 +108,6 @@ fn what_is_to_be_done_follows_from_what_is_there_and_the_time() {
     let due = ca(NOW - 244 * DAY);
     let just = ca(NOW - 243 * DAY);
     let next = after(NOW, &[&due]);
-    let late = after(NOW - 8 * DAY, &[&just]);
     let foreign = Authority::new(NOW, 10).unwrap().issued.cert_pem;
     let with = |ca: &Ca| Store::Held(ca.clone());
     let not_ours = Store::Foreign("it is of type kubernetes.io/tls".to_owned());
@@ -300,22 +305,22 @@ fn what_is_to_be_done_follows_from_what_is_there_and_the_time() {
             "sign",
         ),
         (
-            "a served leaf that no bundle trusts",
+            "a served leaf that no bundle trusts, with a CA that is new there",
             with(&young),
             both(&young_bundle, &young_bundle),
             None,
             fresh(&due),
             Some(NOW),
-            "sign",
+            "publish 2",
         ),
         (
-            "an old CA that no leaf can be valid of",
-            with(&late),
-            both(&bundle(&[&late, &just]), &bundle(&[&late, &just])),
+            "a served leaf that no bundle trusts",
+            with(&young),
+            both(&young_bundle, &young_bundle),
             None,
-            fresh(&late),
-            Some(NOW - DAY),
-            "publish 1",
+            fresh(&due),
+            Some(NOW - 30),
+            "sign",
         ),
         (
             "a Secret that is another's, at the start",
@@ -340,6 +345,456 @@ fn what_is_to_be_done_follows_from_what_is_there_and_the_time() {
         let step = step(&store, bundles.as_deref(), memory, serving.as_ref(), since);
         assert_eq!(step, expected, "{what}");
     }
+}
+
+/// What it is, then the Secret's CA, those in the bundles, what is served, when the bundles were written; and the step.
+type Bundled<'a> = (
+    &'a str,
+    &'a Ca,
+    &'a [&'a Ca],
+    Option<Serving>,
+    Option<i64>,
+    &'a str,
+);
+
+/// What it is, then the Secret, the CAs in the bundles, the CA held last, what is served, what cannot be written; and the step.
+type Hindered<'a> = (
+    &'a str,
+    Store,
+    &'a [&'a Ca],
+    Option<&'a Ca>,
+    Option<Serving>,
+    Stuck,
+    &'a str,
+);
+
+/// How long a CA of ours stays once another one leads the bundles: a leaf's life, and an hour.
+const OUTLIVED: i64 = 7 * DAY + 30 + 60 * 60;
+
+#[test]
+#[allow(clippy::too_many_lines, reason = "one table")]
+fn a_ca_of_ours_stays_in_the_bundle_until_no_leaf_of_it_can_be_valid() {
+    // The Secret's CA, which is older than the one that was served until now: somebody put a backup over it.
+    let (older, served) = (ca(NOW - 100 * DAY), ca(NOW - 20 * DAY));
+    let back = after(NOW - 20 * DAY, &[&older]);
+    let ended = Ca::new(
+        NOW - 9 * DAY,
+        &Lifetimes {
+            ca: 8 * DAY,
+            ..USUAL
+        },
+        vec![],
+    )
+    .unwrap();
+    let by = |ca: &Ca| Some(leaf(ca, NOW - DAY));
+    let names = [
+        (&older, "older"),
+        (&served, "served"),
+        (&back, "back"),
+        (&ended, "ended"),
+    ];
+    let cases: [Bundled; 13] = [
+        (
+            "it was put over just now",
+            &older,
+            &[&served],
+            by(&served),
+            Some(NOW - 20 * DAY),
+            "older served",
+        ),
+        (
+            "by a replica that starts",
+            &older,
+            &[&served],
+            None,
+            Some(NOW - 20 * DAY),
+            "older served",
+        ),
+        (
+            "where it is not known since when",
+            &older,
+            &[&served],
+            None,
+            None,
+            "older served",
+        ),
+        (
+            "and the bundle was blanked",
+            &older,
+            &[],
+            by(&served),
+            None,
+            "older served",
+        ),
+        (
+            "it was published",
+            &older,
+            &[&older, &served],
+            by(&served),
+            Some(NOW),
+            "rest",
+        ),
+        (
+            "it leads for less than a leaf lives",
+            &older,
+            &[&older, &served],
+            by(&older),
+            Some(NOW - OUTLIVED + 1),
+            "rest",
+        ),
+        (
+            "it leads for longer",
+            &older,
+            &[&older, &served],
+            by(&older),
+            Some(NOW - OUTLIVED),
+            "older",
+        ),
+        (
+            "it is not known since when",
+            &older,
+            &[&older, &served],
+            by(&older),
+            None,
+            "rest",
+        ),
+        (
+            "here the other is served on",
+            &older,
+            &[&older, &served],
+            by(&served),
+            Some(NOW - OUTLIVED),
+            "rest",
+        ),
+        (
+            "it does not lead",
+            &older,
+            &[&served, &older],
+            by(&older),
+            Some(NOW - OUTLIVED),
+            "older served",
+        ),
+        (
+            "the newer one is put back",
+            &back,
+            &[&older, &back],
+            by(&older),
+            Some(NOW - OUTLIVED),
+            "back older",
+        ),
+        (
+            "the newer one leads for longer",
+            &back,
+            &[&back, &older],
+            by(&back),
+            Some(NOW - OUTLIVED),
+            "back",
+        ),
+        (
+            "one that has ended",
+            &older,
+            &[&older, &ended],
+            by(&older),
+            None,
+            "older",
+        ),
+    ];
+    for (what, held, there, serving, written, expected) in cases {
+        let bundles = [bundle(there), bundle(there)];
+        let view = View {
+            store: &Store::Held(held.clone()),
+            bundles: Some(&bundles),
+            memory: None,
+            serving: serving.as_ref(),
+            since: there.iter().any(|ca| ca.cert == held.cert).then_some(NOW),
+            written,
+            stuck: Stuck::default(),
+            now: NOW,
+            lifetimes: &USUAL,
+        };
+        let step = match view.step() {
+            Step::Publish(certs) => {
+                let name = |cert: &Cert| names.iter().find(|(ca, _)| ca.cert == *cert).unwrap().1;
+                certs.iter().map(name).collect::<Vec<_>>().join(" ")
+            }
+            _ => said(&view),
+        };
+        assert_eq!(step, expected, "{what}");
+    }
+}
+
+#[test]
+fn bundles_and_the_secret_stay_bounded() {
+    let present = ca(NOW - DAY);
+    let many: Vec<Ca> = (0..200).map(|n| ca(NOW - 50 * DAY + n)).collect();
+    let mut there: Vec<&Ca> = many.iter().collect();
+    there.push(&present);
+    let bundles = [bundle(&there)];
+    let view = |store| View {
+        store,
+        bundles: Some(&bundles),
+        memory: None,
+        serving: None,
+        since: None,
+        written: None,
+        stuck: Stuck::default(),
+        now: NOW,
+        lifetimes: &USUAL,
+    };
+    let held = Store::Held(present.clone());
+    let Step::Publish(certs) = view(&held).step() else {
+        panic!("nothing is published");
+    };
+    assert_eq!(certs.len(), 1 + 64);
+    assert_eq!(certs[0], present.cert);
+    assert_eq!(certs[1], many[199].cert, "the newest come first");
+    let Step::Make(previous) = view(&Store::Absent).step() else {
+        panic!("no CA is made");
+    };
+    assert_eq!(previous.len(), 64);
+}
+
+#[test]
+#[allow(clippy::too_many_lines, reason = "one table")]
+fn what_cannot_be_written_and_a_ca_that_is_not_valid_yet_keep_nothing_else_from_being_done() {
+    let (young, due, old) = (ca(NOW - DAY), ca(NOW - 250 * DAY), ca(NOW - 400 * DAY));
+    // Certificates count from five minutes before they were made.
+    let (early, nearly) = (ca(NOW + 301), ca(NOW + 300));
+    let with = |ca: &Ca| Store::Held(ca.clone());
+    let secret = Stuck {
+        secret: true,
+        bundles: false,
+    };
+    let bundles = Stuck {
+        secret: false,
+        bundles: true,
+    };
+    let none = Stuck::default();
+    let ends = |ca| Some(leaf(ca, NOW - 5 * DAY));
+    let fresh = |ca| Some(leaf(ca, NOW - DAY));
+    let cases: [Hindered; 21] = [
+        (
+            "a CA that is due",
+            with(&due),
+            &[&due],
+            None,
+            None,
+            none,
+            "make after 1",
+        ),
+        (
+            "and cannot be replaced, at the start",
+            with(&due),
+            &[&due],
+            None,
+            None,
+            secret,
+            "sign",
+        ),
+        (
+            "with a leaf that ends soon",
+            with(&due),
+            &[&due],
+            None,
+            ends(&due),
+            secret,
+            "sign",
+        ),
+        (
+            "with a blank bundle",
+            with(&due),
+            &[],
+            None,
+            fresh(&due),
+            secret,
+            "publish 1",
+        ),
+        (
+            "with all that is needed",
+            with(&due),
+            &[&due],
+            None,
+            fresh(&due),
+            secret,
+            "rest",
+        ),
+        (
+            "one that has ended",
+            with(&old),
+            &[&old],
+            None,
+            None,
+            secret,
+            "rest",
+        ),
+        (
+            "a Secret that went and cannot be made",
+            Store::Absent,
+            &[&young],
+            Some(&young),
+            ends(&young),
+            secret,
+            "sign",
+        ),
+        (
+            "or comes back empty",
+            Store::Empty,
+            &[],
+            Some(&young),
+            fresh(&young),
+            secret,
+            "publish 1",
+        ),
+        (
+            "a bundle that cannot be written",
+            with(&young),
+            &[],
+            None,
+            ends(&young),
+            bundles,
+            "sign",
+        ),
+        (
+            "with nothing to serve",
+            with(&young),
+            &[],
+            None,
+            None,
+            bundles,
+            "rest",
+        ),
+        (
+            "with a new CA",
+            with(&young),
+            &[&due],
+            None,
+            fresh(&due),
+            bundles,
+            "rest",
+        ),
+        (
+            "five minutes ahead",
+            with(&nearly),
+            &[&nearly],
+            None,
+            None,
+            none,
+            "sign",
+        ),
+        (
+            "more than that, and nothing else",
+            with(&early),
+            &[],
+            None,
+            None,
+            none,
+            "make after 1",
+        ),
+        (
+            "already in the bundle",
+            with(&early),
+            &[&early],
+            None,
+            None,
+            none,
+            "make after 1",
+        ),
+        (
+            "in place of one that is served",
+            with(&early),
+            &[&young],
+            Some(&young),
+            fresh(&young),
+            none,
+            "make after 2",
+        ),
+        (
+            "that cannot be replaced, and nothing else",
+            with(&early),
+            &[],
+            None,
+            None,
+            secret,
+            "rest",
+        ),
+        (
+            "that cannot be replaced, in the bundle",
+            with(&early),
+            &[&early],
+            None,
+            None,
+            secret,
+            "rest",
+        ),
+        (
+            "with one that is served",
+            with(&early),
+            &[&young],
+            Some(&young),
+            fresh(&young),
+            secret,
+            "rest",
+        ),
+        (
+            "with one that ends soon",
+            with(&early),
+            &[&young],
+            Some(&young),
+            ends(&young),
+            secret,
+            "sign",
+        ),
+        (
+            "with a blank bundle",
+            with(&early),
+            &[],
+            Some(&young),
+            fresh(&young),
+            secret,
+            "publish 1",
+        ),
+        (
+            "alone in the bundle",
+            with(&early),
+            &[&early],
+            Some(&young),
+            fresh(&young),
+            secret,
+            "publish 2",
+        ),
+    ];
+    for (what, store, there, memory, serving, stuck, expected) in cases {
+        let all = [bundle(there), bundle(there)];
+        let view = View {
+            store: &store,
+            bundles: Some(&all),
+            memory,
+            serving: serving.as_ref(),
+            since: None,
+            written: None,
+            stuck,
+            now: NOW,
+            lifetimes: &USUAL,
+        };
+        assert_eq!(said(&view), expected, "{what}");
+    }
+    // What was made by a clock that is years ahead does not keep those before it for years.
+    let ahead = ca(NOW + 3000 * DAY);
+    let next = after(NOW - 8 * DAY, &[&ahead, &due]);
+    let all = [bundle(&[&next])];
+    let held = with(&next);
+    let view = View {
+        store: &held,
+        bundles: Some(&all),
+        memory: None,
+        serving: None,
+        since: Some(NOW - DAY),
+        written: None,
+        stuck: none,
+        now: NOW,
+        lifetimes: &USUAL,
+    };
+    assert_eq!(said(&view), "sign");
 }
 
 #[test]
@@ -377,6 +832,12 @@ fn a_secret_that_is_not_ours_is_told_by_what_is_in_it() {
             "the key of another CA",
             Some("Opaque"),
             with(&[("ca.key", other["ca.key"].clone())]),
+            "empty",
+        ),
+        (
+            "a CA that no server's certificate counts of",
+            Some("Opaque"),
+            of_clients(),
             "empty",
         ),
         (
@@ -423,6 +884,22 @@ fn a_secret_that_is_not_ours_is_told_by_what_is_in_it() {
     }
 }
 
+/// A Secret with a CA of our name whose certificates are for clients.
+fn of_clients() -> BTreeMap<String, Vec<u8>> {
+    let mut params = rcgen::CertificateParams::default();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    params
+        .distinguished_name
+        .push(rcgen::DnType::CommonName, SUBJECT);
+    params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ClientAuth];
+    let key = rcgen::KeyPair::generate().unwrap();
+    let cert = params.self_signed(&key).unwrap().pem();
+    BTreeMap::from([
+        ("ca.crt".to_owned(), cert.into_bytes()),
+        ("ca.key".to_owned(), key.serialize_pem().into_bytes()),
+    ])
+}
+
 fn pair(ca: &Ca, now: i64) -> Pair {
     let names = [NAME.to_owned()];
     let leaf = ca
@@ -462,7 +939,12 @@ fn a_leaf_verifies_against_a_bundle_with_its_ca_in_time_and_by_its_name() {
     // No leaf outlives its CA, whose end callers look at, too.
     let last = pair(&one, NOW + 364 * DAY);
     assert_eq!(last.not_after(), one.cert.not_after);
-    // A CA of a clock that is ahead of ours is used as it is.
+    // Callers look at the CA's own first second, too.
+    let early = ca(NOW + 301);
+    let leaf = pair(&early, NOW + 301);
+    assert!(!verifies(&leaf, &bundle(&[&early]), NAME, NOW));
+    assert!(verifies(&leaf, &bundle(&[&early]), NAME, NOW + 1));
+    // A CA of a clock that is ahead of ours is read as it is.
     assert!(matches!(
         Store::read(None, &ca(NOW + DAY).data()),
         Store::Held(_)
@@ -477,6 +959,35 @@ fn no_key_is_shown() {
         !shown.contains("PRIVATE") && !shown.contains("key"),
         "{shown}"
     );
+}
+
+/// What all replicas of this process log.
+static LOG: Mutex<Vec<u8>> = Mutex::new(vec![]);
+
+struct Log;
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        LOG.lock().unwrap().write(bytes)
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+fn listen() {
+    let log = tracing_subscriber::fmt().with_ansi(false);
+    // Those that start later find it set.
+    let _ = log.with_writer(|| Log).try_init();
+}
+
+/// The lines with all of these words.
+fn logged(words: &[&str]) -> Vec<String> {
+    let log = String::from_utf8(LOG.lock().unwrap().clone()).unwrap();
+    let lines = log
+        .lines()
+        .filter(|line| words.iter().all(|word| line.contains(word)));
+    lines.map(str::to_owned).collect()
 }
 
 /// A replica's certificates, as `serve` keeps them. Stops when dropped.
@@ -515,6 +1026,7 @@ impl Replica {
         if lifetimes != USUAL {
             of.look = Duration::from_secs(1);
         }
+        listen();
         let (slot, heard) = (Slot::empty(), Arc::new(Mutex::new(vec![])));
         let (into, log) = (Arc::clone(&slot), Arc::clone(&heard));
         let task = tokio::spawn(async move {
@@ -529,8 +1041,14 @@ impl Replica {
         let heard = self.heard.lock().unwrap();
         let mut states = heard.iter().rev();
         states
-            .find(|event| !matches!(event, Certificate::Served { .. }))
+            .find(|event| matches!(event, Certificate::Trusted | Certificate::Untrusted(_)))
             .cloned()
+    }
+
+    /// How often this was reported.
+    fn times(&self, event: &Certificate) -> usize {
+        let heard = self.heard.lock().unwrap();
+        heard.iter().filter(|heard| *heard == event).count()
     }
 
     fn trusted(&self) {
@@ -922,7 +1440,7 @@ async fn while_the_api_server_is_away_what_is_served_is_served_on() {
     let bundle = published(&plane, home).unwrap();
     plane.stop_api_server();
     let late = Replica::start(&plane, home, USUAL).await;
-    late.untrusted("cannot read the CA's Secret");
+    late.untrusted("cannot read the webhook configuration");
     assert!(replica.answers(&bundle));
     assert_eq!(replica.state(), Some(Certificate::Trusted));
     plane.start_api_server();
@@ -930,6 +1448,177 @@ async fn while_the_api_server_is_away_what_is_served_is_served_on() {
     blank(&plane, home);
     assert!(healed(&plane, home, &replica) < SOON);
     assert_eq!(published(&plane, home), Some(bundle));
+}
+
+/// Puts this into the Secret, or makes it.
+fn put(plane: &ControlPlane, home: &str, ca: &Ca, immutable: bool) {
+    let data: BTreeMap<String, String> = ca
+        .data()
+        .into_iter()
+        .map(|(key, value)| (key, STANDARD.encode(value)))
+        .collect();
+    if secret(plane, home).is_some() {
+        let patch = json!([
+            {"op": "add", "path": "/data", "value": data},
+            {"op": "add", "path": "/immutable", "value": immutable},
+        ]);
+        let patch = patch.to_string();
+        let name = ["patch", "secret", "-n", home, "silkroll-own-ca"];
+        let patch = ["--type=json", "-p", &patch];
+        plane.ok(&[&name[..], &patch[..]].concat(), "");
+        return;
+    }
+    let object = json!({
+        "apiVersion": "v1", "kind": "Secret", "type": "Opaque", "immutable": immutable,
+        "metadata": {"name": "silkroll-own-ca", "namespace": home}, "data": data,
+    });
+    plane.ok(&["create", "-f", "-"], &object.to_string());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ca_that_is_not_valid_yet_is_replaced_and_never_served() {
+    let (plane, home) = (ControlPlane::shared(), "own-early");
+    namespace(plane, home, None);
+    apply(plane, home);
+    let early = ca(silkroll_now() + DAY);
+    put(plane, home, &early, true);
+    let replica = Replica::start(plane, home, USUAL).await;
+    replica.untrusted("cannot write the CA's Secret");
+    assert!(!replica.slot.is_set());
+    assert_eq!(published(plane, home), None);
+    assert_eq!(logged(&["not valid before", home]).len(), 1);
+    plane.ok(&["delete", "secret", "-n", home, "silkroll-own-ca"], "");
+    replica.trusted();
+    // One that can be replaced is, and what is served is trusted throughout.
+    put(plane, home, &early, false);
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(2) {
+        assert!(replica.answers(&published(plane, home).unwrap()));
+    }
+    assert_eq!(replica.state(), Some(Certificate::Trusted));
+    let certs = Cert::all(&published(plane, home).unwrap());
+    assert!(certs[0].counts(silkroll_now()), "{certs:?}");
+    assert_ne!(certs[0], early.cert);
+    // One that cannot be changes nothing.
+    let before = published(plane, home).unwrap();
+    put(plane, home, &ca(silkroll_now() + 2 * DAY), true);
+    eventually("a write that fails", || {
+        (replica.times(&Certificate::Unwritten) > 0).then_some(())
+    });
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(replica.state(), Some(Certificate::Trusted));
+    assert_eq!(published(plane, home).unwrap(), before);
+    blank(plane, home);
+    assert!(healed(plane, home, &replica) < SOON);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_the_ca_cannot_be_renewed_it_is_used_while_it_is_valid() {
+    let (plane, home) = (ControlPlane::shared(), "own-stuck");
+    namespace(plane, home, None);
+    apply(plane, home);
+    let due = ca(silkroll_now() - 250 * DAY);
+    put(plane, home, &due, true);
+    let replica = Replica::start(plane, home, USUAL).await;
+    replica.trusted();
+    assert!(replica.answers(&bundle(&[&due])));
+    assert!(replica.times(&Certificate::Unwritten) > 0);
+    blank(plane, home);
+    assert!(healed(plane, home, &replica) < SOON);
+    // Leaves are signed as long as it lasts.
+    let lifetimes = Lifetimes { leaf: 6, ..USUAL };
+    let short = Replica::start(plane, home, lifetimes).await;
+    short.trusted();
+    std::thread::sleep(Duration::from_secs(8));
+    assert!(short.answers(&published(plane, home).unwrap()));
+    assert_eq!(short.state(), Some(Certificate::Trusted));
+    plane.ok(&["delete", "secret", "-n", home, "silkroll-own-ca"], "");
+    eventually("a new CA", || {
+        let certs = Cert::all(&published(plane, home)?);
+        (certs[0] != due.cert && certs.contains(&due.cert)).then_some(())
+    });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_older_secret_put_over_the_present_one_fails_no_call() {
+    let (plane, home) = (ControlPlane::shared(), "own-backup");
+    namespace(plane, home, None);
+    apply(plane, home);
+    let lifetimes = Lifetimes { settle: 2, ..USUAL };
+    let older = ca(silkroll_now() - 100 * DAY);
+    let replica = Replica::start(plane, home, lifetimes).await;
+    replica.trusted();
+    // One that serves on and hears nothing.
+    let stalled = Replica::start(plane, home, lifetimes).await;
+    stalled.trusted();
+    stalled.task.abort();
+    put(plane, home, &older, false);
+    let start = Instant::now();
+    let mut calls = 0;
+    while start.elapsed() < Duration::from_secs(6) {
+        let bundle = published(plane, home).unwrap();
+        assert!(replica.answers(&bundle), "call {calls}");
+        assert!(stalled.answers(&bundle), "call {calls} of the stalled one");
+        calls += 1;
+    }
+    assert!(calls > 5, "{calls}");
+    // By now it serves by the older one.
+    assert!(replica.answers(&bundle(&[&older])));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fight_over_the_bundle_is_bounded_and_told_once() {
+    let (plane, home) = (ControlPlane::shared(), "own-fight");
+    namespace(plane, home, None);
+    apply(plane, home);
+    let replica = Replica::start(plane, home, USUAL).await;
+    replica.trusted();
+    let generation = || {
+        there(plane, home)["metadata"]["generation"]
+            .as_u64()
+            .unwrap()
+    };
+    let foreign = foreign_ca("The Opponent");
+    let value = STANDARD.encode(&foreign);
+    let one = |entry: u8| json!({"op": "add", "path": format!("/webhooks/{entry}/clientConfig/caBundle"), "value": value});
+    let patch = json!([one(0), one(1)]).to_string();
+    let write = [
+        "patch",
+        "mutatingwebhookconfiguration",
+        home,
+        "--type=json",
+        "--field-manager=rival",
+        "-p",
+        &patch,
+    ];
+    let (before, start) = (generation(), Instant::now());
+    while start.elapsed() < Duration::from_secs(15) {
+        if published(plane, home).as_deref() != Some(foreign.as_bytes()) {
+            plane.ok(&write, "");
+        }
+    }
+    let restored = replica.times(&Certificate::Restored);
+    // Five at once; 0.25, 0.5 and 1 s later one each; then one every 2 s: the 14th after 13.75 s, the 15th after 15.75 s.
+    assert!((5..=15).contains(&restored), "{restored}");
+    // As many by the rival, and its first.
+    assert!(generation() - before <= 31, "{}", generation() - before);
+    let warned = logged(&["WARN", "again and again", "field manager rival"]);
+    assert_eq!(warned.len(), 1, "{warned:?}");
+    assert!(healed(plane, home, &replica) < SOON);
+    replica.trusted();
+    let told = logged(&["WARN", "not Silkroll's", "The Opponent"]);
+    assert_eq!(told.len(), 1, "{told:?}");
+}
+
+/// The certificate of a CA of somebody's.
+fn foreign_ca(name: &str) -> String {
+    let mut params = rcgen::CertificateParams::default();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    params
+        .distinguished_name
+        .push(rcgen::DnType::CommonName, name);
+    let key = rcgen::KeyPair::generate().unwrap();
+    params.self_signed(&key).unwrap().pem().replace('\r', "")
 }
 
 fn silkroll_now() -> i64 {

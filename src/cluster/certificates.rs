@@ -7,33 +7,36 @@
 //! There is no leader: each replica does the same. Writes carry the version that was read, so of two that write at once
 //! one is told that it read something old, and reads again.
 
-use std::collections::BTreeMap;
+mod objects;
+mod pace;
+mod said;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use k8s_openapi::ByteString;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{Patch, PatchParams, PostParams, WatchEvent, WatchParams};
-use kube::core::{ObjectMeta, PartialObjectMeta};
+use kube::api::{WatchEvent, WatchParams};
+use kube::core::PartialObjectMeta;
 use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::client::WATCH_SECONDS;
-use super::configmaps::LABELS;
+use super::clock::Clock;
 use super::{Cluster, Error, told};
 use crate::text::shown;
 use crate::tls::check::{self, Files};
 use crate::tls::own::{Ca, Cert, Lifetimes, Store};
-use crate::tls::plan::{self, Serving, Step, View};
-use crate::tls::{Pair, Slot, date};
+use crate::tls::plan::{self, Serving, Step, Stuck, View};
+use crate::tls::{Pair, Slot};
+use objects::{Failure, Objects, Part, Trouble};
+use pace::Pace;
+use said::Said;
 
-/// The field manager of what is written, `caBundle` above all.
-const MANAGER: &str = "silkroll";
 /// How often everything is looked at though nothing says that it changed: by the wall clock, which goes on while a machine
 /// is suspended.
 const LOOK: Duration = Duration::from_secs(60);
@@ -46,7 +49,9 @@ const LATEST: Duration = Duration::from_secs(4);
 /// How soon a watch that ended is begun again, and everything looked at where there is none.
 const WATCH_AGAIN: Duration = Duration::from_secs(1);
 /// What one look can lead to: a CA, its publication and a leaf, and other replicas in between.
-const STEPS: usize = 10;
+const STEPS: usize = 12;
+/// After so many times that others were faster, what they wrote is gone on with.
+const OVERTAKEN: u32 = 3;
 
 /// What is kept where.
 #[derive(Clone, Debug)]
@@ -92,6 +97,10 @@ pub enum Certificate {
     Trusted,
     /// They do not, and why.
     Untrusted(String),
+    /// What is kept could not be written. What was trusted may be so all the same.
+    Unwritten,
+    /// `caBundle` was put back, for others had changed it.
+    Restored,
 }
 
 impl Cluster {
@@ -122,8 +131,13 @@ impl Cluster {
             Arc::clone(&changed),
         ));
         let keeper = Keeper {
-            secrets,
-            configurations,
+            objects: Objects {
+                secrets,
+                configurations,
+                secret: certificates.secret.clone(),
+                configuration: certificates.configuration.clone(),
+            },
+            clock: Arc::clone(&self.clock),
             slot,
             of: certificates,
             memory: None,
@@ -131,7 +145,10 @@ impl Cluster {
             since: None,
             unpublished: false,
             called: false,
-            refused: None,
+            seen: None,
+            restored: Pace::default(),
+            remade: Pace::default(),
+            said: Said::default(),
         };
         tasks.spawn(keeper.run(changed, report));
         match tasks.join_next().await {
@@ -167,27 +184,21 @@ where
     }
 }
 
-/// Why a look did not come to its end.
-enum Trouble {
-    /// Something else wrote in between.
-    Overtaken,
-    /// What was tried, and what came of it.
-    Failed(&'static str, String),
-}
-
-fn trouble(what: &'static str) -> impl Fn(kube::Error) -> Trouble {
-    move |error| match &error {
-        kube::Error::Api(status) if status.code == 409 => Trouble::Overtaken,
-        _ => Trouble::Failed(what, told(&error)),
-    }
+/// How a look ended.
+struct Looked {
+    state: Certificate,
+    /// When to look again at the latest.
+    wake: Option<Duration>,
+    /// What could not be written.
+    unwritten: Option<Failure>,
 }
 
 struct Keeper {
-    secrets: Api<Secret>,
-    configurations: Api<MutatingWebhookConfiguration>,
+    objects: Objects,
+    clock: Arc<Clock>,
     slot: Arc<Slot>,
     of: Certificates,
-    /// The CA that was held last.
+    /// The CA that was held last and that callers take.
     memory: Option<Ca>,
     serving: Option<(Serving, Pair)>,
     /// The present CA, and when it was first seen in all bundles.
@@ -196,96 +207,131 @@ struct Keeper {
     unpublished: bool,
     /// Whether it was ready once, so that callers may have come.
     called: bool,
-    /// What the log last said against the Secret.
-    refused: Option<String>,
+    /// The bundles when they were as they should be.
+    seen: Option<Vec<Vec<u8>>>,
+    /// How fast bundles that others change are put back,
+    restored: Pace,
+    /// and a CA that is held is replaced: two whose clocks differ could do it to each other.
+    remade: Pace,
+    said: Said,
 }
 
 impl Keeper {
     async fn run(mut self, changed: Arc<Notify>, report: impl Fn(Certificate) + Send + Sync) {
         let mut pause = AGAIN;
-        let mut failing = false;
-        let mut state = None;
+        let mut last = None;
         loop {
             let looked = tokio::time::timeout(ROUND, self.look(&report)).await;
             let looked = looked.unwrap_or_else(|_| {
                 let why = format!("no answer within {} s", ROUND.as_secs());
-                Err(Trouble::Failed("read the API", why))
+                Err(Failure::of("read the API", &why))
             });
-            let wait = match looked {
-                Ok((now, wake)) => {
-                    failing = false;
-                    pause = AGAIN;
-                    if state.as_ref() != Some(&now) {
-                        report(now.clone());
-                        state = Some(now);
+            let (now, wake, failure) = match looked {
+                Ok(Looked {
+                    state,
+                    wake,
+                    unwritten,
+                }) => {
+                    if unwritten.is_some() {
+                        report(Certificate::Unwritten);
                     }
-                    wake.map_or(self.of.look, |wake| wake.min(self.of.look))
+                    (Some(state), wake, unwritten)
                 }
-                Err(trouble) => {
-                    let (what, error) = match trouble {
-                        Trouble::Overtaken => ("write", "others write at the same time".to_owned()),
-                        Trouble::Failed(what, error) => (what, error),
-                    };
-                    if std::mem::replace(&mut failing, true) {
-                        tracing::debug!(error, "certificates: still cannot {what}");
-                    } else {
-                        tracing::warn!(error, "certificates: cannot {what}, trying again");
-                    }
-                    // What was trusted stays so: an API server that is away cannot tell otherwise.
-                    let trusted = matches!(state, Some(Certificate::Trusted));
+                // What was trusted stays so: an API server that is away cannot tell otherwise.
+                Err(failure) => {
+                    let trusted = last == Some(Certificate::Trusted);
                     let good = self.serving.as_ref();
-                    let good = good.is_some_and(|(leaf, _)| leaf.not_after > date::now());
-                    let now = Certificate::Untrusted(format!("cannot {what}: {error}"));
-                    if !(trusted && good) && state.as_ref() != Some(&now) {
-                        report(now.clone());
-                        state = Some(now);
-                    }
-                    let wait = pause;
-                    pause = (pause * 2).min(LATEST);
-                    wait
+                    let good = good.is_some_and(|(leaf, _)| leaf.not_after > self.clock.now());
+                    let gone = (!(trusted && good)).then(|| Certificate::Untrusted(String::new()));
+                    (gone, None, Some(failure))
                 }
             };
-            if failing {
-                // The watches end too where the API server is away, and would say so each second.
-                tokio::time::sleep(wait).await;
-            } else {
-                let _ = tokio::time::timeout(wait, changed.notified()).await;
+            let now = match (now, &failure) {
+                (Some(Certificate::Untrusted(_)), Some(Failure { what, error })) => {
+                    Some(Certificate::Untrusted(format!("cannot {what}: {error}")))
+                }
+                (now, _) => now,
+            };
+            let trusted = now == Some(Certificate::Trusted);
+            if let Some(now) = now.filter(|now| last.as_ref() != Some(now)) {
+                report(now.clone());
+                last = Some(now);
             }
+            if let Some(failure) = &failure {
+                self.said.failed(failure);
+                // The watches end too where the API server is away, and would say so each second.
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LATEST);
+                if !trusted {
+                    continue;
+                }
+            } else {
+                self.said.went();
+                pause = AGAIN;
+            }
+            let wait = wake.map_or(self.of.look, |wake| wake.min(self.of.look));
+            let _ = tokio::time::timeout(wait, changed.notified()).await;
         }
     }
 
-    /// Reads, does what is to be done, and reads again until that is nothing.
+    /// Reads, does what is to be done, and reads again until that is nothing. What cannot be written keeps nothing else
+    /// from being done.
     async fn look(
         &mut self,
         report: &(impl Fn(Certificate) + Send + Sync),
-    ) -> Result<(Certificate, Option<Duration>), Trouble> {
+    ) -> Result<Looked, Failure> {
+        let mut stuck = Stuck::default();
+        let mut unwritten = None;
+        let mut overtaken = 0;
+        let faster = |part: Part| Failure::of(part.what(), &"others write at the same time");
         for _ in 0..STEPS {
-            match self.once(report).await {
-                Ok(Some(end)) => return Ok(end),
-                Ok(None) | Err(Trouble::Overtaken) => {}
-                Err(failed) => return Err(failed),
+            let (part, failure) = match self.once(stuck, report).await {
+                Ok(Some((state, wake))) => {
+                    return Ok(Looked {
+                        state,
+                        wake,
+                        unwritten,
+                    });
+                }
+                Ok(None) => continue,
+                Err(Trouble::Failed(failure)) => return Err(failure),
+                Err(Trouble::Overtaken(part)) => {
+                    overtaken += 1;
+                    if overtaken < OVERTAKEN {
+                        continue;
+                    }
+                    overtaken = 0;
+                    (part, faster(part))
+                }
+                Err(Trouble::Unwritten(part, failure)) => (part, failure),
+            };
+            match part {
+                Part::Secret => stuck.secret = true,
+                Part::Bundles => stuck.bundles = true,
             }
+            unwritten.get_or_insert(failure);
         }
-        Err(Trouble::Overtaken)
+        Err(unwritten.unwrap_or_else(|| faster(Part::Bundles)))
     }
 
     async fn once(
         &mut self,
+        stuck: Stuck,
         report: &(impl Fn(Certificate) + Send + Sync),
     ) -> Result<Option<(Certificate, Option<Duration>)>, Trouble> {
-        let secret = self.secrets.get_opt(&self.of.secret).await;
-        let secret = secret.map_err(trouble("read the CA's Secret"))?;
-        let configuration = self.configurations.get_opt(&self.of.configuration).await;
-        let configuration = configuration.map_err(trouble("read the webhook configuration"))?;
-        let now = date::now();
-        let store = secret.as_ref().map_or(Store::Absent, |secret| {
-            let data = secret.data.clone().unwrap_or_default();
-            let data = data.into_iter().map(|(key, value)| (key, value.0));
-            Store::read(secret.type_.as_deref(), &data.collect())
-        });
-        self.say(&store);
-        let bundles = configuration.as_ref().map(bundles);
-        if let Store::Held(ca) = &store {
+        let (configuration, secret) = self.objects.read().await?;
+        let now = self.clock.now();
+        self.said.clock(self.clock.ahead(), now);
+        let store = objects::store(secret.as_ref());
+        self.said
+            .secret(&self.of.home, &self.of.secret, &store, now);
+        let bundles = configuration.as_ref().map(objects::bundles);
+        let written = configuration.as_ref().and_then(objects::last_written);
+        let held = match &store {
+            Store::Held(ca) => Some(ca),
+            _ => None,
+        };
+        if let Some(ca) = held.filter(|ca| ca.cert.counts(now)) {
             self.memory = Some(ca.clone());
         }
         let mut view = View {
@@ -294,91 +340,128 @@ impl Keeper {
             memory: self.memory.as_ref(),
             serving: self.serving.as_ref().map(|(serving, _)| serving),
             since: None,
+            written,
+            stuck,
             now,
             lifetimes: &self.of.lifetimes,
         };
         // Since when the present CA is published, as far as this replica saw it. One that starts finds it published, by
-        // others and since the CA was made; the clock of what made it may be ahead.
+        // others and since the bundles were last written.
         let published = view.ca().filter(|ca| view.published(&ca.cert));
         self.unpublished |= view.ca().is_some() && published.is_none();
         let found = self.serving.is_none() && !self.unpublished;
         self.since = published.map(|ca| {
             let known = self.since.take().filter(|(cert, _)| *cert == ca.cert);
-            let first = if found { ca.cert.made.min(now) } else { now };
-            known.unwrap_or_else(|| (ca.cert.clone(), first))
+            let there = written.unwrap_or(ca.cert.made).min(now);
+            known.unwrap_or_else(|| (ca.cert.clone(), if found { there } else { now }))
         });
         view.since = self.since.as_ref().map(|(_, since)| *since);
+        let changed = self.seen.is_some() && self.seen != bundles;
+        // What is undone as soon as it is done waits for its turn, and nothing else does.
+        let mut turn: Option<Duration> = None;
+        let step = loop {
+            let step = view.step();
+            let (pace, part) = match &step {
+                Step::Publish(_) if changed => (&self.restored, &mut view.stuck.bundles),
+                Step::Make(_) if held.is_some() => (&self.remade, &mut view.stuck.secret),
+                _ => break step,
+            };
+            let Some(wait) = pace.wait(Instant::now()) else {
+                break step;
+            };
+            *part = true;
+            turn = Some(turn.map_or(wait, |turn| turn.min(wait)));
+        };
+        let whole = !view.stuck.bundles;
         let ca = view.ca().cloned();
-        let (wake, settling) = (view.wake(), view.settling());
-        match view.step() {
-            Step::Make(previous) => {
-                let ca = Ca::new(now, &self.of.lifetimes, previous)
-                    .map_err(|error| Trouble::Failed("make a CA", told(&error)))?;
-                self.write(secret, &ca).await?;
-                tracing::info!(
-                    not_after = ca.cert.not_after,
-                    previous = ca.previous.len(),
-                    "a new CA"
-                );
-                self.memory = Some(ca);
-            }
+        let (wake, settling, others) = (view.wake(), view.settling(), view.others());
+        match step {
+            Step::Make(previous) => self.make(secret, previous, held.is_some(), now).await?,
             Step::Restore => {
-                if let Some(ca) = self.memory.clone() {
-                    self.write(secret, &ca).await?;
-                    tracing::warn!("the CA's Secret was empty: the CA is back in it");
+                if let Some(ca) = &self.memory {
+                    self.objects.keep(secret, ca).await?;
+                    tracing::warn!("the CA's Secret was not whole: the CA is back in it");
                 }
             }
             Step::Publish(certs) => {
                 if let Some(configuration) = &configuration {
-                    self.publish(configuration, &certs).await?;
-                    tracing::info!(certificates = certs.len(), "caBundle written");
+                    self.seen = Some(self.objects.publish(configuration, &certs).await?);
+                    if changed {
+                        self.restored.done(Instant::now());
+                        let by = objects::last_writer(configuration);
+                        self.said.restored(certs.len(), by, self.restored.fights());
+                        report(Certificate::Restored);
+                    } else {
+                        tracing::info!(certificates = certs.len(), "caBundle written");
+                    }
                 }
             }
             Step::Sign => {
                 if let Some(ca) = &ca {
-                    let (serving, pair) = self
-                        .sign(ca, now)
-                        .map_err(|error| Trouble::Failed("sign a certificate", error))?;
-                    self.slot.set(&pair);
-                    let not_after = serving.not_after;
-                    self.serving = Some((serving, pair));
+                    let not_after = self.serve(ca, now)?;
                     report(Certificate::Served { not_after });
                 }
             }
             Step::Rest => {
+                self.said.others(others);
+                let state = self.state(&store, bundles.as_deref(), now);
+                let state = self.first(state, settling);
+                if whole {
+                    self.seen = bundles;
+                }
                 let wake =
                     wake.map(|seconds| Duration::from_secs(seconds.try_into().unwrap_or_default()));
-                let mut state = self.state(&store, bundles.as_deref(), now);
-                if state == Certificate::Trusted && !self.called && settling.is_some() {
-                    state = Certificate::Untrusted(format!(
-                        "the CA is new: API servers have {} s to hear of it, and who they trusted before answers until then",
-                        self.of.lifetimes.settle
-                    ));
-                }
-                self.called |= state == Certificate::Trusted;
+                let wake = [wake, turn].into_iter().flatten().min();
                 return Ok(Some((state, wake)));
             }
         }
         Ok(None)
     }
 
-    fn say(&mut self, store: &Store) {
-        let why = match store {
-            Store::Foreign(why) => Some(why.clone()),
-            _ => None,
-        };
-        if self.refused != why {
-            if let Some(why) = &why {
-                let (namespace, name) = (&self.of.home, &self.of.secret);
-                tracing::error!(
-                    namespace,
-                    name,
-                    "the CA's Secret is not Silkroll's own and is left as it is: {why}; delete it, or give another \
-                     name by --ca-secret"
-                );
-            }
-            self.refused = why;
+    /// Makes a CA after these and puts it into the Secret, in place of one that is held there or of none.
+    async fn make(
+        &mut self,
+        read: Option<Secret>,
+        previous: Vec<Cert>,
+        held: bool,
+        now: i64,
+    ) -> Result<(), Trouble> {
+        let ca = Ca::new(now, &self.of.lifetimes, previous)
+            .map_err(|error| Trouble::Failed(Failure::of("make a CA", &error)))?;
+        self.objects.keep(read, &ca).await?;
+        if held {
+            self.remade.done(Instant::now());
         }
+        tracing::info!(
+            not_after = ca.cert.not_after,
+            previous = ca.previous.len(),
+            "a new CA"
+        );
+        self.memory = Some(ca);
+        Ok(())
+    }
+
+    /// Signs a certificate and serves it; when it expires.
+    fn serve(&mut self, ca: &Ca, now: i64) -> Result<i64, Trouble> {
+        let signed = self.sign(ca, now);
+        let (serving, pair) =
+            signed.map_err(|error| Trouble::Failed(Failure::of("sign a certificate", &error)))?;
+        self.slot.set(&pair);
+        let not_after = serving.not_after;
+        self.serving = Some((serving, pair));
+        Ok(not_after)
+    }
+
+    /// This state, or that the CA is too new for the first call.
+    fn first(&mut self, state: Certificate, settling: Option<i64>) -> Certificate {
+        if state == Certificate::Trusted && !self.called && settling.is_some() {
+            return Certificate::Untrusted(format!(
+                "the CA is new: API servers have {} s to hear of it, and who they trusted before answers until then",
+                self.of.lifetimes.settle
+            ));
+        }
+        self.called |= state == Certificate::Trusted;
+        state
     }
 
     /// Whether callers trust what is served, by what was read.
@@ -432,83 +515,4 @@ impl Keeper {
         };
         Ok((serving, pair))
     }
-
-    /// Puts the CA into the Secret as it was read; creates it where there was none.
-    async fn write(&self, read: Option<Secret>, ca: &Ca) -> Result<(), Trouble> {
-        let params = PostParams {
-            field_manager: Some(MANAGER.to_owned()),
-            ..PostParams::default()
-        };
-        let data = ca.data().into_iter();
-        let data = data.map(|(key, value)| (key, ByteString(value))).collect();
-        let failed = trouble("write the CA's Secret");
-        if let Some(mut secret) = read {
-            // With the version that was read, its labels and its type.
-            secret.data = Some(data);
-            let name = &self.of.secret;
-            return self
-                .secrets
-                .replace(name, &params, &secret)
-                .await
-                .map(drop)
-                .map_err(failed);
-        }
-        let labels = LABELS.map(|(key, value)| (key.to_owned(), value.to_owned()));
-        let secret = Secret {
-            metadata: ObjectMeta {
-                name: Some(self.of.secret.clone()),
-                labels: Some(BTreeMap::from(labels)),
-                ..ObjectMeta::default()
-            },
-            type_: Some("Opaque".to_owned()),
-            data: Some(data),
-            ..Secret::default()
-        };
-        self.secrets
-            .create(&params, &secret)
-            .await
-            .map(drop)
-            .map_err(failed)
-    }
-
-    /// Writes `caBundle` of every entry and nothing else.
-    async fn publish(
-        &self,
-        read: &MutatingWebhookConfiguration,
-        certs: &[Cert],
-    ) -> Result<(), Trouble> {
-        let bundle = ByteString(Cert::join(certs).into_bytes());
-        let bundle = serde_json::to_value(bundle).unwrap_or(Value::Null);
-        // A version that is not the present one is a conflict.
-        let mut operations = vec![json!({
-            "op": "replace", "path": "/metadata/resourceVersion", "value": read.metadata.resource_version,
-        })];
-        let entries = read.webhooks.as_ref().map_or(0, Vec::len);
-        operations.extend((0..entries).map(|entry| {
-            let path = format!("/webhooks/{entry}/clientConfig/caBundle");
-            json!({"op": "add", "path": path, "value": bundle})
-        }));
-        let patch = serde_json::from_value(Value::Array(operations));
-        let patch = patch.map_err(|error| Trouble::Failed("make a patch", told(&error)))?;
-        let params = PatchParams {
-            field_manager: Some(MANAGER.to_owned()),
-            ..PatchParams::default()
-        };
-        self.configurations
-            .patch(&self.of.configuration, &params, &Patch::Json::<()>(patch))
-            .await
-            .map(drop)
-            .map_err(trouble("write caBundle"))
-    }
-}
-
-/// `caBundle` of every entry.
-fn bundles(configuration: &MutatingWebhookConfiguration) -> Vec<Vec<u8>> {
-    let entries = configuration.webhooks.iter().flatten();
-    entries
-        .map(|entry| {
-            let bundle = entry.client_config.ca_bundle.clone();
-            bundle.map(|bundle| bundle.0).unwrap_or_default()
-        })
-        .collect()
 }

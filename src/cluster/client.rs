@@ -1,12 +1,17 @@
 //! Finding the cluster, as kubectl finds it.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::header::{HeaderValue, USER_AGENT};
+use hyper::Response;
+use hyper::header::{DATE, HeaderValue, USER_AGENT};
+use kube::client::ClientBuilder;
 use kube::config::{InferConfigError, KubeConfigOptions};
 use kube::{Client, Config};
+use tower::util::MapResponseLayer;
 
+use super::clock::Clock;
 use super::{Error, cause, told};
 
 /// A watch is renewed this often. The renewal goes on where the last one stopped and costs one
@@ -27,6 +32,8 @@ const AGENT: HeaderValue =
 #[derive(Clone)]
 pub struct Cluster {
     pub(super) client: Client,
+    /// What the API server says the time is.
+    pub(super) clock: Arc<Clock>,
     url: String,
 }
 
@@ -64,8 +71,20 @@ impl Cluster {
         config.reset_reader_on_write = true;
         config.headers.push((USER_AGENT, AGENT));
         let url = config.cluster_url.to_string();
-        match Client::try_from(config) {
-            Ok(client) => Ok(Self { client, url }),
+        let clock = Arc::new(Clock::default());
+        let heard = Arc::clone(&clock);
+        let hear = MapResponseLayer::new(move |response: Response<_>| {
+            if let Some(date) = response.headers().get(DATE) {
+                heard.hear(date);
+            }
+            response
+        });
+        match ClientBuilder::try_from(config) {
+            Ok(builder) => Ok(Self {
+                client: builder.with_layer(&hear).build(),
+                clock,
+                url,
+            }),
             Err(source) => Err(Error::Client { url, source }),
         }
     }

@@ -13,6 +13,7 @@ mod answer;
 mod audit;
 mod certificates;
 mod client;
+mod clock;
 mod configmaps;
 mod ledger;
 mod list;

@@ -104,6 +104,10 @@ fn panicked(panic: &PanicHookInfo<'_>) {
     );
 }
 
+/// The Kubernetes client says at ERROR that a request failed, each time and without which; whoever asked says it once, in
+/// words.
+const REPEATS: &str = "kube_client::client::builder=off";
+
 fn filter(level: &str) -> Result<EnvFilter, Error> {
     let part = |word: &&str| !word.is_empty() && !word.contains(['=', '[', '/']);
     let words = level.split(',').map(str::trim).filter(part);
@@ -116,7 +120,9 @@ fn filter(level: &str) -> Result<EnvFilter, Error> {
             word: shown(word, GIVEN).into_owned(),
         });
     }
-    EnvFilter::try_new(level).map_err(|source| Error::Level {
+    let asked = level.contains("kube_client");
+    let all = format!("{REPEATS},{level}");
+    EnvFilter::try_new(if asked { level } else { &all }).map_err(|source| Error::Level {
         given: level.to_owned(),
         source,
     })
@@ -244,6 +250,25 @@ mod tests {
         });
         assert!(buffer.text().contains("mine"));
         assert!(!buffer.text().contains("theirs"));
+    }
+
+    #[test]
+    fn what_the_client_repeats_is_there_for_whoever_asks() {
+        for (level, heard) in [
+            ("info", false),
+            ("debug", false),
+            ("info,kube_client=error", true),
+        ] {
+            let buffer = Buffer::default();
+            let writer = buffer.clone();
+            let log = text(level, false, move || writer.clone()).unwrap();
+            tracing::subscriber::with_default(log, || {
+                tracing::error!(target: "kube_client::client::builder", "failed with error");
+                tracing::error!(target: "kube_client::client", "another");
+            });
+            assert_eq!(buffer.text().contains("failed with"), heard, "{level}");
+            assert!(buffer.text().contains("another"), "{level}");
+        }
     }
 
     #[test]

@@ -37,6 +37,7 @@ pub struct Metrics {
     requests_in_flight: Family<Endpoint, Gauge>,
     certificate_not_after: Gauge,
     certificate_reloads: Family<ResultLabel, Counter>,
+    ca_bundle_restored: Counter,
     namespaces: Gauge,
     namespaces_opted_in: Gauge,
     namespaces_stale_since: Gauge,
@@ -75,6 +76,7 @@ impl Metrics {
             requests_in_flight: Family::default(),
             certificate_not_after: Gauge::default(),
             certificate_reloads: Family::default(),
+            ca_bundle_restored: Counter::default(),
             namespaces: Gauge::default(),
             namespaces_opted_in: Gauge::default(),
             namespaces_stale_since: Gauge::default(),
@@ -142,17 +144,7 @@ impl Metrics {
             "Requests with a body that are read or decided on now",
             self.requests_in_flight.clone(),
         );
-        registry.register_with_unit(
-            "certificate_not_after_timestamp",
-            "Unix time at which the served certificate expires, 0 while there is none",
-            Unit::Seconds,
-            self.certificate_not_after.clone(),
-        );
-        registry.register(
-            "certificate_reloads",
-            "Certificates loaded from changed files, or refused",
-            self.certificate_reloads.clone(),
-        );
+        self.register_certificates(registry);
         registry.register(
             "namespaces",
             "Namespaces in the snapshot",
@@ -205,6 +197,25 @@ impl Metrics {
             "log_lines_dropped",
             "Log lines lost because standard error took them too slowly, or not at all",
             self.log_lines_dropped.clone(),
+        );
+    }
+
+    fn register_certificates(&self, registry: &mut Registry) {
+        registry.register_with_unit(
+            "certificate_not_after_timestamp",
+            "Unix time at which the served certificate expires, 0 while there is none",
+            Unit::Seconds,
+            self.certificate_not_after.clone(),
+        );
+        registry.register(
+            "certificate_reloads",
+            "Certificates loaded from changed files or issued, and those refused or impossible to keep",
+            self.certificate_reloads.clone(),
+        );
+        registry.register(
+            "ca_bundle_restored",
+            "Times that caBundle was put back after others had changed it",
+            self.ca_bundle_restored.clone(),
         );
     }
 
@@ -268,7 +279,12 @@ impl Metrics {
         self.certificate_not_after.set(unix_seconds);
     }
 
-    /// Changed certificate files were loaded or refused.
+    /// `caBundle` was put back.
+    pub fn ca_bundle_restored(&self) {
+        self.ca_bundle_restored.inc();
+    }
+
+    /// Changed certificate files were loaded or refused; one of our own was issued, or could not be kept.
     pub fn certificate_reload(&self, outcome: Outcome) {
         self.certificate_reloads
             .get_or_create(&ResultLabel {
@@ -364,6 +380,7 @@ mod tests {
         metrics.refused("panic");
         metrics.certificate_not_after(1_900_000_000);
         metrics.certificate_reload(Outcome::Ok);
+        metrics.ca_bundle_restored();
         metrics.namespaces(12, 3);
         metrics.namespaces_stale_since(1_700_000_000);
         metrics.configmap_write(Outcome::Failed);
@@ -389,6 +406,7 @@ mod tests {
             "silkroll_certificate_not_after_timestamp_seconds 1900000000",
             "silkroll_certificate_reloads_total{result=\"ok\"} 1",
             "silkroll_certificate_reloads_total{result=\"failed\"} 0",
+            "silkroll_ca_bundle_restored_total 1",
             "silkroll_namespaces 12",
             "silkroll_namespaces_opted_in 3",
             "silkroll_namespaces_stale_since_timestamp_seconds 1700000000",

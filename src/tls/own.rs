@@ -59,6 +59,10 @@ pub struct Cert {
     pub made: i64,
     /// Its last second, in Unix seconds.
     pub not_after: i64,
+    /// Whether callers take it for an authority of servers of any name.
+    sound: bool,
+    /// Whose it is, as it says.
+    subject: String,
 }
 
 impl Cert {
@@ -77,8 +81,11 @@ impl Cert {
     fn read(der: &[u8]) -> Option<Self> {
         let (_, cert) = X509Certificate::from_der(der).ok()?;
         let name = cert.subject().iter_common_name().next();
+        let name = name.and_then(|name| name.as_str().ok());
         Some(Self {
-            ours: name.and_then(|name| name.as_str().ok()) == Some(SUBJECT),
+            ours: name == Some(SUBJECT),
+            sound: sound(&cert),
+            subject: name.map_or_else(|| cert.subject().to_string(), str::to_owned),
             made: cert.validity().not_before.timestamp() + BACKDATED,
             not_after: cert.validity().not_after.timestamp(),
             der: der.to_vec(),
@@ -87,6 +94,30 @@ impl Cert {
 
     pub(super) fn der(&self) -> &[u8] {
         &self.der
+    }
+
+    /// Whose it is, as it says of itself.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+
+    /// Its first second, in Unix seconds.
+    #[must_use]
+    pub fn not_before(&self) -> i64 {
+        self.made - BACKDATED
+    }
+
+    /// Whether callers refuse whatever it signed because it is not valid yet.
+    #[must_use]
+    pub fn early(&self, now: i64) -> bool {
+        now < self.not_before()
+    }
+
+    /// Whether callers that trust it take what it signed. Those written in Go look at a root's own time and usages.
+    #[must_use]
+    pub fn counts(&self, now: i64) -> bool {
+        self.sound && !self.early(now) && now < self.not_after
     }
 
     /// As PEM.
@@ -117,6 +148,20 @@ impl Cert {
     pub fn due(&self, now: i64) -> bool {
         due(self.made, self.not_after, now)
     }
+}
+
+fn sound(cert: &X509Certificate<'_>) -> bool {
+    let (Ok(key), Ok(extended), Ok(names)) = (
+        cert.key_usage(),
+        cert.extended_key_usage(),
+        cert.name_constraints(),
+    ) else {
+        return false;
+    };
+    cert.is_ca()
+        && names.is_none()
+        && key.is_none_or(|key| key.value.key_cert_sign())
+        && extended.is_none_or(|usage| usage.value.server_auth || usage.value.any)
 }
 
 impl fmt::Debug for Cert {
@@ -175,7 +220,7 @@ impl Ca {
         data
     }
 
-    /// What signs with it. The clock of what made it may be ahead of ours: that is no reason to refuse it.
+    /// What signs with it, whenever that is: [`Cert::counts`] says whether callers take it.
     ///
     /// # Errors
     /// Its key is not its certificate's, or cannot be used.
@@ -250,8 +295,8 @@ impl Store {
             key,
             previous,
         };
-        // The certificate is ours, so what is wrong with the key is ours to mend.
-        if ca.authority().is_ok() {
+        // The certificate is ours, so what is wrong with it or the key is ours to mend.
+        if ca.cert.sound && ca.authority().is_ok() {
             Self::Held(ca)
         } else {
             Self::Empty

@@ -12,6 +12,8 @@ use std::time::Duration;
 /// The most certificates of CAs before the present one, and of others', that are kept: each is some 700 bytes twice, in a
 /// Secret and in a configuration that etcd takes up to 1.5 MiB of. Deleting the Secret adds one each time.
 const MOST: usize = 64;
+/// The most bytes of each of these two: others' certificates may be of any size.
+const ROOM: usize = 256 * 1024;
 /// How much longer than a leaf's life the CA before stays: a replica may sign by it until it hears of the next.
 const LATE: i64 = 60 * 60;
 
@@ -39,10 +41,23 @@ pub struct View<'a> {
     pub serving: Option<&'a Serving>,
     /// Since when the present CA has been seen in all bundles, in Unix seconds.
     pub since: Option<i64>,
+    /// When the bundles were last written, in Unix seconds; none where the API does not say.
+    pub written: Option<i64>,
+    /// What cannot be written for now.
+    pub stuck: Stuck,
     /// Unix seconds.
     pub now: i64,
     /// How long things last.
     pub lifetimes: &'a Lifetimes,
+}
+
+/// What cannot be written for now: all else is done without it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stuck {
+    /// The Secret.
+    pub secret: bool,
+    /// The bundles.
+    pub bundles: bool,
 }
 
 /// One thing to do; then everything is read again.
@@ -61,14 +76,32 @@ pub enum Step {
 }
 
 impl View<'_> {
-    /// The CA to go by: the Secret's, or the last one that was where the Secret became something else.
+    /// The CA to go by: the Secret's, or the last one that was while the Secret holds none that callers take.
     #[must_use]
     pub fn ca(&self) -> Option<&Ca> {
-        match self.store {
+        let held = match self.store {
             Store::Held(ca) => Some(ca),
-            Store::Foreign(_) => self.memory,
-            Store::Absent | Store::Empty => None,
+            Store::Foreign(_) | Store::Absent | Store::Empty => None,
+        };
+        let mut all = held.into_iter().chain(self.memory);
+        all.find(|ca| ca.cert.counts(self.now))
+    }
+
+    /// The Secret's CA where it is not valid yet: of a clock that is ahead, or ours is behind.
+    #[must_use]
+    pub fn early(&self) -> Option<&Cert> {
+        match self.store {
+            Store::Held(ca) if ca.cert.early(self.now) => Some(&ca.cert),
+            _ => None,
         }
+    }
+
+    /// What others put into the bundles and may be trusted there.
+    #[must_use]
+    pub fn others(&self) -> Vec<Cert> {
+        let there = self.there().into_iter();
+        let others = there.filter(|cert| !cert.ours && cert.not_after > self.now);
+        bounded(others)
     }
 
     /// Whether this certificate is in every bundle.
@@ -84,41 +117,58 @@ impl View<'_> {
     /// What is to be done next.
     #[must_use]
     pub fn step(&self) -> Step {
-        let now = self.now;
-        let ca = match (self.store, self.memory) {
-            (Store::Empty, Some(ca)) if !ca.cert.due(now) => return Step::Restore,
-            (Store::Absent | Store::Empty, _) => return Step::Make(self.before(self.memory)),
-            (Store::Held(ca), _) if ca.cert.due(now) => return Step::Make(self.before(Some(ca))),
-            (Store::Held(ca), _) | (Store::Foreign(_), Some(ca)) => ca,
-            (Store::Foreign(_), None) => return Step::Rest,
-        };
-        let Some(bundles) = self.bundles else {
+        if let Some(step) = self.keep().filter(|_| !self.stuck.secret) {
+            return step;
+        }
+        let (Some(ca), Some(bundles)) = (self.ca(), self.bundles) else {
             return Step::Rest;
         };
-        let wanted = self.wanted(ca, bundles);
+        let wanted = self.wanted(ca);
         let holds = |bundle: &Vec<u8>| {
             let there = Cert::all(bundle);
-            there.len() == wanted.len() && wanted.iter().all(|cert| there.contains(cert))
+            // Led by the present one: the others are then known to be of before, and since when.
+            (!self.held(ca) || there.first() == wanted.first())
+                && there.len() == wanted.len()
+                && wanted.iter().all(|cert| there.contains(cert))
         };
-        if !bundles.iter().all(holds) {
+        if !self.stuck.bundles && !bundles.iter().all(holds) {
             return Step::Publish(wanted);
         }
-        if ca.cert.not_after > now && self.sign(ca) {
+        if self.sign(ca) {
             return Step::Sign;
         }
         Step::Rest
     }
 
+    /// Whether it is the Secret's, and not one that this replica alone may remember.
+    fn held(&self, ca: &Ca) -> bool {
+        matches!(self.store, Store::Held(held) if held.cert == ca.cert)
+    }
+
+    /// What is to become of the Secret.
+    fn keep(&self) -> Option<Step> {
+        let good = |ca: &&Ca| ca.cert.counts(self.now) && !ca.cert.due(self.now);
+        match self.store {
+            Store::Empty if self.memory.is_some_and(|ca| good(&ca)) => Some(Step::Restore),
+            Store::Absent | Store::Empty => Some(Step::Make(self.before())),
+            // A new one in place of one that is not valid yet, not the one before: whose clock is ahead may take that for due.
+            Store::Held(ca) if !good(&ca) => Some(Step::Make(self.before())),
+            Store::Held(_) | Store::Foreign(_) => None,
+        }
+    }
+
     fn sign(&self, ca: &Ca) -> bool {
         let Some(leaf) = self.serving else {
-            return true;
+            return self.published(&ca.cert);
         };
         if leaf.by == ca.cert {
             return due(leaf.made, leaf.not_after, self.now);
         }
         // Of another CA: in time, or at once where callers refuse what is served.
-        let good = leaf.not_after > self.now && self.published(&leaf.by);
-        !good || self.settled_at().is_some_and(|at| at <= self.now)
+        let good =
+            leaf.not_after > self.now && leaf.by.counts(self.now) && self.published(&leaf.by);
+        let settled = self.settled_at().is_some_and(|at| at <= self.now);
+        self.published(&ca.cert) && (!good || settled)
     }
 
     /// When every API server is taken to know the present CA, in Unix seconds.
@@ -152,56 +202,106 @@ impl View<'_> {
         (serves && bundles.iter().any(others)).then_some(at - self.now)
     }
 
-    /// What a new CA comes after: the one at hand and those before it, and whatever of ours the bundles hold, for a
-    /// replica may serve a leaf of it.
-    fn before(&self, ca: Option<&Ca>) -> Vec<Cert> {
+    /// The certificates of all bundles, each once.
+    fn there(&self) -> Vec<Cert> {
+        let mut there = Vec::new();
+        for cert in self
+            .bundles
+            .unwrap_or_default()
+            .iter()
+            .flat_map(|pem| Cert::all(pem))
+        {
+            if !there.contains(&cert) {
+                there.push(cert);
+            }
+        }
+        there
+    }
+
+    /// What a new CA comes after: the one at hand and those before it, and whatever of ours is served or the bundles hold,
+    /// for a replica may serve a leaf of it.
+    fn before(&self) -> Vec<Cert> {
+        let held = match self.store {
+            Store::Held(ca) => Some(ca),
+            Store::Foreign(_) | Store::Absent | Store::Empty => None,
+        };
         let mut before: Vec<Cert> = Vec::new();
-        if let Some(ca) = ca {
+        for ca in held.into_iter().chain(self.memory) {
             before.push(ca.cert.clone());
             before.extend(self.needed(ca));
         }
-        for bundle in self.bundles.unwrap_or_default() {
-            for cert in Cert::all(bundle) {
-                if cert.ours && !before.contains(&cert) {
-                    before.push(cert);
-                }
-            }
-        }
+        before.extend(self.serving.map(|leaf| leaf.by.clone()));
+        before.extend(self.there().into_iter().filter(|cert| cert.ours));
         before.retain(|cert| cert.not_after > self.now);
+        let mut before = bounded(before);
         before.sort_by_key(|cert| std::cmp::Reverse(cert.made));
-        before.truncate(MOST);
         before
     }
 
-    /// The CAs before this one that leaves may be valid of.
+    /// The CAs before this one that leaves may be valid of, by what its Secret says of them.
     fn needed(&self, ca: &Ca) -> Vec<Cert> {
-        let mut next = &ca.cert;
+        // The last time at which one of them was the newest: what comes after it may be of a clock that is ahead.
+        let mut until = ca.cert.made;
         let mut needed = Vec::new();
         for cert in &ca.previous {
-            let last_leaf = next.made + self.lifetimes.leaf + self.lifetimes.settle + LATE;
-            if self.now < last_leaf.min(cert.not_after) {
+            if self.now < self.outlived(until).min(cert.not_after) {
                 needed.push(cert.clone());
             }
-            next = cert;
+            until = until.min(cert.made);
         }
         needed
     }
 
-    /// What every bundle is to hold. What others put there stays while it is valid: pods from before Silkroll kept its
-    /// own certificates may still serve what it signed.
-    fn wanted(&self, ca: &Ca, bundles: &[Vec<u8>]) -> Vec<Cert> {
+    /// When no leaf can be valid of a CA that nothing was signed by after `until`.
+    fn outlived(&self, until: i64) -> i64 {
+        until
+            .saturating_add(self.lifetimes.leaf)
+            .saturating_add(self.lifetimes.settle + LATE)
+    }
+
+    /// What every bundle is to hold: the present CA before all else, those of ours that a leaf may be valid of, and what
+    /// others put there while it is valid, for pods from before Silkroll kept its own certificates may still serve what it
+    /// signed.
+    ///
+    /// The bundles themselves say what was signed by: an older Secret may have been put over the one that a replica goes
+    /// by. A CA of ours goes only when no leaf of it can be valid: it has ended, or another one has led all bundles for
+    /// longer than a leaf lives.
+    fn wanted(&self, ca: &Ca) -> Vec<Cert> {
+        let there = self.there();
+        let leads = |pem: &Vec<u8>| Cert::all(pem).first() == Some(&ca.cert);
+        let led = self.held(ca) && self.bundles.is_some_and(|all| all.iter().all(leads));
+        let over = led && self.written.is_some_and(|at| self.outlived(at) <= self.now);
+        // Else what is served is of the present one next.
+        let settled = self.settled_at().is_some_and(|at| at <= self.now);
+        let serving = self
+            .serving
+            .filter(|leaf| leaf.not_after > self.now && (!settled || self.published(&leaf.by)));
+        let serving = serving.map(|leaf| leaf.by.clone());
+        let mut recent: Vec<Cert> = there
+            .into_iter()
+            .filter(|cert| cert.ours && !over)
+            .collect();
+        recent.sort_by_key(|cert| std::cmp::Reverse(cert.made));
+        let ours = serving.into_iter().chain(self.needed(ca)).chain(recent);
+        let ours = ours.filter(|cert| *cert != ca.cert && cert.not_after > self.now);
         let mut wanted = vec![ca.cert.clone()];
-        wanted.extend(self.needed(ca));
-        let mut others = Vec::new();
-        for cert in bundles.iter().flat_map(|bundle| Cert::all(bundle)) {
-            if !cert.ours && cert.not_after > self.now && !others.contains(&cert) {
-                others.push(cert);
-            }
-        }
-        others.truncate(MOST);
-        wanted.extend(others);
+        wanted.extend(bounded(ours));
+        wanted.extend(self.others());
         wanted
     }
+}
+
+/// Each once, and no more than there is room for.
+fn bounded(certs: impl IntoIterator<Item = Cert>) -> Vec<Cert> {
+    let mut kept: Vec<Cert> = Vec::new();
+    let mut room = ROOM;
+    for cert in certs {
+        if kept.len() < MOST && cert.der().len() <= room && !kept.contains(&cert) {
+            room -= cert.der().len();
+            kept.push(cert);
+        }
+    }
+    kept
 }
 
 /// Whether a caller that trusts this bundle talks to what serves this leaf under this name at `now` (Unix seconds).
@@ -209,8 +309,8 @@ impl View<'_> {
 pub fn verifies(pair: &Pair, bundle: &[u8], name: &str, now: i64) -> bool {
     let mut roots = RootCertStore::empty();
     for cert in Cert::all(bundle) {
-        // A trust anchor's own end is nothing that the verifier looks at; API servers do.
-        if cert.not_after > now {
+        // A trust anchor's own times and usages are nothing that the verifier looks at; API servers do.
+        if cert.counts(now) {
             roots.add_parsable_certificates([CertificateDer::from(cert.der().to_vec())]);
         }
     }

@@ -105,6 +105,8 @@ fn keep_own(
         }
         Certificate::Trusted => condition.set(true),
         Certificate::Untrusted(why) => condition.wait(why),
+        Certificate::Unwritten => metrics.certificate_reload(Outcome::Failed),
+        Certificate::Restored => metrics.ca_bundle_restored(),
     };
     let slot = Arc::clone(slot);
     tasks.spawn("the watch of the certificate", async move {

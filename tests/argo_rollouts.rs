@@ -305,7 +305,7 @@ fn a_rollout_of_another_workloads_template_is_left_alone() {
     annotate(&mut out, "inject", "disabled");
     let no_effect = "on the Rollout has no effect: put it on the Deployment web";
     let never =
-        "workloadRef names a PodTemplate, and --workloads of Silkroll has deployment, rollout";
+        "workloadRef names a PodTemplate, and --workloads of Silkroll has deployment,rollout";
     for (object, namespace, reason, says) in [
         (&deployment, nacos(), Reason::WorkloadRef, ""),
         (&deployment, pairs(&[]), Reason::WorkloadRef, ""),

@@ -1,5 +1,6 @@
 //! Where the values of a document stand in the input, and the comments in it: for whoever points at them.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::budget::{Account, Excess};
@@ -249,7 +250,11 @@ fn lines(tree: &Tree<'_>, sorted: &mut Members, pointer: &str) -> Vec<usize> {
     let mut lines = vec![root.line];
     let mut id: Id = 0;
     for name in pointer.split('/').skip(1) {
-        let name = name.replace("~1", "/").replace("~0", "~");
+        let name = if name.contains('~') {
+            Cow::from(name.replace("~1", "/").replace("~0", "~"))
+        } else {
+            Cow::from(name)
+        };
         let next = match &tree.nodes[id].kind {
             Kind::Mapping(members) => sorted.get(tree, id, members, &name),
             Kind::Sequence(items) => {

@@ -434,7 +434,9 @@ const ASIDE: [&str; 3] = ["http-endpoint", "profiling", "pprof"];
 pub(super) fn serves_callers(port: &Value) -> bool {
     let named = |name: &str| {
         let name = text(port, name);
-        !is_aside(name) && !ASIDE.iter().any(|known| name.contains(known))
+        // Most names are shorter than any of these, and to prepare a search takes longer than to see that.
+        let within = |known: &&str| known.len() <= name.len() && name.contains(*known);
+        !is_aside(name) && !ASIDE.iter().any(within)
     };
     is_tcp(port) && named("name") && named("targetPort")
 }

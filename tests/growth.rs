@@ -8,6 +8,7 @@
 
 use std::fmt::Write as _;
 use std::hint::black_box;
+use std::process::Command;
 
 use serde_json::{Value, json};
 use silkroll::admission::Review;
@@ -16,6 +17,7 @@ use silkroll::admission::manifests::{Known, Run};
 use silkroll::engine::{NamespaceView, Settings};
 use silkroll::manifest::budget::{Budget, Stop};
 use silkroll::manifest::{self, Limits, Rewritten};
+use testkit::process;
 
 /// The larger input is this many times the smaller one.
 const TIMES: usize = 8;
@@ -277,6 +279,43 @@ fn ports_of_a_service_and_of_containers() {
         },
         judge,
     );
+}
+
+/// What the programs that this process started and that have ended had of a processor, in nanoseconds, by the clock's ticks.
+fn worked_by_programs() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let fields = text.rsplit_once(')').unwrap().1.split_whitespace();
+    // USER_HZ is 100 on every Linux that Rust runs on.
+    let ticks = fields
+        .skip(13)
+        .take(2)
+        .map(|field| field.parse::<u64>().unwrap());
+    ticks.sum::<u64>() * 10_000_000
+}
+
+#[test]
+fn documents_that_cannot_be_read() {
+    /// Some ticks of the clock.
+    const SIZE: usize = 8_000;
+    for command in ["inject", "check"] {
+        let cost = |documents: usize| {
+            let before = worked_by_programs();
+            let mut program = Command::new(env!("CARGO_BIN_EXE_silkroll"));
+            let input = "a: b: c\n---\n".repeat(documents);
+            let output = process::run(program.args([command, "-f", "-"]), input.as_bytes());
+            let output = output.unwrap();
+            assert_eq!(output.code, Some(2));
+            assert_eq!(output.stderr.lines().count(), documents + 1);
+            worked_by_programs() - before
+        };
+        let (small, large) = (cost(SIZE), cost(SIZE * TIMES));
+        assert!(
+            large <= MOST * small,
+            "{command}: {} ms for {SIZE}, {} ms for {TIMES} times as many",
+            small / 1_000_000,
+            large / 1_000_000
+        );
+    }
 }
 
 #[test]

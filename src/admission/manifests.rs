@@ -101,10 +101,10 @@ impl Item {
 const BUILD: &str =
     "build first: kustomize build DIR | silkroll inject -f - (or kubectl kustomize DIR)";
 
-/// Whether a text that is no YAML has the braces of a template.
+/// Whether a text that is no YAML has the braces of a template. It is looked through whole: once for all of its documents.
 #[must_use]
 pub fn is_template(text: &[u8]) -> bool {
-    text.windows(2).any(|pair| pair == b"{{")
+    memchr::memmem::find(text, b"{{").is_some()
 }
 
 /// Why a document is no manifest, whatever is in it; nothing where it may be one.

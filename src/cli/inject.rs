@@ -232,13 +232,14 @@ fn one(
         Ok(documents) => documents,
         Err(error) => return Ok(result.unreadable(name, &error, report)?),
     };
+    let is_template = is_template(&input.text);
     let (mut before, mut after) = (String::new(), String::new());
     let mut json = String::new();
     let fail_on: FailOn = args.fail_on.iter().copied().collect();
     for document in documents {
         let document = match document {
             Ok(document) => document,
-            Err(error) if is_template(&input.text) => {
+            Err(error) if is_template => {
                 let what = format!("{error}. It looks like a template: {RENDER}");
                 result.unreadable(name, &what, report)?;
                 continue;

@@ -203,6 +203,7 @@ pub(super) fn answer(
         beside.charge(element::<u8>() * text.len())?;
     }
     let run = &stated(run, options, &text, budget, &mut beside)?;
+    let is_template = is_template(&text);
     let documents = manifest::documents(&text, &Limits::default(), budget)
         .map_err(|error| Failure::Bad(error.to_string()))?;
     let mut tally = Tally {
@@ -242,7 +243,7 @@ pub(super) fn answer(
             Err(error) => {
                 tally.excess = matches!(error.fault, Fault::Excess(_));
                 let mut what = cut(&visible(&error.to_string()), MESSAGE_CHARS);
-                if is_template(&text) {
+                if is_template {
                     what.push_str(RENDER);
                 }
                 tally.error(what);

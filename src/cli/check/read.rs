@@ -170,10 +170,11 @@ impl<'t> Read<'t> {
                     continue;
                 }
             };
+            let is_template = is_template(&input.text);
             for document in documents {
                 let document = match document {
                     Ok(document) => document,
-                    Err(error) if is_template(&input.text) => {
+                    Err(error) if is_template => {
                         wrong(&format!("{error}. It looks like a template: {RENDER}"))?;
                         continue;
                     }

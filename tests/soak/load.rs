@@ -22,7 +22,15 @@ const MOST: usize = 200;
 /// What runs until it is ended.
 pub(super) struct Load {
     stop: Arc<AtomicBool>,
+    answered: Arc<Answered>,
     task: JoinHandle<Tally>,
+}
+
+/// What was answered so far.
+#[derive(Default)]
+struct Answered {
+    well: AtomicUsize,
+    failed: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -41,8 +49,20 @@ impl Load {
     pub(super) fn start(client: &Client, kept: bool) -> Self {
         let stop = Arc::<AtomicBool>::default();
         let api = Api::<Deployment>::namespaced(client.clone(), "soak");
-        let task = tokio::spawn(run(api, kept, Arc::clone(&stop)));
-        Self { stop, task }
+        let answered = Arc::<Answered>::default();
+        let task = tokio::spawn(run(api, kept, Arc::clone(&stop), Arc::clone(&answered)));
+        Self {
+            stop,
+            answered,
+            task,
+        }
+    }
+
+    /// The figures of a run that goes on.
+    pub(super) fn so_far(&self) -> String {
+        let [well, failed] =
+            [&self.answered.well, &self.answered.failed].map(|count| count.load(Ordering::Relaxed));
+        format!("{well} admissions well, {failed} failed")
     }
 
     pub(super) async fn end(self) -> Tally {
@@ -51,7 +71,12 @@ impl Load {
     }
 }
 
-async fn run(api: Api<Deployment>, kept: bool, stop: Arc<AtomicBool>) -> Tally {
+async fn run(
+    api: Api<Deployment>,
+    kept: bool,
+    stop: Arc<AtomicBool>,
+    answered: Arc<Answered>,
+) -> Tally {
     let params = PostParams {
         dry_run: !kept,
         ..PostParams::default()
@@ -71,12 +96,19 @@ async fn run(api: Api<Deployment>, kept: bool, stop: Arc<AtomicBool>) -> Tally {
             let name = format!("web-{}", tally.asked);
             tally.asked += 1;
             let (api, params, longest) = (api.clone(), params.clone(), Arc::clone(&longest));
+            let answered = Arc::clone(&answered);
             under_way.spawn(async move {
                 let begun = Instant::now();
                 let made = api.create(&params, &deployment(&name)).await;
                 let took = usize::try_from(begun.elapsed().as_millis()).unwrap();
                 longest.fetch_max(took, Ordering::Relaxed);
-                (name, made.map(|made| marked(&made)))
+                let made = made.map(|made| marked(&made));
+                let count = match made {
+                    Ok(true) => &answered.well,
+                    _ => &answered.failed,
+                };
+                count.fetch_add(1, Ordering::Relaxed);
+                (name, made)
             });
         }
         while let Some(done) = under_way.try_join_next() {

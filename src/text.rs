@@ -13,6 +13,15 @@ pub fn deceptive(c: char) -> bool {
             | '\u{061c}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
 }
 
+/// A name as it stands in a JSON pointer (RFC 6901).
+pub(crate) fn escaped(name: &str) -> Cow<'_, str> {
+    if name.contains(['~', '/']) {
+        name.replace('~', "~0").replace('/', "~1").into()
+    } else {
+        name.into()
+    }
+}
+
 /// The text in double quotes, at most `most` characters of it, with everything escaped that could
 /// deceive a reader or break a log line: control characters, bidi marks, quotes.
 #[must_use]

@@ -23,7 +23,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::PostParams;
 use serde_json::{Value, json};
-use testkit::process::{Process, Spec};
+use testkit::process::{Process, Spec, mib};
 use testkit::wait::{PATIENCE, eventually, within};
 
 const SYSTEM: &str = "silkroll-system";
@@ -466,7 +466,7 @@ fn what_is_on_the_second_page_is_found_and_a_kind_that_is_refused_hides_no_other
             && !["statefulsets", "rollouts"].contains(&what)
     };
     let before = world.asked(refused).len();
-    create_many(&world, "pages", MANY);
+    create_many(&world, "pages");
     // The account of the install file may list Deployments alone.
     let replica = world.replica(&[
         "--audit-interval=1",
@@ -492,15 +492,17 @@ fn what_is_on_the_second_page_is_found_and_a_kind_that_is_refused_hides_no_other
     assert_eq!(world.asked(refused)[before..], Vec::<Value>::new());
 }
 
-/// Deployments that were never injected.
-fn create_many(world: &World, namespace: &str, many: u64) {
+/// Deployments, each in a namespace, as fast as an API server takes them.
+fn create_all(world: &World, all: impl Iterator<Item = (String, Value)>) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let client = kube::Client::try_from(world.plane.config().await).unwrap();
-        let api = kube::Api::<Deployment>::namespaced(client, namespace);
-        stream::iter(0..many)
-            .map(|n| serde_json::from_value(web(&format!("web-{n:03}"))).unwrap())
-            .map(|object| async { api.create(&PostParams::default(), &{ object }).await })
+        stream::iter(all)
+            .map(|(namespace, object)| {
+                let api = kube::Api::<Deployment>::namespaced(client.clone(), &namespace);
+                let object = serde_json::from_value(object).unwrap();
+                async move { api.create(&PostParams::default(), &object).await }
+            })
             .buffer_unordered(16)
             .try_collect::<Vec<_>>()
             .await
@@ -508,11 +510,17 @@ fn create_many(world: &World, namespace: &str, many: u64) {
     });
 }
 
+/// Deployments that were never injected, more than a page of the audit holds.
+fn create_many(world: &World, namespace: &str) {
+    let all = (0..MANY).map(|n| (namespace.to_owned(), web(&format!("web-{n:03}"))));
+    create_all(world, all);
+}
+
 #[test]
 fn a_list_whose_pages_expire_is_begun_again_and_nothing_is_counted_twice() {
     let world = World::turn();
     namespace(&world.plane, "expires", Some("enabled"));
-    create_many(&world, "expires", MANY);
+    create_many(&world, "expires");
     let replica = world.replica(&["--audit-interval=1"]);
     let gone = || {
         let expired = |event: &Value| {
@@ -711,28 +719,14 @@ fn what_an_audit_of_10_000_deployments_costs() {
     let list = json!({"apiVersion": "v1", "kind": "List", "items": items});
     let injected: Value = serde_json::from_str(&injected(&list)).unwrap();
     let injected = injected["items"].as_array().unwrap();
-    let runtime = tokio::runtime::Runtime::new().unwrap();
     let names: Vec<_> = (0..NAMESPACES).map(|n| format!("cost-{n}")).collect();
     for name in &names {
         namespace(plane, name, Some("enabled"));
     }
-    runtime.block_on(async {
-        let client = kube::Client::try_from(plane.config().await).unwrap();
-        stream::iter(
-            names
-                .iter()
-                .flat_map(|name| injected.iter().map(move |one| (name, one))),
-        )
-        .map(|(name, object)| {
-            let api = kube::Api::<Deployment>::namespaced(client.clone(), name);
-            let object = serde_json::from_value(object.clone()).unwrap();
-            async move { api.create(&PostParams::default(), &object).await }
-        })
-        .buffer_unordered(16)
-        .try_collect::<Vec<_>>()
-        .await
-        .unwrap();
-    });
+    let all = names
+        .iter()
+        .flat_map(|name| injected.iter().map(move |one| (name.clone(), one.clone())));
+    create_all(&world, all);
     let replica = world.replica(&["--audit-interval=60"]);
     // Past the writes of its start, before the first run.
     std::thread::sleep(Duration::from_secs(50));
@@ -758,9 +752,9 @@ fn what_an_audit_of_10_000_deployments_costs() {
         replica
             .figure("silkroll_audit_last_run_duration_seconds")
             .unwrap(),
-        before.memory,
-        after.memory,
-        after.most,
+        mib(before.memory),
+        mib(after.memory),
+        mib(after.most),
     );
     assert_eq!(replica.found("not-injected"), Some(0));
     assert_eq!(replica.found("outdated"), Some(0));

@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, Weak};
 
 use serde_json::{Value, json};
 use served::{Answer, Served, Shared, answer};
+use testkit::process::used;
 use testkit::wait::eventually;
 
 static SERVER: Shared = Mutex::new(Weak::new());
@@ -407,14 +408,6 @@ impl Drop for Preview {
     }
 }
 
-/// The most memory that a process has had so far, in MiB.
-fn most_memory(id: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib = line.unwrap().trim().strip_suffix(" kB").unwrap();
-    kib.parse::<u64>().unwrap() / 1024
-}
-
 #[test]
 fn findings_take_no_more_memory_than_one_dry_run_is_granted() {
     let containers: Vec<Value> = (0..4000)
@@ -437,7 +430,7 @@ fn findings_take_no_more_memory_than_one_dry_run_is_granted() {
         let preview = Preview::start(&[], "");
         let host = format!("Host: {}\r\n", preview.address);
         preview.send("POST /dry-run?with=findings", &host, &body);
-        let most = most_memory(preview.child.id());
+        let most = used(preview.child.id()).unwrap().most >> 20;
         // 96 MiB are granted, and the program has its own.
         assert!(most < 200, "{most} MiB for {} bytes", body.len());
     }

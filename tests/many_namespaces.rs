@@ -21,7 +21,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::api::{ListParams, PostParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
-use testkit::process::{Process, Spec, Used};
+use testkit::process::{Process, Spec, Used, mib};
 use testkit::wait::{PATIENCE, eventually};
 
 /// Enough for anything quadratic to show; a control plane in a test takes them in seconds. `NAMESPACES=10000` for more.
@@ -185,7 +185,10 @@ async fn each_config_map_is_written_once_and_a_restart_writes_none() {
     let used = serving.used();
     println!(
         "a restart: ready after {ready:?}, {:?} of processor time, {:.1} MiB of memory, {:.1} without the program's own pages, {:.1} at most",
-        used.cpu, used.memory, used.anonymous, used.most
+        used.cpu,
+        mib(used.memory),
+        mib(used.anonymous),
+        mib(used.most)
     );
     assert_eq!(creations(&plane), written);
 }

@@ -8,6 +8,7 @@ use super::report::Lines;
 use crate::engine::Kind;
 use crate::manifest::{Document, Warning};
 use crate::policy::PREFIX;
+use crate::text::escaped;
 
 /// The lines of the document that an item, its denial and its warnings are about.
 #[derive(Debug, Default)]
@@ -129,8 +130,7 @@ fn annotation(object: &Value, template: &str, text: &str) -> Option<String> {
             Some((at?, key))
         });
         let (_, key) = named.min()?;
-        let key = key.replace('~', "~0").replace('/', "~1");
-        Some(format!("{place}/{key}"))
+        Some(format!("{place}/{}", escaped(key)))
     })
 }
 

@@ -15,7 +15,7 @@ use super::rule::{Id, Rule, Severity};
 use super::rules::Finding;
 use super::world::World;
 use crate::manifest::budget::{Account, Excess, element};
-use crate::manifest::{Comment, Document};
+use crate::manifest::{Comment, Document, unescaped};
 use crate::text::{deceptive, shown};
 
 /// The longest reason of an ignore, in characters.
@@ -337,7 +337,7 @@ fn bad_ignore(object: usize, pointer: &str, what: &str, why: &str) -> Finding {
 fn field(pointer: &str) -> String {
     let mut out = String::new();
     for name in pointer.split('/').skip(1) {
-        let name = name.replace("~1", "/").replace("~0", "~");
+        let name = unescaped(name);
         if !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit()) {
             out.push('[');
             out.push_str(&name);

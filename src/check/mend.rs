@@ -63,19 +63,20 @@ pub(super) struct Mended<'f> {
 
 impl<'f> Mended<'f> {
     pub(super) fn new(before: &'f Judged, after: &'f Judged) -> Self {
-        let injected = after;
         // A container that left a registry and does so no longer is worse off, whatever is found no more.
         let lost = before.lost(after);
         let lost = lost.flat_map(|(workload, container)| [(workload, container), (workload, "")]);
         let mut changed: HashSet<_> = lost.collect();
         let before: HashSet<Key<'_>> = before.findings.iter().map(key).collect();
-        let after = &after.findings;
-        let new = after.iter().filter(|one| !before.contains(&key(one)));
+        let new = after
+            .findings
+            .iter()
+            .filter(|one| !before.contains(&key(one)));
         changed.extend(new.map(|one| (one.workload, &*one.container)));
         Self {
             changed,
-            injected,
-            after: after.iter().map(key).collect(),
+            injected: after,
+            after: after.findings.iter().map(key).collect(),
             before,
         }
     }

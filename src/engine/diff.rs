@@ -1,10 +1,9 @@
 //! The patch (RFC 6902): the difference of two trees, of which one was made from the other. Each path is
 //! made from what stands there, so the patch applies by construction.
 
-use std::borrow::Cow;
-
 use super::json::{self, list, same};
 use super::tree::{Members, Node, Tree};
+use crate::text::escaped;
 
 /// Operations as JSON text, in order.
 #[derive(Debug, Default)]
@@ -148,13 +147,4 @@ fn below(path: &mut String, name: &str, with: impl FnOnce(&mut String)) {
 /// Whether two texts are one slice of the request: most of a tree and of what was made from it is.
 fn identical(a: &str, b: &str) -> bool {
     std::ptr::eq(a, b)
-}
-
-/// A name in a JSON pointer (RFC 6901).
-fn escaped(name: &str) -> Cow<'_, str> {
-    if name.contains(['~', '/']) {
-        name.replace('~', "~0").replace('/', "~1").into()
-    } else {
-        name.into()
-    }
 }

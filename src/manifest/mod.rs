@@ -51,6 +51,7 @@ pub use edit::{Edited, Rewritten};
 pub use error::{DocumentError, EditError, Error, Fault};
 pub use objects::{Found, each_object};
 pub use places::Comment;
+pub(crate) use places::unescaped;
 pub use stray::{as_text, restored};
 pub use warning::Warning;
 pub use write::{to_yaml, to_yaml_within};

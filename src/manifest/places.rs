@@ -242,6 +242,15 @@ impl Members {
     }
 }
 
+/// The name that stands so in a JSON pointer (RFC 6901).
+pub(crate) fn unescaped(part: &str) -> Cow<'_, str> {
+    if part.contains('~') {
+        part.replace("~1", "/").replace("~0", "~").into()
+    } else {
+        part.into()
+    }
+}
+
 /// The lines of all that leads to a pointer, in the text that was parsed.
 fn lines(tree: &Tree<'_>, sorted: &mut Members, pointer: &str) -> Vec<usize> {
     let Some(root) = tree.root() else {
@@ -250,11 +259,7 @@ fn lines(tree: &Tree<'_>, sorted: &mut Members, pointer: &str) -> Vec<usize> {
     let mut lines = vec![root.line];
     let mut id: Id = 0;
     for name in pointer.split('/').skip(1) {
-        let name = if name.contains('~') {
-            Cow::from(name.replace("~1", "/").replace("~0", "~"))
-        } else {
-            Cow::from(name)
-        };
+        let name = unescaped(name);
         let next = match &tree.nodes[id].kind {
             Kind::Mapping(members) => sorted.get(tree, id, members, &name),
             Kind::Sequence(items) => {

@@ -110,11 +110,8 @@ const REPEATS: &str = "kube_client::client::builder=off";
 
 fn filter(level: &str) -> Result<EnvFilter, Error> {
     let part = |word: &&str| !word.is_empty() && !word.contains(['=', '[', '/']);
-    let words = level.split(',').map(str::trim).filter(part);
-    if let Some(word) = words
-        .into_iter()
-        .find(|word| word.parse::<LevelFilter>().is_err())
-    {
+    let mut words = level.split(',').map(str::trim).filter(part);
+    if let Some(word) = words.find(|word| word.parse::<LevelFilter>().is_err()) {
         return Err(Error::Word {
             given: shown(level, GIVEN).into_owned(),
             word: shown(word, GIVEN).into_owned(),

@@ -87,15 +87,6 @@ impl View<'_> {
         all.find(|ca| ca.cert.counts(self.now))
     }
 
-    /// The Secret's CA where it is not valid yet: of a clock that is ahead, or ours is behind.
-    #[must_use]
-    pub fn early(&self) -> Option<&Cert> {
-        match self.store {
-            Store::Held(ca) if ca.cert.early(self.now) => Some(&ca.cert),
-            _ => None,
-        }
-    }
-
     /// What others put into the bundles and may be trusted there.
     #[must_use]
     pub fn others(&self) -> Vec<Cert> {

@@ -132,29 +132,7 @@ impl Process {
     ///
     /// Where it does not run.
     pub fn used(&self) -> Result<Used> {
-        let id = self.id()?;
-        let read = |name: &str| {
-            let path = format!("/proc/{id}/{name}");
-            fs::read_to_string(&path).with_context(|| format!("reading {path}"))
-        };
-        let stat = read("stat")?;
-        let fields = stat.rsplit_once(')').map_or("", |(_, behind)| behind);
-        let ticks = fields.split_whitespace().skip(11).take(2);
-        let ticks = ticks.map(str::parse::<u64>).sum::<Result<u64, _>>()?;
-        let status = read("status")?;
-        let mib = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name));
-            let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u32>().ok());
-            let kib = kib.with_context(|| format!("no {name} of process {id}"))?;
-            anyhow::Ok(f64::from(kib) / 1024.0)
-        };
-        Ok(Used {
-            // USER_HZ is 100 on every Linux that Rust runs on.
-            cpu: Duration::from_millis(ticks * 10),
-            memory: mib("VmRSS:")?,
-            anonymous: mib("RssAnon:")?,
-            most: mib("VmHWM:")?,
-        })
+        used(self.id()?)
     }
 
     /// Ends it as a crash would: no handler runs, nothing is given back.
@@ -234,12 +212,48 @@ impl Drop for Process {
 pub struct Used {
     /// Processor time since its start.
     pub cpu: Duration,
-    /// MiB of memory now.
-    pub memory: f64,
-    /// MiB of it that are not pages of the program's own file, which all of its processes share.
-    pub anonymous: f64,
-    /// MiB of memory at most.
-    pub most: f64,
+    /// Bytes of memory now.
+    pub memory: u64,
+    /// Bytes of it that are not pages of the program's own file, which all of its processes share.
+    pub anonymous: u64,
+    /// Bytes of memory at most.
+    pub most: u64,
+}
+
+/// What the process of this number has used until now, as the kernel counts it.
+///
+/// # Errors
+///
+/// Where it does not run.
+pub fn used(id: u32) -> Result<Used> {
+    let read = |name: &str| {
+        let path = format!("/proc/{id}/{name}");
+        fs::read_to_string(&path).with_context(|| format!("reading {path}"))
+    };
+    let stat = read("stat")?;
+    let fields = stat.rsplit_once(')').map_or("", |(_, behind)| behind);
+    let ticks = fields.split_whitespace().skip(11).take(2);
+    let ticks = ticks.map(str::parse::<u64>).sum::<Result<u64, _>>()?;
+    let status = read("status")?;
+    let bytes = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
+        let kib = kib.with_context(|| format!("no {name} of process {id}"))?;
+        anyhow::Ok(kib * 1024)
+    };
+    Ok(Used {
+        // USER_HZ is 100 on every Linux that Rust runs on.
+        cpu: Duration::from_millis(ticks * 10),
+        memory: bytes("VmRSS:")?,
+        anonymous: bytes("RssAnon:")?,
+        most: bytes("VmHWM:")?,
+    })
+}
+
+/// Bytes in MiB, for people.
+#[must_use]
+pub fn mib(bytes: u64) -> f64 {
+    f64::from(u32::try_from(bytes / 1024).unwrap_or(u32::MAX)) / 1024.0
 }
 
 /// What a program said until it ended.

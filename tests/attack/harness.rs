@@ -144,7 +144,7 @@ impl Attack {
             over: AtomicBool::new(false),
             strikes: AtomicUsize::new(0),
         });
-        let start = victim.served.memory("VmRSS");
+        let start = victim.served.used().memory;
         for at in 0..self.strikers {
             let (victim, strike) = (Arc::clone(&victim), self.strike);
             // Not joined: whoever waits for the server to answer ends with its connection.
@@ -171,15 +171,15 @@ impl Attack {
         let (small, large) = (small.join().unwrap(), large.join().unwrap());
         let probe = probe.join().unwrap();
         let ended = Instant::now();
-        while victim.served.memory("VmRSS") > AFTER && ended.elapsed() < MINUTE {
+        while victim.served.used().memory > AFTER && ended.elapsed() < MINUTE {
             std::thread::sleep(Duration::from_millis(100));
         }
         let failed = [small.1, large.1, probe.1].concat();
         Row {
             strikes: victim.strikes.load(Ordering::Relaxed),
             start,
-            peak: victim.served.memory("VmHWM"),
-            after: victim.served.memory("VmRSS"),
+            peak: victim.served.used().most,
+            after: victim.served.used().memory,
             back: ended.elapsed().as_secs_f64(),
             small: small.0,
             large: large.0,

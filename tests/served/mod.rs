@@ -16,6 +16,7 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use serde_json::Value;
 use socket2::{Domain, Socket, Type};
 pub(crate) use testkit::http::{Answer, answer};
+use testkit::process::{Used, used};
 use testkit::wait::{PATIENCE, eventually};
 
 /// Where the tests of one binary find the server that one of them has started.
@@ -145,12 +146,9 @@ impl Served {
         self.admin
     }
 
-    /// Bytes of memory, as the kernel counts them: `VmRSS` now, `VmHWM` at most so far.
-    pub(crate) fn memory(&self, which: &str) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with(which)).unwrap();
-        let kib: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
-        kib * 1024
+    /// What it has used so far.
+    pub(crate) fn used(&self) -> Used {
+        used(self.child.id()).unwrap()
     }
 
     /// A fresh TLS connection.

@@ -53,6 +53,24 @@ pub(super) struct Finding {
 }
 
 impl Finding {
+    fn of_container(
+        id: Id,
+        workload: &Workload<'_, '_>,
+        container: &Container<'_>,
+        pointer: String,
+        message: String,
+    ) -> Self {
+        Self {
+            id,
+            object: workload.at,
+            workload: workload.at,
+            container: container.name.to_owned(),
+            pointer,
+            message,
+            advice: None,
+        }
+    }
+
     /// What it takes, in bytes.
     pub(super) fn bytes(&self) -> usize {
         element::<Self>() + self.container.len() + self.pointer.len() + self.message.len()
@@ -130,14 +148,10 @@ impl Found {
         message: String,
         advice: Option<&'static str>,
     ) {
+        let pointer = format!("{}{field}", container.path);
         self.keep(Finding {
-            id,
-            object: workload.at,
-            workload: workload.at,
-            container: container.name.to_owned(),
-            pointer: format!("{}{field}", container.path),
-            message,
             advice,
+            ..Finding::of_container(id, workload, container, pointer, message)
         });
     }
 
@@ -150,15 +164,9 @@ impl Found {
         pointer: String,
         message: String,
     ) {
-        self.keep(Finding {
-            id,
-            object: workload.at,
-            workload: workload.at,
-            container: container.name.to_owned(),
-            pointer,
-            message,
-            advice: None,
-        });
+        self.keep(Finding::of_container(
+            id, workload, container, pointer, message,
+        ));
     }
 }
 

@@ -37,7 +37,6 @@ pub(super) fn fix(args: &Args, baseline: &Baseline, report: &mut dyn Write) -> a
         .collect();
     // What a finding says of a namespace that is to be annotated is not done to one that says no.
     let said = read.as_said(args)?;
-    let settings = args.engine.settings()?;
     let mut needed = BTreeSet::new();
     let mut warned = String::new();
     let mut texts = vec![(String::new(), 0); inputs.len()];
@@ -60,7 +59,7 @@ pub(super) fn fix(args: &Args, baseline: &Baseline, report: &mut dyn Write) -> a
                 let patch = decision.patch.as_deref().unwrap_or_default();
                 if decision.helper {
                     needed.insert((item.namespace, " --hook binary", "--server-side "));
-                } else if patch.contains(&*settings.script.config_map) {
+                } else if patch.contains(&*said.settings.script.config_map) {
                     needed.insert((item.namespace, "", ""));
                 }
             }

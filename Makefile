@@ -153,10 +153,11 @@ test-rollouts:
 
 test-helm:
 	.ci/needs build test
-	echo "1/2 The control plane, and Helm 3 and 4 (10 and 6 minutes once, cached outside this folder; then a second)."
+	echo "1/2 The control plane, Helm 3 and 4, and cert-manager's CA injector (10, 6 and 4 minutes once, cached outside this folder; then a second)."
 	SILKROLL_CLUSTER_BIN="$${SILKROLL_CLUSTER_BIN:-$$(tests/cluster/build.sh etcd kube-apiserver kubectl kube-controller-manager kube-scheduler)}"
 	SILKROLL_HELM="$${SILKROLL_HELM:-$$(tests/helm/build.sh)}"
-	export SILKROLL_CLUSTER_BIN SILKROLL_HELM
+	SILKROLL_CAINJECTOR="$${SILKROLL_CAINJECTOR:-$$(tests/helm/cainjector/build.sh)}"
+	export SILKROLL_CLUSTER_BIN SILKROLL_HELM SILKROLL_CAINJECTOR
 	echo "    $$SILKROLL_HELM"
 	echo "2/2 The chart (2 minutes). All listens on 127.0.0.1 and stops at the end."
 	$(CARGO) test --locked --test chart -- --ignored --test-threads 2

@@ -20,7 +20,7 @@ const WEB: &str = r#"{"apiVersion": "apps/v1", "kind": "Deployment", "metadata":
     "spec": {"containers": [{"name": "web", "image": "nginx:1.29"}]}}}}"#;
 
 /// `silkroll certs`, in this folder.
-fn certs(dir: &Path, args: &[&str]) -> String {
+pub(super) fn certs(dir: &Path, args: &[&str]) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_silkroll"));
     command.args(["certs", "--dir"]).arg(dir).args(args);
     let said = run(&mut command, b"").unwrap();
@@ -29,7 +29,7 @@ fn certs(dir: &Path, args: &[&str]) -> String {
 }
 
 /// What the chart renders is applied, but for the Service: calls are led to a process at this port.
-fn apply(plane: &ControlPlane, helm: &Helm, certificates: &str, port: u16) {
+pub(super) fn apply(plane: &ControlPlane, helm: &Helm, certificates: &str, port: u16) {
     let values = format!("{{certificates: {certificates}, service: {{port: {port}}}}}");
     let rendered = helm.template(&values);
     assert!(rendered.success, "{rendered:?}");
@@ -41,20 +41,20 @@ fn apply(plane: &ControlPlane, helm: &Helm, certificates: &str, port: u16) {
     plane.ok(&["apply", "-f", "-"], &objects.join("\n---\n"));
 }
 
-fn injected(plane: &ControlPlane) -> bool {
+pub(super) fn injected(plane: &ControlPlane) -> bool {
     let tried = ["create", "--dry-run=server", "-o", "json", "-f", "-"];
     plane.ok(&tried, WEB).contains("silkroll.dev/status")
 }
 
 /// A replica with the Deployment's arguments.
-struct Replica {
+pub(super) struct Replica {
     _process: Process,
-    port: u16,
+    pub(super) port: u16,
     admin: u16,
 }
 
 impl Replica {
-    fn start(plane: &ControlPlane, account: &Path) -> Self {
+    pub(super) fn start(plane: &ControlPlane, account: &Path) -> Self {
         let [port, admin] = testkit::ports::free().unwrap();
         Self {
             _process: installed::serve(plane, account, [port, admin], &[]),
@@ -63,7 +63,7 @@ impl Replica {
         }
     }
 
-    fn ready(self, plane: &ControlPlane) -> Self {
+    pub(super) fn ready(self, plane: &ControlPlane) -> Self {
         let admin = ([127, 0, 0, 1], self.admin).into();
         eventually("a replica that is ready", || {
             let answer = testkit::http::get(admin, "silkroll", "/readyz", Duration::from_secs(5));
@@ -113,6 +113,44 @@ fn before(plane: &ControlPlane, helm: &Helm, dir: &Path) -> (PathBuf, Replica) {
     (account, old)
 }
 
+/// Deployments are created over and over while this is done: how many, and when one was not injected. What it gives back lives
+/// until the last of them.
+pub(super) fn called_meanwhile<T>(
+    plane: &ControlPlane,
+    work: impl FnOnce() -> T,
+) -> (usize, Vec<Duration>) {
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let calling = scope.spawn(|| {
+            let (mut calls, mut missed) = (0, vec![]);
+            let start = Instant::now();
+            while !over.load(Ordering::Relaxed) {
+                calls += 1;
+                if !injected(plane) {
+                    missed.push(start.elapsed());
+                }
+            }
+            (calls, missed)
+        });
+        // However the work ends, the thread does, too.
+        let ending = Over(&over);
+        let living = work();
+        drop(ending);
+        let counted = calling.join().unwrap();
+        drop(living);
+        counted
+    })
+}
+
+/// Ends the calls.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 #[ignore = "needs Helm: make test-helm"]
 fn an_upgrade_from_a_secret_to_its_own_certificates_and_back_misses_nothing() {
@@ -120,21 +158,7 @@ fn an_upgrade_from_a_secret_to_its_own_certificates_and_back_misses_nothing() {
     let helm = Helm::on(&plane, 4);
     let folder = tempfile::tempdir().unwrap();
     let (account, old) = before(&plane, &helm, folder.path());
-    let over = AtomicBool::new(false);
-    let (calls, missed) = std::thread::scope(|scope| {
-        let calling = scope.spawn(|| {
-            let (mut calls, mut missed) = (0, vec![]);
-            let start = Instant::now();
-            while !over.load(Ordering::Relaxed) {
-                calls += 1;
-                if !injected(&plane) {
-                    missed.push(start.elapsed());
-                }
-            }
-            (calls, missed)
-        });
-        // However what follows ends, the thread does, too.
-        let ending = Over(&over);
+    let (calls, missed) = called_meanwhile(&plane, || {
         apply(&plane, &helm, "{}", old.port);
         let new = Replica::start(&plane, &account);
         let waited = Instant::now();
@@ -161,22 +185,10 @@ fn an_upgrade_from_a_secret_to_its_own_certificates_and_back_misses_nothing() {
         std::thread::sleep(Duration::from_secs(1));
         drop(next);
         std::thread::sleep(Duration::from_secs(2));
-        drop(ending);
-        let counted = calling.join().unwrap();
-        drop(back);
-        counted
+        back
     });
     println!("{calls} calls");
     assert!(calls > 20 && missed.is_empty(), "{missed:?} of {calls}");
-}
-
-/// Ends the calls.
-struct Over<'a>(&'a AtomicBool);
-
-impl Drop for Over<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod cluster;
 mod helm;
 mod variants;
 
+mod cert_manager;
 mod given;
 mod hook;
 mod hostile;

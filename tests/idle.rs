@@ -208,6 +208,20 @@ fn on_the_network_of_the_node_only_declared_ports_are_looked_at() {
 }
 
 #[test]
+fn where_no_hook_of_silkrolls_is_in_the_container_that_is_said() {
+    for (wait, said) in [(IDLE, true), ((IDLE.0, "0"), false)] {
+        let (pod, decision) = stored(&[wait, ("existing-pre-stop", "keep")], |pod| {
+            let hook = json!({"exec": {"command": ["bye"]}});
+            pod["containers"][0]["lifecycle"] = json!({"preStop": hook});
+        });
+        assert!(setting(&pod, 0, "SILKROLL_IDLE_SECONDS").is_none());
+        let told = decision.warnings.concat();
+        let says = "drain-until-idle-seconds has no effect, for no hook of Silkroll's is in it";
+        assert_eq!(told.contains(says), said, "{told}");
+    }
+}
+
+#[test]
 fn each_container_looks_at_its_own_ports_and_the_longest_wait_counts() {
     let (pod, decision) = stored(&[IDLE, ("container", "web,api")], |pod| {
         let mut other = pod["containers"][0].clone();

@@ -53,7 +53,17 @@ fn a_container_without_a_startup_probe_gets_one_that_runs_the_hook() {
             let namespace = opted_in(&annotations);
             let (stored, decision) = create(&deployment(), &namespace, &Settings::default());
             assert_eq!(decision.outcome, Outcome::Injected, "{decision:?}");
-            assert_eq!(decision.warnings, Vec::<String>::new(), "{annotations:?}");
+            // Above the deadline of a rollout, where that is the API's 600 s.
+            let told = decision.warnings.concat();
+            assert_eq!(
+                told.contains("set progressDeadlineSeconds, which is 600"),
+                more.is_some()
+            );
+            assert_eq!(
+                decision.warnings.len(),
+                usize::from(more.is_some()),
+                "{told}"
+            );
             assert_eq!(
                 container(&stored)["startupProbe"],
                 json!({
@@ -111,6 +121,12 @@ fn where_it_cannot_be_added_that_is_said() {
             ("start-hook", "none"),
             "set silkroll.dev/hook to script",
         ),
+        // The helper, which nobody said runs there.
+        (
+            as_it_is,
+            ("hook-arch", "amd64"),
+            "it is not certain that the helper can run",
+        ),
     ] {
         let mut manifest = deployment();
         edit(&mut manifest["spec"]["template"]["spec"]);
@@ -126,7 +142,7 @@ fn where_it_cannot_be_added_that_is_said() {
         let told = decision.warnings.concat();
         let begins = "container web: ready-when: registered has no effect, ";
         assert!(told.contains(begins) && told.contains(says), "{told}");
-        assert!(decision.warnings.iter().all(|it| it.len() < 250), "{told}");
+        assert!(decision.warnings.iter().all(|it| it.len() < 300), "{told}");
     }
 }
 
@@ -154,6 +170,85 @@ fn a_method_without_a_list_is_refused_where_the_setting_is_no_weaker() {
     assert_eq!(decision.outcome, Outcome::Injected, "{decision:?}");
     assert_eq!(decision.warnings, Vec::<String>::new());
     assert_eq!(container(&stored)["startupProbe"], Value::Null);
+}
+
+#[test]
+fn where_nobody_chose_a_method_the_namespace_and_the_cluster_mean_whoever_has_a_list() {
+    let registered = ("ready-when", "registered");
+    let by_default = Settings {
+        defaults: vec![("silkroll.dev/ready-when".into(), "registered".into())],
+        ..Settings::default()
+    };
+    let here = Settings::default();
+    for (namespace, settings) in [
+        (&[registered][..], &here),
+        (&[], &by_default),
+        (&[("deregister", "spring")], &by_default),
+        (&[("deregister", "none")], &by_default),
+    ] {
+        let (stored, decision) = create(&deployment(), &opted_in(namespace), settings);
+        assert_eq!(decision.outcome, Outcome::Injected, "{decision:?}");
+        let told = decision.warnings.concat();
+        assert!(!told.contains("ready-when"), "{told}");
+        assert_eq!(container(&stored)["startupProbe"], Value::Null);
+    }
+    let namespace = opted_in(&[NACOS[0], NACOS[1], SCRIPT]);
+    let (stored, _) = create(&deployment(), &namespace, &by_default);
+    assert!(container(&stored)["startupProbe"].is_object());
+    // Its author's own word, where nothing is said of a registry, is a mistake.
+    let mut manifest = deployment();
+    annotate(&mut manifest, "ready-when", "registered");
+    let (_, decision) = create(&manifest, &opted_in(&[]), &here);
+    assert_eq!(decision.outcome, Outcome::Rejected, "{decision:?}");
+}
+
+#[test]
+fn what_its_author_wrote_and_comes_to_nothing_is_said_and_what_the_namespace_has_for_others_is_not()
+{
+    let [nacos, server, _] = NACOS;
+    for (namespace, wrote, says) in [
+        (
+            &[][..],
+            ("last-instance", "leave"),
+            "silkroll.dev/last-instance: leave has no effect: deregister: none has no list of instances",
+        ),
+        (
+            &[("deregister", "dubbo")],
+            ("last-instance", "wait"),
+            "silkroll.dev/last-instance: wait has no effect: deregister: dubbo has no list",
+        ),
+        (
+            &[nacos, server, ("deregister-timeout-seconds", "5")],
+            ("last-instance", "wait"),
+            "silkroll.dev/last-instance: wait has no effect: 5 s for deregistering leave no time to wait; \
+             set silkroll.dev/deregister-timeout-seconds to 6 or more",
+        ),
+        (
+            &[nacos, server],
+            ("ready-when-seconds", "60"),
+            "silkroll.dev/ready-when-seconds: 60 has no effect: it goes with ready-when: registered",
+        ),
+    ] {
+        let said = |decision: &silkroll::engine::Decision| {
+            let mut warnings = decision.warnings.iter();
+            warnings.any(|warning| warning.contains(says))
+        };
+        let mut manifest = deployment();
+        annotate(&mut manifest, wrote.0, wrote.1);
+        let (_, decision) = create(&manifest, &opted_in(namespace), &Settings::default());
+        assert!(said(&decision), "{says}: {:?}", decision.warnings);
+        let for_all = opted_in(&[namespace, &[wrote]].concat());
+        let (_, decision) = create(&deployment(), &for_all, &Settings::default());
+        assert!(!said(&decision), "{:?}", decision.warnings);
+    }
+    let mut manifest = deployment();
+    annotate(&mut manifest, "last-instance", "wait");
+    let six = opted_in(&[nacos, server, ("deregister-timeout-seconds", "6")]);
+    let (_, decision) = create(&manifest, &six, &Settings::default());
+    assert!(
+        !decision.warnings.concat().contains("has no effect"),
+        "{decision:?}"
+    );
 }
 
 #[test]

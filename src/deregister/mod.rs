@@ -23,7 +23,7 @@ pub use script::{
     Script, VOLUME,
 };
 
-use crate::policy::{Found, Hook, Key, Method, Policy, Problem};
+use crate::policy::{Found, Hook, Key, Layer, Method, Policy, Problem};
 
 /// In the order of the documentation.
 const WAYS: [(Method, Plan); 9] = [
@@ -146,13 +146,17 @@ pub fn plan(policy: &Policy<'_>, place: &Place<'_>) -> Result<Deregistration, Pr
     Ok(plan)
 }
 
-/// Who chose another method over one with a list has no list to be found in.
+/// Who chose another method over one with a list has no list to be found in. And the cluster's default is for whoever has one, as
+/// is the namespace's where nobody chose a method.
 fn registered_in_a_list(policy: &Policy<'_>) -> Result<(), Problem> {
     let Some((_, found)) = &policy.registered else {
         return Ok(());
     };
     let chosen = policy.method_found.as_ref().map(|found| found.layer);
-    if policy.method.lists || chosen.is_some_and(|layer| layer < found.layer) {
+    let for_whoever_has_one =
+        found.layer == Layer::Default || (found.layer == Layer::Namespace && chosen.is_none());
+    if policy.method.lists || for_whoever_has_one || chosen.is_some_and(|layer| layer < found.layer)
+    {
         return Ok(());
     }
     let lists: Vec<_> = METHODS.iter().filter(|method| method.lists).collect();

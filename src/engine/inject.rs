@@ -13,7 +13,7 @@ use super::report::Reason;
 use super::slot::{self, Places, RECORD, Slot};
 use super::tree::{Node, Tree};
 use super::user::User;
-use super::{nodes, target, valid};
+use super::{nodes, target, unused, valid};
 use crate::deregister::{self, Place};
 use crate::policy::Policy;
 
@@ -141,6 +141,7 @@ fn plan<'a>(
             want(&mut plan, pod)?;
         }
     }
+    unused::warn(&mut plan, pod.policy);
     valid::check(pod.ask, pod.user, &mut plan)?;
     Ok(plan)
 }

@@ -31,6 +31,7 @@ mod strategy;
 mod strict;
 mod target;
 mod tree;
+mod unused;
 mod user;
 mod valid;
 mod view;

@@ -54,6 +54,8 @@ pub(super) struct Chosen {
 pub(super) enum Doubt {
     /// Nothing shows that its image has a shell, and nothing says that it needs none.
     Shell,
+    /// The helper was chosen by what is known today, the nodes or the image, and nobody said that it runs.
+    Helper,
     /// The helper was asked for, and nothing pins the architecture of the nodes.
     Nodes,
     /// The helper's ConfigMap is not there yet, and the Pod starts at once.
@@ -106,7 +108,7 @@ impl Chosen {
                 _ if ask.kind == Kind::Pod && !ask.helper_stands => Err(Doubt::ConfigMap),
                 _ => Ok(()),
             },
-            (Program::Helper, _) => Err(Doubt::Shell),
+            (Program::Helper, _) => Err(Doubt::Helper),
         }
     }
 

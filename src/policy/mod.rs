@@ -216,6 +216,13 @@ impl<'a> Policy<'a> {
         self.layers.find(name).is_some()
     }
 
+    /// The value of a key, given without the prefix, where the author of the object wrote it: neither the namespace nor the cluster.
+    #[must_use]
+    pub fn authors(&self, name: &str) -> Option<&'a str> {
+        let found = self.layers.find(name)?;
+        found.layer.is_authors().then_some(found.value)
+    }
+
     /// The value of a setting that the method cannot do without; `what` says what it is.
     ///
     /// # Errors

@@ -36,15 +36,19 @@ fn want<'a>(plan: &mut Plan<'a>, pod: &Pod<'_, 'a>) -> Result<(), Stop> {
     Ok(())
 }
 
+/// Seconds after which a rollout without progress is reported as failed.
+pub(super) fn deadline(spec: Option<&Spec<'_>>) -> i64 {
+    let said = spec.and_then(|spec| spec.progress_deadline_seconds);
+    integer(said.map(serde_json::value::RawValue::get)).unwrap_or(DEFAULT_DEADLINE)
+}
+
 /// Why so many seconds of minReadySeconds break a rule; `None` where they do not.
 pub(in crate::engine) fn too_long(
     kind: Kind,
     spec: Option<&Spec<'_>>,
     seconds: i64,
 ) -> Option<String> {
-    let deadline = spec.and_then(|spec| spec.progress_deadline_seconds);
-    let deadline =
-        integer(deadline.map(serde_json::value::RawValue::get)).unwrap_or(DEFAULT_DEADLINE);
+    let deadline = deadline(spec);
     // One below it would be valid and no better: a rollout whose pods take a second to become ready
     // would be reported as failed.
     (kind.has_deadline() && seconds >= deadline)

@@ -3,7 +3,7 @@
 use super::super::ask::Stop;
 use super::super::chain::{self, Chain};
 use super::super::plan::{Part, Plan, Target, Wants};
-use super::super::program::{Doubt, Program};
+use super::super::program::Doubt;
 use super::super::slot::{Form, Holds, Root};
 use crate::policy;
 
@@ -65,15 +65,14 @@ fn without(plan: &mut Plan<'_>, target: &Target<'_, '_>, doubt: Doubt) {
     let name = policy::cut(target.name, 40);
     let restarts = "a container that restarts in its pod stays out of its registry";
     let (why, warning) = match doubt {
-        Doubt::Shell => (
-            "nothing shows that the image has a shell",
-            // Of a script that may not run it is said with the rest, where it stops.
-            (plan.chosen.program == Program::Helper).then(|| {
-                format!(
-                    "container {name}: no start hook, for its image may have no shell: {restarts}; set \
-                     silkroll.dev/hook to script where there is /bin/sh, else to binary with hook-arch"
-                )
-            }),
+        // Of a script that may not run it is said with the rest, where it stops.
+        Doubt::Shell => ("nothing shows that the image has a shell", None),
+        Doubt::Helper => (
+            "it is not certain that the helper can run there",
+            Some(format!(
+                "container {name}: no start hook, for it is not certain that the helper can run there, and the image may have no \
+                 shell: {restarts}; set silkroll.dev/hook to script where there is /bin/sh, else to binary with hook-arch"
+            )),
         ),
         Doubt::Nodes => (
             "nothing pins the architecture of the nodes",

@@ -7,6 +7,7 @@ use super::super::own;
 use super::super::plan::{Part, Plan, Target, Wants};
 use super::super::program;
 use super::super::slot::{Form, Holds, Root};
+use super::super::unused;
 use crate::policy::{self, ExistingPreStop, Policy};
 
 pub(in crate::engine) static FORM: Form = Form {
@@ -65,6 +66,7 @@ fn want<'a>(plan: &mut Plan<'a>, target: &Target<'_, 'a>) -> Result<(), Stop> {
         PreStop::Keep(why) => {
             budget.kept = budget.kept.max(chain::sleeps(user).map_or(0, i64::from));
             plan.step("pre-stop", target, || why.to_owned());
+            warn_of_idle(plan, target);
         }
         PreStop::Unchainable(why) => {
             budget.kept = budget.kept.max(chain::sleeps(user).map_or(0, i64::from));
@@ -73,6 +75,7 @@ fn want<'a>(plan: &mut Plan<'a>, target: &Target<'_, 'a>) -> Result<(), Stop> {
                 "container {}: no preStop hook was injected, the one there cannot be chained: {why}",
                 target.name
             ));
+            warn_of_idle(plan, target);
         }
     }
     let budget = &mut plan.budget;
@@ -125,8 +128,11 @@ fn decide(plan: &mut Plan<'_>, target: &Target<'_, '_>, user: Option<&str>) -> P
     } else {
         ", then the container's own preStop"
     };
+    let last = unused::last_instance_waits(policy).map_or(String::new(), |seconds| {
+        format!("where it is the last usable instance wait up to {seconds} s for another one, ")
+    });
     let line = match deregister.ends {
-        None => format!("{}, {wait}{after}", deregister.summary),
+        None => format!("{last}{}, {wait}{after}", deregister.summary),
         Some(_) => format!("{wait}, {}{after}", deregister.summary),
     };
     PreStop::Set(
@@ -148,6 +154,16 @@ fn idle(plan: &mut Plan<'_>, target: &Target<'_, '_>) -> u32 {
         return 0;
     }
     seconds
+}
+
+/// Looking for connections takes a hook of Silkroll's.
+fn warn_of_idle(plan: &mut Plan<'_>, target: &Target<'_, '_>) {
+    if target.pod.policy.idle > 0 {
+        plan.warn(format!(
+            "container {}: drain-until-idle-seconds has no effect, for no hook of Silkroll's is in it",
+            target.name
+        ));
+    }
 }
 
 fn warn_of_own_hook(plan: &mut Plan<'_>, target: &Target<'_, '_>, user: Option<&str>) {

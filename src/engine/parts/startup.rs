@@ -6,6 +6,7 @@ use super::super::chain::{self, HANDLERS, When};
 use super::super::plan::{Part, Plan, Target, Wants};
 use super::super::program::Doubt;
 use super::super::slot::{Form, Holds, Root};
+use super::min_ready;
 use crate::policy;
 
 pub(super) static FORM: Form = Form {
@@ -45,6 +46,7 @@ fn want<'a>(plan: &mut Plan<'a>, target: &Target<'_, 'a>) -> Result<(), Stop> {
     plan.step("startup", target, || {
         format!("passes once this pod is listed, and {bound} s after its start at the latest")
     });
+    warn_of_deadline(plan, target, *bound);
     let exec = chain::exec(plan.chosen.program, When::Registered, &[]);
     let handler = exec.strip_suffix('}').unwrap_or(&exec);
     let failures = (bound + SPARE).div_ceil(PERIOD);
@@ -55,6 +57,19 @@ fn want<'a>(plan: &mut Plan<'a>, target: &Target<'_, 'a>) -> Result<(), Stop> {
         ),
     );
     Ok(())
+}
+
+/// A pipeline that goes back where a rollout is reported as failed would do so before the pods count as started.
+fn warn_of_deadline(plan: &mut Plan<'_>, target: &Target<'_, '_>, bound: u32) {
+    let ask = target.pod.ask;
+    let deadline = min_ready::deadline(ask.object.spec.as_ref());
+    if ask.kind.has_deadline() && i64::from(bound) >= deadline {
+        plan.warn(format!(
+            "container {}: where it is not listed, a rollout is reported as failed before ready-when-seconds ({bound}) are over: \
+             set progressDeadlineSeconds, which is {deadline}, well above them",
+            policy::cut(target.name, 40)
+        ));
+    }
 }
 
 /// Why there can be none.
@@ -74,6 +89,10 @@ fn possible(plan: &Plan<'_>, target: &Target<'_, '_>) -> Result<(), &'static str
         Doubt::Shell => {
             "for without a shell in the image it would never start; set silkroll.dev/hook to script where there is one, \
              else to binary with hook-arch"
+        }
+        Doubt::Helper => {
+            "for it is not certain that the helper can run there, and without it the probe would never pass; set \
+             silkroll.dev/hook to script where the image has /bin/sh, else to binary with hook-arch"
         }
         Doubt::Nodes => {
             "for the nodes' architecture is not certain; set silkroll.dev/hook-arch or a nodeSelector"

@@ -5,6 +5,7 @@ use core::cell::Cell;
 
 use crate::http::{Reader, request};
 use crate::json::{Object, Objects, Whole};
+use crate::listed::Listed;
 use crate::settings::Settings;
 use crate::text::{cut, number, trim, url_text};
 use crate::url::Url;
@@ -264,6 +265,25 @@ impl Server<'_> {
     /// What was not found is not there only where the answer was whole, and one of a registry's.
     pub(crate) fn judge_absence(&self, answer: &Answer, request: &str) -> Result<(), Trouble> {
         self.judge_whole(answer, request, Whole::Object)
+    }
+
+    /// That no other one is listed is believed only of a whole answer that has a list: the page of an error has none.
+    pub(crate) fn judge_list(
+        &self,
+        answer: &Answer,
+        listed: &Listed,
+        is_list: bool,
+    ) -> Result<(), Trouble> {
+        if listed.others {
+            return Ok(());
+        }
+        self.judge_absence(answer, "list")?;
+        if is_list {
+            return Ok(());
+        }
+        let status = number(answer.status.into());
+        let none = " to the list with something that is none";
+        Err(Trouble::again(text!(self.base, " answered ", status, none)))
     }
 
     pub(crate) fn judge_whole(

@@ -20,7 +20,7 @@ pub(crate) struct Object(Vec<(Vec<u8>, Value)>);
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Value {
     Text(Vec<u8>),
-    /// A number, true, false or null as written.
+    /// A number, true, false or null as written; `[` for a list.
     Bare(Vec<u8>),
 }
 
@@ -38,6 +38,11 @@ impl Object {
             Some(Value::Text(text)) => Some(text),
             _ => None,
         }
+    }
+
+    /// Whether a field is a list.
+    pub(crate) fn has_list(&self, key: &str) -> bool {
+        self.bare(key) == Some(b"[")
     }
 
     /// A field that is a number, true or false.
@@ -160,7 +165,11 @@ impl Objects {
         match byte {
             b'{' | b'[' if self.open.len() >= DEPTH => self.over = true,
             b'{' => self.open.push(Frame::Object(Object::default(), None)),
-            b'[' => self.open.push(Frame::List),
+            b'[' => {
+                // That there is a list of this name.
+                self.value(Value::Bare(b"[".to_vec()));
+                self.open.push(Frame::List);
+            }
             b'}' | b']' => {
                 let closed = self.open.pop();
                 if self.open.is_empty() && self.whole.is_none() {

@@ -67,13 +67,18 @@ pub fn await_other(world: &dyn World, call: &Method, limit_seconds: u64) {
     let begun = world.now();
     let attempt = reading(world, limit_seconds);
     let name = method(settings);
-    let Ok(Listed {
-        who,
-        this: true,
-        others: false,
-    }) = list(&attempt)
-    else {
-        return;
+    let who = match list(&attempt) {
+        Ok(Listed {
+            who,
+            this: true,
+            others: false,
+        }) => who,
+        Ok(_) => return,
+        Err(Trouble { what, .. }) => {
+            let unknown = ": whether this is the last instance cannot be read: ";
+            world.say(&text!(name, unknown, what));
+            return;
+        }
     };
     // How long that took on this node is what each of the calls takes that deregister.
     let calls = world.now().saturating_sub(begun) * CALLS;

@@ -21,13 +21,21 @@ sr_nl='
 sr_cr=$(printf '\r')
 sr_once='' sr_between=1
 
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# A path without `sleep` is the application's alone: nothing could be waited for, and no client be found.
+have sleep || PATH=${PATH:+$PATH:}/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin
+
 # ---- log and clock
 
 # The container's log is what PID 1 writes to. A pipe is opened for reading too, so that a reader that went away cannot block us.
 open_log() {
   sr_log=${SILKROLL_LOG:-/proc/1/fd/1} sr_piped='' sr_own_log=yes
   if [ -p "$sr_log" ] && (: <>"$sr_log") 2>/dev/null; then exec 3<>"$sr_log" && sr_piped=yes
-  elif [ "$sr_log" != - ] && (: >>"$sr_log") 2>/dev/null; then exec 3>>"$sr_log"
+  elif [ "$sr_log" != - ] && (: >>"$sr_log") 2>/dev/null; then
+    exec 3>>"$sr_log"
+    # A terminal can be stopped by whoever looks at it.
+    [ ! -c "$sr_log" ] || sr_piped=yes
   else
     # Of the hook's own output nobody knows what it is. Not for the user's hook, unless it was asked for by hand.
     exec 3>&1
@@ -221,7 +229,6 @@ fill_url() {
 
 # A tool is a pair of functions: feed_X writes what goes to its stdin, run_X ends in its exec and prints the answer from the
 # status line on. They read: verb url headers (lines) body; and from the url: scheme host port path authority.
-have() { command -v "$1" >/dev/null 2>&1; }
 
 # Picks `tool` for $verb and $scheme. GNU wget comes late: its headers show in ps; busybox wget last: GET and POST only.
 pick() {
@@ -562,6 +569,14 @@ judge_absence() { # of the answer to $1
   return 1
 }
 
+# An answer that tells that nobody is listed has a list, in $1 or $2: the page of an error has none.
+judge_list() {
+  case $answer in
+    *"\"$1\":["* | *"\"$1\": ["* | *"\"$2\":["* | *"\"$2\": ["*) judge_absence list ;;
+    *) what="$server answered $status to the list with something that is none"; return 1 ;;
+  esac
+}
+
 # The answer to $1, is its status one of $2? An error of the server may pass, and another server may do better; one of ours will not.
 judge() {
   case " $2 " in *" $status "*) return 0 ;; esac
@@ -674,15 +689,17 @@ nacos_listed() {
     # Metadata may hold the same words, but only as texts.
     case $piece in *'"port":'[0-9]*) ;; *) continue ;; esac
     case $piece in
-      *'"enabled":false'* | *'"healthy":false'* | *'"weight":0,'* | *'"weight":0.0,'*) continue ;;
+      *'"enabled":false'* | *'"healthy":false'* | *'"weight":0'[,\}]* | *'"weight":0.0'[,\}]*) continue ;;
       *"\"ip\":\"$podip\""*) case $piece in *"\"port\":$n_port,"*) self=yes; continue ;; esac ;;
       *'"ip":"'*) ;;
       *) continue ;;
     esac
     others=yes
-    [ -z "$self" ] || return 0
+    [ -z "$self" ] || break
   done
-  [ -n "$others" ] || judge_absence list
+  # So many are dead that all are listed as healthy, and which of them live is not told.
+  case $answer in *'"reachProtectionThreshold":true'*) others= ;; esac
+  [ -n "$others" ] || judge_list hosts data
 }
 
 # Eureka: an override and not DELETE, which the next heartbeat undoes. It sticks to the id for as long as an instance of that
@@ -798,7 +815,7 @@ eureka_listed() {
     esac
   done
   eureka_count
-  [ -n "$others" ] || judge_absence list
+  [ -n "$others" ] || judge_list instance instance
 }
 eureka_count() { case $up:$here in yes:yes) self=yes ;; yes:*) others=yes ;; esac; }
 
@@ -1060,20 +1077,30 @@ reenable_mark() {
   (LC_ALL=C; component "${SILKROLL_POD_NAMESPACE-}/${SILKROLL_POD_NAME-}/${podip-}/${SILKROLL_CONTAINER-}/${SILKROLL_METHOD-}"; printf '%s' "silkroll-reenable=$enc=")
 }
 
+# Whose $where in /proc has $mark. A shell reads a byte at a time, seconds for a long command line, so grep does it where it is there
+# and reads on behind a NUL; not told by its own command line, which would be found.
+marked() {
+  set +f
+  # shellcheck disable=SC2062 # names of files
+  if printf 'a\0b\0' | grep -qzx b; then printf '%s' "$mark" | grep -lszF -f - /proc/[0-9]*/"$where"; return 0; fi
+  for proc in /proc/[0-9]*; do
+    # bash leaves the variable as it was where reading fails, as it does when the process has just ended.
+    while line=; IFS= read -r line || [ -n "$line" ]; do
+      case $line in *"$mark"*) echo "$proc" && break ;; esac
+    done <"$proc/$where"
+  done
+} 2>/dev/null
+
 # Ends a way back that is still trying: it must not undo the leaving. Its requests are processes of their own, known by
 # their environment; reading every environment is slow, so that is done only where a command line showed the shell.
 end_reenable() {
   mark=$(reenable_mark) where=cmdline
   for _ in 1 2 3; do
     found=
-    set +f
-    for proc in /proc/[0-9]*; do
-      # bash leaves the variable as it was where reading fails, as it does when the process has just ended.
-      while line=; IFS= read -r line || [ -n "$line" ]; do
-        case $line in *"$mark"*) kill -9 "${proc#/proc/}" && found=yes && break ;; esac
-      done <"$proc/$where"
+    for proc in $(marked); do
+      proc=${proc#/proc/}
+      ! kill -9 "${proc%%/*}" || found=yes
     done 2>/dev/null
-    set -f
     [ -n "$found" ] || break
     where=environ
   done
@@ -1090,7 +1117,9 @@ deregister() {
   if reenables && end_reenable; then sr_met=yes; pause 1; fi
   # Deregistering takes a second, and 3 s where a node forwards. Less time than twice that is not for waiting.
   sr_wait=$(($1 - 3)) tools=''
-  [ -z "$sr_met" ] || sr_wait=$((sr_wait - 1))
+  clock
+  if [ "$sr_now" -eq 0 ]; then [ -z "$sr_met" ] || sr_wait=$((sr_wait - 1))
+  elif [ "$sr_now" -ge "$sr_begun" ]; then sr_wait=$((sr_wait - (sr_now - sr_begun + 50) / 100)); fi
   if [ "${SILKROLL_LAST_INSTANCE-}" != leave ] && have "listed_$sr_method" && [ "$sr_wait" -ge 3 ]; then
     # Once for both, for it takes a busy node a second.
     find_tools
@@ -1113,7 +1142,8 @@ await_other() { # SECONDS
   begin "$1"
   # A registry that hangs must leave time to deregister.
   [ "$each" -le 3 ] || each=3
-  "listed_$sr_method" && [ -n "$self" ] && [ -z "$others" ] || return 0
+  "listed_$sr_method" || { say "$sr_method: whether this is the last instance cannot be read: $what"; return 0; }
+  [ -n "$self" ] && [ -z "$others" ] || return 0
   # How long that took on this node is what each of the calls takes that deregister: up to five, of which there is time for two seconds.
   clock
   sr_slow=$(((sr_now - begun) * 5 - 200))
@@ -1289,7 +1319,9 @@ registered() {
   age || { say "$sr_method: ready: without /proc nothing tells how long this container waits"; return 0; }
   if [ "$age" -ge "$sr_n" ]; then say "$sr_method: ready: this pod was not listed within $sr_n s"; return 0; fi
   bounded 5 find_self 4
-  [ "$?" -eq 3 ] || return 0
+  sr_status=$?
+  [ "$sr_over" -eq 0 ] || say "$sr_method: ready: the list could not be read within 5 s"
+  [ "$sr_status" -eq 3 ] || return 0
   echo "$sr_method: this pod is not in the list that callers go by"
   return 1
 }
@@ -1315,7 +1347,10 @@ sr_script=$0
 sr_do=${1-}
 [ "$#" -eq 0 ] || shift
 case $sr_do in
-  stop) stop "$@" ;;
+  stop)
+    # Without it no wait is one, and a hook that seems to have worked is the worst of all.
+    have sleep || { echo 'silkroll: this image has no sleep in its PATH or where it usually is: no time for callers to forget this pod' >&2; exit 1; }
+    stop "$@" ;;
   start) start; exit 0 ;;
   own) own "$@" ;;
   registered) registered ;;

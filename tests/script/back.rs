@@ -5,10 +5,12 @@ use crate::helper::running;
 use crate::nacos::{Generation, State};
 use crate::run::{NO_PUT, Place, SHELLS, SPARE, START, each_client};
 use crate::server::{Reply, Server};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use testkit::wait::eventually;
+
+const GREP: &str = "/usr/bin/grep";
 
 #[test]
 fn a_disabled_instance_is_enabled_with_its_weight() {
@@ -65,7 +67,11 @@ fn an_instance_that_registers_late_and_disabled_is_enabled_then() {
 
 #[test]
 fn a_registry_that_is_down_at_start_is_tried_until_a_stop_ends_it() {
-    for (shell, _) in SHELLS {
+    let greps = [None, Some(GREP), Some("/bin/busybox")];
+    for (shell, grep) in SHELLS
+        .iter()
+        .flat_map(|(shell, _)| greps.map(|grep| (*shell, grep)))
+    {
         let up = Arc::new(AtomicBool::new(false));
         let seen = up.clone();
         let server = Server::start(move |request| {
@@ -85,6 +91,9 @@ fn a_registry_that_is_down_at_start_is_tried_until_a_stop_ends_it() {
             ("SILKROLL_HTTP_START_URL", on.as_str()),
         ];
         let place = Place::new(shell, &["curl"]);
+        if let Some(grep) = grep {
+            place.add(grep, "grep");
+        }
         let ons = || {
             server
                 .requests()
@@ -113,7 +122,7 @@ fn a_registry_that_is_down_at_start_is_tried_until_a_stop_ends_it() {
                 .is_empty()
                 .then_some(())
         });
-        assert_eq!(ons(), tried, "{shell}");
+        assert_eq!(ons(), tried, "{shell} with {grep:?}: {}", outcome.output);
         assert_eq!(server.requests().last().unwrap().path(), "/off", "{shell}");
     }
 }
@@ -186,6 +195,30 @@ fn a_stop_of_one_container_leaves_the_way_back_of_the_others_alone() {
         });
         assert_eq!(tries("one"), one, "{shell}: its own was not ended");
         run("two", "stop");
+    }
+}
+
+/// A shell reads what is in /proc byte by byte: of 12 MB that would take it a minute.
+#[test]
+fn long_command_lines_hold_up_no_stop_where_there_is_grep() {
+    let long = "x".repeat(100_000);
+    let mut many = Vec::new();
+    for _ in 0..8 {
+        let mut sleeping = Command::new("/bin/sh");
+        sleeping.args(["-c", "read _"]).args([long.as_str(); 15]);
+        many.push(sleeping.stdin(Stdio::piped()).spawn().unwrap());
+    }
+    for (shell, _) in SHELLS {
+        let registry = Registry::new(State::new(Generation::Three));
+        let place = Place::new(shell, &["curl"]);
+        place.add(GREP, "grep");
+        let outcome = place.hook(&settings(&registry.server.url()), &["stop"]);
+        let left = outcome.output.contains("nacos: left as");
+        assert!(left, "{shell} {:?}: {}", outcome.took, outcome.output);
+    }
+    for mut sleeping in many {
+        drop(sleeping.stdin.take());
+        sleeping.wait().unwrap();
     }
 }
 

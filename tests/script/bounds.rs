@@ -1,7 +1,7 @@
 //! Leaving ends in its bound and the hook goes on, whatever the server does.
 
 use crate::methods::{CALLING, settings};
-use crate::run::{NO_PUT, Place, SHELLS, SPARE, each_client};
+use crate::run::{NO_PUT, Place, SHELLS, SPARE, each_client, finish};
 use crate::server::{Reply, Server};
 use std::thread;
 use std::time::Duration;
@@ -173,6 +173,56 @@ fn a_log_that_nobody_reads_holds_up_nothing() {
         if ended.is_err() {
             child.kill().unwrap();
             panic!("{shell}: held up by its log");
+        }
+    }
+}
+
+/// A terminal that was stopped (Ctrl-S in `kubectl attach`), or whose other side reads nothing.
+#[test]
+fn a_terminal_that_takes_nothing_holds_up_nothing() {
+    const STOPPED: &str = "
+import os, pty, subprocess, sys
+ours, theirs = pty.openpty()
+os.set_blocking(theirs, False)
+try:
+    while True: os.write(theirs, b'x' * 4096)
+except BlockingIOError: pass
+os.environ['SILKROLL_LOG'] = os.ttyname(theirs)
+sys.exit(subprocess.run(sys.argv[1:], timeout=60).returncode)
+";
+    for (shell, _) in SHELLS {
+        let place = Place::new(shell, &[]);
+        let env = [("SILKROLL_METHOD", "none"), ("SILKROLL_DRAIN_SECONDS", "1")];
+        let mut command = place.command("/usr/bin/python3", &env);
+        command
+            .args(["-c", STOPPED])
+            .args(place.hook_line())
+            .arg("stop");
+        let outcome = finish(command);
+        assert_eq!(outcome.status, Some(0), "{shell}: {}", outcome.output);
+    }
+}
+
+/// As where an image names its own folder alone: `sleep` and the client are where they usually are.
+#[test]
+fn a_path_that_is_the_applications_alone_costs_neither_the_call_nor_the_drain() {
+    for (shell, _) in SHELLS {
+        let server = Server::start(|_| Reply::Answer(200, String::new()));
+        let url = server.url();
+        for path in ["/app/bin", ""] {
+            let place = Place::new(shell, &[]);
+            let env = [
+                ("SILKROLL_METHOD", "http"),
+                ("SILKROLL_HTTP_URL", url.as_str()),
+                ("SILKROLL_DRAIN_SECONDS", "2"),
+                ("PATH", path),
+            ];
+            let before = server.requests().len();
+            let outcome = place.hook(&env, &["stop"]);
+            let case = format!("{shell} with PATH={path}: {}", outcome.output);
+            assert_eq!(outcome.status, Some(0), "{case}");
+            assert!(outcome.took >= Duration::from_secs(2), "{case}");
+            assert_eq!(server.requests().len(), before + 1, "{case}");
         }
     }
 }

@@ -182,9 +182,36 @@ fn where_there_is_nothing_to_wait_for_nothing_is_waited() {
                 let (outcome, requests) = stop(shell, "curl", method, "60", more, answers);
                 let case = format!("{what}: {method} in {shell}: {}", outcome.output);
                 assert!(!outcome.output.contains(LAST), "{case}");
+                let unread = outcome
+                    .output
+                    .contains("whether this is the last instance cannot be read: ");
+                assert_eq!(unread, what.starts_with("the list"), "{case}");
                 let absent = (what, method) == ("it is not listed itself", "nacos");
                 assert!(deregisters(&requests) || absent, "{case}");
             }
+        }
+    }
+}
+
+#[test]
+fn who_is_dead_or_gets_no_calls_is_no_other_one() {
+    // With its protection threshold reached, Nacos has the dead as healthy, too.
+    for list in [
+        r#"{"hosts":[ME,{"ip":"10.1.2.4","port":80,"healthy":true,"weight":1.0,"metadata":{}}],"reachProtectionThreshold":true}"#,
+        r#"{"hosts":[ME,{"ip":"10.1.2.4","port":80,"healthy":true,"weight":0.0}]}"#,
+        r#"{"hosts":[ME,{"weight":0,"ip":"10.1.2.4","port":80,"enabled":true}]}"#,
+    ] {
+        let me = r#"{"ip":"10.1.2.3","port":9810,"healthy":true,"weight":1.0,"metadata":{}}"#;
+        let list = list.replace("ME", me);
+        for (shell, _) in SHELLS {
+            let there = list.clone();
+            let answers = move |count| match count {
+                ..2 => Err(Reply::Chunks(200, there.clone())),
+                _ => Ok((true, true)),
+            };
+            let (outcome, _) = stop_that_waits(shell, "curl", "nacos", "60", answers);
+            let case = format!("{list} in {shell}: {}", outcome.output);
+            assert!(outcome.output.contains(FOUND), "{case}");
         }
     }
 }

@@ -215,6 +215,25 @@ fn it_passes_where_there_is_nothing_to_look_for() {
     assert!(server.requests().is_empty());
 }
 
+/// Of a registry that is away, from what stands in front of it, or from another server.
+#[test]
+fn it_passes_where_the_answer_is_no_list() {
+    for body in [
+        "{}",
+        r#"{"hosts":null}"#,
+        r#"{"code":500,"message":"server error","data":null}"#,
+        r#"{"status":"UP"}"#,
+    ] {
+        let server = Server::start(|_| Reply::Answer(200, body.to_owned()));
+        for (shell, _) in SHELLS {
+            for method in ["nacos", "eureka"] {
+                let says = (0, "the list cannot be read");
+                probes(shell, "curl", method, YOUNG, &server.url(), &[], says);
+            }
+        }
+    }
+}
+
 #[test]
 fn it_passes_where_the_script_is_missing() {
     let outcome = Place::new("dash", &[])

@@ -65,7 +65,9 @@ pub(super) fn listed(attempt: &Attempt<'_>) -> Result<Listed, Trouble> {
             call.known
         };
         let mut listed = Listed::new(&call.who(name));
+        let mut is_list = false;
         let mut look = |object: &Object| {
+            is_list |= object.has_list("instance");
             let (Some(id), Some(address)) = (object.text("instanceId"), object.text("ipAddr"))
             else {
                 return;
@@ -80,9 +82,7 @@ pub(super) fn listed(attempt: &Attempt<'_>) -> Result<Listed, Trouble> {
             return Ok(listed);
         }
         call.server.judge(&answer, "list", &[200])?;
-        if !listed.others {
-            call.server.judge_absence(&answer, "list")?;
-        }
+        call.server.judge_list(&answer, &listed, is_list)?;
         Ok(listed)
     })
 }

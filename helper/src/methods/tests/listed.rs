@@ -103,6 +103,15 @@ fn of_nacos_what_callers_can_use_counts() {
             ]
         );
     }
+    // With its protection threshold reached, the list has the dead as healthy, too.
+    let other = ME.replace("10.1.2.3", "10.1.2.4");
+    for (reached, others) in [(true, false), (false, true)] {
+        let body = format!(
+            r#"{{"hosts":[{ME},{other}],"reachProtectionThreshold":{reached},"valid":true}}"#
+        );
+        let (found, _) = listed(&NACOS, move |_| answer(200, &body));
+        assert_eq!(found, Ok((true, others)));
+    }
     let (found, asked) = listed(&NACOS, |asked| {
         if asked.target.contains("/v1/") {
             return answer(410, "gone");
@@ -225,6 +234,11 @@ fn what_is_no_list_is_not_believed() {
         for (status, body) in [
             (200, "ok"),
             (200, "{\"hosts\":["),
+            // The page of an error, a proxy's or another server's.
+            (200, "{}"),
+            (200, r#"{"hosts":null}"#),
+            (200, r#"{"code":500,"message":"server error","data":null}"#),
+            (200, r#"{"status":"UP"}"#),
             (500, "[]"),
             (403, "{}"),
             (404, "<html>"),
@@ -301,9 +315,17 @@ fn the_last_one_waits_for_another_one_and_then_leaves_all_the_same() {
     assert_eq!(run(&[], |_| hosts(&[ME, OTHER])), (vec![], 1));
     // It is not in the list itself.
     assert_eq!(run(&[], |_| hosts(&[])), (vec![], 1));
-    // Nothing can be read: leaving goes on as ever.
-    assert_eq!(run(&[], |_| answer(503, "")), (vec![], 1));
-    assert_eq!(run(&[], |_| None), (vec![], 1));
+    // Nothing can be read: leaving goes on as ever, and that is said.
+    let unread = |(said, reads): (Vec<String>, usize)| {
+        let why = "nacos: whether this is the last instance cannot be read: ";
+        assert!(
+            matches!(&said[..], [line] if line.starts_with(why)),
+            "{said:?}"
+        );
+        assert_eq!(reads, 1);
+    };
+    unread(run(&[], |_| answer(503, "")));
+    unread(run(&[], |_| None));
     // Asked not to.
     let leave = [("SILKROLL_LAST_INSTANCE", "leave")];
     assert_eq!(run(&leave, |_| hosts(&[ME])), (vec![], 0));

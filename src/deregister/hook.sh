@@ -1077,30 +1077,37 @@ reenable_mark() {
   (LC_ALL=C; component "${SILKROLL_POD_NAMESPACE-}/${SILKROLL_POD_NAME-}/${podip-}/${SILKROLL_CONTAINER-}/${SILKROLL_METHOD-}"; printf '%s' "silkroll-reenable=$enc=")
 }
 
-# Whose $where in /proc has $mark. A shell reads a byte at a time, seconds for a long command line, so grep does it where it is there
-# and reads on behind a NUL; not told by its own command line, which would be found.
+# Whose $where in /proc has $mark, for a grep that reads on behind a NUL; not told by its own command line, which would be found.
 marked() {
+  exec 3>&-
   set +f
   # shellcheck disable=SC2062 # names of files
-  if printf 'a\0b\0' | grep -qzx b; then printf '%s' "$mark" | grep -lszF -f - /proc/[0-9]*/"$where"; return 0; fi
-  for proc in /proc/[0-9]*; do
-    # bash leaves the variable as it was where reading fails, as it does when the process has just ended.
-    while line=; IFS= read -r line || [ -n "$line" ]; do
-      case $line in *"$mark"*) echo "$proc" && break ;; esac
-    done <"$proc/$where"
-  done
-} 2>/dev/null
+  printf '%s' "$mark" | grep -lszF -f - /proc/[0-9]*/"$where"
+}
 
 # Ends a way back that is still trying: it must not undo the leaving. Its requests are processes of their own, known by
 # their environment; reading every environment is slow, so that is done only where a command line showed the shell.
 end_reenable() {
-  mark=$(reenable_mark) where=cmdline
+  mark=$(reenable_mark) where=cmdline grep=
+  # A shell reads a byte at a time, seconds for a long command line.
+  if printf 'a\0b\0' | grep -qzx b; then grep=yes; fi
   for _ in 1 2 3; do
     found=
-    for proc in $(marked); do
-      proc=${proc#/proc/}
-      ! kill -9 "${proc%%/*}" || found=yes
-    done 2>/dev/null
+    if [ -n "$grep" ]; then
+      for proc in $(marked); do
+        proc=${proc#/proc/}
+        ! kill -9 "${proc%%/*}" || found=yes
+      done
+    else
+      set +f
+      for proc in /proc/[0-9]*; do
+        # bash leaves the variable as it was where reading fails, as it does when the process has just ended.
+        while line=; IFS= read -r line || [ -n "$line" ]; do
+          case $line in *"$mark"*) kill -9 "${proc#/proc/}" && found=yes && break ;; esac
+        done <"$proc/$where"
+      done
+      set -f
+    fi 2>/dev/null
     [ -n "$found" ] || break
     where=environ
   done

@@ -48,7 +48,10 @@ fn runs(object: &Value) -> Runs {
             Binary(arch.unwrap())
         }
         other => {
-            assert_eq!(other, Some("/bin/sh"));
+            assert!(
+                matches!(other, Some("/bin/sh" | "sh" | "bash")),
+                "{other:?}"
+            );
             assert_eq!(volume["name"], Script::current().config_map);
             Shell
         }
@@ -103,8 +106,9 @@ const COPIED: Edit = |pod| {
 
 const MAY: &str = "its image may have no shell: then its stop hook fails";
 const NONE: &str = "and there is no start hook";
-const START: &str = "no start hook, for its image may have no shell";
+const START: &str = "no start hook, for it is not certain that the helper runs there: a container that restarts in its pod stays out of its registry; set silkroll.dev/hook to script where there is /bin/sh, else to binary with hook-arch";
 const NODES: &str = "no start hook, for the nodes' architecture is not certain";
+const OTHER: &str = "silkroll.dev/hook-arch is arm64, and all nodes of the cluster are amd64: there the helper cannot run";
 const GUESS: &str = "hook: binary was taken for amd64 nodes";
 
 #[test]
@@ -123,7 +127,7 @@ fn what_runs_goes_by_what_is_shown_and_known_and_a_start_hook_by_what_is_certain
         // Else the helper, where the nodes are known.
         (PLAIN, auto, amd, AMD, false, &[START]),
         (COPIED, auto, amd, AMD, false, &[START]),
-        (PLAIN, said, amd, ARM, false, &[START]),
+        (PLAIN, said, amd, ARM, false, &[OTHER]),
         (PLAIN, said, None, ARM, false, &[START]),
         (ON_ARM, auto, None, ARM, false, &[START]),
         (ON_ARM, auto, amd, ARM, false, &[START]),
@@ -152,6 +156,11 @@ fn what_runs_goes_by_what_is_shown_and_known_and_a_start_hook_by_what_is_certain
         (PLAIN, script, None, Shell, true, &[]),
         (PLAIN, binary_said, None, ARM, true, &[]),
         (ON_ARM, binary, amd, ARM, true, &[]),
+        (PLAIN, binary_said, Some(Arch::Arm64), ARM, true, &[]),
+        // Law 14: the word is not true of this cluster.
+        (PLAIN, binary_said, amd, ARM, false, &[OTHER]),
+        (SHELL, binary_said, amd, ARM, false, &[OTHER]),
+        (ON_ARM, binary_said, amd, ARM, true, &[]),
         // The word says nothing of the nodes, and others may come.
         (PLAIN, binary, amd, AMD, false, &[NODES]),
         (SHELL, binary, amd, AMD, false, &[NODES]),
@@ -181,6 +190,136 @@ fn what_runs_goes_by_what_is_shown_and_known_and_a_start_hook_by_what_is_certain
             "{place}"
         );
     }
+}
+
+/// Law 14: in an image for debugging `sh` is in `/busybox`, and nothing is at `/bin/sh`.
+#[test]
+fn what_runs_the_script_is_the_shell_that_the_container_itself_runs() {
+    let exec = |shell: &str| json!({"exec": {"command": [shell, "-c", "true"]}});
+    let auto = &[("ready-when", "registered")][..];
+    let script = &[("ready-when", "registered"), ("hook", "script")][..];
+    let known = Some(Arch::Amd64);
+    for (fields, annotations, nodes, stops, starts) in [
+        (
+            json!({"command": ["sh", "-c", "web"]}),
+            auto,
+            known,
+            "sh",
+            true,
+        ),
+        (
+            json!({"command": ["sh", "-c", "web"]}),
+            script,
+            None,
+            "sh",
+            true,
+        ),
+        (
+            json!({"command": ["env", "bash", "-c", "web"]}),
+            auto,
+            None,
+            "bash",
+            true,
+        ),
+        (
+            json!({"readinessProbe": exec("sh")}),
+            auto,
+            known,
+            "sh",
+            true,
+        ),
+        (
+            json!({"lifecycle": {"postStart": exec("bash")}}),
+            auto,
+            known,
+            "bash",
+            true,
+        ),
+        (
+            json!({"command": ["/usr/bin/bash"]}),
+            auto,
+            known,
+            "/bin/sh",
+            true,
+        ),
+        (
+            json!({"command": ["bash"], "readinessProbe": exec("/bin/sh")}),
+            auto,
+            known,
+            "/bin/sh",
+            true,
+        ),
+        (json!({}), script, None, "/bin/sh", true),
+        // Its own stop hook runs one: no reason to start by it, and the best there is to stop by.
+        (
+            json!({"lifecycle": {"preStop": exec("sh")}}),
+            auto,
+            None,
+            "sh",
+            false,
+        ),
+        // Arguments of what the image names.
+        (
+            json!({"args": ["bash"]}),
+            auto,
+            known,
+            "/silkroll/hook",
+            false,
+        ),
+        (
+            json!({"args": ["sh", "-c", "web"]}),
+            auto,
+            None,
+            "/bin/sh",
+            false,
+        ),
+        (
+            json!({"command": ["/busybox/sh"]}),
+            auto,
+            known,
+            "/silkroll/hook",
+            false,
+        ),
+    ] {
+        runs_it_by(&fields, &nacos(annotations), nodes, stops, starts);
+    }
+}
+
+/// `fields` of the container have its hooks run `stops`; those that a start rests on are there where `starts`.
+fn runs_it_by(fields: &Value, namespace: &Pairs, nodes: Option<Arch>, stops: &str, starts: bool) {
+    let mut object = deployment();
+    let container = &mut pod(&mut object)["containers"][0];
+    for (name, value) in fields.as_object().unwrap() {
+        container[name] = value.clone();
+    }
+    let (stored, decision) = create(&object, namespace, &cluster(nodes));
+    assert_eq!(decision.outcome, Outcome::Injected, "{decision:?}");
+    let container = &stored["spec"]["template"]["spec"]["containers"][0];
+    let lifecycle = &container["lifecycle"];
+    let stop = &lifecycle["preStop"]["exec"]["command"];
+    assert_eq!(stop[0], stops, "{fields}");
+    let ours = |handler: &Value| handler.to_string().contains("/silkroll/hook");
+    let starting = [&lifecycle["postStart"], &container["startupProbe"]];
+    for handler in starting {
+        assert_eq!(ours(handler), starts, "{fields}: {handler}");
+        assert!(
+            !starts || handler["exec"]["command"][0] == stops,
+            "{fields}: {handler}"
+        );
+    }
+    // No other shell is named in what it runs.
+    for text in [stop, starting[0], starting[1]].map(Value::to_string) {
+        let named = text.contains("/bin/sh") && ours(&text.clone().into());
+        assert!(stops == "/bin/sh" || !named, "{fields}: {text}");
+    }
+    let (again, second) = update(&stored, &stored, namespace, &cluster(nodes));
+    assert_eq!(
+        (&again, second.outcome),
+        (&stored, Outcome::Unchanged),
+        "{fields}"
+    );
+    let (back, _) = support::remove(&stored, &cluster(nodes));
+    assert_eq!(back, object, "{fields}");
 }
 
 #[test]

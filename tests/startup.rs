@@ -9,7 +9,7 @@
 mod support;
 
 use serde_json::{Value, json};
-use silkroll::deregister::LAUNCH_REGISTERED;
+use silkroll::deregister::{Arch, LAUNCH_REGISTERED};
 use silkroll::engine::{Outcome, Reason, Settings};
 use support::{annotate, create, deployment, opted_in, remove, update};
 
@@ -143,6 +143,23 @@ fn where_it_cannot_be_added_that_is_said() {
         let begins = "container web: ready-when: registered has no effect, ";
         assert!(told.contains(begins) && told.contains(says), "{told}");
         assert!(decision.warnings.iter().all(|it| it.len() < 300), "{told}");
+    }
+}
+
+/// Law 14: it would never pass, for the helper cannot run on any node that there is.
+#[test]
+fn a_hook_arch_that_no_node_has_brings_no_probe() {
+    let namespace = opted_in(&[&NACOS[..], &BINARY].concat());
+    for (nodes, added) in [(Arch::Amd64, true), (Arch::Arm64, false)] {
+        let settings = Settings {
+            node_arch: Some(nodes),
+            ..Settings::default()
+        };
+        let (stored, decision) = create(&deployment(), &namespace, &settings);
+        assert_eq!(container(&stored)["startupProbe"].is_object(), added);
+        let told = decision.warnings.concat();
+        let says = "ready-when: registered has no effect, for hook-arch is not what the cluster's nodes have";
+        assert_eq!(told.contains(says), !added, "{told}");
     }
 }
 

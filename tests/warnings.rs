@@ -335,6 +335,72 @@ fn an_image_that_may_have_no_shell_is_told_unless_the_script_was_asked_for() {
 }
 
 #[test]
+fn another_container_that_declares_a_port_and_ends_at_once_is_told_of_unless_somebody_named_them() {
+    let warned = "container front: it declares port 8081 and gets no hook, so it stops at once while web waits; name both in \
+                  silkroll.dev/container, or only web if it serves no callers";
+    let front = json!({"name": "front", "image": "front:1", "ports": [{"containerPort": 8081}]});
+    let with = |name: &str, value: Value| {
+        let mut front = front.clone();
+        front[name] = value;
+        front
+    };
+    let stop = json!({"preStop": {"exec": {"command": ["/bye"]}}});
+    let start = json!({"postStart": {"exec": {"command": ["/hello"]}}});
+    let port = |name: &str| json!([{"containerPort": 8081, "name": name}]);
+    let udp = json!([{"containerPort": 8081, "protocol": "UDP"}]);
+    let mixed = json!([{"containerPort": 1, "name": "metrics"}, {"containerPort": 8081}]);
+    for (other, says) in [
+        (front.clone(), true),
+        (with("lifecycle", start), true),
+        (with("ports", port("grpc")), true),
+        (with("ports", mixed), true),
+        // Its own hook is an answer.
+        (with("lifecycle", stop), false),
+        (with("ports", udp), false),
+        (with("ports", json!([])), false),
+        (with("ports", port("metrics")), false),
+        (with("ports", port("http-admin")), false),
+        (with("name", json!("istio-proxy")), false),
+        (with("name", json!("linkerd-proxy")), false),
+    ] {
+        for (annotations, may) in [
+            (&[][..], true),
+            (&[("container", "web")][..], false),
+            (&[("drain-seconds", "0")][..], false),
+        ] {
+            let mut object = deployment();
+            let template = &mut object["spec"]["template"];
+            template["metadata"]["annotations"] =
+                json!({"kubectl.kubernetes.io/default-container": "web"});
+            let containers = template["spec"]["containers"].as_array_mut().unwrap();
+            containers.push(other.clone());
+            let (stored, decision) = create(&object, &opted_in(annotations), &Settings::default());
+            assert_eq!(decision.outcome, Outcome::Injected, "{decision:?}");
+            let expected = if says && may {
+                format!("silkroll: {warned}")
+            } else {
+                String::new()
+            };
+            assert_eq!(told(&decision), expected, "{other} {annotations:?}");
+            // By the record it is the same.
+            let namespace = opted_in(annotations);
+            let mut image = stored.clone();
+            image["spec"]["template"]["spec"]["containers"][0]["image"] = "web:2".into();
+            let (_, later) = update(&image, &stored, &namespace, &Settings::default());
+            assert_eq!(told(&later), expected, "{other} {annotations:?}");
+        }
+    }
+    // Native sidecars end after it.
+    let mut object = deployment();
+    let pod = &mut object["spec"]["template"]["spec"];
+    let mut sidecar = front;
+    sidecar["restartPolicy"] = "Always".into();
+    pod["initContainers"] = json!([sidecar]);
+    let (_, decision) = create(&object, &opted_in(&[]), &Settings::default());
+    assert_eq!(told(&decision), "");
+}
+
+#[test]
 fn an_own_hook_that_calls_a_registry_is_better_replaced() {
     let shell = |text: &str| stopping(&json!({"exec": {"command": ["/bin/sh", "-c", text]}}));
     let plain = "curl -X PUT 'http://nacos:8848/nacos/v1/ns/instance?ip=1&enabled=false'; sleep 20";

@@ -1169,7 +1169,7 @@ await_other() { # SECONDS
 
 # Its own process with its own name, so that a later stop finds it.
 reenable() { # once|loop
-  if have sh; then sr_sh='sh'; else sr_sh=/bin/sh; fi
+  for sr_sh in sh bash ash dash /bin/sh; do ! have "$sr_sh" || break; done
   SILKROLL_REENABLE=$sr_mark exec "$sr_sh" "$sr_script" reenable "$1" "$sr_mark"
 }
 

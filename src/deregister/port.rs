@@ -28,7 +28,8 @@ const ASIDE: [&str; 9] = [
 
 impl DeclaredPort<'_> {
     /// Whether its name says that it does not serve callers.
-    fn is_aside(&self) -> bool {
+    #[must_use]
+    pub fn is_aside(&self) -> bool {
         self.named_for(&ASIDE)
     }
 

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use super::ask::Stop;
 use super::json::{self, string};
 use super::plan::Target;
-use super::program::Program;
+use super::program::{Chosen, Program, SHELLS};
 use super::report::Reason;
 use crate::deregister::{HELPER_PATH, LAUNCH_REGISTERED, LAUNCH_START, LAUNCH_STOP, Place};
 use crate::policy::{self, ExistingPreStop, Policy, Port};
@@ -50,26 +50,38 @@ pub(super) enum When {
     Registered,
 }
 
-/// A hook of ours with the user's words after it: arguments, never shell text; the kubelet expands nothing in
-/// them.
-pub(super) fn exec(program: Program, when: When, words: &[String]) -> String {
-    /// A hook up to the user's words: it is the same for everybody, so it is escaped once.
-    static LAUNCHERS: LazyLock<[String; 6]> = LazyLock::new(|| {
+/// A hook of ours in a container, with the user's words after it: arguments, never shell text; the kubelet expands nothing
+/// in them.
+pub(super) fn exec(
+    program: Program,
+    target: &Target<'_, '_>,
+    when: When,
+    words: &[String],
+) -> String {
+    /// A hook up to the user's words: it is the same for everybody, so it is escaped once. By shell, the helper's last.
+    static LAUNCHERS: LazyLock<Vec<[String; 3]>> = LazyLock::new(|| {
         let launcher = |words: &[&str]| {
             let words: Vec<_> = words.iter().map(|word| string(word)).collect();
             format!("{{\"exec\":{{\"command\":[{}", words.join(","))
         };
-        [
-            launcher(&["/bin/sh", "-c", LAUNCH_STOP, ARGV0]),
-            launcher(&["/bin/sh", "-c", LAUNCH_START, ARGV0]),
-            launcher(&["/bin/sh", "-c", LAUNCH_REGISTERED, ARGV0]),
-            launcher(&[HELPER_PATH, "stop"]),
-            launcher(&[HELPER_PATH, "start"]),
-            launcher(&[HELPER_PATH, "registered"]),
-        ]
+        let by_shell = SHELLS.iter().map(|shell| {
+            [LAUNCH_STOP, LAUNCH_START, LAUNCH_REGISTERED].map(|text| {
+                let text = text.replace(SHELLS[0], shell);
+                launcher(&[shell, "-c", &text, ARGV0])
+            })
+        });
+        let helper = ["stop", "start", "registered"].map(|word| launcher(&[HELPER_PATH, word]));
+        by_shell.chain([helper]).collect()
     });
-    let at = 3 * usize::from(program == Program::Helper) + when as usize;
-    let mut out = LAUNCHERS[at].clone();
+    let launchers = match program {
+        Program::Helper => LAUNCHERS.last(),
+        Program::Script => {
+            let shell = Chosen::shell(target, when);
+            let at = SHELLS.iter().position(|known| *known == shell);
+            LAUNCHERS.get(at.unwrap_or_default())
+        }
+    };
+    let mut out = launchers.map_or(String::new(), |all| all[when as usize].clone());
     for word in words {
         out.push(',');
         out.push_str(&string(word));
@@ -86,7 +98,7 @@ pub(super) fn is_ours(hook: &str) -> bool {
     let command = &json::value(hook)["exec"]["command"];
     let word = |at: usize| command[at].as_str().unwrap_or_default();
     word(0) == HELPER_PATH && matches!(word(1), "stop" | "start")
-        || word(0) == "/bin/sh"
+        || SHELLS.contains(&word(0))
             && word(1) == "-c"
             && word(2).contains("/silkroll/hook.sh")
             && word(3) == ARGV0

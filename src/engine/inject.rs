@@ -106,7 +106,7 @@ fn plan<'a>(
         ..Plan::default()
     };
     let workload = level::workload_name(pod.ask, pod.user);
-    for at in targets {
+    for &at in &targets {
         let container = &pod.user.containers()[at];
         let name = &pod.user.names[at];
         let ports = target::tcp_ports(container.json("ports"));
@@ -141,6 +141,7 @@ fn plan<'a>(
             want(&mut plan, pod)?;
         }
     }
+    target::warn_of_others(&mut plan, pod, &targets);
     unused::warn(&mut plan, pod.policy);
     valid::check(pod.ask, pod.user, &mut plan)?;
     Ok(plan)

@@ -5,6 +5,7 @@
 //! without which the container could not run, vouches for both.
 
 use super::ask::Ask;
+use super::chain::When;
 use super::json;
 use super::kind::Kind;
 use super::nodes;
@@ -13,10 +14,15 @@ use super::tree::Node;
 use crate::deregister::{self, Arch};
 use crate::policy::{ExistingPreStop, Hook, Policy};
 
+/// The shells that run the script: by the path that it needs anywhere, and by the words that a manifest may have the image's own
+/// `PATH` look for.
+pub(super) const SHELLS: [&str; 5] = [SHELL, "sh", "bash", "ash", "dash"];
+const SHELL: &str = "/bin/sh";
+
 /// What runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Program {
-    /// The script, which needs `/bin/sh`.
+    /// The script, which needs a shell.
     #[default]
     Script,
     /// The helper binary, which needs nodes of its architecture.
@@ -58,6 +64,8 @@ pub(super) enum Doubt {
     Helper,
     /// The helper was asked for, and nothing pins the architecture of the nodes.
     Nodes,
+    /// The helper is for nodes of another architecture than the cluster's.
+    OtherNodes,
     /// The helper's ConfigMap is not there yet, and the Pod starts at once.
     ConfigMap,
 }
@@ -78,7 +86,7 @@ pub(super) fn choose(pod: &Pod<'_, '_>, targets: &[&Node<'_>]) -> Chosen {
     let script = match policy.hook {
         Hook::Script => true,
         Hook::Binary => false,
-        Hook::Auto => helper.is_err() || targets.iter().all(|one| shows_shell(one)),
+        Hook::Auto => helper.is_err() || targets.iter().all(|one| shown_shell(one).is_some()),
     };
     let program = if script {
         Program::Script
@@ -103,6 +111,7 @@ impl Chosen {
         match (self.program, self.hook) {
             (Program::Script, _) if self.shell_is_a_guess(target) => Err(Doubt::Shell),
             (Program::Script, _) => Ok(()),
+            (Program::Helper, _) if self.misses(ask).is_some() => Err(Doubt::OtherNodes),
             (Program::Helper, Some(Hook::Binary)) => match self.nodes {
                 Nodes::Cluster(_) | Nodes::Unknown => Err(Doubt::Nodes),
                 _ if ask.kind == Kind::Pod && !ask.helper_stands => Err(Doubt::ConfigMap),
@@ -112,11 +121,28 @@ impl Chosen {
         }
     }
 
+    /// What `hook-arch` says, and the architecture that all nodes of the cluster have instead.
+    pub(super) fn misses(&self, ask: &Ask<'_>) -> Option<(Arch, Arch)> {
+        match (&self.nodes, ask.settings.node_arch) {
+            (Nodes::Said(said), Some(all)) if *said != all => Some((*said, all)),
+            _ => None,
+        }
+    }
+
     /// Whether the script runs, and nothing vouches for a shell in the container.
     pub(super) fn shell_is_a_guess(&self, target: &Target<'_, '_>) -> bool {
         self.program == Program::Script
             && self.hook != Some(Hook::Script)
-            && !shows_shell(target.container)
+            && shown_shell(target.container).is_none()
+    }
+
+    /// The shell that runs the script in a container, of `SHELLS`: the one that it shows.
+    pub(super) fn shell(target: &Target<'_, '_>, when: When) -> &'static str {
+        // Its author's own stop hook shows nothing that a start could rely on, but what it runs, ours can.
+        let stop = || target.hook("preStop").and_then(hook_shell);
+        shown_shell(target.container)
+            .or_else(|| (when == When::Stop).then(stop).flatten())
+            .unwrap_or(SHELL)
     }
 
     /// What an author can do about a shell that is a guess, besides saying that there is one.
@@ -154,61 +180,86 @@ fn calls_tls(policy: &Policy<'_>, container: &Node<'_>) -> bool {
         })
 }
 
-/// Whether the container shows that its image has a shell at `/bin/sh`: by something that runs one and without which it
+/// The shell that the container shows that its image has, of `SHELLS`: by something that runs one and without which it
 /// would not run or not be ready, so that its author would know. A preStop or a liveness probe of a program that is not
 /// there is an event, and is copied from one manifest to the next for years.
-pub(super) fn shows_shell(container: &Node<'_>) -> bool {
-    let words = |text: Option<&str>| -> Vec<String> {
+///
+/// A bare word shows no more than that word: in images for debugging it is found in `/busybox`, and `/bin/sh` is not there.
+fn shown_shell(container: &Node<'_>) -> Option<&'static str> {
+    let words = |name: &str| -> Vec<String> {
+        let text = container.json(name);
         text.and_then(|text| serde_json::from_str(text).ok())
             .unwrap_or_default()
     };
-    let command = words(container.json("command"));
-    let args = words(container.json("args"));
-    let starts = if command.is_empty() {
-        // The image's own entry point runs them or takes them as arguments: only the first can be a program.
-        runs_shell(args.get(..1).unwrap_or_default())
-    } else {
-        runs_shell(&[command, args].concat())
-    };
-    let exec = |handler: Option<&str>| handler.is_some_and(hook_runs_shell);
-    starts
-        || exec(container.json("readinessProbe"))
-        || exec(container.json("startupProbe"))
-        || exec(
-            container
-                .get("lifecycle")
-                .and_then(|all| all.json("postStart")),
-        )
+    let command = words("command");
+    // Without a command, args are what the image's own entry point makes of them.
+    let starts = (!command.is_empty()).then(|| shell_of(&[command, words("args")].concat()));
+    let start = container.get("lifecycle");
+    let start = start.and_then(|all| all.json("postStart"));
+    let probes = ["readinessProbe", "startupProbe"].map(|name| container.json(name));
+    let handlers = probes.into_iter().chain([start]).flatten();
+    surest(
+        starts
+            .flatten()
+            .into_iter()
+            .chain(handlers.filter_map(hook_shell)),
+    )
 }
 
 /// Whether a hook or probe runs a shell.
 pub(super) fn hook_runs_shell(handler: &str) -> bool {
-    handler.contains("exec") && {
-        let command = &json::value(handler)["exec"]["command"];
-        let words = command.as_array().into_iter().flatten();
-        let words: Vec<_> = words.filter_map(|word| word.as_str()).collect();
-        runs_shell(&words)
-    }
+    hook_shell(handler).is_some()
 }
 
-/// Whether a command is a shell, or has one run: `tini -- sh -c …`, `env A=b /bin/sh -ec …`.
-fn runs_shell(words: &[impl AsRef<str>]) -> bool {
+fn hook_shell(handler: &str) -> Option<&'static str> {
+    if !handler.contains("exec") {
+        return None;
+    }
+    let command = &json::value(handler)["exec"]["command"];
+    let words = command.as_array().into_iter().flatten();
+    let words: Vec<_> = words.filter_map(|word| word.as_str()).collect();
+    shell_of(&words)
+}
+
+/// The path, where it is shown; else the first word.
+fn surest(shells: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+    shells.reduce(|first, other| if other == SHELL { other } else { first })
+}
+
+/// The shell that a command is, or has run: `tini -- sh -c …`, `env A=b /bin/sh -ec …`.
+fn shell_of(words: &[impl AsRef<str>]) -> Option<&'static str> {
     let word = |at: usize| words.get(at).map(AsRef::as_ref);
-    (0..words.len()).any(|at| {
+    // Behind these another `PATH` is looked through, or other files.
+    let elsewhere = |at: usize| {
+        let mut before = words.iter().take(at).map(AsRef::as_ref);
+        before.any(|word| {
+            word.starts_with("PATH=")
+                || matches!(
+                    split(word).1,
+                    "chroot" | "-" | "-i" | "--ignore-environment"
+                )
+        })
+    };
+    surest((0..words.len()).filter_map(|at| {
         let given = word(at + 1).is_some_and(|next| {
             let letters = next.strip_prefix('-').unwrap_or_default();
             letters.ends_with('c') && letters.bytes().all(|b| b.is_ascii_lowercase())
         });
-        // `busybox sh`: the applet is where busybox is.
+        // `/bin/busybox sh`: the applet is where busybox is.
         let applet = at.checked_sub(1).and_then(word).filter(|before| {
             let (_, name) = split(before);
             name == "busybox" && matches!(word(at), Some("sh" | "ash"))
         });
         let first = at == 0 || (at == 1 && applet.is_some());
         let (folder, name) = split(applet.or(word(at)).unwrap_or_default());
-        let shell = applet.is_some() || matches!(name, "sh" | "bash" | "ash" | "dash");
-        (first || given) && shell && matches!(folder, "" | "/bin" | "/usr/bin")
-    })
+        let known = SHELLS.iter().find(|shell| **shell == name);
+        match (folder, applet.or(known.copied())) {
+            _ if !(first || given) => None,
+            ("/bin" | "/usr/bin", Some(_)) => Some(SHELL),
+            ("", Some(_)) if applet.is_none() && !elsewhere(at) => known.copied(),
+            _ => None,
+        }
+    }))
 }
 
 /// Folder and name of a program; no folder where it is looked for.
@@ -223,76 +274,96 @@ mod tests {
     use crate::engine::view::Spec;
     use serde_json::{Value, json};
 
-    fn shown(container: &Value) -> bool {
+    fn shown(container: &Value) -> Option<&'static str> {
         let text = json!({"template": {"spec": {"containers": [container]}}}).to_string();
         let spec: Spec<'_> = serde_json::from_str(&text).unwrap();
         let tree = Tree::read(Kind::Deployment, &spec).unwrap();
-        shows_shell(&tree.containers()[0])
+        shown_shell(&tree.containers()[0])
     }
 
+    const PATH: Option<&str> = Some("/bin/sh");
+
     #[test]
-    fn a_command_runs_a_shell_where_a_shell_is_its_program() {
+    fn a_command_runs_a_shell_where_a_shell_is_its_program_and_a_bare_word_is_no_path() {
         for (words, runs) in [
-            (&["sh"][..], true),
-            (&["/bin/sh", "-c", "exec java"], true),
-            (&["/usr/bin/bash", "run"], true),
-            (&["ash", "-c", "x"], true),
-            (&["/bin/dash", "x"], true),
-            (&["busybox", "sh", "-c", "x"], true),
-            (&["/bin/busybox", "ash"], true),
-            (&["/usr/bin/tini", "--", "/bin/sh", "-c", "x"], true),
-            (&["env", "A=b", "bash", "-ec", "x"], true),
+            (&["/bin/sh", "-c", "exec java"][..], PATH),
+            (&["/usr/bin/bash", "run"], PATH),
+            (&["/bin/dash", "x"], PATH),
+            (&["/bin/busybox", "ash"], PATH),
+            (&["/usr/bin/tini", "--", "/bin/sh", "-c", "x"], PATH),
+            (&["sh", "-c", "exec /bin/bash -c x"], Some("sh")),
+            (&["bash", "-c", "/bin/sh", "-c", "x"], PATH),
+            // As the image's PATH has it: distroless images for debugging have no /bin/sh.
+            (&["sh"], Some("sh")),
+            (&["ash", "-c", "x"], Some("ash")),
+            (&["dash", "/run"], Some("dash")),
+            (&["tini", "--", "sh", "-c", "x"], Some("sh")),
+            (&["env", "A=b", "bash", "-ec", "x"], Some("bash")),
+            (&["env", "PATH=/busybox", "sh", "-c", "x"], None),
+            (&["env", "-i", "sh", "-c", "x"], None),
+            (&["env", "-i", "/bin/sh", "-c", "x"], PATH),
+            (&["busybox", "sh", "-c", "x"], None),
             // Not at /bin/sh: distroless images for debugging, Nix.
-            (&["/busybox/sh", "-c", "x"], false),
-            (&["/busybox/busybox", "sh", "-c", "x"], false),
-            (&["/nix/store/abc/bin/bash", "-c", "x"], false),
+            (&["/busybox/sh", "-c", "x"], None),
+            (&["/busybox/busybox", "sh", "-c", "x"], None),
+            (&["/nix/store/abc/bin/bash", "-c", "x"], None),
             // No shell, or not run.
-            (&["/app/sh.d/server"], false),
-            (&["java", "-jar", "sh"], false),
-            (&["/server", "--shell", "/bin/sh"], false),
-            (&["/server", "sh", "--colour"], false),
-            (&["busybox", "httpd"], false),
-            (&["/app/start.sh"], false),
-            (&["fish", "-c", "x"], false),
-            (&[""], false),
-            (&[], false),
+            (&["/app/sh.d/server"], None),
+            (&["java", "-jar", "sh"], None),
+            (&["/server", "--shell", "/bin/sh"], None),
+            (&["/server", "sh", "--colour"], None),
+            (&["busybox", "httpd"], None),
+            (&["/app/start.sh"], None),
+            (&["fish", "-c", "x"], None),
+            (&[""], None),
+            (&[], None),
         ] {
-            assert_eq!(runs_shell(words), runs, "{words:?}");
+            assert_eq!(shell_of(words), runs, "{words:?}");
         }
     }
 
     #[test]
     fn a_shell_is_shown_by_what_the_container_could_not_run_without() {
-        let sh = json!({"exec": {"command": ["/bin/sh", "-c", "true"]}});
+        let exec = |shell: &str| json!({"exec": {"command": [shell, "-c", "true"]}});
+        let (sh, bare) = (exec("/bin/sh"), exec("sh"));
         for (container, shows) in [
-            (json!({"command": ["/bin/sh", "-c", "x"]}), true),
+            (json!({"command": ["/bin/sh", "-c", "x"]}), PATH),
             (
-                json!({"command": ["tini", "--"], "args": ["sh", "-c", "x"]}),
-                true,
+                json!({"command": ["tini", "--"], "args": ["/bin/sh", "-c", "x"]}),
+                PATH,
             ),
-            (json!({"args": ["sh", "-c", "x"]}), true),
-            (json!({"lifecycle": {"postStart": sh}}), true),
-            (json!({"readinessProbe": sh}), true),
-            (json!({"startupProbe": sh}), true),
+            (json!({"lifecycle": {"postStart": sh}}), PATH),
+            (json!({"readinessProbe": sh}), PATH),
+            (json!({"startupProbe": sh}), PATH),
+            (json!({"startupProbe": bare}), Some("sh")),
+            (json!({"lifecycle": {"postStart": bare}}), Some("sh")),
+            // The path is the surer one, whatever else is run.
+            (json!({"command": ["bash"], "readinessProbe": sh}), PATH),
+            (
+                json!({"command": ["bash"], "readinessProbe": bare}),
+                Some("bash"),
+            ),
             // Where the program of these is missing, it is an event, and the container runs on.
-            (json!({"lifecycle": {"preStop": sh}}), false),
-            (json!({"livenessProbe": sh}), false),
-            // Arguments of a program that the image names.
-            (json!({"args": ["run", "sh", "-c", "x"]}), false),
-            (json!({"command": ["/app"], "args": ["sh"]}), false),
+            (json!({"lifecycle": {"preStop": sh}}), None),
+            (json!({"livenessProbe": sh}), None),
+            // What the image's own entry point makes of them, nobody knows.
+            (json!({"args": ["sh", "-c", "x"]}), None),
+            (json!({"args": ["/bin/sh", "-c", "x"]}), None),
+            (json!({"args": ["bash"], "command": []}), None),
+            (json!({"command": ["/app"], "args": ["sh"]}), None),
             (
                 json!({"readinessProbe": {"httpGet": {"path": "/sh", "port": 80}}}),
-                false,
+                None,
             ),
             (
                 json!({"env": [{"name": "SHELL", "value": "/bin/sh"}]}),
-                false,
+                None,
             ),
             (
                 json!({"command": "sh", "args": [1], "readinessProbe": []}),
-                false,
+                None,
             ),
-            (json!({}), false),
+            (json!({}), None),
         ] {
             let mut container = container;
             container["name"] = "web".into();

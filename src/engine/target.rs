@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 
 use super::ask::Stop;
+use super::plan::{Plan, Pod};
 use super::record::MOST_CONTAINERS;
 use super::report::Reason;
 use super::tree::{Node, Tree};
 use super::view::Text;
 use crate::deregister::DeclaredPort;
-use crate::policy::{Policy, quoted};
+use crate::policy::{self, Policy, quoted};
 
 /// `kubectl logs` and `kubectl exec` take their default container from it.
 const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
@@ -89,6 +90,38 @@ pub(super) fn choose(
                 list_of(all)
             ),
         )),
+    }
+}
+
+/// What service meshes add, which has a stop of its own.
+const MESH: [&str; 2] = ["istio-proxy", "linkerd-proxy"];
+
+/// Warns of the first container besides the chosen ones that looks as if it served traffic and would end at once. Who named them
+/// knows, and a hook of its own is an answer.
+pub(super) fn warn_of_others(plan: &mut Plan<'_>, pod: &Pod<'_, '_>, chosen: &[usize]) {
+    if pod.policy.containers.is_some() || !plan.budget.hooks {
+        return;
+    }
+    let tree = pod.user;
+    let has_hook = |container: &Node<'_>| {
+        let lifecycle = container.get("lifecycle");
+        lifecycle.is_some_and(|all| all.json("preStop").is_some())
+    };
+    let others = tree.names.iter().zip(tree.containers()).enumerate();
+    let other = others
+        .filter(|(at, (name, _))| !chosen.contains(at) && !MESH.contains(&&***name))
+        .find_map(|(_, (name, container))| {
+            let ports = tcp_ports(container.json("ports"));
+            let port = ports.iter().find(|port| !port.is_aside())?.number;
+            (!has_hook(container)).then_some((name, port))
+        });
+    let served = chosen.first().and_then(|at| tree.names.get(*at));
+    if let (Some((other, port)), Some(served)) = (other, served) {
+        let (other, served) = (policy::cut(other, 40), policy::cut(served, 40));
+        plan.warn(format!(
+            "container {other}: it declares port {port} and gets no hook, so it stops at once while {served} waits; name both in \
+             silkroll.dev/container, or only {served} if it serves no callers"
+        ));
     }
 }
 

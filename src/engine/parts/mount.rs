@@ -83,6 +83,13 @@ fn volume<'a>(plan: &mut Plan<'a>, pod: &Pod<'_, 'a>) -> Result<(), Stop> {
 
 /// The architecture of the pod's nodes. A shell-less hook is one fixed path, so one has to be chosen here.
 fn arch(plan: &mut Plan<'_>, pod: &Pod<'_, '_>) -> Result<Arch, Stop> {
+    if let Some((said, all)) = plan.chosen.misses(pod.ask) {
+        let (said, all) = (said.name(), all.name());
+        plan.warn(format!(
+            "silkroll.dev/hook-arch is {said}, and all nodes of the cluster are {all}: there the helper cannot run, SIGTERM comes at \
+             once and there is no start hook; set it to {all}, or a nodeSelector kubernetes.io/arch"
+        ));
+    }
     match &plan.chosen.nodes {
         Nodes::Manifest(name) => Arch::parse(name).ok_or_else(|| {
             Stop::Problem(pod.policy.hook_problem(format!(

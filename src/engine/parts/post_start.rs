@@ -55,7 +55,7 @@ fn want<'a>(plan: &mut Plan<'a>, target: &Target<'_, 'a>) -> Result<(), Stop> {
     });
     plan.want(
         target.slot(&FORM),
-        chain::exec(plan.chosen.program, chain::When::Start, &words),
+        chain::exec(plan.chosen.program, target, chain::When::Start, &words),
     );
     Ok(())
 }
@@ -70,8 +70,8 @@ fn without(plan: &mut Plan<'_>, target: &Target<'_, '_>, doubt: Doubt) {
         Doubt::Helper => (
             "it is not certain that the helper can run there",
             Some(format!(
-                "container {name}: no start hook, for it is not certain that the helper can run there, and the image may have no \
-                 shell: {restarts}; set silkroll.dev/hook to script where there is /bin/sh, else to binary with hook-arch"
+                "container {name}: no start hook, for it is not certain that the helper runs there: {restarts}; set \
+                 silkroll.dev/hook to script where there is /bin/sh, else to binary with hook-arch"
             )),
         ),
         Doubt::Nodes => (
@@ -81,6 +81,8 @@ fn without(plan: &mut Plan<'_>, target: &Target<'_, '_>, doubt: Doubt) {
                  silkroll.dev/hook-arch or a nodeSelector"
             )),
         ),
+        // Said once for the pod, with what else cannot run.
+        Doubt::OtherNodes => ("hook-arch is not what the cluster's nodes have", None),
         Doubt::ConfigMap => (
             "the helper's ConfigMap is not in the namespace yet",
             Some(format!(

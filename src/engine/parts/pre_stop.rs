@@ -136,7 +136,7 @@ fn decide(plan: &mut Plan<'_>, target: &Target<'_, '_>, user: Option<&str>) -> P
         Some(_) => format!("{wait}, {}{after}", deregister.summary),
     };
     PreStop::Set(
-        chain::exec(plan.chosen.program, chain::When::Stop, &words),
+        chain::exec(plan.chosen.program, target, chain::When::Stop, &words),
         line,
     )
 }

@@ -47,7 +47,7 @@ fn want<'a>(plan: &mut Plan<'a>, target: &Target<'_, 'a>) -> Result<(), Stop> {
         format!("passes once this pod is listed, and {bound} s after its start at the latest")
     });
     warn_of_deadline(plan, target, *bound);
-    let exec = chain::exec(plan.chosen.program, When::Registered, &[]);
+    let exec = chain::exec(plan.chosen.program, target, When::Registered, &[]);
     let handler = exec.strip_suffix('}').unwrap_or(&exec);
     let failures = (bound + SPARE).div_ceil(PERIOD);
     plan.want(
@@ -97,6 +97,7 @@ fn possible(plan: &Plan<'_>, target: &Target<'_, '_>) -> Result<(), &'static str
         Doubt::Nodes => {
             "for the nodes' architecture is not certain; set silkroll.dev/hook-arch or a nodeSelector"
         }
+        Doubt::OtherNodes => "for hook-arch is not what the cluster's nodes have",
         Doubt::ConfigMap => "the helper's ConfigMap is not in the namespace yet",
     })
 }

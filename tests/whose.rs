@@ -426,7 +426,11 @@ fn the_containers_of_the_record_stay_the_targets_whatever_is_added() {
     let mut namespace = opted_in(&[]);
     namespace.extend(support::pairs(&[("drain-seconds", "20")]));
     let (mut after, decision) = update(&added, &stored, &namespace, &Settings::default());
-    assert_eq!(decision.warnings, Vec::<String>::new());
+    let told = decision.warnings.concat();
+    assert!(
+        told.contains("proxy: it declares port 15001 and gets no hook"),
+        "{told}"
+    );
     assert_eq!(
         web(&mut after)["lifecycle"]["preStop"]["sleep"]["seconds"],
         20

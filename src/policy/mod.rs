@@ -190,6 +190,9 @@ pub struct Policy<'a> {
     layers: Layers<'a>,
 }
 
+/// Seconds of `deregister-timeout-seconds` from which on the last usable instance has time to wait for another one.
+pub const LEAST_WAIT: u32 = 6;
+
 impl<'a> Policy<'a> {
     /// The value of one setting of the method, by its name without `<method>-`.
     #[must_use]
@@ -214,6 +217,15 @@ impl<'a> Policy<'a> {
     #[must_use]
     pub fn says(&self, name: &str) -> bool {
         self.layers.find(name).is_some()
+    }
+
+    /// Seconds, at most, that the last usable instance waits for another one; none where it does not.
+    #[must_use]
+    pub fn last_instance_waits(&self) -> Option<u32> {
+        /// What hook and helper keep for the calls that deregister.
+        const KEPT: u32 = 3;
+        let waits = self.method.lists && !self.last_leaves;
+        (waits && self.deregister_timeout >= LEAST_WAIT).then(|| self.deregister_timeout - KEPT)
     }
 
     /// The value of a key, given without the prefix, where the author of the object wrote it: neither the namespace nor the cluster.

@@ -7,7 +7,6 @@ use super::super::own;
 use super::super::plan::{Part, Plan, Target, Wants};
 use super::super::program;
 use super::super::slot::{Form, Holds, Root};
-use super::super::unused;
 use crate::policy::{self, ExistingPreStop, Policy};
 
 pub(in crate::engine) static FORM: Form = Form {
@@ -128,9 +127,11 @@ fn decide(plan: &mut Plan<'_>, target: &Target<'_, '_>, user: Option<&str>) -> P
     } else {
         ", then the container's own preStop"
     };
-    let last = unused::last_instance_waits(policy).map_or(String::new(), |seconds| {
-        format!("where it is the last usable instance wait up to {seconds} s for another one, ")
-    });
+    let last = policy
+        .last_instance_waits()
+        .map_or(String::new(), |seconds| {
+            format!("where it is the last usable instance wait up to {seconds} s for another one, ")
+        });
     let line = match deregister.ends {
         None => format!("{last}{}, {wait}{after}", deregister.summary),
         Some(_) => format!("{wait}, {}{after}", deregister.summary),

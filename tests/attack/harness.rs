@@ -144,6 +144,7 @@ impl Attack {
             over: AtomicBool::new(false),
             strikes: AtomicUsize::new(0),
         });
+        let _end = End(&victim.served);
         let start = victim.served.used().memory;
         for at in 0..self.strikers {
             let (victim, strike) = (Arc::clone(&victim), self.strike);
@@ -186,6 +187,15 @@ impl Attack {
             probes: probe.0,
             failed,
         }
+    }
+}
+
+/// Ends the server when it is dropped: attackers that are not joined keep it from being dropped itself.
+struct End<'a>(&'a Served);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.signal("KILL");
     }
 }
 

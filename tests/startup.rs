@@ -245,6 +245,16 @@ fn what_its_author_wrote_and_comes_to_nothing_is_said_and_what_the_namespace_has
             ("ready-when-seconds", "60"),
             "silkroll.dev/ready-when-seconds: 60 has no effect: it goes with ready-when: registered",
         ),
+        (
+            &[],
+            server,
+            "silkroll.dev/nacos-server has no effect: it goes with silkroll.dev/deregister: nacos, and here it is none",
+        ),
+        (
+            &[nacos, server],
+            ("eureka-app", "web"),
+            "silkroll.dev/eureka-app has no effect: it goes with silkroll.dev/deregister: eureka, and here it is nacos",
+        ),
     ] {
         let said = |decision: &silkroll::engine::Decision| {
             let mut warnings = decision.warnings.iter();

@@ -1,7 +1,8 @@
 //! Settings that their author wrote and that come to nothing as the others stand: said, for nobody else would find out.
 
 use super::plan::Plan;
-use crate::policy::{LEAST_WAIT, PREFIX, Policy};
+use crate::deregister::METHODS;
+use crate::policy::{LEAST_WAIT, Method, PREFIX, Policy};
 
 /// Warns of those that concern the whole object. What stands on the namespace or is the cluster's default is for others, too.
 pub(super) fn warn(plan: &mut Plan<'_>, policy: &Policy<'_>) {
@@ -23,6 +24,24 @@ pub(super) fn warn(plan: &mut Plan<'_>, policy: &Policy<'_>) {
                 format!(
                     "{} s for deregistering leave no time to wait; set {PREFIX}deregister-timeout-seconds to {LEAST_WAIT} or more",
                     policy.deregister_timeout
+                ),
+            );
+        }
+    }
+    let mut others = Vec::new();
+    for key in policy.all_authors() {
+        let of = |method: &&Method| method.settings.iter().any(|setting| setting.name == key);
+        if let Some(other) = METHODS.iter().find(of)
+            && other.name != policy.method.name
+            && !others.contains(&other.name)
+        {
+            // One of a method's settings tells as much as all of them.
+            others.push(other.name);
+            no_effect(
+                key.to_owned(),
+                format!(
+                    "it goes with {PREFIX}deregister: {}, and here it is {}",
+                    other.name, policy.method.name
                 ),
             );
         }

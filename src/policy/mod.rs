@@ -235,6 +235,15 @@ impl<'a> Policy<'a> {
         found.layer.is_authors().then_some(found.value)
     }
 
+    /// The keys under our prefix, given without it, that the author of the object wrote.
+    pub fn all_authors(&self) -> impl Iterator<Item = &'a str> {
+        self.layers
+            .each()
+            .filter(|(layer, _)| layer.is_authors())
+            .flat_map(|(_, pairs)| pairs)
+            .filter_map(|(key, _)| key.strip_prefix(PREFIX))
+    }
+
     /// The value of a setting that the method cannot do without; `what` says what it is.
     ///
     /// # Errors

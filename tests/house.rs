@@ -308,6 +308,49 @@ fn the_arrows_point_one_way() {
     assert_eq!(wrong, Vec::<String>::new());
 }
 
+/// A file's own path from the crate, and those that it names there, `super` written out.
+fn modules(part: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let mut all: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (file, path) in named(part) {
+        let own = file.trim_end_matches(".rs").trim_end_matches("/mod");
+        let own = format!("crate::{}", own.replace('/', "::"));
+        let mut above = own.as_str();
+        let mut rest = path.as_str();
+        while let Some(shorter) = rest.strip_prefix("super::") {
+            above = above.rsplit_once("::").unwrap().0;
+            rest = shorter;
+        }
+        let whole = if rest.len() < path.len() {
+            format!("{above}::{rest}")
+        } else {
+            path
+        };
+        all.entry(own).or_default().insert(whole);
+    }
+    all
+}
+
+#[test]
+fn no_two_files_of_the_engine_name_each_other() {
+    let all = modules("engine");
+    assert!(all["crate::engine::parts::pre_stop"].contains("crate::engine::plan::Plan"));
+    let is_of = |path: &str, module: &str| {
+        // The most exact file: what `parts::env` has is not of `parts`.
+        let found = all.keys().filter(|one| begins(path, one));
+        found.max_by_key(|one| one.len()).map(String::as_str) == Some(module)
+    };
+    let names = |one: &str, other: &str| all[one].iter().any(|path| is_of(path, other));
+    let mut wrong = Vec::new();
+    for one in all.keys() {
+        for other in all.keys().filter(|other| *other > one) {
+            if names(one, other) && names(other, one) {
+                wrong.push(format!("{one} and {other}"));
+            }
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
 #[test]
 fn only_the_cluster_side_uses_the_kubernetes_client() {
     let mut users = BTreeSet::new();

@@ -5,8 +5,9 @@ use std::sync::LazyLock;
 use super::ask::Stop;
 use super::json::{self, string};
 use super::plan::Target;
-use super::program::{Chosen, Program, SHELLS};
+use super::program::Program;
 use super::report::Reason;
+use super::shell::{self, SHELL, SHELLS};
 use crate::deregister::{HELPER_PATH, LAUNCH_REGISTERED, LAUNCH_START, LAUNCH_STOP, Place};
 use crate::policy::{self, ExistingPreStop, Policy, Port};
 
@@ -50,6 +51,15 @@ pub(super) enum When {
     Registered,
 }
 
+/// The shell that runs the script in a container, of `SHELLS`: the one that it shows.
+fn shell_of(target: &Target<'_, '_>, when: When) -> &'static str {
+    // Its author's own stop hook shows nothing that a start could rely on, but what it runs, ours can.
+    let stop = || target.hook("preStop").and_then(shell::of_hook);
+    shell::shown(target.container)
+        .or_else(|| (when == When::Stop).then(stop).flatten())
+        .unwrap_or(SHELL)
+}
+
 /// A hook of ours in a container, with the user's words after it: arguments, never shell text; the kubelet expands nothing
 /// in them.
 pub(super) fn exec(
@@ -76,7 +86,7 @@ pub(super) fn exec(
     let launchers = match program {
         Program::Helper => LAUNCHERS.last(),
         Program::Script => {
-            let shell = Chosen::shell(target, when);
+            let shell = shell_of(target, when);
             let at = SHELLS.iter().position(|known| *known == shell);
             LAUNCHERS.get(at.unwrap_or_default())
         }

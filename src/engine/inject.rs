@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 
 use super::ask::{Ask, Stop};
+use super::choose;
 use super::json;
 use super::level;
 use super::parts::{PARTS, forms};
 use super::plan::{Plan, Pod, Target, Wants};
-use super::program;
 use super::record::{Raw, Record};
 use super::report::Reason;
 use super::slot::{self, Places, RECORD, Slot};
@@ -102,7 +102,7 @@ fn plan<'a>(
     let serving: Vec<_> = targets.iter().map(|&at| &containers[at]).collect();
     let mut plan = Plan {
         explain: pod.ask.explain,
-        chosen: program::choose(pod, &serving),
+        chosen: choose::choose(pod, &serving),
         ..Plan::default()
     };
     let workload = level::workload_name(pod.ask, pod.user);

@@ -27,7 +27,7 @@ fn want<'a>(plan: &mut Plan<'a>, target: &Target<'_, 'a>) -> Result<(), Stop> {
     if !(plan.hook.program && target.deregister.reenables && policy.start_hook) {
         return Ok(());
     }
-    if let Err(doubt) = plan.chosen.may_start(target) {
+    if let Err(doubt) = plan.chosen.may_start(target.pod.ask, target.container) {
         without(plan, target, doubt);
         return Ok(());
     }

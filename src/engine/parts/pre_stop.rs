@@ -5,7 +5,7 @@ use super::super::ask::Stop;
 use super::super::chain::{self, Chain};
 use super::super::own;
 use super::super::plan::{Part, Plan, Target, Wants};
-use super::super::program;
+use super::super::shell;
 use super::super::slot::{Form, Holds, Root};
 use crate::policy::{self, ExistingPreStop, Policy};
 
@@ -197,12 +197,12 @@ fn warn_of_lost_call(plan: &mut Plan<'_>, target: &Target<'_, '_>, user: Option<
 
 /// The script was taken for want of something that surely runs.
 fn warn_of_guess(plan: &mut Plan<'_>, target: &Target<'_, '_>) {
-    if !plan.chosen.shell_is_a_guess(target) {
+    if !plan.chosen.shell_is_a_guess(target.container) {
         return;
     }
     let reenables = target.pod.policy.start_hook && target.deregister.reenables;
     // Its author's own stop hook needs the same shell: nothing is lost that worked before.
-    if !reenables && target.hook("preStop").is_some_and(program::hook_runs_shell) {
+    if !reenables && target.hook("preStop").and_then(shell::of_hook).is_some() {
         return;
     }
     let start = if reenables {

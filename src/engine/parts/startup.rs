@@ -85,7 +85,7 @@ fn possible(plan: &Plan<'_>, target: &Target<'_, '_>) -> Result<(), &'static str
         return Err("for with hostPID nothing tells when the container started");
     }
     // A startup probe that cannot run never passes: as certain as a start hook it has to be.
-    plan.chosen.may_start(target).map_err(|doubt| match doubt {
+    plan.chosen.may_start(target.pod.ask, target.container).map_err(|doubt| match doubt {
         Doubt::Shell => {
             "for without a shell in the image it would never start; set silkroll.dev/hook to script where there is one, \
              else to binary with hook-arch"

@@ -10,8 +10,8 @@ pub use asked::{Asked, is_name};
 pub use changes::{Change, Changes};
 
 use std::borrow::Cow;
-use std::collections::HashMap;
-use std::sync::{Arc, LazyLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -25,7 +25,7 @@ use crate::text::shown;
 pub type Pairs = Vec<(Cow<'static, str>, Cow<'static, str>)>;
 
 /// One namespace, reduced to what the policy needs.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct NamespaceEntry {
     /// Annotations under [`PREFIX`], full keys, sorted by key.
     pub annotations: Pairs,
@@ -35,9 +35,6 @@ pub struct NamespaceEntry {
     /// The namespace is being deleted; nothing can be created in it any more.
     pub terminating: bool,
 }
-
-/// Most namespaces say nothing to Silkroll: they all share this entry.
-static SILENT: LazyLock<Arc<NamespaceEntry>> = LazyLock::new(Arc::default);
 
 impl NamespaceEntry {
     /// Keeps what is Silkroll's of a namespace's annotations and labels.
@@ -78,14 +75,6 @@ impl NamespaceEntry {
     pub fn is_served(&self) -> bool {
         self.opted_in() && !self.terminating
     }
-
-    fn shared(self) -> Arc<Self> {
-        if self == **SILENT {
-            Arc::clone(&SILENT)
-        } else {
-            Arc::new(self)
-        }
-    }
 }
 
 fn ours<K, V>(pairs: impl IntoIterator<Item = (K, V)>) -> Pairs
@@ -103,30 +92,55 @@ where
     kept
 }
 
-type Entries = HashMap<Box<str>, Arc<NamespaceEntry>>;
-
 /// What is known, with a count kept along: counting 10,000 anew at each event is most of the work there is.
 #[derive(Debug, Default)]
 struct Known {
-    entries: Entries,
+    entries: HashMap<Box<str>, Arc<NamespaceEntry>>,
+    /// Each entry once: most namespaces say nothing to Silkroll, and those that do say what others say.
+    distinct: HashSet<Arc<NamespaceEntry>>,
     served: usize,
 }
 
-impl Known {
-    fn new(entries: Entries) -> Self {
-        let served = entries.values().filter(|entry| entry.is_served()).count();
-        Self { entries, served }
-    }
+/// Entries of no namespace that may stay behind, beside an eighth: dropping each at once would mean to look for it.
+const LEFT_BEHIND: usize = 64;
 
-    fn insert(&mut self, name: &str, entry: Arc<NamespaceEntry>) {
+impl Known {
+    /// Whether the name was not known.
+    fn insert(&mut self, name: impl Into<Box<str>>, entry: NamespaceEntry) -> bool {
         self.served += usize::from(entry.is_served());
+        let known = self.distinct.get(&entry).map(Arc::clone);
+        let entry = known.unwrap_or_else(|| {
+            let entry = Arc::new(entry);
+            self.distinct.insert(Arc::clone(&entry));
+            entry
+        });
         let old = self.entries.insert(name.into(), entry);
-        self.served -= usize::from(old.is_some_and(|old| old.is_served()));
+        let is_new = old.is_none();
+        self.gone(old);
+        is_new
     }
 
     fn remove(&mut self, name: &str) {
         let old = self.entries.remove(name);
+        self.gone(old);
+    }
+
+    fn gone(&mut self, old: Option<Arc<NamespaceEntry>>) {
         self.served -= usize::from(old.is_some_and(|old| old.is_served()));
+        let most = self.entries.len() + self.entries.len() / 8 + LEFT_BEHIND;
+        if self.distinct.len() > most {
+            self.distinct.retain(|entry| Arc::strong_count(entry) > 1);
+        }
+    }
+}
+
+impl<N: Into<Box<str>>> FromIterator<(N, NamespaceEntry)> for Known {
+    fn from_iter<I: IntoIterator<Item = (N, NamespaceEntry)>>(list: I) -> Self {
+        let mut known = Self::default();
+        for (name, entry) in list {
+            known.insert(name, entry);
+        }
+        known
     }
 }
 
@@ -149,12 +163,12 @@ impl Namespaces {
     /// Knows nothing yet; [`Self::synced`] stays false until [`Self::replace_all`].
     #[must_use]
     pub fn new() -> Self {
-        Self::build(Entries::new(), false)
+        Self::build(Known::default(), false)
     }
 
-    fn build(entries: Entries, fixed: bool) -> Self {
+    fn build(known: Known, fixed: bool) -> Self {
         Self {
-            known: RwLock::new(Known::new(entries)),
+            known: RwLock::new(known),
             changed: Teller::default(),
             synced: watch::Sender::new(fixed),
             fixed,
@@ -167,12 +181,14 @@ impl Namespaces {
     /// # Errors
     /// Names the first document that is no Namespace, lacks a name, comes twice, or has an
     /// annotation that is not a string.
-    pub fn from_manifests(documents: &[Value]) -> Result<Self, Error> {
-        let mut entries = Entries::new();
+    pub fn from_manifests<'v>(
+        documents: impl IntoIterator<Item = &'v Value>,
+    ) -> Result<Self, Error> {
+        let mut known = Known::default();
         for document in documents {
-            read_document(document, None, &mut entries)?;
+            read_document(document, None, &mut known)?;
         }
-        Ok(Self::build(entries, true))
+        Ok(Self::build(known, true))
     }
 
     /// The namespace, if it is known.
@@ -211,7 +227,7 @@ impl Namespaces {
 
     /// Adds a namespace or replaces what was known about it.
     pub fn set(&self, name: &str, entry: NamespaceEntry) {
-        self.write().insert(name, entry.shared());
+        self.write().insert(name, entry);
         self.changed.tell(Change::One(name.into()));
     }
 
@@ -229,11 +245,7 @@ impl Namespaces {
         &self,
         list: impl IntoIterator<Item = (N, NamespaceEntry)>,
     ) {
-        let fresh = Known::new(
-            list.into_iter()
-                .map(|(name, entry)| (name.into(), entry.shared()))
-                .collect(),
-        );
+        let fresh = list.into_iter().collect();
         // The old map is dropped after the lock is released: freeing 10,000 names takes a while.
         let old = std::mem::replace(&mut *self.write(), fresh);
         drop(old);
@@ -351,7 +363,7 @@ pub enum Error {
 fn read_document(
     document: &Value,
     kind_of_list: Option<&str>,
-    entries: &mut Entries,
+    known: &mut Known,
 ) -> Result<(), Error> {
     let kind = document["kind"]
         .as_str()
@@ -365,9 +377,9 @@ fn read_document(
                 .as_array()
                 .into_iter()
                 .flatten()
-                .try_for_each(|item| read_document(item, implied, entries))
+                .try_for_each(|item| read_document(item, implied, known))
         }
-        "Namespace" => read_namespace(document, entries),
+        "Namespace" => read_namespace(document, known),
         other => Err(Error::OtherKind {
             kind: other.to_owned(),
             name: text(&document["metadata"]["name"]),
@@ -375,7 +387,7 @@ fn read_document(
     }
 }
 
-fn read_namespace(document: &Value, entries: &mut Entries) -> Result<(), Error> {
+fn read_namespace(document: &Value, known: &mut Known) -> Result<(), Error> {
     let metadata = &document["metadata"];
     let name = text(&metadata["name"]);
     if name.is_empty() {
@@ -388,9 +400,10 @@ fn read_namespace(document: &Value, entries: &mut Entries) -> Result<(), Error> 
         strings(&name, "labels", &metadata["labels"])?,
         terminating,
     );
-    match entries.insert(name.clone().into(), entry.shared()) {
-        None => Ok(()),
-        Some(_) => Err(Error::Twice(name)),
+    if known.insert(name.as_str(), entry) {
+        Ok(())
+    } else {
+        Err(Error::Twice(name))
     }
 }
 

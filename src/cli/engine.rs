@@ -11,7 +11,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use crate::cluster;
 use crate::deregister::{Arch, Helper, METHODS, SCRIPT_KEY, Script};
 use crate::engine::{Kind, Settings};
-use crate::manifest::{self, Limits};
+use crate::manifest::{self, Document, Limits};
 use crate::policy::check_default;
 use crate::snapshot::Namespaces;
 
@@ -144,22 +144,22 @@ pub fn namespaces(path: &Path) -> anyhow::Result<(Namespaces, Vec<String>)> {
     let bytes = manifest::as_text(&bytes);
     let documents = manifest::read(&bytes, &Limits::default())
         .with_context(|| format!("--namespaces {shown}"))?;
-    let (mut values, mut warnings) = (Vec::new(), Vec::new());
+    let (mut read, mut warnings) = (Vec::new(), Vec::new());
     for document in documents {
         let document = document.with_context(|| format!("--namespaces {shown}"))?;
         for warning in document.warnings() {
             warnings.push(format!("--namespaces {shown}: {warning}"));
         }
         if !document.value().is_null() {
-            values.push(document.value().clone());
+            read.push(document);
         }
     }
-    if values.is_empty() {
+    if read.is_empty() {
         bail!(
             "--namespaces {shown} holds nothing; it takes what `kubectl get namespaces -o yaml` prints"
         );
     }
-    let namespaces =
-        Namespaces::from_manifests(&values).with_context(|| format!("--namespaces {shown}"))?;
+    let namespaces = Namespaces::from_manifests(read.iter().map(Document::value))
+        .with_context(|| format!("--namespaces {shown}"))?;
     Ok((namespaces, warnings))
 }

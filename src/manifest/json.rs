@@ -4,6 +4,7 @@ use super::budget::{Account, element, text as text_bytes};
 use super::error::Fault;
 use super::tree::{At, Id, Kind, Node, ScalarStyle, Tree};
 use super::warning::Warnings;
+use foldhash::fast::RandomState;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -89,7 +90,8 @@ impl<'a> Reader<'a, '_> {
 
     fn object(&mut self, depth: usize) -> At<Id> {
         let id = self.node(Kind::Mapping(Vec::new()), self.at)?;
-        let mut lines = HashMap::new();
+        // Keys are hashed with a seed of this process that nobody sees.
+        let mut lines = HashMap::with_hasher(RandomState::default());
         let mut members = Vec::new();
         self.at += 1;
         self.space();

@@ -67,14 +67,34 @@ fn a_namespace_opts_in_by_annotation_and_by_these_values_only() {
 }
 
 #[test]
-fn namespaces_that_say_nothing_share_one_entry() {
+fn namespaces_that_say_the_same_share_one_entry() {
     let namespaces = Namespaces::new();
     namespaces.set("a", NamespaceEntry::new([("team", "x")], [], false));
     namespaces.set("b", NamespaceEntry::default());
-    let (Some(a), Some(b)) = (namespaces.get("a"), namespaces.get("b")) else {
-        panic!("both were set");
-    };
-    assert!(Arc::ptr_eq(&a, &b));
+    namespaces.replace_all(["c", "d"].map(|name| (name, entry("enabled"))));
+    namespaces.set("e", entry("enabled"));
+    namespaces.set("f", entry("disabled"));
+    let get = |name: &str| namespaces.get(name).unwrap();
+    assert!(Arc::ptr_eq(&get("c"), &get("d")));
+    assert!(Arc::ptr_eq(&get("c"), &get("e")));
+    assert_eq!(*get("f"), entry("disabled"));
+    namespaces.set("c", entry("disabled"));
+    assert_eq!(*get("c"), entry("disabled"));
+    assert_eq!(*get("d"), entry("enabled"));
+    assert_eq!(served(&namespaces), ["d", "e"]);
+}
+
+#[test]
+fn what_namespaces_once_said_is_not_kept_for_ever() {
+    let namespaces = Namespaces::new();
+    for n in 0..10_000 {
+        let drain = [("silkroll.dev/drain-seconds", n.to_string())];
+        let name = if n % 2 == 0 { "a" } else { "b" };
+        namespaces.set(name, NamespaceEntry::new(drain, [], false));
+    }
+    assert!(namespaces.read().distinct.len() <= 2 + LEFT_BEHIND);
+    let drain = namespaces.get("b").unwrap();
+    assert_eq!(drain.annotation("silkroll.dev/drain-seconds"), Some("9999"));
 }
 
 #[test]

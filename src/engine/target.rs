@@ -30,6 +30,16 @@ pub(super) fn choose(
             "nothing was injected: the pod template has no containers".to_owned(),
         ));
     }
+    if let Some(name) = repeated(all) {
+        // The API server decodes it before it asks, and refuses it afterwards: a record could not tell the two apart.
+        return Err(Stop::skip(
+            Reason::NoContainer,
+            format!(
+                "nothing was injected: two containers are named {}, which is refused; rename one",
+                quoted(name, 63)
+            ),
+        ));
+    }
     if let Some((names, found)) = &policy.containers {
         let mut chosen = Vec::new();
         for name in names {
@@ -91,6 +101,16 @@ pub(super) fn choose(
             ),
         )),
     }
+}
+
+/// A name that comes twice.
+fn repeated<'n>(all: &'n [Cow<'_, str>]) -> Option<&'n str> {
+    let mut names: Vec<&str> = all.iter().map(|name| &**name).collect();
+    names.sort_unstable();
+    names
+        .windows(2)
+        .find(|two| two[0] == two[1])
+        .map(|two| two[0])
 }
 
 /// What service meshes add, which has a stop of its own.

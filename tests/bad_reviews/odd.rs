@@ -225,6 +225,15 @@ fn odd_containers_and_ports_have_one_answer_each() {
                 injected("declares no TCP port"),
             ),
             (
+                "two containers of one name, one with a port",
+                pod(|pod| {
+                    let mut second = pod["containers"][0].clone();
+                    second["ports"] = Value::Null;
+                    pod["containers"].as_array_mut().unwrap().push(second);
+                }),
+                nobody("two containers are named \"web\", which is refused; rename one"),
+            ),
+            (
                 "two containers, both with ports",
                 two([
                     json!([{"containerPort": 80}]),
@@ -249,7 +258,7 @@ fn odd_containers_and_ports_have_one_answer_each() {
                     .replace("\"side\"", "\"web\"")
                     .parse()
                     .unwrap(),
-                nobody("which of the containers web, web"),
+                nobody("two containers are named \"web\", which is refused"),
             ),
             (
                 "a container that does not exist",

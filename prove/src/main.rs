@@ -170,10 +170,6 @@ fn inside(options: &Options) -> Result<i32> {
         let spec = ingress(&needed(&options.traefik)?, &node);
         node.run(&parts, &spec, Group::Beside)?;
     }
-    for registry in registries_of(&scenarios) {
-        registry.wait(&mut node)?;
-        say(begun, &format!("{registry:?} is up"));
-    }
     let mut report = run_all(&mut node, &parts, &registries, &scenarios, options, begun)?;
     // The verdict does not hang on it.
     if let Err(error) = install::save_log(&node.kubectl, &parts.logs) {
@@ -223,6 +219,10 @@ fn run_all(
     let so_far = Mutex::new((report, node));
     let run = |lane: Lane| -> Result<()> {
         for group in lane {
+            // Only now: those that need none have begun before it was up.
+            for registry in registries_of(&group) {
+                registry.wait(lock(&so_far).1)?;
+            }
             let (done, failed) = scenario::together(&kubectl, &group, &settings);
             let (report, node) = &mut *lock(&so_far);
             report.add(done, failed, &options.out)?;

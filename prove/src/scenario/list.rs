@@ -199,7 +199,7 @@ static SCENARIOS: [Scenario; 16] = [
         ],
         slow: SLOW_GUNICORN_SECONDS,
         rarer: 2,
-        beside: Beside::Nothing,
+        beside: Beside::Another,
         ..PLAIN
     },
     Scenario {
@@ -244,7 +244,7 @@ static SCENARIOS: [Scenario; 16] = [
         fresh: true,
         entry: Entry::Gateway(Registry::Nacos),
         rarer: 5,
-        beside: Beside::Nothing,
+        beside: Beside::Another,
         ..PLAIN
     },
     Scenario {

@@ -10,7 +10,9 @@ pub enum Beside {
     Others,
     /// All of these, too: it mostly waits, be it that its callers are in Java. Those that do take turns.
     Anything,
-    /// Nothing: its pods are in Java or Python, and take so much of a processor that a slow machine cannot do more.
+    /// One more like it: its pods are in Java or Python, but few of them start.
+    Another,
+    /// Nothing: its pods are in Java, and take so much of a processor that a slow machine cannot do more.
     Nothing,
 }
 
@@ -33,6 +35,7 @@ pub fn stages(scenarios: &[&'static Scenario], at_once: usize) -> Vec<Vec<Lane>>
     };
     let stages = [
         vec![lane(Beside::Others, at_once), lane(Beside::Anything, 1)],
+        vec![lane(Beside::Another, at_once.min(2))],
         vec![lane(Beside::Nothing, 1)],
     ];
     let filled = |lanes: Vec<Lane>| lanes.into_iter().filter(|lane| !lane.is_empty()).collect();
@@ -72,6 +75,10 @@ mod tests {
             ]
         );
         assert_eq!(named(&["nacos"]), [[[["nacos"]]]]);
+        assert_eq!(
+            named(&["gunicorn", "nacos", "last-instance"]),
+            [[[vec!["gunicorn", "last-instance"]]], [[vec!["nacos"]]]]
+        );
     }
 
     #[test]

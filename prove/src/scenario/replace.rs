@@ -20,9 +20,11 @@ const LOOK: Duration = Duration::from_secs(10);
 /// The service's Deployment, and its only container.
 const DEPLOYMENT: &str = "deployment/web";
 
-/// How long it is watched that a rollout stands still; each of its pods is there within seconds. And twice as long an arm without
-/// the setting is: Nacos' default drain is 40 s, and the service is away for the rest.
+/// How long it is watched that a rollout stands still; each of its pods is there within seconds.
 const STILL: Duration = Duration::from_secs(40);
+
+/// How long an arm without the setting is watched: Nacos' default drain is 40 s, and the service is away for the rest.
+const AWAY: Duration = Duration::from_secs(60);
 
 /// How many pods it has in most manifests.
 pub(super) const REPLICAS: usize = 3;
@@ -141,7 +143,7 @@ fn never_registers(kubectl: &Kubectl, namespace: &str, arm: Arm, all: usize) -> 
         Arm::Control => {
             settled(kubectl, namespace)?;
             // The old pods drain and go, and then no pod is there.
-            thread::sleep(STILL + STILL);
+            thread::sleep(AWAY);
             2 * all
         }
         Arm::Silkroll => {

@@ -41,27 +41,27 @@ struct Serving {
 }
 
 impl Serving {
-    /// The program of this build, or the one that is to be measured.
     fn start(plane: &ControlPlane, certs: &Path, name: &str) -> Self {
-        let program = std::env::var_os("SILKROLL_PROGRAM");
+        let mut spec = spec(name, certs);
         let kubeconfig = plane.kubeconfig().display().to_string();
-        let file = |flag: &str, name: &str| format!("--{flag}={}", certs.join(name).display());
-        let spec = Spec {
-            name: name.to_owned(),
-            program: program.map_or_else(|| env!("CARGO_BIN_EXE_silkroll").into(), PathBuf::from),
-            args: vec![
-                "serve".to_owned(),
-                "--listen=127.0.0.1:0".to_owned(),
-                "--admin-listen=127.0.0.1:0".to_owned(),
-                "--drain-seconds=0".to_owned(),
-                file("tls-cert", "tls.crt"),
-                file("tls-key", "tls.key"),
-            ],
-            env: vec![("KUBECONFIG".to_owned(), kubeconfig)],
-        };
+        spec.env.push(("KUBECONFIG".to_owned(), kubeconfig));
         Self {
             process: plane.run(&spec).unwrap(),
             log: plane.dir().join(name).with_extension("log"),
+        }
+    }
+
+    /// Without a cluster, and with the namespaces of a file.
+    fn alone(folder: &Path, namespaces: &Path) -> Self {
+        let mut spec = spec("alone", folder);
+        spec.args.push("--standalone".to_owned());
+        spec.args
+            .push(format!("--namespaces={}", namespaces.display()));
+        let log = folder.join("alone.log");
+        let _ = std::fs::remove_file(&log);
+        Self {
+            process: Process::start(&spec, folder).unwrap(),
+            log,
         }
     }
 
@@ -104,6 +104,43 @@ impl Serving {
     }
 }
 
+/// The program of this build, or the one that is to be measured.
+fn spec(name: &str, certs: &Path) -> Spec {
+    let program = std::env::var_os("SILKROLL_PROGRAM");
+    let file = |flag: &str, name: &str| format!("--{flag}={}", certs.join(name).display());
+    Spec {
+        name: name.to_owned(),
+        program: program.map_or_else(|| env!("CARGO_BIN_EXE_silkroll").into(), PathBuf::from),
+        args: vec![
+            "serve".to_owned(),
+            "--listen=127.0.0.1:0".to_owned(),
+            "--admin-listen=127.0.0.1:0".to_owned(),
+            "--drain-seconds=0".to_owned(),
+            file("tls-cert", "tls.crt"),
+            file("tls-key", "tls.key"),
+        ],
+        env: Vec::new(),
+    }
+}
+
+fn make_certs(folder: &Path) {
+    let made = Command::new(env!("CARGO_BIN_EXE_silkroll"))
+        .args(["certs", "--dir", folder.to_str().unwrap()])
+        .stderr(Stdio::null())
+        .status();
+    assert!(made.unwrap().success());
+}
+
+fn told(what: &str, ready: Duration, used: Used) {
+    println!(
+        "{what}: ready after {ready:?}, {:?} of processor time, {:.1} MiB of memory, {:.1} without the program's own pages, {:.1} at most",
+        used.cpu,
+        mib(used.memory),
+        mib(used.anonymous),
+        mib(used.most)
+    );
+}
+
 /// How often each namespace's ConfigMap was to be created, by the API server's own record.
 fn creations(plane: &ControlPlane) -> BTreeMap<String, usize> {
     let mut found = BTreeMap::new();
@@ -127,11 +164,7 @@ async fn each_config_map_is_written_once_and_a_restart_writes_none() {
     let plane = ControlPlane::start(Options::default());
     let all = namespaces();
     let certs = plane.dir().join("serving");
-    let made = Command::new(env!("CARGO_BIN_EXE_silkroll"))
-        .args(["certs", "--dir", certs.to_str().unwrap()])
-        .stderr(Stdio::null())
-        .status();
-    assert!(made.unwrap().success());
+    make_certs(&certs);
     let client = Client::try_from(plane.config().await).unwrap();
 
     // They opt in while it runs, so that each event finds many others.
@@ -183,12 +216,41 @@ async fn each_config_map_is_written_once_and_a_restart_writes_none() {
     let ready = serving.ready(begun);
     serving.rests();
     let used = serving.used();
-    println!(
-        "a restart: ready after {ready:?}, {:?} of processor time, {:.1} MiB of memory, {:.1} without the program's own pages, {:.1} at most",
-        used.cpu,
-        mib(used.memory),
-        mib(used.anonymous),
-        mib(used.most)
-    );
+    told("a restart", ready, used);
     assert_eq!(creations(&plane), written);
+}
+
+/// Bytes that each of many namespaces may take where all say the same: its name, and its place in a table. Each with an entry
+/// of its own took 500.
+const EACH: u64 = 300;
+
+#[test]
+fn many_namespaces_that_say_the_same_take_no_more_than_their_names() {
+    const MANY: u32 = 10_000;
+    let folder = tempfile::tempdir().unwrap();
+    make_certs(folder.path());
+    let measured = |count: u32| {
+        let items: Vec<_> = (0..count)
+            .map(|n| {
+                json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {
+                    "name": format!("many-{n}"), "labels": {"team": "shop"},
+                    "annotations": {
+                        "silkroll.dev/inject": "enabled", "silkroll.dev/deregister": "nacos",
+                        "silkroll.dev/nacos-server": "http://nacos:8848"}}})
+            })
+            .collect();
+        let list = json!({"apiVersion": "v1", "kind": "NamespaceList", "items": items});
+        let file = folder.path().join("namespaces.json");
+        std::fs::write(&file, list.to_string()).unwrap();
+        let begun = Instant::now();
+        let serving = Serving::alone(folder.path(), &file);
+        let ready = serving.ready(begun);
+        serving.rests();
+        let used = serving.used();
+        told(&format!("a file of {count} namespaces"), ready, used);
+        used.anonymous
+    };
+    let (one, many) = (measured(1), measured(MANY));
+    let each = many.saturating_sub(one) / u64::from(MANY);
+    assert!(each < EACH, "{each} bytes each");
 }

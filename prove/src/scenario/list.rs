@@ -286,7 +286,7 @@ static SCENARIOS: [Scenario; 16] = [
         ],
         entry: Entry::Gateway(Registry::Eureka),
         rarer: 10,
-        beside: Beside::Anything,
+        beside: Beside::Nothing,
         ..PLAIN
     },
 ];

@@ -1,5 +1,5 @@
 //! What runs beside what. Load on services that answer at once takes next to nothing; what takes a machine's processors
-//! is pods that start, over and over, and services in Java and Python.
+//! is pods that start, over and over, and gateways and services in Java, and servers in Python.
 
 use super::Scenario;
 
@@ -8,11 +8,12 @@ use super::Scenario;
 pub enum Beside {
     /// So many others like it as are told: its pods are replaced without a pause, which keeps a processor busy.
     Others,
-    /// All of these, too: it mostly waits, be it that its callers are in Java. Those that do take turns.
+    /// All of these, too: it mostly waits. Those that do take turns.
     Anything,
     /// One more like it: its pods are in Java or Python, but few of them start.
     Another,
-    /// Nothing: its pods are in Java, and take so much of a processor that a slow machine cannot do more.
+    /// Nothing: its callers or pods are in Java, and take so much of a processor that a slow machine cannot do more. Beside
+    /// pods that start, a gateway that has just begun left requests unanswered for longer than its callers wait.
     Nothing,
 }
 

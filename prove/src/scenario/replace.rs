@@ -24,7 +24,7 @@ const DEPLOYMENT: &str = "deployment/web";
 const STILL: Duration = Duration::from_secs(40);
 
 /// How long an arm without the setting is watched: Nacos' default drain is 40 s, and the service is away for the rest.
-const AWAY: Duration = Duration::from_secs(60);
+const AWAY: Duration = Duration::from_secs(50);
 
 /// How many pods it has in most manifests.
 pub(super) const REPLICAS: usize = 3;

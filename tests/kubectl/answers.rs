@@ -141,13 +141,19 @@ fn but_for_inputs(mut object: Value) -> Value {
 #[test]
 fn a_manifest_injected_at_hand_is_injected_already_to_the_webhook() {
     let world = World::shared();
-    for (name, annotations, manifest) in [
+    for (name, annotations, manifest, own) in [
         (
             "at-hand-none",
             &[("inject", "enabled"), ("rollout", "surge")][..],
             manifests::plain("web"),
+            &[][..],
         ),
-        ("at-hand-nacos", manifests::NACOS, manifests::rich("web")),
+        (
+            "at-hand-nacos",
+            manifests::NACOS,
+            manifests::rich("web"),
+            &[("nacos-service", "web")],
+        ),
     ] {
         let space = Space::new(world, name, annotations);
         let namespace = manifests::namespace(name, annotations);
@@ -162,7 +168,7 @@ fn a_manifest_injected_at_hand_is_injected_already_to_the_webhook() {
         let by_webhook = space.dry_run(&{
             let mut fresh = manifest.clone();
             fresh["metadata"]["name"] = "fresh".into();
-            manifests::annotated(fresh, &[("nacos-service", "web")])
+            manifests::annotated(fresh, own)
         });
         assert_eq!(
             *first.pod(),

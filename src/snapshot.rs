@@ -101,7 +101,8 @@ struct Known {
     served: usize,
 }
 
-/// Entries of no namespace that may stay behind, beside an eighth: dropping each at once would mean to look for it.
+/// How many entries that no namespace has any more may wait to be dropped, beside an eighth of all: finding them takes a look at
+/// every one.
 const LEFT_BEHIND: usize = 64;
 
 impl Known {

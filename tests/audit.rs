@@ -18,12 +18,12 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use cluster::side::namespace;
-use cluster::{ControlPlane, Options};
+use cluster::{ControlPlane, Options, replica};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::PostParams;
 use serde_json::{Value, json};
-use testkit::process::{Process, Spec, mib};
+use testkit::process::{Process, mib};
 use testkit::wait::{PATIENCE, eventually, within};
 
 const SYSTEM: &str = "silkroll-system";
@@ -55,10 +55,7 @@ impl World {
         let install = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/install.yaml");
         plane.ok(&["apply", "-f", &install.display().to_string()], "");
         let certs = plane.dir().join("certs");
-        let made = Command::new(env!("CARGO_BIN_EXE_silkroll"))
-            .args(["certs", "--dir", certs.to_str().unwrap()])
-            .output();
-        assert!(made.unwrap().status.success());
+        replica::make_certs(&certs);
         let account = plane.kubeconfig_for_service_account(SYSTEM, "silkroll");
         Self {
             plane,
@@ -71,27 +68,13 @@ impl World {
     /// Starts a replica with the account of the install file, and more flags.
     fn replica(&self, flags: &[&str]) -> Replica {
         let at = self.replicas.fetch_add(1, Ordering::Relaxed);
-        let file = |flag: &str, name: &str| format!("--{flag}={}", self.certs.join(name).display());
-        let mut args = vec![
-            "serve".to_owned(),
-            "--listen=127.0.0.1:0".to_owned(),
-            "--admin-listen=127.0.0.1:0".to_owned(),
-            "--drain-seconds=0".to_owned(),
-            file("tls-cert", "tls.crt"),
-            file("tls-key", "tls.key"),
-        ];
-        args.extend(flags.iter().map(|&flag| flag.to_owned()));
         let host = format!("replica-{at}");
-        let spec = Spec {
-            name: host.clone(),
-            program: std::env::var_os("SILKROLL_PROGRAM")
-                .map_or_else(|| env!("CARGO_BIN_EXE_silkroll").into(), PathBuf::from),
-            args,
-            env: vec![
-                ("KUBECONFIG".to_owned(), self.account.display().to_string()),
-                ("HOSTNAME".to_owned(), host.clone()),
-            ],
-        };
+        let mut spec = replica::spec(&host, &self.certs);
+        spec.args.extend(flags.iter().map(|&flag| flag.to_owned()));
+        spec.env = vec![
+            ("KUBECONFIG".to_owned(), self.account.display().to_string()),
+            ("HOSTNAME".to_owned(), host.clone()),
+        ];
         let process = self.plane.run(&spec).unwrap();
         let mut replica = Replica {
             process,

@@ -12,16 +12,16 @@ mod cluster;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use cluster::replica::{make_certs, spec};
 use cluster::{ControlPlane, Options};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::api::{ListParams, PostParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
-use testkit::process::{Process, Spec, Used, mib};
+use testkit::process::{Process, Used, mib};
 use testkit::wait::{PATIENCE, eventually};
 
 /// Enough for anything quadratic to show; a control plane in a test takes them in seconds. `NAMESPACES=10000` for more.
@@ -102,33 +102,6 @@ impl Serving {
             (last.1.elapsed() > Duration::from_secs(3)).then_some(())
         });
     }
-}
-
-/// The program of this build, or the one that is to be measured.
-fn spec(name: &str, certs: &Path) -> Spec {
-    let program = std::env::var_os("SILKROLL_PROGRAM");
-    let file = |flag: &str, name: &str| format!("--{flag}={}", certs.join(name).display());
-    Spec {
-        name: name.to_owned(),
-        program: program.map_or_else(|| env!("CARGO_BIN_EXE_silkroll").into(), PathBuf::from),
-        args: vec![
-            "serve".to_owned(),
-            "--listen=127.0.0.1:0".to_owned(),
-            "--admin-listen=127.0.0.1:0".to_owned(),
-            "--drain-seconds=0".to_owned(),
-            file("tls-cert", "tls.crt"),
-            file("tls-key", "tls.key"),
-        ],
-        env: Vec::new(),
-    }
-}
-
-fn make_certs(folder: &Path) {
-    let made = Command::new(env!("CARGO_BIN_EXE_silkroll"))
-        .args(["certs", "--dir", folder.to_str().unwrap()])
-        .stderr(Stdio::null())
-        .status();
-    assert!(made.unwrap().success());
 }
 
 fn told(what: &str, ready: Duration, used: Used) {

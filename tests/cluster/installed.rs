@@ -13,6 +13,7 @@ use rustls::{ClientConfig, RootCertStore};
 use testkit::process::{Process, Spec};
 
 use super::ControlPlane;
+use super::replica::program;
 
 /// The namespace of the install file.
 pub(crate) const SYSTEM: &str = "silkroll-system";
@@ -78,8 +79,7 @@ pub(crate) fn serve(
     args.extend(flags.iter().map(|&flag| flag.to_owned()));
     let spec = Spec {
         name: "silkroll".to_owned(),
-        program: std::env::var_os("SILKROLL_PROGRAM")
-            .map_or_else(|| env!("CARGO_BIN_EXE_silkroll").into(), Into::into),
+        program: program(),
         args,
         env: vec![("KUBECONFIG".to_owned(), account.display().to_string())],
     };

@@ -17,6 +17,7 @@
 
 pub(crate) mod installed;
 mod programs;
+pub(crate) mod replica;
 pub(crate) mod side;
 
 use std::fmt::Write as _;

@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 use silkroll::deregister::Script;
 use testkit::wait::eventually;
 
+use super::cluster::replica::program;
 use super::number;
-use super::world::{Replica, World, program};
+use super::world::{Replica, World};
 
 /// The build that is upgraded to: this program with another letter in a comment of its script, so that the script's
 /// ConfigMap has another name, as with any other change of the script.

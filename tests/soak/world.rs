@@ -18,6 +18,7 @@ use testkit::service::Service;
 use testkit::wait::{PATIENCE, eventually, within};
 
 use super::cluster::installed::SYSTEM;
+use super::cluster::replica::program;
 use super::cluster::side::namespace;
 use super::cluster::{ControlPlane, Options};
 
@@ -41,12 +42,6 @@ pub(super) struct Replica {
     pub(super) listen: SocketAddr,
     pub(super) admin: SocketAddr,
     log: PathBuf,
-}
-
-/// The program of this build, or the one that is to be tried.
-pub(super) fn program() -> PathBuf {
-    std::env::var_os("SILKROLL_PROGRAM")
-        .map_or_else(|| env!("CARGO_BIN_EXE_silkroll").into(), PathBuf::from)
 }
 
 impl World {

@@ -13,7 +13,7 @@ const NAME: usize = 80;
 
 /// What was found wrong with one workload.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
+pub struct AuditFinding {
     /// A code: one of [`reasons`].
     pub reason: &'static str,
     /// Whether it mends itself at the workload's next change (law 2: there is no rollout of Silkroll's own). Everything
@@ -42,7 +42,7 @@ const HINDERED: [Reason; 9] = [
     Reason::Malformed,
 ];
 
-/// All codes that a [`Finding`] can have.
+/// All codes that a [`AuditFinding`] can have.
 pub fn reasons() -> impl Iterator<Item = &'static str> {
     let own = [NOT_INJECTED, OUTDATED].into_iter();
     own.chain(HINDERED.iter().map(|reason| reason.code()))
@@ -74,7 +74,7 @@ pub fn covers(kind: Kind, namespace: NamespaceView<'_>) -> bool {
 /// It is asked about as a CREATE of what is stored. What was sent of it is left aside: nobody sends it now, and its record
 /// says what of it is ours.
 #[must_use]
-pub fn look(settings: &Settings, stored: &Stored<'_>) -> Option<Finding> {
+pub fn look(settings: &Settings, stored: &Stored<'_>) -> Option<AuditFinding> {
     let Stored {
         kind,
         namespace,
@@ -111,7 +111,7 @@ pub fn look(settings: &Settings, stored: &Stored<'_>) -> Option<Finding> {
 }
 
 /// What a decision about a stored object means.
-fn judge(kind: Kind, namespace: &str, name: &str, decision: &Decision) -> Option<Finding> {
+fn judge(kind: Kind, namespace: &str, name: &str, decision: &Decision) -> Option<AuditFinding> {
     let said = || match (&decision.denial, decision.warnings.first()) {
         (Some(denial), _) => denial.clone(),
         (None, Some(warning)) => warning
@@ -123,7 +123,7 @@ fn judge(kind: Kind, namespace: &str, name: &str, decision: &Decision) -> Option
     match (decision.outcome, decision.reason) {
         // What an owner wrote is the owner's to change.
         (Outcome::Unchanged, _) | (Outcome::Removed, Reason::Owned) => None,
-        (Outcome::Injected, Reason::Covered) => Some(Finding {
+        (Outcome::Injected, Reason::Covered) => Some(AuditFinding {
             reason: NOT_INJECTED,
             outdated: false,
             note: note(&format!(
@@ -132,7 +132,7 @@ fn judge(kind: Kind, namespace: &str, name: &str, decision: &Decision) -> Option
                 again(kind, namespace, name)
             )),
         }),
-        (Outcome::Injected, _) => Some(Finding {
+        (Outcome::Injected, _) => Some(AuditFinding {
             reason: OUTDATED,
             outdated: true,
             note: note(&format!(
@@ -141,7 +141,7 @@ fn judge(kind: Kind, namespace: &str, name: &str, decision: &Decision) -> Option
                 again(kind, namespace, name)
             )),
         }),
-        (Outcome::Removed, _) => Some(Finding {
+        (Outcome::Removed, _) => Some(AuditFinding {
             reason: OUTDATED,
             outdated: true,
             note: note(&format!(
@@ -155,8 +155,8 @@ fn judge(kind: Kind, namespace: &str, name: &str, decision: &Decision) -> Option
     }
 }
 
-fn hindered(reason: Reason, said: &str) -> Finding {
-    Finding {
+fn hindered(reason: Reason, said: &str) -> AuditFinding {
+    AuditFinding {
         reason: reason.code(),
         outdated: false,
         note: note(&format!(

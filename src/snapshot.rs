@@ -22,16 +22,16 @@ use crate::policy::{INJECT, PREFIX, opts_in};
 use crate::text::shown;
 
 /// Full keys and values, as the policy reads them.
-pub type Pairs = Vec<(Cow<'static, str>, Cow<'static, str>)>;
+pub type OwnedPairs = Vec<(Cow<'static, str>, Cow<'static, str>)>;
 
 /// One namespace, reduced to what the policy needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct NamespaceEntry {
     /// Annotations under [`PREFIX`], full keys, sorted by key.
-    pub annotations: Pairs,
+    pub annotations: OwnedPairs,
     /// Labels under [`PREFIX`], full keys, sorted by key. They set nothing: a label in place of an
     /// annotation is a mistake to warn about.
-    pub labels: Pairs,
+    pub labels: OwnedPairs,
     /// The namespace is being deleted; nothing can be created in it any more.
     pub terminating: bool,
 }
@@ -77,12 +77,12 @@ impl NamespaceEntry {
     }
 }
 
-fn ours<K, V>(pairs: impl IntoIterator<Item = (K, V)>) -> Pairs
+fn ours<K, V>(pairs: impl IntoIterator<Item = (K, V)>) -> OwnedPairs
 where
     K: AsRef<str> + Into<String>,
     V: Into<String>,
 {
-    let mut kept: Pairs = pairs
+    let mut kept: OwnedPairs = pairs
         .into_iter()
         .filter(|(key, _)| key.as_ref().starts_with(PREFIX))
         .map(|(key, value)| (Cow::Owned(key.into()), Cow::Owned(value.into())))
@@ -94,7 +94,7 @@ where
 
 /// What is known, with a count kept along: counting 10,000 anew at each event is most of the work there is.
 #[derive(Debug, Default)]
-struct Known {
+struct KnownNamespaces {
     entries: HashMap<Box<str>, Arc<NamespaceEntry>>,
     /// Each entry once: most namespaces say nothing to Silkroll, and those that do say what others say.
     distinct: HashSet<Arc<NamespaceEntry>>,
@@ -105,7 +105,7 @@ struct Known {
 /// every one.
 const LEFT_BEHIND: usize = 64;
 
-impl Known {
+impl KnownNamespaces {
     /// Whether the name was not known.
     fn insert(&mut self, name: impl Into<Box<str>>, entry: NamespaceEntry) -> bool {
         self.served += usize::from(entry.is_served());
@@ -135,7 +135,7 @@ impl Known {
     }
 }
 
-impl<N: Into<Box<str>>> FromIterator<(N, NamespaceEntry)> for Known {
+impl<N: Into<Box<str>>> FromIterator<(N, NamespaceEntry)> for KnownNamespaces {
     fn from_iter<I: IntoIterator<Item = (N, NamespaceEntry)>>(list: I) -> Self {
         let mut known = Self::default();
         for (name, entry) in list {
@@ -148,7 +148,7 @@ impl<N: Into<Box<str>>> FromIterator<(N, NamespaceEntry)> for Known {
 /// Every namespace known, by name.
 #[derive(Debug)]
 pub struct Namespaces {
-    known: RwLock<Known>,
+    known: RwLock<KnownNamespaces>,
     changed: Teller,
     synced: watch::Sender<bool>,
     fixed: bool,
@@ -164,10 +164,10 @@ impl Namespaces {
     /// Knows nothing yet; [`Self::synced`] stays false until [`Self::replace_all`].
     #[must_use]
     pub fn new() -> Self {
-        Self::build(Known::default(), false)
+        Self::build(KnownNamespaces::default(), false)
     }
 
-    fn build(known: Known, fixed: bool) -> Self {
+    fn build(known: KnownNamespaces, fixed: bool) -> Self {
         Self {
             known: RwLock::new(known),
             changed: Teller::default(),
@@ -185,7 +185,7 @@ impl Namespaces {
     pub fn from_manifests<'v>(
         documents: impl IntoIterator<Item = &'v Value>,
     ) -> Result<Self, Error> {
-        let mut known = Known::default();
+        let mut known = KnownNamespaces::default();
         for document in documents {
             read_document(document, None, &mut known)?;
         }
@@ -303,11 +303,11 @@ impl Namespaces {
 
     // A thread that panicked while it held the lock leaves a whole map behind, and at worst a wrong count. So a
     // poisoned lock is used on.
-    fn read(&self) -> RwLockReadGuard<'_, Known> {
+    fn read(&self) -> RwLockReadGuard<'_, KnownNamespaces> {
         self.known.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, Known> {
+    fn write(&self) -> RwLockWriteGuard<'_, KnownNamespaces> {
         self.known.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -364,7 +364,7 @@ pub enum Error {
 fn read_document(
     document: &Value,
     kind_of_list: Option<&str>,
-    known: &mut Known,
+    known: &mut KnownNamespaces,
 ) -> Result<(), Error> {
     let kind = document["kind"]
         .as_str()
@@ -388,7 +388,7 @@ fn read_document(
     }
 }
 
-fn read_namespace(document: &Value, known: &mut Known) -> Result<(), Error> {
+fn read_namespace(document: &Value, known: &mut KnownNamespaces) -> Result<(), Error> {
     let metadata = &document["metadata"];
     let name = text(&metadata["name"]);
     if name.is_empty() {

@@ -13,7 +13,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 use silkroll::admission::Review;
 use silkroll::admission::findings::judged;
-use silkroll::admission::manifests::{Known, Run};
+use silkroll::admission::manifests::{NamespaceSource, Run};
 use silkroll::engine::{NamespaceView, Settings};
 use silkroll::manifest::budget::{Budget, Stop};
 use silkroll::manifest::{self, Limits, Rewritten};
@@ -69,7 +69,7 @@ fn deployment(name: &str, labels: usize, containers: usize) -> Value {
 fn inject(text: &String) {
     let run = Run {
         settings: Settings::default().into(),
-        known: Known::All,
+        known: NamespaceSource::All,
         namespace: "default".to_owned(),
         remove: false,
     };
@@ -92,7 +92,7 @@ fn inject(text: &String) {
 fn judge(text: &String) {
     let run = Run {
         settings: Settings::default().into(),
-        known: Known::All,
+        known: NamespaceSource::All,
         namespace: "default".to_owned(),
         remove: false,
     };

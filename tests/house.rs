@@ -351,6 +351,49 @@ fn no_two_files_of_the_engine_name_each_other() {
     assert_eq!(wrong, Vec::<String>::new());
 }
 
+/// The types that a file shows to others, however widely.
+fn shown_types(code: &str) -> Vec<String> {
+    let name = |line: &str| {
+        let rest = line.strip_prefix("pub")?;
+        let rest = match rest.strip_prefix('(') {
+            Some(scope) => scope.split_once(')')?.1,
+            None => rest,
+        };
+        let (what, rest) = rest.trim_start().split_once(' ')?;
+        let ends = |c: char| !c.is_alphanumeric();
+        let name = rest.split(ends).next()?;
+        ["struct", "enum", "trait", "type"]
+            .contains(&what)
+            .then(|| name.to_owned())
+    };
+    code.lines().filter_map(name).collect()
+}
+
+#[test]
+fn a_name_means_one_type_wherever_a_decision_goes_through() {
+    let parts = [
+        "engine",
+        "policy",
+        "deregister",
+        "admission",
+        "snapshot",
+        "audit",
+        "text",
+    ];
+    let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for path in parts.iter().flat_map(|part| files(part)) {
+        for name in shown_types(&code(&fs::read_to_string(&path).unwrap())) {
+            all.entry(name)
+                .or_default()
+                .push(path.display().to_string());
+        }
+    }
+    assert!(all.contains_key("Decision") && all.contains_key("Part"));
+    // Errors are told apart by their modules, as everywhere.
+    all.retain(|name, files| name != "Error" && files.len() > 1);
+    assert_eq!(all, BTreeMap::new());
+}
+
 #[test]
 fn only_the_cluster_side_uses_the_kubernetes_client() {
     let mut users = BTreeSet::new();

@@ -21,7 +21,7 @@ use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 use served::{Served, Shared};
-use silkroll::admission::manifests::{Known, Run};
+use silkroll::admission::manifests::{NamespaceSource, Run};
 use silkroll::deregister::Arch;
 use silkroll::engine::Settings;
 use silkroll::manifest::budget::{Budget, Stop};
@@ -95,7 +95,7 @@ fn every_door_gives_the_same_patch() {
             node_arch: Some(Arch::Arm64),
             ..Settings::default()
         }),
-        known: Known::Snapshot(Arc::new(
+        known: NamespaceSource::Snapshot(Arc::new(
             Namespaces::from_manifests(std::slice::from_ref(&namespaces)).unwrap(),
         )),
         namespace: "default".to_owned(),

@@ -26,7 +26,7 @@ use silkroll::tls::config::server_config;
 use silkroll::tls::issue::Authority;
 use silkroll::tls::own::{Ca, Cert, Lifetimes, SUBJECT, Store};
 use silkroll::tls::plan::{Serving, Step, Stuck, View, verifies};
-use silkroll::tls::{Pair, Slot};
+use silkroll::tls::{CertificateSlot, Pair};
 use testkit::wait::eventually;
 
 const DAY: i64 = 24 * 60 * 60;
@@ -992,7 +992,7 @@ fn logged(words: &[&str]) -> Vec<String> {
 
 /// A replica's certificates, as `serve` keeps them. Stops when dropped.
 struct Replica {
-    slot: Arc<Slot>,
+    slot: Arc<CertificateSlot>,
     heard: Arc<Mutex<Vec<Certificate>>>,
     task: tokio::task::JoinHandle<()>,
 }
@@ -1027,7 +1027,7 @@ impl Replica {
             of.look = Duration::from_secs(1);
         }
         listen();
-        let (slot, heard) = (Slot::empty(), Arc::new(Mutex::new(vec![])));
+        let (slot, heard) = (CertificateSlot::empty(), Arc::new(Mutex::new(vec![])));
         let (into, log) = (Arc::clone(&slot), Arc::clone(&heard));
         let task = tokio::spawn(async move {
             let report = move |event| log.lock().unwrap().push(event);
@@ -1071,7 +1071,7 @@ impl Replica {
 }
 
 /// Whether a caller that trusts this bundle gets through a handshake with what serves this.
-fn answers(slot: &Arc<Slot>, bundle: &[u8]) -> bool {
+fn answers(slot: &Arc<CertificateSlot>, bundle: &[u8]) -> bool {
     let name = ServerName::try_from(NAME).unwrap();
     let mut client = ClientConnection::new(Arc::new(trusting(bundle)), name).unwrap();
     let mut server = ServerConnection::new(server_config(Arc::clone(slot) as _).unwrap()).unwrap();
@@ -1198,7 +1198,7 @@ async fn replicas_that_start_at_once_agree_on_one_ca() {
 
 /// What answered before.
 struct Old {
-    slot: Arc<Slot>,
+    slot: Arc<CertificateSlot>,
     ca: String,
 }
 
@@ -1212,7 +1212,7 @@ fn old() -> Old {
         key: "key".to_owned(),
     };
     let (cert, key) = (leaf.cert_pem.as_bytes(), leaf.key_pem.as_bytes());
-    let slot = Slot::empty();
+    let slot = CertificateSlot::empty();
     slot.set(&check::check(&files, cert, key, &[NAME.to_owned()], now).unwrap());
     Old {
         slot,

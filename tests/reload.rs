@@ -22,7 +22,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use silkroll::server::limits::Limits;
 use silkroll::tls::issue::{Authority, Issued};
-use silkroll::tls::{Event, Reloader, Slot};
+use silkroll::tls::{CertificateSlot, Event, Reloader};
 
 const NOW: i64 = 1_800_000_000;
 const DAY: i64 = 86_400;
@@ -66,7 +66,7 @@ impl Mounted {
         self.dir.path().join(name)
     }
 
-    fn reloader(&self, slot: &Arc<Slot>, expected: &[&str]) -> (Reloader, Told) {
+    fn reloader(&self, slot: &Arc<CertificateSlot>, expected: &[&str]) -> (Reloader, Told) {
         let told = Told::default();
         let events = Arc::clone(&told.0);
         let reloader = Reloader::new(
@@ -115,7 +115,7 @@ fn leaf(authority: &Authority, name: &str, days: u32) -> Issued {
 
 #[test]
 fn the_first_pair_is_loaded_and_read_again_only_when_it_changes() {
-    let (mounted, slot, ca) = (Mounted::new(), Slot::empty(), authority());
+    let (mounted, slot, ca) = (Mounted::new(), CertificateSlot::empty(), authority());
     let (mut reloader, told) = mounted.reloader(&slot, &["a.svc"]);
     reloader.poll(NOW);
     let reason = told.refusal(false);
@@ -166,7 +166,7 @@ fn a_pair_of_no_use_leaves_the_last_good_one() {
             "does not cover a.svc",
         ),
     ] {
-        let (mounted, slot) = (Mounted::new(), Slot::empty());
+        let (mounted, slot) = (Mounted::new(), CertificateSlot::empty());
         let (mut reloader, told) = mounted.reloader(&slot, &["a.svc"]);
         mounted.issued(&good);
         reloader.poll(NOW);
@@ -190,7 +190,7 @@ fn a_pair_of_no_use_leaves_the_last_good_one() {
 
 #[test]
 fn files_written_one_after_the_other_are_no_refusal() {
-    let (ca, slot) = (authority(), Slot::empty());
+    let (ca, slot) = (authority(), CertificateSlot::empty());
     let mounted = Mounted::new();
     let (mut reloader, told) = mounted.reloader(&slot, &[]);
     let (first, second) = (leaf(&ca, "a.svc", 100), leaf(&ca, "a.svc", 200));
@@ -206,7 +206,7 @@ fn files_written_one_after_the_other_are_no_refusal() {
 
 #[test]
 fn files_that_vanish_leave_the_last_good_one() {
-    let (mounted, slot, ca) = (Mounted::new(), Slot::empty(), authority());
+    let (mounted, slot, ca) = (Mounted::new(), CertificateSlot::empty(), authority());
     let (mut reloader, told) = mounted.reloader(&slot, &[]);
     mounted.issued(&leaf(&ca, "a.svc", 100));
     reloader.poll(NOW);
@@ -221,7 +221,7 @@ fn files_that_vanish_leave_the_last_good_one() {
 
 #[tokio::test]
 async fn files_that_vanish_are_told_long_before_the_next_look() {
-    let (mounted, slot, ca) = (Mounted::new(), Slot::empty(), authority());
+    let (mounted, slot, ca) = (Mounted::new(), CertificateSlot::empty(), authority());
     mounted.issued(&leaf(&ca, "a.svc", 100));
     mounted.reloader(&slot, &[]).0.poll(NOW);
     assert!(slot.is_set());
@@ -235,7 +235,7 @@ async fn files_that_vanish_are_told_long_before_the_next_look() {
 
 #[test]
 fn a_pair_from_the_future_is_taken_when_its_time_comes() {
-    let (mounted, slot, ca) = (Mounted::new(), Slot::empty(), authority());
+    let (mounted, slot, ca) = (Mounted::new(), CertificateSlot::empty(), authority());
     let (mut reloader, told) = mounted.reloader(&slot, &[]);
     mounted.issued(&leaf(&ca, "a.svc", 100));
     reloader.poll(NOW - 3600);
@@ -277,7 +277,7 @@ fn an_end_that_is_near_is_told_once_a_day() {
             ],
         ),
     ] {
-        let (mounted, slot) = (Mounted::new(), Slot::empty());
+        let (mounted, slot) = (Mounted::new(), CertificateSlot::empty());
         let (mut reloader, told) = mounted.reloader(&slot, &[]);
         mounted.issued(&leaf(&ca, "a.svc", lifetime_days));
         reloader.poll(NOW);
@@ -295,7 +295,7 @@ fn an_end_that_is_near_is_told_once_a_day() {
 
 #[test]
 fn a_file_that_is_no_certificate_by_its_size_is_not_read_whole() {
-    let (mounted, slot) = (Mounted::new(), Slot::empty());
+    let (mounted, slot) = (Mounted::new(), CertificateSlot::empty());
     let (mut reloader, told) = mounted.reloader(&slot, &[]);
     mounted.swap(&"x".repeat(1024 * 1024 + 1), "");
     reloader.poll(NOW);
@@ -304,7 +304,7 @@ fn a_file_that_is_no_certificate_by_its_size_is_not_read_whole() {
 
 #[test]
 fn what_is_no_file_is_not_waited_for() {
-    let (mounted, slot) = (Mounted::new(), Slot::empty());
+    let (mounted, slot) = (Mounted::new(), CertificateSlot::empty());
     let (mut reloader, told) = mounted.reloader(&slot, &[]);
     mounted.swap("", "");
     let cert = mounted.path("..data/tls.crt");
@@ -413,7 +413,7 @@ async fn a_swap_under_load_fails_no_request_and_a_bad_pair_changes_nothing() {
 async fn without_a_certificate_handshakes_fail_and_then_work() {
     let app = Router::new().route("/", on_get(async || "hello"));
     let server = Server::start(app, Limits::default()).await;
-    let empty = Slot::empty();
+    let empty = CertificateSlot::empty();
     let config = silkroll::tls::config::server_config(empty.clone()).unwrap();
     let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = socket.local_addr().unwrap();

@@ -10,7 +10,7 @@ use std::sync::{Arc, LazyLock};
 use json_patch::Patch;
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
-use silkroll::admission::manifests::{Known, Run, not_a_manifest};
+use silkroll::admission::manifests::{NamespaceSource, Run, not_a_manifest};
 use silkroll::engine::{Kind, Settings};
 use silkroll::manifest::{self, Document, Limits, to_yaml, unified_diff};
 
@@ -85,7 +85,7 @@ fn edits(document: &Document<'_>) {
     for remove in [false, true] {
         let run = Run {
             settings: SETTINGS.clone(),
-            known: Known::All,
+            known: NamespaceSource::All,
             namespace: "default".to_owned(),
             remove,
         };

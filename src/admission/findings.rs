@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::manifests::{Run, not_a_manifest, part_of_a_workload};
 pub use crate::check::output::one;
 use crate::check::{
-    Baseline, Object, Place, Report, Rule, Severity, Terms, Wanted, World, assemble, judge,
+    Baseline, Object, ReadAt, Report, Rule, Scope, Severity, Terms, World, assemble, judge,
 };
 use crate::manifest::budget::{Account, Budget, Excess, charge_clone, element};
 use crate::manifest::{Document, DocumentError, Fault, Limits, documents, each_object};
@@ -25,7 +25,7 @@ const PATCHED: usize = 8;
 const CONTAINER: usize = 1024;
 
 /// One document, and the same with the injection; none where that changes nothing.
-struct One<'t> {
+struct DocumentPair<'t> {
     document: Document<'t>,
     injected: Option<Value>,
 }
@@ -56,7 +56,7 @@ pub fn judged(run: &Run, text: &[u8], budget: &Budget) -> Result<Report, Excess>
             continue;
         }
         let injected = injected(run, value, &mut account)?;
-        all.push(One { document, injected });
+        all.push(DocumentPair { document, injected });
     }
     report(run, &all, &mut account)
 }
@@ -83,9 +83,9 @@ fn injected(run: &Run, value: &Value, account: &mut Account) -> Result<Option<Va
     Ok(patched.is_ok().then_some(value))
 }
 
-fn report(run: &Run, all: &[One<'_>], account: &mut Account) -> Result<Report, Excess> {
+fn report(run: &Run, all: &[DocumentPair<'_>], account: &mut Account) -> Result<Report, Excess> {
     let baseline = Baseline::default();
-    let wanted = Wanted {
+    let wanted = Scope {
         rules: &[],
         fail_on: Severity::Info,
         baseline: &baseline,
@@ -98,7 +98,7 @@ fn report(run: &Run, all: &[One<'_>], account: &mut Account) -> Result<Report, E
             if found.value.is_null() {
                 return account.go_on();
             }
-            account.charge(2 * element::<Object<'_>>() + element::<Place<'_, '_>>())?;
+            account.charge(2 * element::<Object<'_>>() + element::<ReadAt<'_, '_>>())?;
             let containers = &found.value["spec"]["template"]["spec"]["containers"];
             account.charge(CONTAINER * containers.as_array().map_or(0, Vec::len))?;
             before.push(Object::new(
@@ -107,7 +107,7 @@ fn report(run: &Run, all: &[One<'_>], account: &mut Account) -> Result<Report, E
                 found.kind,
                 &run.namespace,
             ));
-            places.push(Place {
+            places.push(ReadAt {
                 file: "",
                 document: Some(&one.document),
                 above: None,

@@ -12,7 +12,7 @@ use crate::engine::{Decision, NamespaceView, Step};
 use crate::manifest::budget::{Account, Budget, Excess, element, text};
 use crate::manifest::{DocumentError, Fault, Limits, documents, each_object};
 use crate::policy::{INJECT, PREFIX};
-use crate::snapshot::{NamespaceEntry, Namespaces, Pairs};
+use crate::snapshot::{NamespaceEntry, Namespaces, OwnedPairs};
 use crate::text::shown;
 
 /// How much of a name or a value a message shows, in characters.
@@ -24,7 +24,7 @@ const MOST: usize = 256 << 10;
 
 /// Where the answers about namespaces come from.
 #[derive(Debug, Clone)]
-pub enum Known {
+pub enum NamespaceSource {
     /// Every namespace counts as opted in.
     All,
     /// Every namespace counts as opted in, and what the snapshot has of one holds.
@@ -56,10 +56,10 @@ pub enum Wins {
 
 /// The Namespaces that stand in an input, by name. Of one that comes twice the last holds, as after an apply.
 #[derive(Debug, Default)]
-pub struct Stated(BTreeMap<String, One>);
+pub struct Stated(BTreeMap<String, StatedNamespace>);
 
 #[derive(Debug)]
-struct One {
+struct StatedNamespace {
     entry: NamespaceEntry,
     warnings: Vec<String>,
 }
@@ -72,7 +72,8 @@ impl Stated {
             let metadata = &found.value["metadata"];
             let name = metadata["name"].as_str().unwrap_or_default();
             if (found.api_version, found.kind) == ("v1", "Namespace") && !name.is_empty() {
-                self.0.insert(name.to_owned(), One::new(name, metadata));
+                self.0
+                    .insert(name.to_owned(), StatedNamespace::new(name, metadata));
             }
             Ok(())
         });
@@ -114,7 +115,9 @@ impl Stated {
             let pairs: usize = pairs
                 .map(|(key, value)| 2 * (text(key.len()) + text(value.len())))
                 .sum();
-            account.charge(element::<One>() + element::<Together>() + text(name.len()) + pairs)?;
+            account.charge(
+                element::<StatedNamespace>() + element::<Together>() + text(name.len()) + pairs,
+            )?;
         }
         Ok(())
     }
@@ -136,12 +139,12 @@ impl Stated {
     /// These over what is known of namespaces besides. Where every namespace counts as opted in, so does one that says
     /// nothing of it.
     #[must_use]
-    pub fn over(self, known: Known, wins: Wins) -> Known {
+    pub fn over(self, known: NamespaceSource, wins: Wins) -> NamespaceSource {
         if self.0.is_empty() {
             return known;
         }
         let mut all = HashMap::new();
-        for (name, One { entry, warnings }) in self.0 {
+        for (name, StatedNamespace { entry, warnings }) in self.0 {
             let before = known.entry(&name);
             let mut together = Together {
                 entry: Arc::default(),
@@ -156,18 +159,18 @@ impl Stated {
                 labels = joined(labels, &before.labels, wins);
             }
             let says = annotations.iter().any(|(key, _)| key == INJECT);
-            if !says && matches!(known, Known::All | Known::Assumed(_)) {
+            if !says && matches!(known, NamespaceSource::All | NamespaceSource::Assumed(_)) {
                 annotations.push((INJECT.into(), "enabled".into()));
             }
             together.entry = Arc::new(NamespaceEntry::new(annotations, labels, false));
             together.warnings.truncate(WARNINGS);
             all.insert(name, together);
         }
-        Known::Stated(Arc::new(all), Box::new(known))
+        NamespaceSource::Stated(Arc::new(all), Box::new(known))
     }
 }
 
-impl One {
+impl StatedNamespace {
     fn new(name: &str, metadata: &Value) -> Self {
         let name = shown(name, SHOWN);
         let mut warnings = Vec::new();
@@ -205,7 +208,7 @@ impl One {
 }
 
 impl Together {
-    fn tell(&mut self, name: &str, input: &Pairs, by_hand: &NamespaceEntry, what: &str) {
+    fn tell(&mut self, name: &str, input: &OwnedPairs, by_hand: &NamespaceEntry, what: &str) {
         for (key, value) in input {
             let other = by_hand.annotation(key).filter(|other| other != value);
             if let Some(other) = other {
@@ -220,7 +223,7 @@ impl Together {
     }
 }
 
-fn joined(input: Pairs, before: &Pairs, wins: Wins) -> Pairs {
+fn joined(input: OwnedPairs, before: &OwnedPairs, wins: Wins) -> OwnedPairs {
     let before = before.iter().cloned();
     // The later one holds.
     let all: BTreeMap<_, _> = match wins {
@@ -230,7 +233,7 @@ fn joined(input: Pairs, before: &Pairs, wins: Wins) -> Pairs {
     all.into_iter().collect()
 }
 
-impl Known {
+impl NamespaceSource {
     /// What is known of a namespace.
     #[must_use]
     pub fn entry(&self, namespace: &str) -> Option<Arc<NamespaceEntry>> {

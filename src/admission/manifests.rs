@@ -6,12 +6,12 @@ use std::sync::Arc;
 use json_patch::Patch;
 use serde_json::Value;
 
-pub use super::known::{Known, view_of};
+pub use super::known::{NamespaceSource, view_of};
 use crate::engine::{
     Ask, Decision, Kind, NamespaceView, Object, Reason, Settings, decide, injects_pods,
 };
 use crate::manifest::budget::{Account, Excess, element, text};
-use crate::manifest::{Found, Warning, each_object};
+use crate::manifest::{ObjectAt, Warning, each_object};
 use crate::policy::INJECT;
 use crate::policy::{PREFIX, STATUS, cut};
 use crate::text::shown;
@@ -25,7 +25,7 @@ pub struct Run {
     /// The engine's settings.
     pub settings: Arc<Settings>,
     /// What is known of namespaces.
-    pub known: Known,
+    pub known: NamespaceSource,
     /// The namespace of documents that name none.
     pub namespace: String,
     /// Take the injection out instead of bringing it in.
@@ -209,11 +209,11 @@ impl Run {
 
     fn one(
         &self,
-        found: Found<'_>,
+        found: ObjectAt<'_>,
         account: &mut Account,
         items: &mut Vec<Item>,
     ) -> Result<(), Excess> {
-        let Found {
+        let ObjectAt {
             value,
             path,
             api_version,
@@ -254,7 +254,7 @@ impl Run {
     fn injects(&self, namespace: &str, pod: &Value) -> bool {
         match &self.known {
             _ if self.remove => pod["metadata"]["annotations"][STATUS].is_string(),
-            Known::Assumed(_) => false,
+            NamespaceSource::Assumed(_) => false,
             known => {
                 let entry = known.entry(namespace);
                 entry.is_some_and(|entry| injects_pods(view_of(&entry)))

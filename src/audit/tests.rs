@@ -34,7 +34,7 @@ fn found(
     kind: Kind,
     namespace: &[(&'static str, &'static str)],
     object: &Value,
-) -> Option<Finding> {
+) -> Option<AuditFinding> {
     let annotations = pairs(namespace);
     let json = object.to_string();
     look(
@@ -52,7 +52,7 @@ fn found(
     )
 }
 
-fn code(finding: Option<&Finding>) -> &'static str {
+fn code(finding: Option<&AuditFinding>) -> &'static str {
     finding.map_or("fine", |finding| finding.reason)
 }
 

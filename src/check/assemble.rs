@@ -26,7 +26,7 @@ const LOOKED_UP: usize = 512;
 
 /// Where an object was read.
 #[derive(Debug, Clone)]
-pub struct Place<'d, 't> {
+pub struct ReadAt<'d, 't> {
     /// The input, as the report names it.
     pub file: &'d str,
     /// The document that it stands in; none for a cluster's.
@@ -39,7 +39,7 @@ pub struct Place<'d, 't> {
 
 /// What of it is wanted.
 #[derive(Debug)]
-pub struct Wanted<'a> {
+pub struct Scope<'a> {
     /// Codes, or beginnings of codes; empty for all.
     pub rules: &'a [String],
     /// From this severity on a finding fails the run.
@@ -48,7 +48,7 @@ pub struct Wanted<'a> {
     pub baseline: &'a Baseline,
 }
 
-impl Wanted<'_> {
+impl Scope<'_> {
     fn takes(&self, rule: &Rule) -> bool {
         self.rules.is_empty() || self.rules.iter().any(|begin| rule.code.starts_with(begin))
     }
@@ -65,8 +65,8 @@ pub fn assemble(
     world: &World<'_>,
     judged: &Judged,
     injected: Option<&Judged>,
-    places: &[Place<'_, '_>],
-    wanted: &Wanted<'_>,
+    places: &[ReadAt<'_, '_>],
+    wanted: &Scope<'_>,
     account: &mut Account,
 ) -> Result<Report, Excess> {
     let findings = &judged.findings;
@@ -215,7 +215,7 @@ impl<'f> OfObject<'f> {
 
 /// The lines that lead to each finding, in the order of objects and findings; none for a cluster's. A document is read once
 /// for all of its objects, of which a List has thousands.
-fn lines_of(places: &[Place<'_, '_>], all: &[OfObject<'_>]) -> Vec<Vec<usize>> {
+fn lines_of(places: &[ReadAt<'_, '_>], all: &[OfObject<'_>]) -> Vec<Vec<usize>> {
     let mut lines = Vec::new();
     let objects: Vec<_> = places.iter().zip(all).collect();
     for same in objects.chunk_by(|(one, _), (next, _)| same(one.document, next.document)) {
@@ -260,7 +260,7 @@ impl<'d, 't> Comments<'d, 't> {
     /// As [`Account::charge`].
     fn enter(
         &mut self,
-        place: &Place<'d, 't>,
+        place: &ReadAt<'d, 't>,
         account: &mut Account,
     ) -> Result<Vec<(usize, String)>, Excess> {
         if same(self.of, place.document) {

@@ -14,14 +14,14 @@ const FORMAT: u32 = 1;
 
 /// Findings, by what does not change when a file is edited elsewhere: no lines, no file names.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Baseline(BTreeSet<Known>);
+pub struct Baseline(BTreeSet<KnownFinding>);
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(
     deny_unknown_fields,
     expecting = "a mapping with kind, namespace, name and code"
 )]
-struct Known {
+struct KnownFinding {
     kind: String,
     namespace: String,
     name: String,
@@ -34,7 +34,7 @@ struct Known {
 #[serde(expecting = "a mapping with format and findings")]
 struct File {
     format: u32,
-    findings: BTreeSet<Known>,
+    findings: BTreeSet<KnownFinding>,
 }
 
 /// Why a baseline cannot be used.
@@ -48,7 +48,7 @@ pub enum BaselineError {
     Format(String),
 }
 
-impl Known {
+impl KnownFinding {
     fn of(entry: &Entry) -> Self {
         Self {
             kind: entry.kind.as_ref().to_owned(),
@@ -86,12 +86,12 @@ impl Baseline {
         let loud = loud.filter(|entry| !matches!(entry.quiet, Some(super::Quiet::Ignored(_))));
         let file = File {
             format: FORMAT,
-            findings: loud.map(Known::of).collect(),
+            findings: loud.map(KnownFinding::of).collect(),
         };
         Ok(serde_json::to_string_pretty(&file)? + "\n")
     }
 
     pub(super) fn has(&self, entry: &Entry) -> bool {
-        !self.0.is_empty() && self.0.contains(&Known::of(entry))
+        !self.0.is_empty() && self.0.contains(&KnownFinding::of(entry))
     }
 }

@@ -8,7 +8,7 @@ use super::read::text;
 use super::workload::{Workload, is_tcp, serves_callers};
 
 /// Where a Service's port leads to.
-pub(super) enum Target {
+pub(super) enum PortTarget {
     /// A container, or behind all of these a native sidecar, by its place.
     At(usize),
     /// No container has a port of that name: nowhere.
@@ -60,17 +60,17 @@ impl<'a> Declared<'a> {
 
     /// What a Service's port leads to. As the endpoints controller finds it (`FindPort` in `pkg/api/v1/pod`): a name among the
     /// ports of containers and native sidecars; a number is taken as it is, declared or not.
-    pub(super) fn target(&self, port: &Value) -> Target {
+    pub(super) fn target(&self, port: &Value) -> PortTarget {
         match target_port(port) {
             Value::String(name) => {
                 let named = self.names.get(&(name.as_str(), is_tcp(port)));
-                named.map_or(Target::Nowhere, |at| Target::At(*at))
+                named.map_or(PortTarget::Nowhere, |at| PortTarget::At(*at))
             }
             target => match target.as_i64() {
-                None => Target::Nowhere,
+                None => PortTarget::Nowhere,
                 Some(number) => {
                     let at = self.numbers.get(&number).copied().or(self.only);
-                    at.map_or(Target::Unclear(number), Target::At)
+                    at.map_or(PortTarget::Unclear(number), PortTarget::At)
                 }
             },
         }

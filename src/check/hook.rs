@@ -13,7 +13,7 @@ use super::time::{Time, is_answered};
 
 /// A lifecycle handler.
 #[derive(Debug)]
-pub(super) struct Hook<'a> {
+pub(super) struct LifecycleHandler<'a> {
     /// What the kubelet starts; empty where that is no command.
     pub(super) command: Vec<&'a str>,
     /// The first word of the user's command that Silkroll's hook starts in turn; empty where there is none.
@@ -68,7 +68,7 @@ struct Look<'a> {
 /// Finds a text by a name.
 type Find<'f, 'a> = &'f dyn Fn(&str) -> Option<&'a str>;
 
-impl<'a> Hook<'a> {
+impl<'a> LifecycleHandler<'a> {
     /// Reads a handler. `script` finds the text of a mounted file by its path; `env` the value of a variable.
     pub(super) fn read(value: &'a Value, script: Find<'_, 'a>, env: Find<'_, 'a>) -> Option<Self> {
         let members = value.as_object()?;
@@ -373,12 +373,15 @@ mod tests {
             ),
         ] {
             let env = |name: &str| (name == "DELAY").then_some("20");
-            let read = Hook::read(&hook, &|_| None, &env).unwrap();
+            let read = LifecycleHandler::read(&hook, &|_| None, &env).unwrap();
             let most = exact.then_some(least);
             assert_eq!((read.time.least, read.time.most()), (least, most), "{hook}");
         }
         for none in [json!(null), json!({}), json!([]), json!({"exec": null})] {
-            assert!(Hook::read(&none, &|_| None, &|_| None).is_none(), "{none}");
+            assert!(
+                LifecycleHandler::read(&none, &|_| None, &|_| None).is_none(),
+                "{none}"
+            );
         }
     }
 
@@ -441,7 +444,7 @@ mod tests {
                     let mut env = env.iter();
                     env.find(|(key, _)| *key == name).map(|(_, value)| *value)
                 };
-                let read = Hook::read(&hook, &|_| None, &find).unwrap();
+                let read = LifecycleHandler::read(&hook, &|_| None, &find).unwrap();
                 let time = read.time;
                 let found = (time.least, time.reckoned(), time.open);
                 assert_eq!(found, (least, reckoned, open), "{hook} {env:?}");
@@ -450,7 +453,7 @@ mod tests {
         }
         let words = ["exec", "curl", "-X", "DELETE", "http://e/eureka/apps/A/1"];
         let hook = script(&words);
-        let read = Hook::read(&hook, &|_| None, &|_| None).unwrap();
+        let read = LifecycleHandler::read(&hook, &|_| None, &|_| None).unwrap();
         assert_eq!(
             (read.chained, &*read.told),
             ("curl", &*words[1..].join(" "))
@@ -467,7 +470,7 @@ mod tests {
         assert_eq!(find("/scripts2/stop.sh"), None);
         assert_eq!(find("/bin/sh"), None);
         let hook = json!({"exec": {"command": ["/bin/sh", "/scripts/stop.sh"]}});
-        let read = Hook::read(&hook, &find, &|_| None).unwrap();
+        let read = LifecycleHandler::read(&hook, &find, &|_| None).unwrap();
         assert_eq!(read.time.least, 25);
     }
 
@@ -491,7 +494,7 @@ mod tests {
                 "/s/bash" => Some("#!/usr/bin/env bash\nsleep 25"),
                 _ => None,
             };
-            let read = Hook::read(&hook, &find, &|_| None).unwrap();
+            let read = LifecycleHandler::read(&hook, &find, &|_| None).unwrap();
             let found = (read.time.least, read.scripts.len());
             assert_eq!(found, (least, scripts), "{hook}");
         }

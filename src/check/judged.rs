@@ -13,12 +13,12 @@ pub struct Judged {
     /// In no order that means anything.
     pub(super) findings: Vec<Finding>,
     /// By workload and the name of the container, what a hook tells.
-    hooks: HashMap<usize, HashMap<String, Known>>,
+    hooks: HashMap<usize, HashMap<String, HookFacts>>,
 }
 
 /// What a hook tells of its container.
 #[derive(Debug)]
-struct Known {
+struct HookFacts {
     registry: Option<&'static str>,
     /// Callers find it there.
     registered: bool,
@@ -35,14 +35,14 @@ impl Judged {
         let hooked = hooked.filter(|container| container.pre_stop.is_some());
         let mut bytes = 0;
         for container in hooked {
-            let known = Known {
+            let known = HookFacts {
                 registry: container.registry,
                 registered: container.serves == Serves::Registered,
                 leaves: leaves(container),
                 short: rules::is_short(workload, container),
             };
             if known.registry.is_some() || known.leaves || known.short {
-                bytes += container.name.len() + element::<(String, Known)>();
+                bytes += container.name.len() + element::<(String, HookFacts)>();
                 let hooks = self.hooks.entry(workload.at).or_default();
                 hooks.insert(container.name.to_owned(), known);
             }

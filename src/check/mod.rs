@@ -36,7 +36,7 @@ mod workload;
 mod world;
 
 pub use crate::text::harmless;
-pub use assemble::{Place, Wanted, assemble};
+pub use assemble::{ReadAt, Scope, assemble};
 pub use baseline::{Baseline, BaselineError};
 pub use judged::Judged;
 pub use mend::Mend;

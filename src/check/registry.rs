@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::hook::Hook;
+use super::hook::LifecycleHandler;
 
 /// What a manifest says of a container that may tell a registry.
-pub(super) struct Told<'t, 'a> {
+pub(super) struct RegistryHints<'t, 'a> {
     /// The last part of the image's name.
     pub(super) image: &'t str,
     /// Names and values.
@@ -13,7 +13,7 @@ pub(super) struct Told<'t, 'a> {
     /// Command and arguments.
     pub(super) words: &'t [&'a str],
     /// The preStop hook.
-    pub(super) hook: Option<&'t Hook<'a>>,
+    pub(super) hook: Option<&'t LifecycleHandler<'a>>,
     /// Whether it declares a port for callers.
     pub(super) listens: bool,
 }
@@ -113,7 +113,7 @@ pub(super) fn named(method: &str) -> Option<&'static str> {
 }
 
 /// The first registry that is told.
-pub(super) fn told(told: &Told<'_, '_>) -> Option<&'static str> {
+pub(super) fn told(told: &RegistryHints<'_, '_>) -> Option<&'static str> {
     // Once for all registries, whose parts are in small letters.
     let values = told.variables.iter().map(|(_, value)| value);
     let texts = values
@@ -129,7 +129,7 @@ pub(super) fn told(told: &Told<'_, '_>) -> Option<&'static str> {
 
 impl Registry {
     /// `values` and `words` are those that are told, in small letters.
-    fn is_told(&self, told: &Told<'_, '_>, values: &[String], words: &[String]) -> bool {
+    fn is_told(&self, told: &RegistryHints<'_, '_>, values: &[String], words: &[String]) -> bool {
         if is_server(told.image, self.name) {
             return false;
         }
@@ -149,7 +149,7 @@ impl Registry {
         is_told && !self.is_off(told)
     }
 
-    fn is_off(&self, told: &Told<'_, '_>) -> bool {
+    fn is_off(&self, told: &RegistryHints<'_, '_>) -> bool {
         let of_spring = (self.name != "dubbo").then_some(&OFF);
         self.off.iter().chain(of_spring).any(|(setting, off)| {
             let is_off = |name: &str, value: &str| {
@@ -226,7 +226,7 @@ mod tests {
             .iter()
             .map(|(name, value)| (Cow::from(*name), *value))
             .collect();
-        let told = told(&Told {
+        let told = told(&RegistryHints {
             image,
             variables: &variables,
             words,

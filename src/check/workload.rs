@@ -5,8 +5,8 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::declared::{Declared, Target};
-use super::hook::{self, Hook};
+use super::declared::{Declared, PortTarget};
+use super::hook::{self, LifecycleHandler};
 use super::idle::is_idle;
 use super::image::Image;
 use super::object::Object;
@@ -67,8 +67,8 @@ pub(super) struct Container<'a> {
     /// Whether it only keeps a pod there, whatever leads to it.
     pub(super) idle: bool,
     pub(super) serves: Serves,
-    pub(super) pre_stop: Option<Hook<'a>>,
-    pub(super) post_start: Option<Hook<'a>>,
+    pub(super) pre_stop: Option<LifecycleHandler<'a>>,
+    pub(super) post_start: Option<LifecycleHandler<'a>>,
     /// The registry that it seems to be in.
     pub(super) registry: Option<&'static str>,
 }
@@ -183,8 +183,9 @@ impl<'w, 'a> Workload<'w, 'a> {
             let data = |name: &str| world.config_map(object, name);
             hook::mounted(path, mounts, volumes, &data)
         };
-        let handler =
-            |name: &str| Hook::read(&value["lifecycle"][name], &script, &|name| env(value, name));
+        let handler = |name: &str| {
+            LifecycleHandler::read(&value["lifecycle"][name], &script, &|name| env(value, name))
+        };
         let mut container = Container {
             value,
             name: text(value, "name"),
@@ -232,7 +233,7 @@ impl<'w, 'a> Workload<'w, 'a> {
                 Some((key, value.as_str()?))
             }));
         }
-        registry::told(&registry::Told {
+        registry::told(&registry::RegistryHints {
             image: container.image.name(),
             variables: &variables,
             words: &container.words(),
@@ -260,8 +261,8 @@ impl<'w, 'a> Workload<'w, 'a> {
             let mut leads = false;
             for port in ports.filter(|port| serves_callers(port)) {
                 match declared.target(port) {
-                    Target::At(to) if declared.is_aside(to, port) => {}
-                    Target::At(to) => {
+                    PortTarget::At(to) if declared.is_aside(to, port) => {}
+                    PortTarget::At(to) => {
                         let main = self.containers.len();
                         let container = match to.checked_sub(main) {
                             None => &mut self.containers[to],
@@ -270,12 +271,12 @@ impl<'w, 'a> Workload<'w, 'a> {
                         container.serves = Serves::Led;
                         leads = true;
                     }
-                    Target::Unclear(number) => {
+                    PortTarget::Unclear(number) => {
                         self.unclear.push((at, number));
                         leads = true;
                     }
-                    Target::Nowhere if nowhere || looked == MISSPELT => {}
-                    Target::Nowhere => {
+                    PortTarget::Nowhere if nowhere || looked == MISSPELT => {}
+                    PortTarget::Nowhere => {
                         looked += 1;
                         nowhere = self.is_misspelt(at, port);
                     }

@@ -19,11 +19,11 @@ pub struct Args {
 
     /// What runs in the containers, as silkroll.dev/hook has it
     #[arg(long, value_enum, default_value = "script")]
-    hook: Hook,
+    hook: ConfigMapOf,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum Hook {
+enum ConfigMapOf {
     /// The script
     Script,
     /// The helper binary, for amd64 and arm64
@@ -44,8 +44,8 @@ pub(super) fn namespace(text: &str) -> Result<String, String> {
 /// Standard output is closed.
 pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let files = match args.hook {
-        Hook::Script => super::engine::script(),
-        Hook::Binary => super::engine::helper(),
+        ConfigMapOf::Script => super::engine::script(),
+        ConfigMapOf::Binary => super::engine::helper(),
     };
     let map = files.config_map(&args.namespace);
     super::print(

@@ -8,7 +8,7 @@ use crate::cluster::{self, Audited, Version, Write};
 use crate::deregister::Arch;
 use crate::engine::Settings;
 use crate::observe::Metrics;
-use crate::observe::labels::Outcome;
+use crate::observe::labels::WriteOutcome;
 use crate::server::admin::Condition;
 use crate::server::routes::App;
 use crate::text::shown;
@@ -22,14 +22,14 @@ const NAMES: usize = 500;
 pub(super) fn tell(event: &Event, metrics: &Metrics, condition: &Condition) {
     match event {
         Event::Loaded { not_after, names } => {
-            metrics.certificate_reload(Outcome::Ok);
+            metrics.certificate_reload(WriteOutcome::Ok);
             metrics.certificate_not_after(*not_after);
             condition.set(true);
             let names = shown(&names.join(" "), NAMES).into_owned();
             tracing::info!(not_after, names, "certificate loaded");
         }
         Event::Refused { serving, reason } => {
-            metrics.certificate_reload(Outcome::Failed);
+            metrics.certificate_reload(WriteOutcome::Failed);
             let so = if *serving {
                 "the one loaded before stays in use"
             } else {
@@ -123,8 +123,8 @@ impl cluster::Observer for Observer {
 
     fn configmap(&self, write: Write) {
         match write {
-            Write::Failed => self.app.metrics.configmap_write(Outcome::Failed),
-            _ => self.app.metrics.configmap_write(Outcome::Ok),
+            Write::Failed => self.app.metrics.configmap_write(WriteOutcome::Failed),
+            _ => self.app.metrics.configmap_write(WriteOutcome::Ok),
         }
     }
 
@@ -149,9 +149,9 @@ impl cluster::Observer for Observer {
         let found = audited.found.iter();
         let found = found.map(|(reason, count)| (*reason, *count));
         let outcome = if audited.whole {
-            Outcome::Ok
+            WriteOutcome::Ok
         } else {
-            Outcome::Failed
+            WriteOutcome::Failed
         };
         let metrics = &self.app.metrics;
         metrics.audited(outcome, audited.took, date::now(), found);

@@ -15,7 +15,7 @@ use super::input::{self, Input};
 use crate::admission::fail_on::{FailOn, Trouble};
 use crate::admission::known::{Stated, Wins};
 use crate::admission::manifests::{
-    Item, Known, Run, is_template, not_a_manifest, tell_with_workload,
+    Item, NamespaceSource, Run, is_template, not_a_manifest, tell_with_workload,
 };
 use crate::admission::report::words;
 use crate::engine::{Outcome, Reason};
@@ -150,9 +150,9 @@ pub fn run(args: &Args, out: &mut dyn Write, report: &mut dyn Write) -> anyhow::
             for warning in warnings {
                 writeln!(report, "{}", cut(&visible(&warning), MESSAGE_CHARS))?;
             }
-            Known::Snapshot(Arc::new(namespaces))
+            NamespaceSource::Snapshot(Arc::new(namespaces))
         }
-        None => Known::All,
+        None => NamespaceSource::All,
     };
     let mut inputs = Vec::new();
     let mut together = 0;

@@ -23,12 +23,12 @@ const BITS: u32 = 0o7777;
 
 /// A file that exists, by its own name: links to it stay links.
 #[derive(Debug)]
-struct Target {
+struct RealFile {
     real: PathBuf,
     metadata: Metadata,
 }
 
-impl Target {
+impl RealFile {
     fn of(path: &Path) -> io::Result<Self> {
         let real = path.canonicalize()?;
         let metadata = std::fs::metadata(&real)?;
@@ -59,9 +59,9 @@ pub fn check(input: &Input) -> anyhow::Result<()> {
     target(input).map(drop)
 }
 
-fn target(input: &Input) -> anyhow::Result<Target> {
+fn target(input: &Input) -> anyhow::Result<RealFile> {
     let name = &input.name;
-    let target = Target::of(&input.path).with_context(|| cannot(name))?;
+    let target = RealFile::of(&input.path).with_context(|| cannot(name))?;
     if let Some(folder) = &input.folder {
         let folder = folder.canonicalize().with_context(|| cannot(name))?;
         ensure!(
@@ -77,7 +77,7 @@ fn target(input: &Input) -> anyhow::Result<Target> {
     Ok(target)
 }
 
-fn one_name(name: &str, target: &Target) -> anyhow::Result<()> {
+fn one_name(name: &str, target: &RealFile) -> anyhow::Result<()> {
     let names = target.metadata.nlink();
     ensure!(
         names < 2,
@@ -86,9 +86,9 @@ fn one_name(name: &str, target: &Target) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn unchanged(input: &Input, target: &Target) -> anyhow::Result<()> {
+fn unchanged(input: &Input, target: &RealFile) -> anyhow::Result<()> {
     let name = &input.name;
-    let now = Target::of(&input.path).with_context(|| cannot(name))?;
+    let now = RealFile::of(&input.path).with_context(|| cannot(name))?;
     ensure!(
         now.is(target) && input::file(&target.real)? == *input.bytes(),
         "{name} was changed after it was read, and was not written: run it again"
@@ -114,7 +114,7 @@ pub fn replace(input: &Input, bytes: &[u8]) -> anyhow::Result<()> {
 /// It cannot be written, is no file, or is one whose names or owner cannot be kept. What is there is as it was then.
 pub fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let name = input::name(path);
-    let target = match Target::of(path) {
+    let target = match RealFile::of(path) {
         Ok(target) => target,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return put(&name, path, None, bytes, || Ok(()));
@@ -137,7 +137,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
 fn put(
     name: &str,
     path: &Path,
-    target: Option<&Target>,
+    target: Option<&RealFile>,
     bytes: &[u8],
     last: impl FnOnce() -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {

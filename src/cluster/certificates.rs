@@ -32,7 +32,7 @@ use crate::text::shown;
 use crate::tls::check::{self, Files};
 use crate::tls::own::{Ca, Cert, Lifetimes, Store};
 use crate::tls::plan::{self, Serving, Step, Stuck, View};
-use crate::tls::{Pair, Slot};
+use crate::tls::{CertificateSlot, Pair};
 use objects::{Failure, Objects, Part, Trouble};
 use pace::Pace;
 use said::Said;
@@ -112,7 +112,7 @@ impl Cluster {
     pub async fn keep_certificates(
         &self,
         certificates: Certificates,
-        slot: Arc<Slot>,
+        slot: Arc<CertificateSlot>,
         report: impl Fn(Certificate) + Send + Sync + 'static,
     ) -> Error {
         let client = || self.client.clone();
@@ -196,7 +196,7 @@ struct Looked {
 struct Keeper {
     objects: Objects,
     clock: Arc<Clock>,
-    slot: Arc<Slot>,
+    slot: Arc<CertificateSlot>,
     of: Certificates,
     /// The CA that was held last and that callers take.
     memory: Option<Ca>,

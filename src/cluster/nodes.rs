@@ -53,14 +53,14 @@ struct Seen {
     /// By name; none where a node has no label.
     nodes: HashMap<Box<str>, Option<Box<str>>>,
     relist: HashMap<Box<str>, Option<Box<str>>>,
-    told: Told,
+    told: ReportedArch,
     failing: bool,
     forbidden: bool,
 }
 
 /// What the observer knows.
 #[derive(Debug, Default, PartialEq, Eq)]
-enum Told {
+enum ReportedArch {
     #[default]
     Nothing,
     One(Box<str>),
@@ -78,7 +78,7 @@ impl Seen {
 
     fn tell(&mut self, observer: &dyn Observer) {
         let arch = self.common();
-        let now = arch.map_or(Told::None, |arch| Told::One(arch.into()));
+        let now = arch.map_or(ReportedArch::None, |arch| ReportedArch::One(arch.into()));
         if self.told != now {
             tracing::info!(arch, nodes = self.nodes.len(), "the nodes' architecture");
             observer.node_arch(arch);

@@ -2,7 +2,7 @@
 //! The call: Consul API, `PUT /v1/agent/service/deregister/ID`. It leaves nothing behind that sticks.
 
 use super::exchange::{Exchange, HOST_IP, Token, segment};
-use super::{Deregistration, Place};
+use super::{Deregistration, Registrant};
 use crate::policy::{Key, Method, Policy, Problem, base_url, dns_subdomain, placeholder_text};
 
 /// Agents commonly run on each node, where pods find them by the node's address.
@@ -37,7 +37,7 @@ fn agent(value: &str) -> bool {
     base_url(&value.replacen(HOST_IP, "0.0.0.0", 1))
 }
 
-pub(super) fn plan(policy: &Policy<'_>, place: &Place<'_>) -> Result<Deregistration, Problem> {
+pub(super) fn plan(policy: &Policy<'_>, place: &Registrant<'_>) -> Result<Deregistration, Problem> {
     let agent = policy.setting("agent").map_or(AGENT, |found| found.value);
     let Some(id) = policy.setting("service-id") else {
         return Err(policy.method_problem(

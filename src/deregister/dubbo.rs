@@ -2,7 +2,7 @@
 //! Nothing is re-enabled: the switch is in the process, and a new process registers itself.
 
 use super::exchange::Exchange;
-use super::{Deregistration, Place};
+use super::{Deregistration, Registrant};
 use crate::policy::{Key, Method, Policy, Problem, whole};
 
 /// `dubbo.application.qos-port`
@@ -21,7 +21,7 @@ pub(super) const METHOD: Method = Method {
 };
 
 #[expect(clippy::unnecessary_wraps, reason = "all methods have one signature")]
-pub(super) fn plan(policy: &Policy<'_>, _: &Place<'_>) -> Result<Deregistration, Problem> {
+pub(super) fn plan(policy: &Policy<'_>, _: &Registrant<'_>) -> Result<Deregistration, Problem> {
     let port = policy.setting("port").map_or(QOS_PORT, |found| found.value);
     let exchange = Exchange {
         url: format!("http://127.0.0.1:{port}/offline").into(),

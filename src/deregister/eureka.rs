@@ -1,7 +1,7 @@
 //! `eureka`: the status override `OUT_OF_SERVICE`, not DELETE (the next heartbeat would undo that).
 //! The calls: Eureka REST operations, `PUT` and `DELETE /apps/APP/ID/status`.
 
-use super::{Deregistration, Place, text};
+use super::{Deregistration, Registrant, text};
 use crate::policy::{
     Key, Method, Policy, Problem, address_list, dns_subdomain, placeholder_text, printable_text,
 };
@@ -35,7 +35,7 @@ pub(super) const METHOD: Method = Method {
     lists: true,
 };
 
-pub(super) fn plan(policy: &Policy<'_>, place: &Place<'_>) -> Result<Deregistration, Problem> {
+pub(super) fn plan(policy: &Policy<'_>, place: &Registrant<'_>) -> Result<Deregistration, Problem> {
     let server = policy.needs(
         "server",
         "the URL of the registry, e.g. http://eureka:8761/eureka",

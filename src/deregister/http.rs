@@ -1,7 +1,7 @@
 //! `http`: any request to anything that keeps a list of instances.
 
 use super::exchange::{Exchange, Reenable};
-use super::{Deregistration, Place};
+use super::{Deregistration, Registrant};
 use crate::policy::{
     Key, Method, Policy, Problem, dns_subdomain, header_value, http_method, http_url, text_block,
 };
@@ -67,7 +67,7 @@ fn body(value: &str) -> bool {
     text_block(value, BODY_BYTES)
 }
 
-pub(super) fn plan(policy: &Policy<'_>, place: &Place<'_>) -> Result<Deregistration, Problem> {
+pub(super) fn plan(policy: &Policy<'_>, place: &Registrant<'_>) -> Result<Deregistration, Problem> {
     const PORT: &str = "{port}";
     let value = |key: &str| policy.setting(key).map(|found| found.value);
     let url = policy.needs(

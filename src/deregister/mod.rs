@@ -23,10 +23,10 @@ pub use script::{
     Script, VOLUME,
 };
 
-use crate::policy::{Found, Hook, Key, Layer, Method, Policy, Problem};
+use crate::policy::{Hook, Key, Layer, LayerValue, Method, Policy, Problem};
 
 /// In the order of the documentation.
-const WAYS: [(Method, Plan); 9] = [
+const WAYS: [(Method, Planner); 9] = [
     (none::METHOD, none::plan),
     (nacos::METHOD, nacos::plan),
     (eureka::METHOD, eureka::plan),
@@ -58,11 +58,11 @@ const TEMPLATE: &str = "allowed is visible text of at most 255 bytes on one line
 /// What an id may hold besides text, and `{env:NAME}`.
 const PLACEHOLDERS: &[&str] = &["podip", "podname", "namespace", "port"];
 
-type Plan = fn(&Policy<'_>, &Place<'_>) -> Result<Deregistration, Problem>;
+type Planner = fn(&Policy<'_>, &Registrant<'_>) -> Result<Deregistration, Problem>;
 
 /// The container that deregisters, as far as a method needs to know it.
 #[derive(Debug, Clone, Copy)]
-pub struct Place<'a> {
+pub struct Registrant<'a> {
     /// The workload's name; empty where only `generateName` is given.
     pub workload: &'a str,
     /// The container's name.
@@ -127,7 +127,7 @@ impl Deregistration {
 ///
 /// # Errors
 /// A setting that is missing or does not fit the object.
-pub fn plan(policy: &Policy<'_>, place: &Place<'_>) -> Result<Deregistration, Problem> {
+pub fn plan(policy: &Policy<'_>, place: &Registrant<'_>) -> Result<Deregistration, Problem> {
     if policy.hook == Hook::Binary {
         plain_http_only(policy)?;
     }
@@ -176,7 +176,7 @@ pub fn needs_tls(policy: &Policy<'_>) -> bool {
 }
 
 /// The setting that has it call over https.
-fn over_tls<'a>(policy: &Policy<'a>) -> Option<(&'static Key, Found<'a>)> {
+fn over_tls<'a>(policy: &Policy<'a>) -> Option<(&'static Key, LayerValue<'a>)> {
     let addresses = policy.method.settings.iter().filter(|key| key.addresses());
     addresses
         .filter_map(|key| Some((key, policy.full_setting(key)?)))
@@ -218,7 +218,7 @@ fn list(value: &str) -> String {
 /// A name in the registry; by default the workload's.
 fn named_or_workload<'a>(
     policy: &Policy<'a>,
-    place: &Place<'a>,
+    place: &Registrant<'a>,
     key: &str,
 ) -> Result<&'a str, Problem> {
     match policy.setting(key) {
@@ -235,7 +235,7 @@ fn named_or_workload<'a>(
 fn with_port(
     policy: &Policy<'_>,
     key: &'static str,
-    found: &Found<'_>,
+    found: &LayerValue<'_>,
     port: &Result<u16, String>,
 ) -> Result<String, Problem> {
     if !found.value.contains("{port}") {

@@ -1,7 +1,7 @@
 //! `nacos`: the instance is disabled, not deleted (a heartbeat would bring it back), and read back.
 //! Parameters: Nacos Open API, `PUT /nacos/v1/ns/instance` and `/nacos/v3/admin/ns/instance`.
 
-use super::{CREDENTIALS, Deregistration, NAME, Place, text};
+use super::{CREDENTIALS, Deregistration, NAME, Registrant, text};
 use crate::policy::{
     Key, Method, Policy, Port, Problem, address_list, dns_subdomain, port, printable_text,
 };
@@ -55,7 +55,7 @@ fn name(value: &str) -> bool {
     printable_text(value, 255)
 }
 
-pub(super) fn plan(policy: &Policy<'_>, place: &Place<'_>) -> Result<Deregistration, Problem> {
+pub(super) fn plan(policy: &Policy<'_>, place: &Registrant<'_>) -> Result<Deregistration, Problem> {
     let value = |key: &str| policy.setting(key).map(|found| found.value);
     let server = policy.needs("server", "the URL of the registry, e.g. http://nacos:8848")?;
     let service = super::named_or_workload(policy, place, "service")?;

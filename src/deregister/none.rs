@@ -1,6 +1,6 @@
 //! `none`: there is no registry to tell; the endpoints' controllers see the pod go.
 
-use super::{Deregistration, Place};
+use super::{Deregistration, Registrant};
 use crate::policy::{Method, Policy, Problem};
 
 pub(super) const METHOD: Method = Method {
@@ -12,7 +12,7 @@ pub(super) const METHOD: Method = Method {
 };
 
 #[expect(clippy::unnecessary_wraps, reason = "all methods have one signature")]
-pub(super) fn plan(_: &Policy<'_>, _: &Place<'_>) -> Result<Deregistration, Problem> {
+pub(super) fn plan(_: &Policy<'_>, _: &Registrant<'_>) -> Result<Deregistration, Problem> {
     Ok(Deregistration {
         summary: "nothing to call, Kubernetes takes the pod out of its endpoints".to_owned(),
         ..Deregistration::default()

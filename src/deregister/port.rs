@@ -1,7 +1,7 @@
 //! Which of a container's ports is meant where no annotation says: one answer for the readiness probe and for
 //! every registry.
 
-use super::Place;
+use super::Registrant;
 use crate::policy::Port;
 
 /// A port that a container declares.
@@ -51,7 +51,7 @@ fn is_named_for(name: &str, words: &[&str]) -> bool {
     words.any(|word| name.starts_with(word) || name.ends_with(word))
 }
 
-impl Place<'_> {
+impl Registrant<'_> {
     /// The number of a port that a setting names, else of the main port.
     ///
     /// # Errors
@@ -166,8 +166,8 @@ mod tests {
         ports.iter().map(port).collect()
     }
 
-    fn place<'a>(ports: &'a [DeclaredPort<'a>]) -> Place<'a> {
-        Place {
+    fn place<'a>(ports: &'a [DeclaredPort<'a>]) -> Registrant<'a> {
+        Registrant {
             workload: "web",
             container: "web",
             ports,

@@ -1,7 +1,7 @@
 //! `nginx` and `signal`: the server itself is told to end, and waited for. They run after the drain:
 //! until callers have forgotten the pod, the server has to serve.
 
-use super::{Deregistration, Place, text};
+use super::{Deregistration, Registrant, text};
 use crate::policy::{Key, Method, Policy, Problem, printable_text, whole};
 
 const WAIT: &str = "allowed is a whole number of seconds from 1 to 3600, in plain digits";
@@ -58,7 +58,7 @@ fn wait_seconds(policy: &Policy<'_>) -> u32 {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "all methods have one signature")]
-pub(super) fn nginx(policy: &Policy<'_>, _: &Place<'_>) -> Result<Deregistration, Problem> {
+pub(super) fn nginx(policy: &Policy<'_>, _: &Registrant<'_>) -> Result<Deregistration, Problem> {
     let wait = wait_seconds(policy);
     Ok(Deregistration {
         ends: Some(wait),
@@ -67,7 +67,7 @@ pub(super) fn nginx(policy: &Policy<'_>, _: &Place<'_>) -> Result<Deregistration
     })
 }
 
-pub(super) fn signal(policy: &Policy<'_>, _: &Place<'_>) -> Result<Deregistration, Problem> {
+pub(super) fn signal(policy: &Policy<'_>, _: &Registrant<'_>) -> Result<Deregistration, Problem> {
     let name = policy.needs(
         "name",
         "the signal that ends the server gracefully, e.g. TERM or QUIT",

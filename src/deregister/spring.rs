@@ -2,7 +2,7 @@
 //! address in the registry behind it, so a start hook re-enables it.
 
 use super::exchange::{Exchange, Reenable};
-use super::{Deregistration, Place};
+use super::{Deregistration, Registrant};
 use crate::policy::{Key, Method, Policy, Port, Problem, port, url_path};
 
 const PATH: &str = "/actuator/serviceregistry";
@@ -34,7 +34,7 @@ pub(super) const METHOD: Method = Method {
     lists: false,
 };
 
-pub(super) fn plan(policy: &Policy<'_>, place: &Place<'_>) -> Result<Deregistration, Problem> {
+pub(super) fn plan(policy: &Policy<'_>, place: &Registrant<'_>) -> Result<Deregistration, Problem> {
     let or = |key: &str, default| policy.setting(key).map_or(default, |found| found.value);
     let wanted = policy.setting("port");
     let port = match wanted.and_then(|found| Port::parse(found.value)) {

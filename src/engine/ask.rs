@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::kind::Kind;
 use super::report::Reason;
-use super::sent::Told;
+use super::sent::Witnesses;
 use super::view::Object;
 use crate::deregister::{Arch, Helper, Script};
 use crate::policy::{Pairs, Problem, Subject};
@@ -110,8 +110,8 @@ pub struct Ask<'a> {
 
 impl Ask<'_> {
     /// Where it can be seen what the user sent.
-    pub(super) fn told(&self) -> Told<'_> {
-        Told {
+    pub(super) fn told(&self) -> Witnesses<'_> {
+        Witnesses {
             meta: self.object.metadata.as_ref(),
             stored: self.old.and_then(|old| old.metadata.as_ref()),
             manager: self.manager,

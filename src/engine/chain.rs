@@ -8,7 +8,7 @@ use super::plan::Target;
 use super::program::Program;
 use super::report::Reason;
 use super::shell::{self, SHELL, SHELLS};
-use crate::deregister::{HELPER_PATH, LAUNCH_REGISTERED, LAUNCH_START, LAUNCH_STOP, Place};
+use crate::deregister::{HELPER_PATH, LAUNCH_REGISTERED, LAUNCH_START, LAUNCH_STOP, Registrant};
 use crate::policy::{self, ExistingPreStop, Policy, Port};
 
 /// The kinds of action that a hook or probe may have, of which the API allows one at a time.
@@ -137,7 +137,7 @@ pub(super) fn sleeping(seconds: u32) -> Vec<String> {
 }
 
 /// Reads the user's hook.
-pub(super) fn of(user: Option<&str>, place: &Place<'_>, program: Program) -> Chain {
+pub(super) fn of(user: Option<&str>, place: &Registrant<'_>, program: Program) -> Chain {
     let Some(user) = user else {
         return Chain::Nothing;
     };
@@ -186,7 +186,7 @@ fn chain_sleep(value: &str) -> Chain {
     }
 }
 
-fn chain_http(value: &str, place: &Place<'_>, program: Program) -> Chain {
+fn chain_http(value: &str, place: &Registrant<'_>, program: Program) -> Chain {
     #[derive(serde::Deserialize)]
     #[serde(rename_all = "camelCase", deny_unknown_fields)]
     struct Get {

@@ -44,10 +44,10 @@ fn of_nodes(pod: &Pod<'_, '_>) -> Nodes {
     let cluster = pod.ask.settings.node_arch.map(Nodes::Cluster);
     let said = pod.policy.hook_arch.and_then(Arch::parse).map(Nodes::Said);
     match nodes::arch(pod.user.pod()) {
-        nodes::Arch::One(name) => Nodes::Manifest(name),
-        nodes::Arch::Any => said.or(cluster).unwrap_or_default(),
+        nodes::PinnedArch::One(name) => Nodes::Manifest(name),
+        nodes::PinnedArch::Any => said.or(cluster).unwrap_or_default(),
         // What is said of all nodes does not hold where the pod itself asks for several kinds.
-        nodes::Arch::Several => cluster.unwrap_or_default(),
+        nodes::PinnedArch::Several => cluster.unwrap_or_default(),
     }
 }
 

@@ -5,7 +5,7 @@ use super::hint;
 use super::kind::Kind;
 use super::level;
 use super::report::{Decision, Reason};
-use crate::policy::{Found, Inject, Layer, Layers, Pairs, Problem, cut};
+use crate::policy::{Inject, Layer, LayerValue, Layers, Pairs, Problem, cut};
 
 /// All that is said of a workload.
 pub(super) fn layers<'a>(
@@ -48,12 +48,12 @@ pub(super) fn cover(ask: &Ask<'_>, layers: &Layers<'_>, deny: bool) -> Cover {
             .filter(move |(layer, _)| wanted(*layer))
             .find_map(|(layer, pairs)| {
                 let (_, value) = pairs.iter().find(|(key, _)| key == "silkroll.dev/inject")?;
-                Some(Found { value, layer })
+                Some(LayerValue { value, layer })
             })
     };
     let workload = on(Layer::is_authors);
     let namespace = on(|layer| layer == Layer::Namespace);
-    let says = |found: &Option<Found<'_>>| found.and_then(|found| Inject::parse(found.value));
+    let says = |found: &Option<LayerValue<'_>>| found.and_then(|found| Inject::parse(found.value));
     let asks = says(&workload) == Some(Inject::Enabled);
     if matches!(view, NamespaceView::Unknown) {
         return Cover::Namespace(
@@ -64,7 +64,7 @@ pub(super) fn cover(ask: &Ask<'_>, layers: &Layers<'_>, deny: bool) -> Cover {
             )),
         );
     }
-    let problem = |found: &Found<'_>, allowed: &str| {
+    let problem = |found: &LayerValue<'_>, allowed: &str| {
         let problem = Problem::new(
             "inject",
             found.value,

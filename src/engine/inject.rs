@@ -14,7 +14,7 @@ use super::slot::{self, Places, RECORD, Slot};
 use super::tree::{Node, Tree};
 use super::user::User;
 use super::{nodes, target, unused, valid};
-use crate::deregister::{self, Place};
+use crate::deregister::{self, Registrant};
 use crate::policy::Policy;
 
 /// What is to be injected.
@@ -110,7 +110,7 @@ fn plan<'a>(
         let container = &pod.user.containers()[at];
         let name = &pod.user.names[at];
         let ports = target::tcp_ports(container.json("ports"));
-        let place = Place {
+        let place = Registrant {
             workload: &workload,
             container: name,
             ports: &ports,

@@ -13,7 +13,7 @@ use super::strict::Strict;
 use super::view::Text;
 
 /// The members of an object, in their order.
-pub(super) type Members<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
+pub(super) type RawMembers<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
 
 /// A value's text, the same whoever wrote it: the API server escapes `&`, `<` and `>` in strings
 /// (Go's `encoding/json` does), other writers do not. Both leave out white space. Numbers keep their digits.
@@ -132,13 +132,13 @@ pub(super) fn object<K: AsRef<str>, V: AsRef<str>>(
 }
 
 /// The members of an object; empty for `null` and for other kinds of values.
-pub(super) fn members(text: &str) -> Members<'_> {
-    struct All<'a>(Members<'a>);
+pub(super) fn members(text: &str) -> RawMembers<'_> {
+    struct All<'a>(RawMembers<'a>);
     impl<'de: 'a, 'a> Deserialize<'de> for All<'a> {
         fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
             struct AllVisitor;
             impl<'de> Visitor<'de> for AllVisitor {
-                type Value = Members<'de>;
+                type Value = RawMembers<'de>;
                 fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                     f.write_str("an object")
                 }
@@ -157,7 +157,7 @@ pub(super) fn members(text: &str) -> Members<'_> {
 }
 
 /// The text of one member.
-pub(super) fn member<'a>(members: &Members<'a>, name: &str) -> Option<&'a str> {
+pub(super) fn member<'a>(members: &RawMembers<'a>, name: &str) -> Option<&'a str> {
     let found = members.iter().find(|(key, _)| key == name);
     found.map(|(_, value)| value.get())
 }

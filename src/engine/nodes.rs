@@ -20,7 +20,7 @@ const WINDOWS: &str = "windows";
 
 /// What the manifest says about the architecture of the pod's nodes.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Arch {
+pub(super) enum PinnedArch {
     /// Only nodes of this one.
     One(String),
     /// Several, by name.
@@ -41,11 +41,14 @@ pub(super) enum Windows {
 }
 
 /// The architecture.
-pub(super) fn arch(pod: &Node<'_>) -> Arch {
+pub(super) fn arch(pod: &Node<'_>) -> PinnedArch {
     match Places::read(pod).values(&ARCH) {
-        Values::Only(names) if names.len() > 1 => Arch::Several,
-        Values::Only(names) => names.into_iter().next().map_or(Arch::Any, Arch::One),
-        Values::Not(_) => Arch::Any,
+        Values::Only(names) if names.len() > 1 => PinnedArch::Several,
+        Values::Only(names) => names
+            .into_iter()
+            .next()
+            .map_or(PinnedArch::Any, PinnedArch::One),
+        Values::Not(_) => PinnedArch::Any,
     }
 }
 
@@ -328,9 +331,9 @@ mod tests {
             ),
         ] {
             let expected = match expected {
-                None => Arch::Any,
-                Some("several") => Arch::Several,
-                Some(arch) => Arch::One(arch.to_owned()),
+                None => PinnedArch::Any,
+                Some("several") => PinnedArch::Several,
+                Some(arch) => PinnedArch::One(arch.to_owned()),
             };
             let spec = json!({"nodeSelector": selector, "affinity": affinity});
             assert_eq!(asked(&spec, arch), expected, "{spec}");

@@ -7,7 +7,7 @@ use super::program::Chosen;
 use super::report::{Step, Timeline};
 use super::slot::{Form, Slot};
 use super::tree::{Node, Tree};
-use crate::deregister::{Deregistration, Place};
+use crate::deregister::{Deregistration, Registrant};
 use crate::policy::Policy;
 use crate::text::shown;
 
@@ -85,7 +85,7 @@ pub(super) struct Target<'c, 'a> {
     pub(super) name: &'c Cow<'a, str>,
     /// What the user wrote of it.
     pub(super) container: &'c Node<'a>,
-    pub(super) place: &'c Place<'c>,
+    pub(super) place: &'c Registrant<'c>,
     pub(super) deregister: &'c Deregistration,
 }
 

@@ -25,7 +25,7 @@ use super::level;
 use super::parts::{self, MIN_READY, forms};
 use super::record::{Raw, Record};
 use super::report::{Decision, Outcome, Reason};
-use super::sent::Told;
+use super::sent::Witnesses;
 use super::slot::{Places, RECORD, Slot};
 use super::strategy::refuses_strategy;
 use super::tree::Tree;
@@ -61,7 +61,7 @@ pub(super) fn reconcile(ask: &Ask<'_>, tree: &Tree<'_>, old: Option<&Tree<'_>>) 
     let meta = ask.object.metadata.as_ref();
     // Of two records the one that is stored says nothing about what was sent since.
     let known = tree.record().is_none() || same_record;
-    let told = Told {
+    let told = Witnesses {
         stored: ask.told().stored.filter(|_| known),
         ..ask.told()
     };
@@ -347,9 +347,9 @@ impl Workload<'_> {
         if let (Some(old), Some(record)) = (self.old, self.old_record)
             && !fingerprint::plainly_differ(self.tree, old, forms())
         {
-            let told = Told {
+            let told = Witnesses {
                 meta: object.metadata.as_ref(),
-                ..Told::default()
+                ..Witnesses::default()
             };
             let before = take_out(old, Some(record), told, forms());
             if before.whole
@@ -395,7 +395,7 @@ impl Workload<'_> {
         if !self.user.told {
             return self.user.whole && record.user == fingerprint;
         }
-        let user = take_out(self.tree, Some(record), Told::default(), forms());
+        let user = take_out(self.tree, Some(record), Witnesses::default(), forms());
         user.whole && record.user == self.fingerprint_of(&user)
     }
 

@@ -16,7 +16,7 @@ use crate::policy::STATUS;
 
 /// Where it can be seen what the user sent.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Told<'a> {
+pub(super) struct Witnesses<'a> {
     /// Of the object.
     pub(super) meta: Option<&'a Meta<'a>>,
     /// Of the stored object that an UPDATE replaces.
@@ -63,7 +63,7 @@ fn last_applied<'a>(meta: Option<&'a Meta<'_>>) -> Option<&'a LastApplied<'a>> {
 
 /// An entry of `managedFields`.
 #[derive(serde::Deserialize)]
-struct Entry<'a> {
+struct ManagedFields<'a> {
     #[serde(default)]
     manager: String,
     #[serde(default)]
@@ -74,18 +74,18 @@ struct Entry<'a> {
     fields: Option<&'a RawValue>,
 }
 
-fn entries<'a>(meta: Option<&Meta<'a>>) -> Vec<Entry<'a>> {
+fn entries<'a>(meta: Option<&Meta<'a>>) -> Vec<ManagedFields<'a>> {
     /// An object has a handful of managers. What was sent into a slot is looked for in each.
     const MOST: usize = 64;
     let all = meta.and_then(|meta| meta.managed_fields).map(RawValue::get);
     let all = all.and_then(|text| serde_json::from_str(text).ok());
-    let mut all: Vec<Entry<'_>> = all.unwrap_or_default();
+    let mut all: Vec<ManagedFields<'_>> = all.unwrap_or_default();
     all.truncate(MOST);
     all
 }
 
 /// `fieldsV1` of each apply that mentions one of the words, and whether it is the request's own.
-fn applied(told: Told<'_>, words: &[&str]) -> Vec<(Value, bool)> {
+fn applied(told: Witnesses<'_>, words: &[&str]) -> Vec<(Value, bool)> {
     let all = told.meta.and_then(|meta| meta.managed_fields);
     let may = |text: &str| mentions(text, &["\"Apply\""]) && mentions(text, words);
     if !all.is_some_and(|all| may(all.get())) {
@@ -93,7 +93,7 @@ fn applied(told: Told<'_>, words: &[&str]) -> Vec<(Value, bool)> {
     }
     let entries_now = entries(told.meta);
     // A patch of the same manager that is no apply leaves an entry of its own, or changes the one that it has.
-    let updates_of = |entries: &[Entry<'_>]| -> Vec<String> {
+    let updates_of = |entries: &[ManagedFields<'_>]| -> Vec<String> {
         let its = entries.iter().filter(|entry| {
             entry.operation == "Update"
                 && entry.subresource.is_empty()
@@ -118,7 +118,7 @@ fn applied(told: Told<'_>, words: &[&str]) -> Vec<(Value, bool)> {
 }
 
 /// The manifest that kubectl applied last, where it mentions one of the words.
-fn manifest<'a>(told: Told<'a>, words: &[&str], kind: Kind) -> Option<Tree<'a>> {
+fn manifest<'a>(told: Witnesses<'a>, words: &[&str], kind: Kind) -> Option<Tree<'a>> {
     let last = last_applied(told.meta).filter(|last| mentions(last.raw.unwrap_or(""), words))?;
     let object = Object::read(kind, last.text()?).ok()?;
     Tree::read(kind, object.spec.as_ref()?).ok()
@@ -126,7 +126,7 @@ fn manifest<'a>(told: Told<'a>, words: &[&str], kind: Kind) -> Option<Tree<'a>> 
 
 impl<'a> Sent<'a> {
     /// What was sent by one of the words, which are names of members or items.
-    pub(super) fn read(told: Told<'a>, words: &[&str], kind: Kind) -> Self {
+    pub(super) fn read(told: Witnesses<'a>, words: &[&str], kind: Kind) -> Self {
         Self {
             applied: applied(told, words),
             last: manifest(told, words, kind),
@@ -232,7 +232,7 @@ impl SentAt<'_> {
 /// Whether what stood in a slot before the injection was sent once, and is not any more: the user took it back, though
 /// the API's default for it may be what was injected. `now` is what is sent there this time.
 pub(super) fn taken_back(
-    told: Told<'_>,
+    told: Witnesses<'_>,
     now: &SentAt<'_>,
     slot: &Slot<'_>,
     tree: &Tree<'_>,
@@ -245,7 +245,7 @@ pub(super) fn taken_back(
     let (Some(word), true) = (slot.form.path.last(), by_kubectl || by_manager) else {
         return false;
     };
-    let stored = Told {
+    let stored = Witnesses {
         meta: told.stored,
         ..told
     };

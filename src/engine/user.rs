@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::chain;
 use super::json;
 use super::record::{Raw, Record};
-use super::sent::{self, Sent, SentAt, Told};
+use super::sent::{self, Sent, SentAt, Witnesses};
 use super::slot::{self, Form, Holds, Places, RECORD, Root, Slot};
 use super::tree::{Node, Tree};
 use super::valid;
@@ -31,7 +31,7 @@ pub(super) struct User<'a> {
 pub(super) fn take_out<'a>(
     tree: &Tree<'a>,
     record: Option<&Record<'_>>,
-    told: Told<'_>,
+    told: Witnesses<'_>,
     forms: &[&'static Form],
 ) -> User<'a> {
     let mut user = User {
@@ -89,7 +89,7 @@ pub(super) fn take_out<'a>(
         };
         let short = slot::is_short(&node.text(), slot.item(), now);
         let found = if short && sent_here.is_empty() {
-            Found {
+            SlotContent {
                 stands: true,
                 whose: Whose::Ours,
             }
@@ -124,7 +124,7 @@ pub(super) fn take_out<'a>(
 }
 
 /// What was found in a slot.
-struct Found {
+struct SlotContent {
     /// Whether it is what the record says.
     stands: bool,
     whose: Whose,
@@ -146,7 +146,7 @@ fn whose(
     now: &Value,
     was: Option<&Value>,
     sent: &SentAt<'_>,
-) -> Found {
+) -> SlotContent {
     let form = slot.form;
     let present = json::value(present);
     let stands = slot::stands(&present, now, slot.item().map(|(by, _)| by));
@@ -154,7 +154,7 @@ fn whose(
     let one_member = present.as_object().is_some_and(|all| all.len() == 1);
     let hook = form.path.starts_with(&["lifecycle"]);
     let ours = stands || hook && one_member && chain::is_ours(&present.to_string());
-    let found = |whose| Found { stands, whose };
+    let found = |whose| SlotContent { stands, whose };
     if ours && sent.is_empty() {
         return found(Whose::Ours);
     }

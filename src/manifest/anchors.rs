@@ -17,7 +17,7 @@ pub(crate) fn settle(
     if tree.aliased.is_empty() {
         return Ok(moved);
     }
-    let mut found = Found {
+    let mut found = MovedAnchors {
         tree,
         changed: BTreeSet::new(),
         gone: HashSet::new(),
@@ -47,13 +47,13 @@ pub(crate) fn settle(
     }
 }
 
-struct Found<'t, 'a> {
+struct MovedAnchors<'t, 'a> {
     tree: &'t Tree<'a>,
     changed: BTreeSet<Id>,
     gone: HashSet<Id>,
 }
 
-impl Found<'_, '_> {
+impl MovedAnchors<'_, '_> {
     fn walk(&mut self, plan: &Plan, id: Id) {
         match (plan, &self.tree.nodes[id].kind) {
             (Plan::Mapping(members), Kind::Mapping(old)) => {

@@ -49,7 +49,7 @@ mod write;
 pub use diff::{Change, line_changes, unified_diff, write_unified_diff};
 pub use edit::{Edited, Rewritten};
 pub use error::{DocumentError, EditError, Error, Fault};
-pub use objects::{Found, each_object};
+pub use objects::{ObjectAt, each_object};
 pub use places::Comment;
 pub(crate) use places::unescaped;
 pub use stray::{as_text, restored};

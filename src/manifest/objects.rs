@@ -4,7 +4,7 @@ use serde_json::Value;
 
 /// One object of a document.
 #[derive(Debug, Clone)]
-pub struct Found<'v> {
+pub struct ObjectAt<'v> {
     /// The object as it stands there; null where an item of a List is.
     pub value: &'v Value,
     /// Where it stands in the document: empty, or `/items/3` in a List.
@@ -22,7 +22,7 @@ pub struct Found<'v> {
 /// The first one that `each` answers.
 pub fn each_object<'v, E>(
     document: &'v Value,
-    each: &mut dyn FnMut(Found<'v>) -> Result<(), E>,
+    each: &mut dyn FnMut(ObjectAt<'v>) -> Result<(), E>,
 ) -> Result<(), E> {
     open(document, String::new(), ("", ""), each)
 }
@@ -31,7 +31,7 @@ fn open<'v, E>(
     value: &'v Value,
     path: String,
     implied: (&'v str, &'v str),
-    each: &mut dyn FnMut(Found<'v>) -> Result<(), E>,
+    each: &mut dyn FnMut(ObjectAt<'v>) -> Result<(), E>,
 ) -> Result<(), E> {
     let named = |name: &str| value[name].as_str().unwrap_or_default();
     let (api_version, kind) = match (named("apiVersion"), named("kind")) {
@@ -40,7 +40,7 @@ fn open<'v, E>(
     };
     let list = kind.strip_suffix("List").zip(value["items"].as_array());
     let Some((of, items)) = list else {
-        return each(Found {
+        return each(ObjectAt {
             value,
             path,
             api_version,

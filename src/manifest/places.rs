@@ -74,7 +74,7 @@ impl<'a> Document<'a> {
             before > 0 && at < scalars[before - 1].1
         };
         let mut comments: Vec<Comment<'a>> = Vec::new();
-        let mut place = Place::new(body, self.first_line());
+        let mut place = LineOfMarks::new(body, self.first_line());
         // The last comment's line, and where its text begins.
         let mut last = (0, 0);
         for at in found {
@@ -136,7 +136,7 @@ impl<'a> Document<'a> {
 
 /// A line of a text, which is gone through once from its begin: a document may have a mark in each of its lines, or all in
 /// one.
-struct Place<'t> {
+struct LineOfMarks<'t> {
     text: &'t str,
     line: usize,
     /// Where it begins, where what stands in it does, and where it ends.
@@ -147,7 +147,7 @@ struct Place<'t> {
     below: usize,
 }
 
-impl<'t> Place<'t> {
+impl<'t> LineOfMarks<'t> {
     fn new(text: &'t str, line: usize) -> Self {
         let mut place = Self {
             text,

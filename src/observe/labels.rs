@@ -4,14 +4,14 @@ use prometheus_client::encoding::EncodeLabelSet;
 
 /// How writing a ConfigMap or loading a certificate ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum WriteOutcome {
     /// Done.
     Ok,
     /// Refused or failed; the log says why.
     Failed,
 }
 
-impl Outcome {
+impl WriteOutcome {
     pub(super) fn label(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -39,26 +39,26 @@ pub(super) struct ResultLabel {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct Why {
+pub(super) struct WhyLabel {
     pub(super) why: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct Port {
+pub(super) struct ListenerLabel {
     pub(super) listener: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct Reason {
+pub(super) struct ReasonLabel {
     pub(super) reason: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct Endpoint {
+pub(super) struct EndpointLabel {
     pub(super) endpoint: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct Hook {
+pub(super) struct HookLabel {
     pub(super) hook: &'static str,
 }

@@ -16,7 +16,8 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::labels::{
-    Admission, Endpoint, Hook, Outcome, OutcomeLabel, Port, Reason, ResultLabel, Why,
+    Admission, EndpointLabel, HookLabel, ListenerLabel, OutcomeLabel, ReasonLabel, ResultLabel,
+    WhyLabel, WriteOutcome,
 };
 
 /// Seconds. An answer takes tens of microseconds, the API server's own histogram starts at 5 ms, and
@@ -32,9 +33,9 @@ pub struct Metrics {
     admissions: Family<Admission, Counter>,
     admission_duration: Histogram,
     dry_runs: Family<OutcomeLabel, Counter>,
-    refused: Family<Why, Counter>,
-    connections: Family<Port, Gauge>,
-    requests_in_flight: Family<Endpoint, Gauge>,
+    refused: Family<WhyLabel, Counter>,
+    connections: Family<ListenerLabel, Gauge>,
+    requests_in_flight: Family<EndpointLabel, Gauge>,
     certificate_not_after: Gauge,
     certificate_reloads: Family<ResultLabel, Counter>,
     ca_bundle_restored: Counter,
@@ -42,8 +43,8 @@ pub struct Metrics {
     namespaces_opted_in: Gauge,
     namespaces_stale_since: Gauge,
     configmap_writes: Family<ResultLabel, Counter>,
-    configmaps: Family<Hook, Gauge>,
-    audit_findings: Family<Reason, Gauge>,
+    configmaps: Family<HookLabel, Gauge>,
+    audit_findings: Family<ReasonLabel, Gauge>,
     audit_runs: Family<ResultLabel, Counter>,
     audit_last_whole_run: Gauge,
     audit_duration: Gauge<f64, AtomicU64>,
@@ -89,7 +90,7 @@ impl Metrics {
             log_lines_dropped: Counter::default(),
         };
         // A series that appears with its first failure hides that failure from rate().
-        for outcome in [Outcome::Ok, Outcome::Failed] {
+        for outcome in [WriteOutcome::Ok, WriteOutcome::Failed] {
             let label = ResultLabel {
                 result: outcome.label(),
             };
@@ -97,7 +98,11 @@ impl Metrics {
             drop(metrics.configmap_writes.get_or_create(&label));
             drop(metrics.audit_runs.get_or_create(&label));
         }
-        drop(metrics.refused.get_or_create(&Why { why: Self::PANIC }));
+        drop(
+            metrics
+                .refused
+                .get_or_create(&WhyLabel { why: Self::PANIC }),
+        );
         let mut registry = Registry::with_prefix("silkroll");
         metrics.register(&mut registry);
         *metrics
@@ -247,13 +252,15 @@ impl Metrics {
 
     /// A request or connection was refused; `why` is a code such as `body-too-large`.
     pub fn refused(&self, why: &'static str) {
-        self.refused.get_or_create(&Why { why }).inc();
+        self.refused.get_or_create(&WhyLabel { why }).inc();
     }
 
     /// A connection was accepted; it counts as open until the guard is dropped.
     #[must_use]
     pub fn connection(&self, listener: &'static str) -> Open {
-        let gauge = self.connections.get_or_create_owned(&Port { listener });
+        let gauge = self
+            .connections
+            .get_or_create_owned(&ListenerLabel { listener });
         gauge.inc();
         Open(gauge)
     }
@@ -263,7 +270,7 @@ impl Metrics {
     pub fn in_flight(&self, endpoint: &'static str) -> Open {
         let gauge = self
             .requests_in_flight
-            .get_or_create_owned(&Endpoint { endpoint });
+            .get_or_create_owned(&EndpointLabel { endpoint });
         gauge.inc();
         Open(gauge)
     }
@@ -271,7 +278,9 @@ impl Metrics {
     /// So many ConfigMaps with this in them stand.
     pub fn configmaps(&self, hook: &'static str, standing: usize) {
         let standing = i64::try_from(standing).unwrap_or(i64::MAX);
-        self.configmaps.get_or_create(&Hook { hook }).set(standing);
+        self.configmaps
+            .get_or_create(&HookLabel { hook })
+            .set(standing);
     }
 
     /// The certificate served from now on expires at this Unix time.
@@ -285,7 +294,7 @@ impl Metrics {
     }
 
     /// Changed certificate files were loaded or refused; one of our own was issued, or could not be kept.
-    pub fn certificate_reload(&self, outcome: Outcome) {
+    pub fn certificate_reload(&self, outcome: WriteOutcome) {
         self.certificate_reloads
             .get_or_create(&ResultLabel {
                 result: outcome.label(),
@@ -306,7 +315,7 @@ impl Metrics {
     }
 
     /// The script's ConfigMap was written somewhere, or could not be.
-    pub fn configmap_write(&self, outcome: Outcome) {
+    pub fn configmap_write(&self, outcome: WriteOutcome) {
         self.configmap_writes
             .get_or_create(&ResultLabel {
                 result: outcome.label(),
@@ -318,7 +327,7 @@ impl Metrics {
     /// named each time, those with none, too.
     pub fn audited(
         &self,
-        outcome: Outcome,
+        outcome: WriteOutcome,
         took: Duration,
         now: i64,
         found: impl Iterator<Item = (&'static str, u64)>,
@@ -326,13 +335,13 @@ impl Metrics {
         let result = outcome.label();
         self.audit_runs.get_or_create(&ResultLabel { result }).inc();
         self.audit_duration.set(took.as_secs_f64());
-        if outcome == Outcome::Ok {
+        if outcome == WriteOutcome::Ok {
             self.audit_last_whole_run.set(now);
         }
         for (reason, count) in found {
             let count = i64::try_from(count).unwrap_or(i64::MAX);
             self.audit_findings
-                .get_or_create(&Reason { reason })
+                .get_or_create(&ReasonLabel { reason })
                 .set(count);
         }
     }
@@ -379,13 +388,13 @@ mod tests {
         metrics.dry_run("rejected");
         metrics.refused("panic");
         metrics.certificate_not_after(1_900_000_000);
-        metrics.certificate_reload(Outcome::Ok);
+        metrics.certificate_reload(WriteOutcome::Ok);
         metrics.ca_bundle_restored();
         metrics.namespaces(12, 3);
         metrics.namespaces_stale_since(1_700_000_000);
-        metrics.configmap_write(Outcome::Failed);
+        metrics.configmap_write(WriteOutcome::Failed);
         let found = [("not-injected", 2)].into_iter();
-        metrics.audited(Outcome::Ok, took, 1_800_000_000, found);
+        metrics.audited(WriteOutcome::Ok, took, 1_800_000_000, found);
         metrics.configmaps("script", 7);
         let open = metrics.connection("webhook");
         let flying = metrics.in_flight("mutate");

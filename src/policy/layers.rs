@@ -96,7 +96,7 @@ pub struct Layers<'a> {
 
 /// A value and where it was found.
 #[derive(Debug, Clone, Copy)]
-pub struct Found<'a> {
+pub struct LayerValue<'a> {
     /// The annotation's value.
     pub value: &'a str,
     /// Where it stands.
@@ -117,12 +117,12 @@ impl<'a> Layers<'a> {
 
     /// The strongest value of a key, given without the prefix.
     #[must_use]
-    pub fn find(&self, name: &str) -> Option<Found<'a>> {
+    pub fn find(&self, name: &str) -> Option<LayerValue<'a>> {
         self.each().find_map(|(layer, pairs)| {
             pairs
                 .iter()
                 .find(|(key, _)| key.strip_prefix(super::PREFIX) == Some(name))
-                .map(|(_, value)| Found { value, layer })
+                .map(|(_, value)| LayerValue { value, layer })
         })
     }
 

@@ -15,7 +15,7 @@ use crate::text::shown;
 pub use crate::text::{cut, quoted, visible};
 pub use form::{Field, fields};
 pub use keys::{Key, nearest, suggestion};
-pub use layers::{Found, Layer, Layers, Pairs, Subject};
+pub use layers::{Layer, LayerValue, Layers, Pairs, Subject};
 pub use problem::Problem;
 pub use readiness::{Port, Readiness};
 pub use value::{
@@ -150,11 +150,11 @@ pub struct ProbeTimes {
 #[derive(Debug, Clone)]
 pub struct Policy<'a> {
     /// The containers that serve traffic, where they are named.
-    pub containers: Option<(Vec<&'a str>, Found<'a>)>,
+    pub containers: Option<(Vec<&'a str>, LayerValue<'a>)>,
     /// The method of deregistering, and where it was asked for.
     pub method: Method,
     /// Where `deregister` stands; `None` where it is the built-in default.
-    pub method_found: Option<Found<'a>>,
+    pub method_found: Option<LayerValue<'a>>,
     /// Seconds between deregistering and SIGTERM.
     pub drain: u32,
     /// After those, at most so many more seconds while clients hold connections; 0: it does not look.
@@ -166,11 +166,11 @@ pub struct Policy<'a> {
     /// Whether the last usable instance in the list that callers go by leaves at once.
     pub last_leaves: bool,
     /// Where a container has started only once it is in that list: the seconds after which it counts as started all the same.
-    pub registered: Option<(u32, Found<'a>)>,
+    pub registered: Option<(u32, LayerValue<'a>)>,
     /// The app's own seconds between SIGTERM and its end, where they are given.
     pub shutdown: Option<u32>,
     /// The probe that is asked for; `None`: the default.
-    pub readiness: Option<(Readiness<'a>, Found<'a>)>,
+    pub readiness: Option<(Readiness<'a>, LayerValue<'a>)>,
     /// The probe's numbers.
     pub probe: ProbeTimes,
     /// What runs in the container.
@@ -196,7 +196,7 @@ pub const LEAST_WAIT: u32 = 6;
 impl<'a> Policy<'a> {
     /// The value of one setting of the method, by its name without `<method>-`.
     #[must_use]
-    pub fn setting(&self, name: &str) -> Option<Found<'a>> {
+    pub fn setting(&self, name: &str) -> Option<LayerValue<'a>> {
         let key = self.method.settings.iter().find(|key| {
             key.name
                 .strip_prefix(self.method.name)
@@ -208,7 +208,7 @@ impl<'a> Policy<'a> {
 
     /// The value of one of the method's settings.
     #[must_use]
-    pub fn full_setting(&self, key: &Key) -> Option<Found<'a>> {
+    pub fn full_setting(&self, key: &Key) -> Option<LayerValue<'a>> {
         self.layers.find(key.name)
     }
 
@@ -294,7 +294,7 @@ impl<'a> Policy<'a> {
 
     /// The problem of a value that is well formed but does not fit this object.
     #[must_use]
-    pub fn misfit(&self, key: &'static str, found: &Found<'_>, allowed: String) -> Problem {
+    pub fn misfit(&self, key: &'static str, found: &LayerValue<'_>, allowed: String) -> Problem {
         Problem::new(key, found.value, found.layer, self.layers.subject, allowed)
     }
 }

@@ -10,7 +10,7 @@ use axum::body::{Body, Bytes};
 use http_body_util::BodyExt as _;
 use hyper::body::{Frame, SizeHint};
 
-use super::pool::{Evicted, Place};
+use super::pool::{Evicted, PoolPlace};
 
 /// Bytes of a body or an answer that take nothing from the pool: most reviews have 10 to 40 KB.
 pub(super) const ALLOWANCE: usize = 64 * 1024;
@@ -45,7 +45,7 @@ fn counted(bytes: usize) -> usize {
 /// would be one behind others; an announcement alone takes nothing from them. Afterwards the request cannot be made to
 /// go: what it needs is there.
 pub(super) async fn read(
-    place: &Place,
+    place: &PoolPlace,
     mut body: Body,
     announced: Option<usize>,
     limit: usize,
@@ -92,7 +92,7 @@ fn capacity(now: usize, needed: usize, announced: Option<usize>, limit: usize) -
 
 /// Turns the place into that of an answer: the body is no more. The answer's bytes are held until each of them is
 /// written, or the client is gone, or is so slow that others take them.
-pub(super) async fn write(place: Place, answer: Vec<u8>) -> Result<Body, Unread> {
+pub(super) async fn write(place: PoolPlace, answer: Vec<u8>) -> Result<Body, Unread> {
     if answer.len() <= ALLOWANCE {
         return Ok(answer.into());
     }
@@ -110,7 +110,7 @@ pub(super) async fn write(place: Place, answer: Vec<u8>) -> Result<Body, Unread>
 
 /// An answer on its way.
 struct Going {
-    place: Place,
+    place: PoolPlace,
     at: usize,
     length: usize,
 }
@@ -184,7 +184,7 @@ mod tests {
         Body::from(vec![0; size])
     }
 
-    fn place(pool: &Arc<Pool>) -> Place {
+    fn place(pool: &Arc<Pool>) -> PoolPlace {
         pool.place(Peer::default())
     }
 

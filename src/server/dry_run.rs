@@ -7,7 +7,7 @@ use super::bodies;
 use super::dry_run_work::{ANSWER, Failure, answer};
 use super::routes::{App, Refused, peer, read, refusal};
 use crate::admission::fail_on::FailOn;
-use crate::admission::manifests::{Known, Run};
+use crate::admission::manifests::{NamespaceSource, Run};
 use crate::manifest::budget::{Budget, Stop};
 use crate::policy::PREFIX;
 use crate::snapshot::NamespaceEntry;
@@ -130,6 +130,14 @@ impl Options {
         }
         Ok(options)
     }
+
+    /// All namespaces as the query describes one, or as the replica knows them.
+    fn namespaces(&self, app: &App) -> NamespaceSource {
+        let Some(said) = &self.annotations else {
+            return app.known();
+        };
+        NamespaceSource::Like(Arc::new(NamespaceEntry::new(said.clone(), [], false)))
+    }
 }
 
 pub(super) async fn dry_run(State(app): State<Arc<App>>, mut request: Request) -> Response {
@@ -167,10 +175,7 @@ pub(super) async fn dry_run(State(app): State<Arc<App>>, mut request: Request) -
     };
     let run = Run {
         settings: app.settings.load_full(),
-        known: match &options.annotations {
-            Some(said) => Known::Like(Arc::new(NamespaceEntry::new(said.clone(), [], false))),
-            None => app.known(),
-        },
+        known: options.namespaces(&app),
         namespace: options.namespace.clone(),
         remove: false,
     };

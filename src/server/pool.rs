@@ -205,7 +205,7 @@ impl Pool {
     }
 
     /// A place for one request and its answer.
-    pub(super) fn place(self: &Arc<Self>, peer: Peer) -> Place {
+    pub(super) fn place(self: &Arc<Self>, peer: Peer) -> PoolPlace {
         let shared = Arc::<Shared>::default();
         let now = Instant::now();
         let mut state = lock(&self.0);
@@ -223,7 +223,7 @@ impl Pool {
         };
         state.held.insert(id, held);
         drop(state);
-        Place {
+        PoolPlace {
             pool: Arc::clone(self),
             id,
             shared,
@@ -236,7 +236,7 @@ impl Pool {
     }
 
     /// Waits for one unit that cannot be taken back, in a pool of turns.
-    pub(super) async fn turn(self: &Arc<Self>, peer: Peer) -> Result<Place, Evicted> {
+    pub(super) async fn turn(self: &Arc<Self>, peer: Peer) -> Result<PoolPlace, Evicted> {
         let place = self.place(peer);
         place.at_work();
         place.grow(1).await?;
@@ -246,20 +246,20 @@ impl Pool {
 
 /// What one request holds of a pool, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct PoolPlace {
     pool: Arc<Pool>,
     id: u64,
     shared: Arc<Shared>,
 }
 
-impl Drop for Place {
+impl Drop for PoolPlace {
     fn drop(&mut self) {
         self.shrink(0);
         lock(&self.pool.0).held.remove(&self.id);
     }
 }
 
-impl Place {
+impl PoolPlace {
     fn held(&self, change: impl FnOnce(&mut Held)) {
         if let Some(held) = lock(&self.pool.0).held.get_mut(&self.id) {
             change(held);
@@ -351,7 +351,7 @@ impl Place {
 }
 
 /// Silkroll is at work on the request again, however the wait for others ends.
-struct Rest<'p>(&'p Place);
+struct Rest<'p>(&'p PoolPlace);
 
 impl Drop for Rest<'_> {
     fn drop(&mut self) {
@@ -360,7 +360,7 @@ impl Drop for Rest<'_> {
 }
 
 /// Whoever stops waiting half-way wants nothing any more.
-struct Waits<'p>(&'p Place);
+struct Waits<'p>(&'p PoolPlace);
 
 impl Waits<'_> {
     fn goes_on(self) {
@@ -479,7 +479,7 @@ mod tests {
         let fast = pool.place(peer(1));
         fast.grow(7 << 20).await.unwrap();
         fast.moved(7 << 20);
-        let late = |place: &Place| lock(&pool.0).held.get(&place.id).and_then(|held| held.late);
+        let late = |place: &PoolPlace| lock(&pool.0).held.get(&place.id).and_then(|held| held.late);
         assert!(late(&fast).unwrap() <= Instant::now() + GRACE);
         let waits = pool.place(peer(2));
         let before = late(&waits).unwrap();

@@ -15,10 +15,10 @@ use tokio::sync::Semaphore;
 
 use super::bodies::{self, ALLOWANCE, Unread};
 use super::page;
-use super::pool::{Place, Pool};
+use super::pool::{Pool, PoolPlace};
 use super::preview::Preview;
 use super::shares::Peer;
-use crate::admission::manifests::{Known, view_of};
+use crate::admission::manifests::{NamespaceSource, view_of};
 use crate::admission::values::{self, MOST_VALUES};
 use crate::admission::{MAX_BODY, Review, answer};
 use crate::engine::{Decision, Kind, NamespaceView, Settings};
@@ -115,11 +115,11 @@ impl App {
         }
     }
 
-    pub(super) fn known(&self) -> Known {
+    pub(super) fn known(&self) -> NamespaceSource {
         if self.preview.is_some() {
-            return Known::All;
+            return NamespaceSource::All;
         }
-        Known::Snapshot(Arc::clone(&self.namespaces))
+        NamespaceSource::Snapshot(Arc::clone(&self.namespaces))
     }
 }
 
@@ -215,10 +215,10 @@ async fn mutate(State(app): State<Arc<App>>, request: Request) -> Response {
 async fn decide(
     app: &Arc<App>,
     mut body: Vec<u8>,
-    mut place: Place,
+    mut place: PoolPlace,
     peer: Peer,
     started: Instant,
-) -> Result<(Vec<u8>, Place), Refused> {
+) -> Result<(Vec<u8>, PoolPlace), Refused> {
     let mut waited = false;
     loop {
         let decided = if body.len() <= ALLOWANCE {
@@ -392,7 +392,7 @@ fn json_only(headers: &HeaderMap) -> Result<(), Refused> {
 pub(super) async fn read(
     headers: &HeaderMap,
     body: Body,
-    place: &Place,
+    place: &PoolPlace,
 ) -> Result<Vec<u8>, Refused> {
     let announced = headers
         .get(CONTENT_LENGTH)

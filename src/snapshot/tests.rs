@@ -34,8 +34,9 @@ fn only_our_annotations_and_labels_are_kept_and_they_are_sorted() {
         [("team", "shop"), ("silkroll.dev/inject", "enabled")],
         false,
     );
-    let pairs =
-        |list: &Pairs| -> Vec<String> { list.iter().map(|(k, v)| format!("{k}={v}")).collect() };
+    let pairs = |list: &OwnedPairs| -> Vec<String> {
+        list.iter().map(|(k, v)| format!("{k}={v}")).collect()
+    };
     assert_eq!(
         pairs(&entry.annotations),
         [

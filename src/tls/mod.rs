@@ -13,4 +13,4 @@ mod fault;
 mod file;
 
 pub use check::{Files, Pair};
-pub use reload::{Event, Reloader, Slot};
+pub use reload::{CertificateSlot, Event, Reloader};

@@ -33,7 +33,7 @@ const WARN_TENTH: i64 = 10;
 
 /// The certificate served right now. Handshakes read it without a lock and without parsing.
 #[derive(Default)]
-pub struct Slot(ArcSwapOption<Serving>);
+pub struct CertificateSlot(ArcSwapOption<Serving>);
 
 struct Serving {
     key: Arc<CertifiedKey>,
@@ -41,7 +41,7 @@ struct Serving {
     warn_from: i64,
 }
 
-impl Slot {
+impl CertificateSlot {
     /// Without a certificate: handshakes fail until one is set.
     #[must_use]
     pub fn empty() -> Arc<Self> {
@@ -78,15 +78,15 @@ impl Slot {
     }
 }
 
-impl fmt::Debug for Slot {
+impl fmt::Debug for CertificateSlot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Slot")
+        f.debug_struct("CertificateSlot")
             .field("not_after", &self.not_after())
             .finish_non_exhaustive()
     }
 }
 
-impl ResolvesServerCert for Slot {
+impl ResolvesServerCert for CertificateSlot {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         self.0
             .load()
@@ -141,12 +141,12 @@ struct Refused {
     again_at: Option<i64>,
 }
 
-/// Polls two files and puts what they hold into a [`Slot`].
+/// Polls two files and puts what they hold into a [`CertificateSlot`].
 pub struct Reloader {
     cert: PathBuf,
     key: PathBuf,
     expected: Vec<String>,
-    slot: Arc<Slot>,
+    slot: Arc<CertificateSlot>,
     report: Box<dyn Fn(Event) + Send + Sync>,
     seen: Option<Seen>,
     warned_days: Option<i64>,
@@ -159,7 +159,7 @@ impl Reloader {
         cert: impl Into<PathBuf>,
         key: impl Into<PathBuf>,
         expected: Vec<String>,
-        slot: Arc<Slot>,
+        slot: Arc<CertificateSlot>,
         report: impl Fn(Event) + Send + Sync + 'static,
     ) -> Self {
         Self {

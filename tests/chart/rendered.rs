@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use silkroll::cli::Cli;
 use silkroll::manifest::{self, Limits};
 use silkroll::observe::Metrics;
-use silkroll::observe::labels::Outcome;
+use silkroll::observe::labels::WriteOutcome;
 use testkit::process::run;
 use testkit::wait::eventually;
 
@@ -202,7 +202,7 @@ fn two_releases_in_one_namespace_share_no_object() {
 fn alerts_ask_for_metrics_that_there_are() {
     let metrics = Metrics::new();
     let found = [("not-injected", 0)].into_iter();
-    metrics.audited(Outcome::Ok, Duration::ZERO, 0, found);
+    metrics.audited(WriteOutcome::Ok, Duration::ZERO, 0, found);
     let text = metrics.text();
     let [helm, _] = Helm::both();
     let rendered = helm

@@ -17,7 +17,7 @@ use silkroll::server::listener::{Failed, Listener};
 use silkroll::tls::check::check;
 use silkroll::tls::config::server_config;
 use silkroll::tls::issue::Authority;
-use silkroll::tls::{Files, Slot};
+use silkroll::tls::{CertificateSlot, Files};
 use testkit::http::Reader;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -34,7 +34,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Server {
     pub(crate) addr: SocketAddr,
     pub(crate) authority: Authority,
-    pub(crate) slot: Arc<Slot>,
+    pub(crate) slot: Arc<CertificateSlot>,
     pub(crate) metrics: Arc<Metrics>,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<Result<(), Failed>>,
@@ -55,7 +55,7 @@ impl Server {
             key: "key".into(),
         };
         let (cert, key) = (issued.cert_pem.as_bytes(), issued.key_pem.as_bytes());
-        let slot = Slot::empty();
+        let slot = CertificateSlot::empty();
         slot.set(&check(&files, cert, key, &[], now()).unwrap());
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = socket.local_addr().unwrap();

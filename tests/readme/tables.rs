@@ -6,7 +6,7 @@ use std::time::Duration;
 use silkroll::deregister::METHODS;
 use silkroll::engine::Reason;
 use silkroll::observe::Metrics;
-use silkroll::observe::labels::Outcome;
+use silkroll::observe::labels::WriteOutcome;
 use silkroll::policy::catalogue;
 
 use super::{Folder, block, readme, root};
@@ -77,7 +77,7 @@ fn the_table_has_every_metric() {
     metrics.admission("", "", "", "", Duration::ZERO);
     metrics.dry_run("");
     metrics.refused("");
-    metrics.audited(Outcome::Ok, Duration::ZERO, 0, [("", 0)].into_iter());
+    metrics.audited(WriteOutcome::Ok, Duration::ZERO, 0, [("", 0)].into_iter());
     metrics.configmaps("", 0);
     let _open = (metrics.connection(""), metrics.in_flight(""));
     let text = metrics.text();

@@ -1,6 +1,6 @@
 //! What the container is told for a method, as admission makes it of annotations: the hook is proved with just that.
 
-use silkroll::deregister::{DeclaredPort, METHODS, Place, VarValue, plan};
+use silkroll::deregister::{DeclaredPort, METHODS, Registrant, VarValue, plan};
 use silkroll::policy::{Layers, PREFIX, Subject, resolve};
 use std::borrow::Cow;
 
@@ -32,7 +32,7 @@ pub(crate) fn told(
         name: None,
         number: 8080,
     }];
-    let place = Place {
+    let place = Registrant {
         workload: "web",
         container: "web",
         ports: &ports,

@@ -10,7 +10,7 @@ use crate::text::seen_json;
 
 #[derive(Serialize)]
 struct Whole<'a> {
-    findings: Vec<One<'a>>,
+    findings: Vec<JsonFinding<'a>>,
     /// What was not judged, or not as a whole.
     remarks: Vec<Said<'a>>,
     summary: Summary,
@@ -30,7 +30,7 @@ struct About<'a> {
 
 /// One finding with all that is said of it.
 #[derive(Debug, Serialize)]
-pub struct One<'a> {
+pub struct JsonFinding<'a> {
     code: &'a str,
     severity: &'a str,
     title: &'a str,
@@ -75,8 +75,8 @@ struct Summary {
 
 /// A finding as programs read it.
 #[must_use]
-pub fn one(entry: &Entry) -> One<'_> {
-    One {
+pub fn one(entry: &Entry) -> JsonFinding<'_> {
+    JsonFinding {
         code: entry.rule.code,
         severity: entry.rule.severity.name(),
         title: entry.rule.title,

@@ -7,7 +7,7 @@ mod sarif;
 mod text;
 
 pub use github::github;
-pub use json::{One, json, one};
+pub use json::{JsonFinding, json, one};
 pub use junit::junit;
 pub use sarif::sarif;
 pub use text::text;

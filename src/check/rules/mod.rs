@@ -14,7 +14,7 @@ use std::collections::HashSet;
 pub(super) use self::registry::calls_a_registry;
 pub(super) use self::stopping::is_short;
 use super::Terms;
-use super::hook::Hook;
+use super::hook::LifecycleHandler;
 use super::judged::Judged;
 use super::rule::Id;
 use super::siblings::Siblings;
@@ -196,7 +196,10 @@ pub(super) fn ask(
         if !terms.native_sleep {
             let all = workload.containers.iter_mut();
             for container in all.chain(&mut workload.sidecars) {
-                container.pre_stop.iter_mut().for_each(Hook::drop_sleep);
+                container
+                    .pre_stop
+                    .iter_mut()
+                    .for_each(LifecycleHandler::drop_sleep);
             }
         }
         account.charge(judged.note(&workload))?;

@@ -1,6 +1,6 @@
 //! SR109, SR110, SR203 and SR503: callers who find the pods in a registry.
 
-use super::super::hook::Hook;
+use super::super::hook::LifecycleHandler;
 use super::super::rule::Id;
 use super::super::workload::{Container, Workload};
 use super::Found;
@@ -105,7 +105,7 @@ enum Call {
     Switches(&'static Switch),
 }
 
-fn call(hook: &Hook<'_>) -> Option<Call> {
+fn call(hook: &LifecycleHandler<'_>) -> Option<Call> {
     let deletes = hook.says(&[
         "-x delete",
         "-xdelete",
@@ -130,14 +130,14 @@ fn call(hook: &Hook<'_>) -> Option<Call> {
 }
 
 /// Whether a hook of the user's own takes the pod out of a registry.
-pub(in super::super) fn calls_a_registry(hook: &Hook<'_>) -> bool {
+pub(in super::super) fn calls_a_registry(hook: &LifecycleHandler<'_>) -> bool {
     call(hook).is_some()
 }
 
 fn by_hand(
     workload: &Workload<'_, '_>,
     container: &Container<'_>,
-    hook: &Hook<'_>,
+    hook: &LifecycleHandler<'_>,
     found: &mut Found,
 ) {
     let field = "/lifecycle/preStop";

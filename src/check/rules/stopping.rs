@@ -1,6 +1,6 @@
 //! SR101 to SR104, SR107 and SR108: the time between the deletion of a pod and its end.
 
-use super::super::hook::{Hook, SHELLS, mentions, program};
+use super::super::hook::{LifecycleHandler, SHELLS, mentions, program};
 use super::super::jvm;
 use super::super::read::text;
 use super::super::registry;
@@ -123,7 +123,7 @@ fn nothing_waits(workload: &Workload<'_, '_>, container: &Container<'_>, found: 
 fn times(
     workload: &Workload<'_, '_>,
     container: &Container<'_>,
-    hook: &Hook<'_>,
+    hook: &LifecycleHandler<'_>,
     found: &mut Found,
 ) {
     let grace = workload.grace();
@@ -171,7 +171,7 @@ pub(in super::super) fn is_short(workload: &Workload<'_, '_>, container: &Contai
 }
 
 /// What is to be reckoned with.
-fn seconds(hook: &Hook<'_>) -> i64 {
+fn seconds(hook: &LifecycleHandler<'_>) -> i64 {
     i64::try_from(hook.time.reckoned()).unwrap_or(i64::MAX)
 }
 

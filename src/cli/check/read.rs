@@ -13,10 +13,10 @@ use super::super::input::{self, Input};
 use super::Args;
 use crate::admission::known::{Stated, Wins};
 use crate::admission::manifests::{
-    Item, Known, Run, is_template, not_a_manifest, part_of_a_workload,
+    Item, NamespaceSource, Run, is_template, not_a_manifest, part_of_a_workload,
 };
 use crate::check::{
-    Baseline, Object, Place, Remark, Report, Terms, Wanted, World, assemble, harmless, judge,
+    Baseline, Object, ReadAt, Remark, Report, Scope, Terms, World, assemble, harmless, judge,
     remarks,
 };
 use crate::cluster::{Cluster, Lists};
@@ -215,7 +215,7 @@ impl<'t> Read<'t> {
     /// A setting of the engine cannot be used.
     pub(super) fn as_said(&self, args: &Args) -> anyhow::Result<Run> {
         let stated = stated(self.all.iter().map(|(source, _)| source));
-        run(args, stated.over(Known::All, Wins::Input))
+        run(args, stated.over(NamespaceSource::All, Wins::Input))
     }
 
     /// Judges all of it.
@@ -224,7 +224,7 @@ impl<'t> Read<'t> {
     /// Never: whoever runs this may use the memory that there is.
     pub(super) fn judge(&self, args: &Args, baseline: &Baseline) -> Result<Report, Excess> {
         let account = &mut Budget::new(usize::MAX, Stop::default()).account();
-        let wanted = Wanted {
+        let wanted = Scope {
             rules: &args.rules,
             fail_on: args.fail_on,
             baseline,
@@ -246,7 +246,7 @@ impl<'t> Read<'t> {
             objects(value, namespace, &mut |object, path| {
                 let refused = made.refused.get(&path).map_or("", String::as_str);
                 before.push(object.in_file(file).refused(refused));
-                places.push(Place {
+                places.push(ReadAt {
                     file,
                     document: source.document(),
                     above,
@@ -293,7 +293,7 @@ fn made<'t>(
     sources: Vec<Source<'t>>,
     inputs: &[Input],
 ) -> anyhow::Result<Vec<(Source<'t>, Made)>> {
-    let known = Known::Assumed(Arc::new(stated(&sources).opted_in()));
+    let known = NamespaceSource::Assumed(Arc::new(stated(&sources).opted_in()));
     let run = run(args, known)?;
     // What an API server has sent is there already; its objects are bounded one by one.
     let budget = Budget::new(usize::MAX, Stop::default());
@@ -333,7 +333,7 @@ fn stated<'s, 't: 's>(sources: impl IntoIterator<Item = &'s Source<'t>>) -> Stat
     stated
 }
 
-fn run(args: &Args, known: Known) -> anyhow::Result<Run> {
+fn run(args: &Args, known: NamespaceSource) -> anyhow::Result<Run> {
     Ok(Run {
         settings: Arc::new(args.engine.settings()?),
         known,

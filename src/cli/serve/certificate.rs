@@ -10,12 +10,12 @@ use crate::cli::heard::tell;
 use crate::cli::supervise::Tasks;
 use crate::cluster::{Certificate, Certificates, Cluster};
 use crate::observe::Metrics;
-use crate::observe::labels::Outcome;
+use crate::observe::labels::WriteOutcome;
 use crate::server::admin::{Condition, Readiness};
 use crate::tls::check::{self, Files};
 use crate::tls::date;
 use crate::tls::issue::Authority;
-use crate::tls::reload::{POLL, Reloader, Slot};
+use crate::tls::reload::{CertificateSlot, POLL, Reloader};
 
 /// Days that a certificate of `--standalone` is for: it is made anew at each start.
 const STANDALONE_DAYS: u32 = 30;
@@ -30,9 +30,9 @@ pub(super) fn certificate(
     metrics: &Arc<Metrics>,
     tasks: &mut Tasks,
     cluster: Option<&Cluster>,
-) -> anyhow::Result<Arc<Slot>> {
+) -> anyhow::Result<Arc<CertificateSlot>> {
     let condition = readiness.condition("certificate", "no usable certificate has been loaded yet");
-    let slot = Slot::empty();
+    let slot = CertificateSlot::empty();
     if let (Some(cert), Some(key)) = (&args.tls_cert, &args.tls_key) {
         let names = names(args);
         let metrics = Arc::clone(metrics);
@@ -74,7 +74,7 @@ pub(super) fn certificate(
 fn keep_own(
     args: &Args,
     cluster: Cluster,
-    slot: &Arc<Slot>,
+    slot: &Arc<CertificateSlot>,
     metrics: &Arc<Metrics>,
     condition: Condition,
     tasks: &mut Tasks,
@@ -99,13 +99,13 @@ fn keep_own(
     let metrics = Arc::clone(metrics);
     let report = move |event| match event {
         Certificate::Served { not_after } => {
-            metrics.certificate_reload(Outcome::Ok);
+            metrics.certificate_reload(WriteOutcome::Ok);
             metrics.certificate_not_after(not_after);
             tracing::info!(not_after, names = names.join(" "), "certificate issued");
         }
         Certificate::Trusted => condition.set(true),
         Certificate::Untrusted(why) => condition.wait(why),
-        Certificate::Unwritten => metrics.certificate_reload(Outcome::Failed),
+        Certificate::Unwritten => metrics.certificate_reload(WriteOutcome::Failed),
         Certificate::Restored => metrics.ca_bundle_restored(),
     };
     let slot = Arc::clone(slot);

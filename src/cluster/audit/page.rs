@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
-use crate::audit::{Finding, Stored, covers, look};
+use crate::audit::{AuditFinding, Stored, covers, look};
 use crate::engine::{Kind, NamespaceView, Settings, Strict};
 use crate::snapshot::{Asked, Namespaces};
 
@@ -16,18 +16,18 @@ pub(super) struct Page {
     /// Where the next one begins; empty at the end.
     pub(super) next: String,
     pub(super) looked_at: u64,
-    pub(super) found: Vec<Found>,
+    pub(super) found: Vec<AuditedObject>,
 }
 
 /// An object with something to say about it.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(super) struct AuditedObject {
     pub(super) namespace: String,
     pub(super) name: String,
     pub(super) uid: String,
     /// Counts changes of what was asked for; 0 where the kind has none.
     pub(super) generation: i64,
-    pub(super) finding: Finding,
+    pub(super) finding: AuditFinding,
 }
 
 #[derive(Deserialize)]
@@ -126,7 +126,7 @@ pub(super) fn judge(
             },
         );
         if let Some(finding) = finding {
-            page.found.push(Found {
+            page.found.push(AuditedObject {
                 namespace: namespace.to_owned(),
                 name: item.metadata.name.clone().into_owned(),
                 uid: item.metadata.uid.clone().into_owned(),

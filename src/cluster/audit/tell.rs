@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::super::configmaps::is_terminating;
-use super::page::Found;
+use super::page::AuditedObject;
 use super::{Audited, Said, Trouble, call};
 use crate::engine::Kind;
 use crate::text::shown;
@@ -41,7 +41,7 @@ pub(super) struct Teller {
     client: Client,
     identity: String,
     /// By object and reason.
-    told: HashMap<u64, Told>,
+    told: HashMap<u64, LastTold>,
     run: u64,
     /// Of this run.
     counts: Counts,
@@ -55,7 +55,7 @@ pub(super) struct Teller {
 
 /// What was told of an object.
 #[derive(Debug, Clone, Copy)]
-struct Told {
+struct LastTold {
     at: Instant,
     /// Its generation then.
     generation: i64,
@@ -90,7 +90,7 @@ impl Teller {
     }
 
     /// Tells of one object, where that is due.
-    pub(super) async fn tell(&mut self, kind: Kind, found: &Found, said: &mut Said) {
+    pub(super) async fn tell(&mut self, kind: Kind, found: &AuditedObject, said: &mut Said) {
         if !self.is_due(found, Instant::now()) {
             return;
         }
@@ -104,8 +104,8 @@ impl Teller {
     }
 
     /// Remembers that an object was told of.
-    fn note(&mut self, found: &Found, at: Instant) {
-        let told = Told {
+    fn note(&mut self, found: &AuditedObject, at: Instant) {
+        let told = LastTold {
             at,
             generation: found.generation,
             run: self.run,
@@ -114,7 +114,7 @@ impl Teller {
     }
 
     /// Writes the Event, and whether it need not be tried again.
-    async fn write(&mut self, kind: Kind, found: &Found, said: &mut Said) -> bool {
+    async fn write(&mut self, kind: Kind, found: &AuditedObject, said: &mut Said) -> bool {
         let Err(trouble) = self.event(kind, found).await else {
             self.written = true;
             return true;
@@ -133,7 +133,7 @@ impl Teller {
     }
 
     /// Whether it is to be told of now; counts what is not.
-    fn is_due(&mut self, found: &Found, now: Instant) -> bool {
+    fn is_due(&mut self, found: &AuditedObject, now: Instant) -> bool {
         let before = self.told.get_mut(&key(found));
         let changed = before
             .as_ref()
@@ -193,7 +193,7 @@ impl Teller {
     }
 
     /// It has one name as long as nothing changes, so another replica does not write it twice.
-    async fn event(&self, kind: Kind, found: &Found) -> Result<(), Trouble> {
+    async fn event(&self, kind: Kind, found: &AuditedObject) -> Result<(), Trouble> {
         let event = event(kind, found, &self.identity, Timestamp::now());
         let path = format!(
             "/apis/events.k8s.io/v1/namespaces/{}/events",
@@ -213,7 +213,7 @@ impl Teller {
     }
 }
 
-fn log(kind: Kind, found: &Found) {
+fn log(kind: Kind, found: &AuditedObject) {
     let namespace = &*shown(&found.namespace, NAME);
     let name = &*shown(&found.name, NAME);
     let (reason, note) = (found.finding.reason, &*found.finding.note);
@@ -226,13 +226,13 @@ fn log(kind: Kind, found: &Found) {
 }
 
 /// An object, and what it is told for.
-fn key(found: &Found) -> u64 {
+fn key(found: &AuditedObject) -> u64 {
     let what = format!("{}/{}", found.uid, found.finding.reason);
     xxh3_64(what.as_bytes())
 }
 
 /// Its name says the object's state and what it is told for.
-fn event(kind: Kind, found: &Found, identity: &str, now: Timestamp) -> Value {
+fn event(kind: Kind, found: &AuditedObject, identity: &str, now: Timestamp) -> Value {
     let cut = found.name.get(..EVENT_NAME).unwrap_or(&found.name);
     let finding = &found.finding;
     let state = format!("{}/{}/{}", found.uid, found.generation, finding.reason);
@@ -275,16 +275,16 @@ fn camel(code: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::Finding;
+    use crate::audit::AuditFinding;
     use kube::Config;
 
-    fn found(name: &str, generation: i64, reason: &'static str) -> Found {
-        Found {
+    fn found(name: &str, generation: i64, reason: &'static str) -> AuditedObject {
+        AuditedObject {
             namespace: "shop".to_owned(),
             name: name.to_owned(),
             uid: format!("uid-{name}"),
             generation,
-            finding: Finding {
+            finding: AuditFinding {
                 reason,
                 outdated: reason == "outdated",
                 note: "what to do".to_owned(),
@@ -298,7 +298,7 @@ mod tests {
     }
 
     /// As it is told, without an API server.
-    fn tell(teller: &mut Teller, found: &Found, now: Instant) -> bool {
+    fn tell(teller: &mut Teller, found: &AuditedObject, now: Instant) -> bool {
         let due = teller.is_due(found, now);
         if due {
             teller.note(found, now);
@@ -388,7 +388,7 @@ mod tests {
     fn an_event_names_object_reason_and_what_to_do_under_one_name() {
         let now = "2026-11-27T15:00:00Z".parse().unwrap();
         let web = found("web", 1, "not-injected");
-        let event_of = |found: &Found| event(Kind::Deployment, found, "a", now);
+        let event_of = |found: &AuditedObject| event(Kind::Deployment, found, "a", now);
         let told = event_of(&web);
         assert_eq!(told["eventTime"], "2026-11-27T15:00:00.000000Z");
         assert_eq!(told["reason"], "NotInjected");

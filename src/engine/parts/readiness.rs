@@ -5,7 +5,7 @@ use super::super::chain::HANDLERS;
 use super::super::json::{list, string};
 use super::super::plan::{Part, Plan, Target, Wants};
 use super::super::slot::{Form, Holds, Root};
-use crate::deregister::Place;
+use crate::deregister::Registrant;
 use crate::policy::{Policy, Port, ProbeTimes, Problem, Readiness};
 
 static FORM: Form = Form {
@@ -57,7 +57,7 @@ fn want<'a>(plan: &mut Plan<'a>, target: &Target<'_, 'a>) -> Result<(), Stop> {
 }
 
 /// Decides on the probe of one container.
-fn decide(policy: &Policy<'_>, place: &Place<'_>) -> Result<Probe, Problem> {
+fn decide(policy: &Policy<'_>, place: &Registrant<'_>) -> Result<Probe, Problem> {
     let Some((readiness, found)) = &policy.readiness else {
         return Ok(match place.main_port() {
             Ok(port) => tcp(&port.to_string(), &policy.probe),

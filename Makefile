@@ -211,7 +211,7 @@ lint: deny workflows-check
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items --lib --manifest-path helper/Cargo.toml
 
 # Each is a workspace with a lock file of its own.
-WORKSPACES = Cargo.toml prove/Cargo.toml fuzz/Cargo.toml helper/Cargo.toml
+WORKSPACES = Cargo.toml prove/Cargo.toml fuzz/Cargo.toml helper/Cargo.toml browser/Cargo.toml
 
 deny:
 	.ci/needs build deny

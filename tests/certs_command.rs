@@ -302,8 +302,8 @@ fn what_is_in_the_folder_is_printed_for_a_cluster() {
     let (secret, report) = certs(&["--dir", dir, "--output", "secret"]).unwrap();
     for part in [
         "kind: Secret\n",
-        "  name: silkroll-tls\n",
-        "  namespace: silkroll-system\n",
+        "  name: \"silkroll-tls\"\n",
+        "  namespace: \"silkroll-system\"\n",
         "type: kubernetes.io/tls\n",
     ] {
         assert!(secret.contains(part), "{secret}");
@@ -313,6 +313,18 @@ fn what_is_in_the_folder_is_printed_for_a_cluster() {
     assert!(report.contains("good until 20"), "{report}");
     assert!(!report.contains("PRIVATE KEY"));
     assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 4);
+
+    let named = |name: &str| {
+        let args = ["--dir", dir, "--output", "secret", "--secret-name", name];
+        certs(&args)
+    };
+    // A name of digits stays a text.
+    for name in ["edge.tls", "17"] {
+        let secret = named(name).unwrap().0;
+        let line = format!("  name: \"{name}\"\n");
+        assert!(secret.contains(&line), "{secret}");
+    }
+    assert!(named("Edge_TLS").is_err());
 }
 
 #[test]

@@ -154,6 +154,9 @@ fn a_kustomization_keeps_image_arguments_kinds_and_ca_bundle_through_an_upgrade(
     let (ours, all) = (container(), kinds());
     assert_eq!(ours["image"], "registry.example/infra/silkroll:0.1.0");
     assert_eq!(all, json!(["deployments", "statefulsets", "daemonsets"]));
+    let policy = ["validatingadmissionpolicy", "silkroll-not-injected"];
+    let warned = plane.get(&policy).unwrap()["spec"]["matchConstraints"]["resourceRules"].clone();
+    assert_eq!(warned, webhook(&plane)["rules"]);
     give_ca_bundle(&plane);
     let bundle = webhook(&plane)["clientConfig"]["caBundle"].clone();
     assert!(bundle.is_string());

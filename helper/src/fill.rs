@@ -90,8 +90,12 @@ fn write(value: &[u8], how: As) -> Vec<u8> {
     match how {
         As::Raw => value.to_vec(),
         As::Json => json_text(value),
-        As::Host if value.contains(&b':') => text!("[", value, "]"),
-        As::Host | As::Component => component(value),
+        As::Host => match cut(value, b":") {
+            Some((_, rest)) if rest.contains(&b':') => text!("[", value, "]"),
+            Some((host, port)) => text!(component(host), ":", component(port)),
+            None => component(value),
+        },
+        As::Component => component(value),
     }
 }
 
@@ -110,9 +114,14 @@ mod tests {
 
     #[test]
     fn placeholders_are_written_for_where_they_go() {
-        let env = [("podip", "fd00::1"), ("A_B", "x \"y")];
+        let env = [
+            ("podip", "fd00::1"),
+            ("A_B", "x \"y"),
+            ("AT", "mainstay.infra:8080"),
+        ];
         for (template, how, expected) in [
             ("http://{podip}:80", As::Host, "http://[fd00::1]:80"),
+            ("http://{env:AT}/", As::Host, "http://mainstay.infra:8080/"),
             ("ip={podip}", As::Component, "ip=fd00%3A%3A1"),
             (
                 "{\"a\":\"{env:A_B}\",\"b\":{}}",

@@ -9,22 +9,18 @@ use crate::url::Url;
 const HEAD_BYTES: usize = 64 * 1024;
 
 pub(crate) fn request(verb: &[u8], url: &Url<'_>, headers: &[Vec<u8>], body: &[u8]) -> Vec<u8> {
-    let mut text = text!(
-        verb,
-        " ",
-        url.path,
-        " HTTP/1.1\r\nHost: ",
-        url.authority,
-        "\r\nConnection: close\r\n"
-    );
-    for (name, line) in [
-        ("User-Agent", "User-Agent: silkroll\r\n"),
-        ("Accept", "Accept: */*\r\n"),
+    let mut text = text!(verb, " ", url.path, " HTTP/1.1\r\n");
+    // Two Host lines are refused, and of two others servers go by either.
+    for (name, value) in [
+        ("Host", url.authority),
+        ("User-Agent", b"silkroll"),
+        ("Accept", b"*/*"),
     ] {
         if !headers.iter().any(|header| is_named(header, name)) {
-            text.extend_from_slice(line.as_bytes());
+            text.extend_from_slice(&text!(name, ": ", value, "\r\n"));
         }
     }
+    text.extend_from_slice(b"Connection: close\r\n");
     for header in headers {
         text.extend_from_slice(header);
         text.extend_from_slice(b"\r\n");
@@ -287,9 +283,12 @@ mod tests {
         let headers = [b"accept: application/json".to_vec()];
         assert_eq!(
             String::from_utf8(request(b"PUT", &url, &headers, b"")).unwrap(),
-            "PUT /a?b HTTP/1.1\r\nHost: h:81\r\nConnection: close\r\nUser-Agent: silkroll\r\n\
+            "PUT /a?b HTTP/1.1\r\nHost: h:81\r\nUser-Agent: silkroll\r\nConnection: close\r\n\
              accept: application/json\r\nContent-Length: 0\r\n\r\n"
         );
+        let named = request(b"GET", &url, &[b"host: app.local".to_vec()], b"");
+        let named = String::from_utf8(named).unwrap();
+        assert_eq!(named.to_lowercase().matches("host:").count(), 1, "{named}");
         let plain = request(b"GET", &url, &[], b"");
         assert!(!plain.windows(14).any(|part| part == b"Content-Length"));
         assert!(plain.windows(11).any(|part| part == b"Accept: */*"));

@@ -47,7 +47,7 @@ fn run(arguments: &[Vec<u8>]) -> i32 {
     match arguments {
         [word, chain @ ..] if word == b"stop" => stop(&container, chain),
         [word, chain @ ..] if word == b"start" => start(&container, chain),
-        [word, chain @ ..] if word == b"own" => run_own(&container, &own(chain)),
+        [word, chain @ ..] if word == b"own" => run_own(&container, &own(chain), 0),
         [word] if word == b"registered" => registered(&container),
         _ => {
             sys::complain(
@@ -105,7 +105,11 @@ fn stop(container: &Container, chain: &[Vec<u8>]) -> i32 {
     }
     match own {
         Own::Sleep(_) => 0,
-        own => run_own(container, &own),
+        own => run_own(
+            container,
+            &own,
+            seconds(container, "SILKROLL_OWN_SECONDS", 0),
+        ),
     }
 }
 
@@ -303,7 +307,8 @@ fn start(container: &Container, chain: &[Vec<u8>]) -> i32 {
             go_on(container, limit, || try_for(limit, false));
         }
     }
-    run_own(container, &own(chain))
+    // A postStart, which the bound of the preStop hook is not for.
+    run_own(container, &own(chain), 0)
 }
 
 /// In the background. Only where a later stop can find it may it go on alone.
@@ -325,22 +330,18 @@ fn go_on(container: &Container, limit: u64, work: impl FnOnce() -> bool) {
     });
 }
 
-/// The user's own hook; the last thing done, its status is the hook's.
-fn run_own(container: &Container, own: &Own<'_>) -> i32 {
+/// The user's own hook, so many seconds at most, 0 without a bound; the last thing done, its status is the hook's.
+fn run_own(container: &Container, own: &Own<'_>, bound: u64) -> i32 {
     /// The kubelet knows no bound but the grace period either.
     const UNBOUNDED: u64 = 3600;
-    let bound = || seconds(container, "SILKROLL_OWN_SECONDS", 0);
     match own {
         Own::None => 0,
         Own::Sleep(seconds) => {
             container.pause(seconds * 1000);
             0
         }
-        Own::Http(request) => {
-            let seconds = bound();
-            request.send(container, if seconds == 0 { UNBOUNDED } else { seconds })
-        }
-        Own::Exec(command) => match bound() {
+        Own::Http(request) => request.send(container, if bound == 0 { UNBOUNDED } else { bound }),
+        Own::Exec(command) => match bound {
             0 => exec(container, command),
             seconds => exec_bounded(container, command, seconds),
         },

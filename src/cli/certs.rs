@@ -15,6 +15,8 @@ use clap::ValueEnum;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
+use super::object_name;
+use crate::policy::dns_label;
 use crate::tls::Files;
 use crate::tls::check::{check, trusted};
 use crate::tls::issue::{Authority, CA_DAYS, Issued, LEAF_DAYS};
@@ -77,6 +79,10 @@ pub struct Args {
     /// The namespace of that Service
     #[arg(long, short, value_name = "NAME", default_value = "silkroll-system", value_parser = label)]
     pub namespace: String,
+
+    /// With `--output secret` or `manifests`: the Secret that Silkroll's pods mount, `certificates.secretName` of the chart
+    #[arg(long, value_name = "NAME", default_value = "silkroll-tls", value_parser = object_name)]
+    pub secret_name: String,
 
     /// A further DNS name that callers use; may be repeated
     #[arg(long, value_name = "NAME", value_parser = dns)]
@@ -321,13 +327,13 @@ fn secret(args: &Args, now: i64, told: &mut String) -> Result<String> {
     told.push_str(
         " The cluster has it once this is applied; running replicas take it up by themselves within two minutes.\n",
     );
-    // The namespace is a checked label and the rest is base64, so nothing needs quoting.
+    // Both names are checked; quoted, for one of digits is a number else. The rest is base64.
     Ok(format!(
         "apiVersion: v1
 kind: Secret
 metadata:
-  name: silkroll-tls
-  namespace: {}
+  name: \"{}\"
+  namespace: \"{}\"
   labels:
     app.kubernetes.io/name: silkroll
 type: kubernetes.io/tls
@@ -335,6 +341,7 @@ data:
   tls.crt: {}
   tls.key: {}
 ",
+        args.secret_name,
         args.namespace,
         STANDARD.encode(cert_pem),
         STANDARD.encode(key_pem),
@@ -463,12 +470,7 @@ fn dns(text: &str) -> Result<String, String> {
 
 /// A name as Kubernetes allows it for Services and namespaces (RFC 1123 label).
 fn label(name: &str) -> Result<String, String> {
-    let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if (1..=63).contains(&name.len())
-        && name.chars().all(good)
-        && !name.starts_with('-')
-        && !name.ends_with('-')
-    {
+    if dns_label(name) {
         Ok(name.to_owned())
     } else {
         Err("use lower-case letters, digits and hyphens, 63 at most, as Kubernetes does".into())

@@ -25,6 +25,7 @@ use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use self::report::Report;
+use crate::policy::dns_subdomain;
 use crate::text;
 
 /// Silkroll makes Kubernetes rollouts lossless: a mutating admission webhook that gives every
@@ -136,4 +137,13 @@ fn print(out: &mut dyn Write, text: &[u8]) -> anyhow::Result<()> {
     out.write_all(text)
         .and_then(|()| out.flush())
         .context("standard output cannot be written")
+}
+
+/// A name on the command line that becomes a part of a path to the API server, or of a manifest: nothing that could lead
+/// elsewhere.
+fn object_name(name: &str) -> Result<String, String> {
+    if dns_subdomain(name) {
+        return Ok(name.to_owned());
+    }
+    Err("expected is an object's name: a-z, 0-9, - and ., 253 characters at most".to_owned())
 }

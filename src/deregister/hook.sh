@@ -200,7 +200,8 @@ fill() {
     text=${text#"$name}"}
     case $2:$value in
       raw:*) enc=$value ;;
-      host:*:*) enc="[$value]" ;;
+      host:*:*:*) enc="[$value]" ;;
+      host:*:*) component "${value%%:*}"; sr_host=$enc; component "${value#*:}"; enc=$sr_host:$enc ;;
       host:*) component "$value" ;;
       *) "$2" "$value" ;;
     esac
@@ -314,9 +315,13 @@ with_headers() {
   exec "$@" "$url" 2>&1
 }
 
-# The others speak TCP: the request is ours.
+# The others speak TCP: the request is ours. Two Host lines are refused, and of two Accept lines Eureka goes by the first.
 raw_request() {
-  printf '%s %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\nUser-Agent: silkroll\r\nAccept: */*\r\n' "$verb" "$path" "$authority"
+  printf '%s %s HTTP/1.1\r\n' "$verb" "$path"
+  case $sr_nl$headers in *"$sr_nl"[Hh][Oo][Ss][Tt]:*) ;; *) printf 'Host: %s\r\n' "$authority" ;; esac
+  case $sr_nl$headers in *"$sr_nl"[Uu][Ss][Ee][Rr]-[Aa][Gg][Ee][Nn][Tt]:*) ;; *) printf 'User-Agent: silkroll\r\n' ;; esac
+  case $sr_nl$headers in *"$sr_nl"[Aa][Cc][Cc][Ee][Pp][Tt]:*) ;; *) printf 'Accept: */*\r\n' ;; esac
+  printf 'Connection: close\r\n'
   IFS=$sr_nl
   for line in $headers; do printf '%s\r\n' "$line"; done
   case $verb:$body in GET: | HEAD:) ;; *) printf 'Content-Length: %s\r\n' "${#body}" ;; esac
@@ -466,10 +471,11 @@ unchunk() {
 
 # Adds $1 to $headers where it is a header line; the list is cut at newlines.
 add_header() {
+  [ -n "$1" ] || return 0
   name=${1%%:*}
+  case $name in '' | "$1" | *[!A-Za-z0-9_.-]*) name= ;; esac
   case $name:$1 in
-    :) return ;;
-    *"$sr_cr"* | *"$sr_nl"* | :* | *[!A-Za-z0-9_.-]*:"$name"* | "$1:$1") say "$sr_method: a header that is not \`Name: value\` is left out" ;;
+    :* | *"$sr_cr"* | *"$sr_nl"*) say "$sr_method: a header that is not \`Name: value\` is left out" ;;
     *) headers=$headers$1$sr_nl ;;
   esac
 }
@@ -666,6 +672,7 @@ nacos_read() {
     case $piece in *'"ephemeral":false'*) ephemeral=false ;; esac
     weight=${piece#*\"weight\":}
     weight=${weight%%[!0-9.E-]*}
+    weight=${weight:-1}
     return
   done
   judge_absence read
@@ -1359,7 +1366,11 @@ case $sr_do in
     have sleep || { echo 'silkroll: this image has no sleep in its PATH or where it usually is: no time for callers to forget this pod' >&2; exit 1; }
     stop "$@" ;;
   start) start; exit 0 ;;
-  own) own "$@" ;;
+  own)
+    # A postStart, which the bound of the preStop hook is not for.
+    # shellcheck disable=SC2034 # is read by its name
+    SILKROLL_OWN_SECONDS=0
+    own "$@" ;;
   registered) registered ;;
   reenable)
     wanted reenable || exit 0

@@ -29,22 +29,25 @@ pub fn text_block(text: &str, most: usize) -> bool {
             .any(|c| deceptive(c) && !matches!(c, '\n' | '\r' | '\t'))
 }
 
-/// RFC 1123 label: a container's name.
+/// RFC 1123 label: the name of a container or a Service.
 #[must_use]
 pub fn dns_label(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    (1..=63).contains(&bytes.len())
-        && bytes
-            .iter()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-')
-        && bytes.first() != Some(&b'-')
-        && bytes.last() != Some(&b'-')
+    text.len() <= 63 && is_label(text)
 }
 
-/// RFC 1123 subdomain: the name of a Secret.
+/// RFC 1123 subdomain: the name of a Secret and of most objects. Kubernetes bounds the whole and none of its labels
+/// (apimachinery, `IsDNS1123Subdomain`).
 #[must_use]
 pub fn dns_subdomain(text: &str) -> bool {
-    text.len() <= 253 && text.split('.').all(dns_label)
+    text.len() <= 253 && text.split('.').all(is_label)
+}
+
+fn is_label(text: &str) -> bool {
+    let inner = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-';
+    !text.is_empty()
+        && text.as_bytes().iter().all(inner)
+        && !text.starts_with('-')
+        && !text.ends_with('-')
 }
 
 /// A variable that a shell can name.

@@ -3,6 +3,7 @@
 use crate::run::{HOOK, Outcome, Place, SHELLS, SPARE, each_client, finish};
 use crate::server::{Reply, Server};
 use std::os::unix::fs::PermissionsExt;
+use std::thread;
 use std::time::Duration;
 
 /// What the own hook is given where it has a bound.
@@ -116,6 +117,8 @@ fn an_own_http_hook_is_called_as_the_kubelet_does() {
                 &port,
                 "/stop?now=1",
                 "X-Own: a b",
+                "Host: app.local",
+                "X-Key: a:X-Key b",
                 "Bad\nX: y",
             ],
         );
@@ -125,6 +128,24 @@ fn an_own_http_hook_is_called_as_the_kubelet_does() {
         assert_eq!(request.method, "GET", "{client}");
         assert_eq!(request.target, "/stop?now=1", "{client}");
         assert_eq!(request.header("x-own"), Some("a b"), "{client}");
+        assert_eq!(request.header("x-key"), Some("a:X-Key b"), "{client}");
+        // As the API says that it is set; two lines of it are refused by servers.
+        assert_eq!(request.header("host"), Some("app.local"), "{client}");
+    }
+    // A postStart is not bound by what the user's preStop is known to take.
+    let late = Server::start(|_| {
+        thread::sleep(Duration::from_secs(2));
+        Reply::Answer(200, String::new())
+    });
+    let port = late.address.port().to_string();
+    for (shell, client) in each_client() {
+        let outcome = Place::new(shell, &[client]).hook(
+            &[("SILKROLL_OWN_SECONDS", "1"), ("podip", "127.0.0.1")],
+            &["own", "http", "HTTP", "", &port, "/"],
+        );
+        let case = format!("{shell} with {client}: {}", outcome.output);
+        assert_eq!(outcome.status, Some(0), "{case}");
+        assert!(outcome.output.contains("answered 200"), "{case}");
     }
     let place = Place::new("dash", &["curl"]);
     let refused = place.hook(&[], &["own", "http", "HTTP", "127.0.0.1", "9", "/"]);

@@ -244,6 +244,8 @@ fn a_start_ends_as_the_users_own_hook_does() {
     let place = Place::new("helper", &[]);
     for (chain, status) in [
         (&["start", "exec", "sh", "-c", "exit 3"][..], 3),
+        // The bound is that of the user's preStop.
+        (&["start", "exec", "sh", "-c", "sleep 2; exit 4"], 4),
         (&["start", "exec", "true"], 127),
         (&["start", "sleep", "0"], 0),
         (&["start", "what"], 0),
@@ -252,6 +254,7 @@ fn a_start_ends_as_the_users_own_hook_does() {
         let env = [
             ("SILKROLL_METHOD", "http"),
             ("SILKROLL_HTTP_START_URL", "http://"),
+            ("SILKROLL_OWN_SECONDS", "1"),
         ];
         let outcome = place.hook(&env, chain);
         assert_eq!(

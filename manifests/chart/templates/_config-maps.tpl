@@ -3,5 +3,5 @@ The ConfigMaps of the script and of the helper binary that this version writes, 
 `make manifests` writes this line; tests/install_names.rs holds it to the program.
 */}}
 {{- define "silkroll.configMaps" -}}
-silkroll-b5949c3916c5, silkroll-a28afd2cdbd1
+silkroll-9b9cc57bcd6c, silkroll-4dcc6ca6171d
 {{- end }}

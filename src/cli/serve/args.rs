@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use crate::cli::engine;
+use crate::cli::{engine, object_name};
 use crate::tls::name;
 use crate::tls::own::Lifetimes;
 
@@ -152,18 +152,6 @@ fn with_host(text: &str, host: &str) -> String {
         Some(port) => format!("{host}:{port}"),
         None => text.to_owned(),
     }
-}
-
-/// Part of a path to the API server, so nothing that could lead elsewhere (RFC 1123, as the API checks names).
-fn object_name(text: &str) -> Result<String, String> {
-    let label = |label: &str| {
-        let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        !label.is_empty() && label.chars().all(inner) && label.trim_matches('-') == label
-    };
-    if text.len() <= 253 && text.split('.').all(label) {
-        return Ok(text.to_owned());
-    }
-    Err("expected is an object's name: a-z, 0-9, - and ., 253 characters at most".to_owned())
 }
 
 /// One that no certificate can have would refuse every one.

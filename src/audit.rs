@@ -42,7 +42,7 @@ const HINDERED: [Reason; 9] = [
     Reason::Malformed,
 ];
 
-/// All codes that a [`AuditFinding`] can have.
+/// All codes that an [`AuditFinding`] can have.
 pub fn reasons() -> impl Iterator<Item = &'static str> {
     let own = [NOT_INJECTED, OUTDATED].into_iter();
     own.chain(HINDERED.iter().map(|reason| reason.code()))

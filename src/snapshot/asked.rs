@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::changes::{Change, Changes, Teller};
+use crate::policy::dns_label;
 
 /// Which namespaces asked.
 #[derive(Debug, Default)]
@@ -113,12 +114,7 @@ impl Asked {
 /// Whether a namespace can be called so (RFC 1123 label).
 #[must_use]
 pub fn is_name(text: &str) -> bool {
-    (1..=63).contains(&text.len())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-        && !text.starts_with('-')
-        && !text.ends_with('-')
+    dns_label(text)
 }
 
 #[cfg(test)]

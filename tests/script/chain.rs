@@ -132,7 +132,16 @@ fn an_own_http_hook_is_called_as_the_kubelet_does() {
         // As the API says that it is set; two lines of it are refused by servers.
         assert_eq!(request.header("host"), Some("app.local"), "{client}");
     }
-    // A postStart is not bound by what the user's preStop is known to take.
+    let place = Place::new("dash", &["curl"]);
+    let refused = place.hook(&[], &["own", "http", "HTTP", "127.0.0.1", "9", "/"]);
+    assert_eq!(refused.status, Some(1), "{}", refused.output);
+    let no_tool =
+        Place::new("dash", &[]).hook(&[], &["own", "http", "HTTP", "127.0.0.1", "9", "/"]);
+    assert_eq!(no_tool.status, Some(0), "{}", no_tool.output);
+}
+
+#[test]
+fn a_post_start_is_not_bound_by_what_the_pre_stop_takes() {
     let late = Server::start(|_| {
         thread::sleep(Duration::from_secs(2));
         Reply::Answer(200, String::new())
@@ -147,12 +156,6 @@ fn an_own_http_hook_is_called_as_the_kubelet_does() {
         assert_eq!(outcome.status, Some(0), "{case}");
         assert!(outcome.output.contains("answered 200"), "{case}");
     }
-    let place = Place::new("dash", &["curl"]);
-    let refused = place.hook(&[], &["own", "http", "HTTP", "127.0.0.1", "9", "/"]);
-    assert_eq!(refused.status, Some(1), "{}", refused.output);
-    let no_tool =
-        Place::new("dash", &[]).hook(&[], &["own", "http", "HTTP", "127.0.0.1", "9", "/"]);
-    assert_eq!(no_tool.status, Some(0), "{}", no_tool.output);
 }
 
 /// The launcher as a container runs it, with the script at another place.

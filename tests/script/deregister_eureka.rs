@@ -1,7 +1,7 @@
 //! The `eureka` method against a stand-in: the override by id, else by address, and the re-enabling.
 
 use crate::methods::{Eureka, Instance, eureka, settings};
-use crate::run::{NO_PUT, Outcome, Place, SHELLS, each_client, pairs};
+use crate::run::{NO_PUT, Outcome, Place, SHELLS, pairs};
 use crate::server::{Reply, Server};
 use std::sync::{Arc, Mutex};
 use testkit::wait::eventually;
@@ -100,7 +100,7 @@ fn another_id_is_found_by_its_address_and_port() {
     ];
     // Eureka answers XML where the first Accept line does not ask for JSON, whoever sends it.
     let able = |(_, client): &(&str, &str)| *client != NO_PUT;
-    for (shell, client) in each_client().into_iter().filter(able) {
+    for (shell, client) in pairs().into_iter().filter(able) {
         for (instances, port, off, says) in [
             (&one[..], "", &["pod-7"][..], "left as pod-7 of orders"),
             (&one[..], "9000", &["pod-7"][..], "left as pod-7 of orders"),

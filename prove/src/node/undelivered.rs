@@ -1,6 +1,6 @@
 //! New connections that kube-proxy's rules let through to a Service's own address, which is nobody's: they are refused
-//! right behind, though the Service has endpoints. Nothing that a pod or its stop hook does can lead to that, so a
-//! request that was lost by it is told apart from the others. docs/proof.md says how it comes about.
+//! right behind, though the Service has endpoints. Nothing that a pod or its stop hook does can lead to that, so they
+//! are counted. docs/proof.md says how it comes about.
 
 use anyhow::{Context as _, Result};
 

@@ -25,14 +25,20 @@ pub fn free<const N: usize>() -> io::Result<[u16; N]> {
     // All are held until all are chosen, so they differ.
     let mut held = Vec::new();
     for port in &mut ports {
-        let listener = any()?;
+        let listener = listen()?;
         *port = listener.local_addr()?.port();
         held.push(listener);
     }
     Ok(ports)
 }
 
-fn any() -> io::Result<TcpListener> {
+/// Listens on one of them, for a server of this process. To let a port go and take it again can fail: what another test
+/// starts in between has a copy of the listener, until it has become its program.
+///
+/// # Errors
+///
+/// Where there is none.
+pub fn listen() -> io::Result<TcpListener> {
     let mut taken = io::Error::from(ErrorKind::AddrInUse);
     for _ in 0..TRIES {
         // Seeded by the system anew each time.

@@ -149,8 +149,7 @@ impl Service {
     /// # Errors
     /// Where no port can be had.
     pub fn listen() -> io::Result<Self> {
-        let [port] = crate::ports::free()?;
-        let socket = TcpListener::bind(("127.0.0.1", port))?;
+        let socket = crate::ports::listen()?;
         let address = socket.local_addr()?;
         let shared = Arc::<Shared>::default();
         let looking = Arc::clone(&shared);

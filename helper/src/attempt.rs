@@ -78,13 +78,36 @@ pub(crate) struct Answer {
     whole: Option<Whole>,
 }
 
+/// Which server of a list answered last, by its place there from 1 on; 0 where none has yet. The next round begins with it.
+#[derive(Debug, Default)]
+pub struct Answered(Cell<u8>);
+
+impl Answered {
+    /// The server at that place has answered.
+    #[must_use]
+    pub fn by(place: u8) -> Self {
+        Self(Cell::new(place))
+    }
+
+    /// Its place.
+    #[must_use]
+    pub fn place(&self) -> u8 {
+        self.0.get()
+    }
+}
+
 /// A try with its bounds.
 pub(crate) struct Attempt<'w> {
     pub(crate) world: &'w dyn World,
     pub(crate) settings: Settings<'w>,
     deadline: u64,
-    /// What one call may take.
-    each: u64,
+    /// What one call may take at most.
+    most: u64,
+    /// What one call to the server that is being asked may take.
+    each: Cell<u64>,
+    /// When the server that is being asked came first.
+    asked: Cell<u64>,
+    answered: &'w Answered,
     /// Whether there was nothing to take out.
     absent: Cell<bool>,
 }
@@ -92,9 +115,14 @@ pub(crate) struct Attempt<'w> {
 impl<'w> Attempt<'w> {
     /// With several servers a dead one must leave time for the others: 3 s each, for a node may forward and wait
     /// 2 s itself.
-    pub(crate) fn new(world: &'w dyn World, limit_seconds: u64, several: bool) -> Self {
+    pub(crate) fn new(
+        world: &'w dyn World,
+        limit_seconds: u64,
+        several: bool,
+        answered: &'w Answered,
+    ) -> Self {
         const EACH_OF_SEVERAL: u64 = 3;
-        let each = if several {
+        let most = if several {
             limit_seconds.min(EACH_OF_SEVERAL)
         } else {
             limit_seconds
@@ -103,9 +131,17 @@ impl<'w> Attempt<'w> {
             world,
             settings: Settings(world),
             deadline: world.now() + limit_seconds * 1000,
-            each: each * 1000,
+            most: most * 1000,
+            each: Cell::new(most * 1000),
+            asked: Cell::new(world.now()),
+            answered,
             absent: Cell::new(false),
         }
+    }
+
+    /// How long the server that was asked last took in all.
+    pub(crate) fn server_took(&self) -> u64 {
+        self.world.now().saturating_sub(self.asked.get())
     }
 
     /// Done, for it is not registered; it may register yet.
@@ -135,7 +171,7 @@ impl<'w> Attempt<'w> {
     ) -> Result<Answer, Trouble> {
         let parts = Url::parse(verb, url)?;
         let now = self.world.now();
-        let until = self.deadline.min(now + self.each);
+        let until = self.deadline.min(now + self.each.get());
         let mut reader = Reader::new(verb);
         let mut words = Vec::new();
         let mut scanner = Objects::new();
@@ -192,21 +228,30 @@ impl<'w> Attempt<'w> {
         Ok(answer)
     }
 
-    /// Tries each base URL of a list until one has done it. A URL without a path gets `path`.
+    /// Tries each base URL of a list until one has done it. A URL without a path gets `path`. The one that answered last comes
+    /// first. Each may be silent: the first of several gets half of the time that is left at most, those behind it share the rest.
     pub(crate) fn each_server<T>(
         &self,
         variable: &str,
         path: &str,
         each: &mut dyn FnMut(&[u8]) -> Result<T, Trouble>,
     ) -> Result<T, Trouble> {
-        let mut worst = Trouble::never(text!(variable, " names no server"));
-        for server in self.settings.get(variable).split(|byte| *byte == b',') {
-            let server = trim(server)
-                .split(|byte| *byte == b' ')
-                .next()
-                .unwrap_or_default();
-            if server.is_empty() {
-                continue;
+        let list = self.settings.get(variable);
+        let first_word = |server| trim(server).split(|byte| *byte == b' ').next();
+        let servers = list.split(|byte| *byte == b',').filter_map(first_word);
+        let servers = servers.filter(|server| !server.is_empty());
+        let mut servers: Vec<_> = (1..=u8::MAX).zip(servers).collect();
+        servers.sort_by_key(|(place, _)| *place != self.answered.place());
+        let mut worst = if servers.is_empty() {
+            Trouble::never(text!(variable, " names no server"))
+        } else {
+            Trouble::never("there is no time left to ask a server")
+        };
+        let several = servers.len() as u64;
+        for (sharing, (place, server)) in (1..=several).rev().zip(servers) {
+            if !self.begin_server(place, sharing, sharing == several) {
+                worst.again = true;
+                break;
             }
             let server = server.strip_suffix(b"/").unwrap_or(server);
             let mut base = url_text(&match cut(server, b"://") {
@@ -216,8 +261,13 @@ impl<'w> Attempt<'w> {
             if cut(&base, b"://").is_none_or(|(_, rest)| !rest.contains(&b'/')) {
                 base.extend_from_slice(path.as_bytes());
             }
-            match each(&base) {
-                Ok(what) => return Ok(what),
+            let outcome = each(&base);
+            self.each.set(self.most);
+            match outcome {
+                Ok(what) => {
+                    self.answered.0.set(place);
+                    return Ok(what);
+                }
                 Err(trouble) => {
                     worst = Trouble {
                         again: worst.again || trouble.again,
@@ -227,6 +277,19 @@ impl<'w> Attempt<'w> {
             }
         }
         Err(worst)
+    }
+
+    /// Bounds the calls to one server, where so many, itself included, are to be asked still. False where there is no time.
+    fn begin_server(&self, place: u8, sharing: u64, is_first: bool) -> bool {
+        let now = self.world.now();
+        let left = self.deadline.saturating_sub(now);
+        self.asked.set(now);
+        if place != self.answered.place() {
+            let share = if is_first { sharing.min(2) } else { sharing };
+            let share = left.checked_div(share).unwrap_or(left);
+            self.each.set(share.min(self.most));
+        }
+        left > 0
     }
 }
 
@@ -316,7 +379,8 @@ mod tests {
     fn servers_are_tried_in_turn_and_the_worst_hope_counts() {
         let registry = Registry::new(&[("S", " a:1/ , ,http://b/x,c ?d")], |_| None);
         let mut seen = Vec::new();
-        let attempt = Attempt::new(&registry, 9, true);
+        let answered = Answered::default();
+        let attempt = Attempt::new(&registry, 9, true, &answered);
         let outcome = attempt.each_server("S", "/p", &mut |base| {
             seen.push(String::from_utf8(base.to_vec()).unwrap());
             Err::<Vec<u8>, _>(if seen.len() == 2 {
@@ -334,11 +398,42 @@ mod tests {
     #[test]
     fn one_of_several_servers_gets_three_seconds() {
         let registry = Registry::new(&[], |_| None);
+        let answered = Answered::default();
         for (several, until) in [(true, 3000), (false, 9000)] {
-            let attempt = Attempt::new(&registry, 9, several);
+            let attempt = Attempt::new(&registry, 9, several, &answered);
             let answer = attempt.call(b"GET", b"http://h/", &[], b"", None).unwrap();
             assert_eq!(answer.status, 0);
             assert_eq!(registry.asked().pop().unwrap().until, until);
         }
+    }
+
+    #[test]
+    fn silent_servers_share_the_time_and_the_one_that_answers_comes_first_the_next_time() {
+        let registry = Registry::new(&[("S", "a,b,c")], |asked| {
+            (asked.host == "c:80").then(|| (200, String::new()))
+        });
+        let answered = Answered::default();
+        let ask = |seconds| {
+            let attempt = Attempt::new(&registry, seconds, true, &answered);
+            let outcome = attempt.each_server("S", "", &mut |base| {
+                let url = text!(base, "/");
+                match attempt.call(b"GET", &url, &[], b"", None)?.status {
+                    200 => Ok(attempt.server_took()),
+                    _ => Err(Trouble::again("silent")),
+                }
+            });
+            let asked = registry.asked().into_iter();
+            (outcome, asked.map(|asked| (asked.host, asked.until)))
+        };
+        // Of 4 s a half, then half of the rest.
+        let (outcome, asked) = ask(4);
+        assert_eq!(outcome, Ok(0));
+        let shares = [("a:80", 2000), ("b:80", 3000), ("c:80", 4000)];
+        let shares = shares.map(|(host, until)| (host.to_owned(), until));
+        assert_eq!(asked.collect::<Vec<_>>(), shares);
+        assert_eq!(answered.place(), 3);
+        let (outcome, asked) = ask(4);
+        assert_eq!(outcome, Ok(0));
+        assert_eq!(asked.collect::<Vec<_>>(), [("c:80".to_owned(), 3000)]);
     }
 }

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::attempt::{Attempt, World};
+use crate::attempt::{Answered, Attempt, World};
 use crate::methods::add_header;
 use crate::settings::count;
 use crate::steps::took;
@@ -53,7 +53,8 @@ impl Request<'_> {
     #[must_use]
     pub fn send(&self, world: &dyn World, seconds: u64) -> i32 {
         let begun = world.now();
-        let attempt = Attempt::new(world, seconds, false);
+        let answered = Answered::default();
+        let attempt = Attempt::new(world, seconds, false, &answered);
         let host = match self.host {
             b"" => world.var(b"podip").unwrap_or_default(),
             host => host.to_vec(),

@@ -102,11 +102,13 @@ fn write(value: &[u8], how: As) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::attempt::Answered;
     use crate::stand_in::Registry;
 
     fn filled(env: &[(&str, &str)], template: &str, how: As) -> Result<String, String> {
         let registry = Registry::new(env, |_| None);
-        Attempt::new(&registry, 5, false)
+        let answered = Answered::default();
+        Attempt::new(&registry, 5, false, &answered)
             .fill(template.as_bytes(), how)
             .map(|text| String::from_utf8(text).unwrap())
             .map_err(|trouble| String::from_utf8(trouble.what).unwrap())
@@ -141,7 +143,8 @@ mod tests {
     #[test]
     fn a_part_of_a_path_that_a_variable_leaves_empty_is_said() {
         let registry = Registry::new(&[("ID", "a/b")], |_| None);
-        let attempt = Attempt::new(&registry, 5, false);
+        let answered = Answered::default();
+        let attempt = Attempt::new(&registry, 5, false, &answered);
         for (url, filled) in [
             ("http://h/all/{env:ID}", Some("http://h/all/a%2Fb")),
             ("http://h/all/{env:NONE}", None),

@@ -8,6 +8,7 @@ extern crate alloc;
 #[macro_use]
 mod text;
 
+mod address;
 mod attempt;
 mod chain;
 mod fill;
@@ -24,7 +25,7 @@ mod url;
 #[cfg(test)]
 mod stand_in;
 
-pub use attempt::World;
+pub use attempt::{Answered, World};
 pub use chain::{Own, Request, own};
 pub use idle::await_idle;
 pub use listed::{await_other, find_self, patience, unless_ready};

@@ -3,7 +3,7 @@
 
 use alloc::vec::Vec;
 
-use crate::attempt::{Attempt, Trouble, World};
+use crate::attempt::{Answered, Attempt, Trouble, World};
 use crate::methods::{Direction, Method};
 use crate::settings::{Settings, method, seconds};
 use crate::steps::{Wanted, took, wanted};
@@ -53,7 +53,7 @@ pub fn patience(limit_seconds: u64, spent_seconds: u64) -> u64 {
 
 /// Without the last usable instance the list that callers go by is empty: another one is waited for. What cannot be read
 /// holds up nothing. Two last ones that stop at one moment see each other, and neither waits.
-pub fn await_other(world: &dyn World, call: &Method, limit_seconds: u64) {
+pub fn await_other(world: &dyn World, call: &Method, limit_seconds: u64, answered: &Answered) {
     const BETWEEN_MILLIS: u64 = 1000;
     /// What deregistering takes at most, a login and a second reading included.
     const CALLS: u64 = 5;
@@ -65,7 +65,7 @@ pub fn await_other(world: &dyn World, call: &Method, limit_seconds: u64) {
         return;
     }
     let begun = world.now();
-    let attempt = reading(world, limit_seconds);
+    let attempt = reading(world, limit_seconds, answered);
     let name = method(settings);
     let who = match list(&attempt) {
         Ok(Listed {
@@ -80,8 +80,8 @@ pub fn await_other(world: &dyn World, call: &Method, limit_seconds: u64) {
             return;
         }
     };
-    // How long that took on this node is what each of the calls takes that deregister.
-    let calls = world.now().saturating_sub(begun) * CALLS;
+    // How long that server took is what each of the calls takes that deregister.
+    let calls = attempt.server_took() * CALLS;
     let until = (begun + limit_seconds * 1000).saturating_sub(calls.saturating_sub(CALLS_MILLIS));
     let left = until.saturating_sub(world.now()).div_ceil(1000);
     let alone = text!(name, ": ", who, " is the last usable instance, ");
@@ -148,7 +148,8 @@ pub fn unless_ready(world: &dyn World, age: Option<u64>) -> Option<&'static Meth
 pub fn find_self(world: &dyn World, call: &Method, limit_seconds: u64) -> bool {
     let Some(list) = call.listed else { return true };
     let name = method(Settings(world));
-    let attempt = reading(world, limit_seconds);
+    let answered = Answered::default();
+    let attempt = reading(world, limit_seconds, &answered);
     loop {
         match list(&attempt) {
             Ok(listed) => {
@@ -169,6 +170,6 @@ pub fn find_self(world: &dyn World, call: &Method, limit_seconds: u64) -> bool {
 }
 
 /// A registry that hangs must leave time to deregister.
-fn reading(world: &dyn World, limit_seconds: u64) -> Attempt<'_> {
-    Attempt::new(world, limit_seconds, true)
+fn reading<'w>(world: &'w dyn World, limit_seconds: u64, answered: &'w Answered) -> Attempt<'w> {
+    Attempt::new(world, limit_seconds, true, answered)
 }

@@ -18,8 +18,8 @@ use alloc::vec::Vec;
 
 use container::Container;
 use hook::{
-    Direction, Limit, Method, Own, Settings, Tried, Wanted, World, await_other, find_self,
-    keep_trying, method, number, own, patience, seconds, unless_ready, wanted,
+    Answered, Direction, Limit, Method, Own, Settings, Tried, Wanted, World, await_other,
+    find_self, keep_trying, method, number, own, patience, seconds, unless_ready, wanted,
 };
 use sys::{Child, Waited};
 
@@ -38,6 +38,27 @@ enum Left {
     Absent,
     /// A re-enabling was ended, whose last request may still be on its way.
     Contested,
+}
+
+impl Left {
+    const STATUS: [(i32, Self); 3] = [(0, Self::Settled), (3, Self::Absent), (4, Self::Contested)];
+    /// Before it stands the place of the server that answered. More than eleven do not go into a status.
+    const SERVERS: u8 = 11;
+
+    /// As the status of the process that deregistered.
+    fn status(self, answered: &Answered) -> i32 {
+        let own = Self::STATUS.iter().find(|(_, left)| *left == self);
+        let place = Some(answered.place()).filter(|place| *place <= Self::SERVERS);
+        own.map_or(0, |(status, _)| *status) + 10 * i32::from(place.unwrap_or_default())
+    }
+
+    /// None where that process failed.
+    fn of_status(status: i32) -> Option<(Self, Answered)> {
+        let place = u8::try_from(status / 10).ok()?;
+        let own = Self::STATUS.iter().find(|(own, _)| *own == status % 10);
+        let (_, left) = own.filter(|_| place <= Self::SERVERS)?;
+        Some((*left, Answered::by(place)))
+    }
 }
 
 /// The exit status.
@@ -73,8 +94,8 @@ fn stop(container: &Container, chain: &[Vec<u8>]) -> i32 {
     let mut watched = None;
     if let Some(Wanted::Call(call)) = wanted {
         watched = match deregister(container, wanted, limit) {
-            Left::Settled => None,
-            left => Some((call, left)),
+            (Left::Settled, _) => None,
+            (left, answered) => Some((call, left, answered)),
         };
     }
     if drain > 0 {
@@ -84,8 +105,8 @@ fn stop(container: &Container, chain: &[Vec<u8>]) -> i32 {
             b" s for callers to forget this pod",
         ]));
         let until = container.now() + drain * 1000;
-        if let Some((call, left)) = watched {
-            watch_for_it(container, call, left, until);
+        if let Some((call, left, answered)) = watched {
+            watch_for_it(container, call, left, &answered, until);
         }
         container.pause(until.saturating_sub(container.now()));
     }
@@ -141,7 +162,7 @@ fn wait_until_idle(container: &Container, limit: u64) {
 
 /// An app that is told to stop while it still starts registers in the middle of the drain: it is looked for, and taken
 /// out when it is there. Where a re-enabling was ended, too: no success is the last while its last request may come.
-fn watch_for_it(container: &Container, call: &Method, left: Left, until: u64) {
+fn watch_for_it(container: &Container, call: &Method, left: Left, answered: &Answered, until: u64) {
     /// A node that forwards waits 2 s for the other; the rest is for a busy one.
     const DOUBT_MILLIS: u64 = 6000;
     const EVERY_MILLIS: u64 = 3000;
@@ -150,6 +171,7 @@ fn watch_for_it(container: &Container, call: &Method, left: Left, until: u64) {
         seconds: LOOK_SECONDS,
         once: true,
         between_seconds: 1,
+        answered,
     };
     let sure = match left {
         Left::Contested => container.now() + DOUBT_MILLIS,
@@ -175,11 +197,10 @@ fn watch_for_it(container: &Container, call: &Method, left: Left, until: u64) {
 }
 
 /// In a process of its own, which can be ended whatever it hangs in.
-fn deregister(container: &Container, wanted: Option<Wanted>, limit: u64) -> Left {
-    const ABSENT: i32 = 3;
-    const CONTESTED: i32 = 4;
+fn deregister(container: &Container, wanted: Option<Wanted>, limit: u64) -> (Left, Answered) {
+    let settled = (Left::Settled, Answered::default());
     let Some(wanted) = wanted else {
-        return Left::Settled;
+        return settled;
     };
     let begun = container.now();
     let child = sys::fork(|| {
@@ -192,21 +213,26 @@ fn deregister(container: &Container, wanted: Option<Wanted>, limit: u64) -> Left
                     container.pause(1000);
                 }
                 let spent = || container.now().saturating_sub(begun) / 1000;
-                await_other(container, call, patience(limit, spent()));
+                let answered = Answered::default();
+                await_other(container, call, patience(limit, spent()), &answered);
                 let limit = Limit {
                     seconds: limit.saturating_sub(spent()),
                     once: false,
                     between_seconds: 1,
+                    answered: &answered,
                 };
-                match keep_trying(container, call, Direction::Deregister, limit) {
-                    Tried::Done | Tried::Absent if contested => return CONTESTED,
-                    Tried::Absent => return ABSENT,
-                    Tried::Done | Tried::Failed => {}
-                }
+                let left = match keep_trying(container, call, Direction::Deregister, limit) {
+                    Tried::Done | Tried::Absent if contested => Left::Contested,
+                    Tried::Absent => Left::Absent,
+                    Tried::Done | Tried::Failed => Left::Settled,
+                };
+                left.status(&answered)
             }
-            Wanted::End(ending) => ending::end(container, ending, limit),
+            Wanted::End(ending) => {
+                ending::end(container, ending, limit);
+                0
+            }
         }
-        0
     });
     let name = method(Settings(container));
     match child {
@@ -217,10 +243,10 @@ fn deregister(container: &Container, wanted: Option<Wanted>, limit: u64) -> Left
         Some(child) => {
             let until = begun + limit * 1000 + LAST_WORDS_MILLIS;
             match child.wait(Some(until)) {
-                Waited::Ended(0) => {}
-                Waited::Ended(ABSENT) => return Left::Absent,
-                Waited::Ended(CONTESTED) => return Left::Contested,
                 Waited::Ended(status) => {
+                    if let Some(told) = Left::of_status(status) {
+                        return told;
+                    }
                     let status = number(u64::from(status.unsigned_abs()));
                     container.say(&join(&[
                         &name,
@@ -241,7 +267,7 @@ fn deregister(container: &Container, wanted: Option<Wanted>, limit: u64) -> Left
             }
         }
     }
-    Left::Settled
+    settled
 }
 
 /// Never keeps a container from serving: where the registry cannot be asked this is as good as listed.
@@ -259,19 +285,32 @@ fn registered(container: &Container) -> i32 {
             NOT_LISTED
         }
     });
-    let Some(child) = child else { return 0 };
+    let name = method(Settings(container));
+    let unread = |why: &[u8]| container.say(&join(&[&name, b": ready: ", why]));
+    let Some(child) = child else {
+        unread(b"the list cannot be read: no process can be started here");
+        return 0;
+    };
     match child.wait(Some(container.now() + (LOOK_SECONDS + 1) * 1000)) {
+        Waited::Ended(0) => 0,
         Waited::Ended(NOT_LISTED) => {
-            let name = method(Settings(container));
             sys::complain(&join(&[
                 &name,
                 b": this pod is not in the list that callers go by\n",
             ]));
             1
         }
-        Waited::Ended(_) => 0,
+        Waited::Ended(status) => {
+            let status = number(u64::from(status.unsigned_abs()));
+            unread(&join(&[
+                b"the list cannot be read: the helper failed with status ",
+                &status,
+            ]));
+            0
+        }
         Waited::Over => {
             child.kill();
+            unread(b"the list could not be read within 5 s");
             0
         }
     }
@@ -288,6 +327,7 @@ fn start(container: &Container, chain: &[Vec<u8>]) -> i32 {
                 seconds,
                 once,
                 between_seconds: 2,
+                answered: &Answered::default(),
             };
             keep_trying(container, call, Direction::Reenable, limit) == Tried::Done
         };

@@ -2,20 +2,22 @@
 
 use alloc::vec::Vec;
 
-use crate::attempt::{Attempt, Trouble, World};
+use crate::attempt::{Answered, Attempt, Trouble, World};
 use crate::methods::{Direction, Method, find};
 use crate::settings::{Settings, is_name, method};
 use crate::text::number;
 
 /// How long it is tried.
 #[derive(Debug, Clone, Copy)]
-pub struct Limit {
+pub struct Limit<'a> {
     /// In all.
     pub seconds: u64,
     /// A single time: more is done by another process, which says what became of it.
     pub once: bool,
     /// The pause between two tries.
     pub between_seconds: u64,
+    /// The server to begin with; the one that answers is noted there.
+    pub answered: &'a Answered,
 }
 
 /// What there is to do.
@@ -100,7 +102,12 @@ pub enum Tried {
 }
 
 /// Until it is done, cannot be, or the time is over.
-pub fn keep_trying(world: &dyn World, call: &Method, direction: Direction, limit: Limit) -> Tried {
+pub fn keep_trying(
+    world: &dyn World,
+    call: &Method,
+    direction: Direction,
+    limit: Limit<'_>,
+) -> Tried {
     let Some(step) = (match direction {
         Direction::Deregister => Some(call.deregister),
         Direction::Reenable => call.reenable,
@@ -113,6 +120,7 @@ pub fn keep_trying(world: &dyn World, call: &Method, direction: Direction, limit
         world,
         limit.seconds,
         direction == Direction::Reenable || has_several_servers(world),
+        limit.answered,
     );
     loop {
         match step(&attempt) {

@@ -180,6 +180,10 @@ fn inside(options: &Options) -> Result<i32> {
         report.about,
         " New connections that kube-proxy's rules refused, though there were endpoints: {undelivered}."
     );
+    match undelivered::seen() {
+        Ok(seen) => report.tell_apart(seen),
+        Err(error) => eprintln!("prove: without their times: {error:#}"),
+    }
     report.conclude(begun.elapsed(), &options.out)?;
     println!(
         "What was seen: report.md, report.json and a picture of each scenario in {}",

@@ -5,6 +5,7 @@
 //! watcher of the pods and whoever rolls need to share nothing but a clock. Durations say so.
 
 use std::fmt;
+use std::net::SocketAddrV4;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
@@ -194,12 +195,40 @@ pub struct Lost {
     pub detail: String,
     /// What was asked for, with the address that it went to.
     pub url: String,
+    /// Whether kube-proxy's rules refused a connection to that address just then, which nothing of a pod leads to.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub undelivered: bool,
     /// The pod at the other end, where that is known: kept connections know who answered before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod: Option<String>,
     /// What the pod was doing, or the pods that it may have been; filled in afterwards.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub phases: Vec<PodPhase>,
+}
+
+/// A new connection to a Service with endpoints that kube-proxy's rules refused by themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undelivered {
+    /// When its first packet came.
+    pub at_ms: Millis,
+    /// The Service's address and port.
+    pub to: SocketAddrV4,
+}
+
+impl Undelivered {
+    /// What the load generator's clock and the kernel's may differ by, and what a busy machine takes in between.
+    const NEAR_MS: Millis = 100;
+
+    /// Can this lost request have been on that connection?
+    #[must_use]
+    pub fn is(&self, lost: &Lost) -> bool {
+        let (from, to) = (lost.at_ms, lost.at_ms + lost.after_ms);
+        let then = from.saturating_sub(Self::NEAR_MS)..=to + Self::NEAR_MS;
+        lost.kind == Kind::Refused
+            && lost.connection == Connection::New
+            && then.contains(&self.at_ms)
+            && lost.url.contains(&format!("//{}/", self.to))
+    }
 }
 
 /// Which connection a request was sent on.

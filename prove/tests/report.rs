@@ -7,7 +7,7 @@
 
 mod sample;
 
-use prove::record::{Arm, Kind, Lateness, Phase, Run};
+use prove::record::{Arm, Kind, Lateness, Phase, Run, Undelivered};
 use prove::report::{self, Report};
 use sample::run;
 
@@ -58,6 +58,7 @@ fn json_is_read_back_as_it_was() {
         about: "where".to_owned(),
         problems: vec!["lost one".to_owned()],
         runs,
+        undelivered: Vec::new(),
         order: Vec::new(),
     };
     report::write(&folder, &written).unwrap();
@@ -82,6 +83,51 @@ fn json_is_read_back_as_it_was() {
             "service-through-kube-proxy-clusterip.svg",
             "summary.md"
         ]
+    );
+}
+
+/// Only the connection that was refused then, to that address, and new: what is refused otherwise is the pod's.
+#[test]
+fn what_kube_proxy_refused_by_itself_is_told_apart_and_counts_all_the_same() {
+    let mut told = Report::begin(String::new(), Vec::new());
+    told.runs = both(1);
+    let control = |report: &Report| {
+        let runs = report.runs.iter();
+        let lost = runs.flat_map(|run| &run.load.lost);
+        lost.map(|lost| lost.undelivered).collect::<Vec<_>>()
+    };
+    let lost = told.runs[1].load.lost.clone();
+    let new = lost.iter().position(|lost| lost.kind == Kind::Refused);
+    let at_ms = lost[new.unwrap()].at_ms;
+    let near = lost.iter().filter(|other| {
+        other.kind == Kind::Refused && other.at_ms.abs_diff(at_ms) <= 100 + other.after_ms
+    });
+    let near = near.count();
+    for (at_ms, to, found) in [
+        (at_ms, "10.96.0.10:80", near),
+        (at_ms, "10.96.0.1:80", 0),
+        (at_ms, "10.96.0.10:8080", 0),
+        (at_ms - 3_600_000, "10.96.0.10:80", 0),
+    ] {
+        let to = to.parse().unwrap();
+        told.tell_apart(vec![Undelivered { at_ms, to }]);
+        let marked = control(&told).into_iter().filter(|marked| *marked).count();
+        assert_eq!(marked, found, "{to}");
+    }
+    let mut silkroll = told.runs[1].clone();
+    silkroll.arm = Arm::Silkroll;
+    silkroll.load.lost[0].undelivered = true;
+    let text = report::losses(&silkroll);
+    assert_eq!(
+        text.matches("kube-proxy's rules refused").count(),
+        1,
+        "{text}"
+    );
+    told.runs[0].load = silkroll.load;
+    let problems = report::problems(&told.runs);
+    assert!(
+        problems.iter().any(|problem| problem.contains("lost ")),
+        "{problems:?}"
     );
 }
 

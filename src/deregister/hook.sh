@@ -19,7 +19,7 @@ set +x
 sr_nl='
 '
 sr_cr=$(printf '\r')
-sr_once='' sr_between=1
+sr_once='' sr_between=1 sr_first=0
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
@@ -120,6 +120,8 @@ bounded() {
   wait "$sr_pid" 2>/dev/null
   sr_rc=$?
   { kill "$sr_dog"; wait "$sr_dog"; [ "$?" -ne 1 ] || sr_over=1; } 2>/dev/null
+  # It may have ended by itself just then.
+  [ "$sr_rc" -gt 128 ] || sr_over=0
   return "$sr_rc"
 }
 
@@ -175,6 +177,40 @@ base64_text() {
 }
 
 is_name() { case $1 in '' | [0-9]* | *[!A-Za-z0-9_]*) false ;; esac }
+
+# Into `forms`, how a registry may have this pod's address: Java writes one of IPv6 in full, and Spring puts it in brackets.
+address_forms() {
+  forms=$podip
+  case $podip in *:*) ;; *) return 0 ;; esac
+  full=$podip
+  case $podip in *::*)
+    IFS=:
+    # shellcheck disable=SC2086 # to be split; globbing is off
+    set -- ${podip%%::*}
+    full=${podip%%::*} count=$#
+    # shellcheck disable=SC2086
+    set -- ${podip#*::}
+    unset IFS
+    count=$((count + $#))
+    while [ "$count" -lt 8 ]; do full=$full:0 count=$((count + 1)); done
+    full=${full#:}${1:+:}${podip#*::} ;;
+  esac
+  forms="$podip [$podip]"
+  [ "$full" = "$podip" ] || forms="$forms $full [$full]"
+}
+# Has $piece this pod's address as field $1? Into `ip`, as it stands there: Java may put the interface behind it.
+is_here() {
+  for ip in $forms; do
+    case $piece in
+      *"\"$1\":\"$ip\""*) return 0 ;;
+      *"\"$1\":\"${ip%]}%"*)
+        value=${piece#*"\"$1\":\"${ip%]}%"}
+        ip=${ip%]}%${value%%\"*}
+        return 0 ;;
+    esac
+  done
+  return 1
+}
 
 need_podip() { [ -n "$podip" ] || { what='podip is not set in this container'; return 2; }; }
 
@@ -242,6 +278,7 @@ pick() {
     esac
     case $candidate:$verb:$body in bbwget:POST:?* | bbwget:GET:) ;; bbwget:*) continue ;; esac
     tool=$candidate
+    case $tool:$nc_ends in nc:unknown) look_at_nc ;; esac
     return 0
   done
   case $scheme in
@@ -250,6 +287,15 @@ pick() {
   esac
   what="no tool in this image can send $verb over $scheme ($can)"
   return 2
+}
+
+# Some tell the other side at the end of their input that no more comes, which a proxy takes for a caller that has gone.
+look_at_nc() {
+  nc_ends=
+  case $($nc --help 2>&1 </dev/null) in
+    *--no-shutdown*) nc="$nc --no-shutdown" ;;
+    *BusyBox* | *[Tt]oybox*) nc_ends=yes ;;
+  esac
 }
 
 find_tools() {
@@ -264,6 +310,7 @@ find_tools() {
     if [ -z "$nc" ] && have "$t"; then nc=$t tools="$tools nc"; fi
   done
   if [ -z "$nc" ] && have busybox; then nc='busybox nc' tools="$tools nc"; fi
+  nc_ends=unknown
   tools="$tools $bbwget "
   # A tool of its own, and not every head has -c; without it an answer is as long as it is.
   head=
@@ -373,7 +420,11 @@ run_php() {
 }
 feed_nc() { raw_request; }
 # shellcheck disable=SC2086 # may be two words
-run_nc() { exec $nc "$host" "$port"; }
+run_nc() {
+  # A pipe that it holds open itself.
+  if [ -n "$nc_ends" ] && [ -p /proc/self/fd/0 ] && (: <>/proc/self/fd/0) 2>/dev/null; then exec $nc "$host" "$port" <>/proc/self/fd/0; fi
+  exec $nc "$host" "$port"
+}
 
 split_url() { # scheme authority host port path from $url, which has been through url_text
   case $url in http://*) scheme=http port=80 ;; https://*) scheme=https port=443 ;;
@@ -534,22 +585,42 @@ reenable_http() {
 }
 send_reenable() { send "${SILKROLL_HTTP_START_URL-}" "${SILKROLL_HTTP_START_METHOD:-POST}" "$1" ''; }
 
-# each_server VARIABLE PATH COMMAND: runs it for each base URL that the variable lists, in `server`, until one returns 0.
-# A URL without a path gets PATH.
+# each_server VARIABLE PATH COMMAND: runs it for each base URL that the variable lists, in `server`, until one returns 0 or 3.
+# A URL without a path gets PATH. The one that answered last comes first. Each may be silent: the first of several gets half of
+# the time that is left at most, those behind it share the rest.
 each_server() {
-  eval "servers=\${$1-},"
-  worst=2 what="$1 names no server"
-  while [ -n "$servers" ]; do
-    server=${servers%%,*}
-    servers=${servers#*,}
+  eval "servers=\${$1-}"
+  number=0 order=''
+  IFS=,
+  # shellcheck disable=SC2154 # just assigned
+  for server in $servers; do
     server=${server#"${server%%[! ]*}"}
     server=${server%%[ ]*}
-    case $server in '') continue ;; *://*) ;; *) server=http://$server ;; esac
+    [ -n "$server" ] || continue
+    number=$((number + 1))
+    if [ "$number" -eq "$sr_first" ]; then order=$number,$server,$order; else order=$order$number,$server,; fi
+  done
+  unset IFS
+  sharing=$number most=$each worst=2 behind=''
+  [ "$number" -gt 0 ] || what="$1 names no server"
+  while [ -n "$order" ]; do
+    number=${order%%,*} order=${order#*,}
+    server=${order%%,*} order=${order#*,}
+    case $server in *://*) ;; *) server=http://$server ;; esac
     url_text "${server%/}"
     server=$enc
     case ${server#*://} in */*) ;; *) server=$server$2 ;; esac
+    if ! time_left; then worst=1 what=${what:-there is no time left to ask a server}; break; fi
+    asked=$sr_now each=$((left / sharing))
+    if [ "$number" -eq "$sr_first" ]; then each=$most
+    elif [ -z "$behind" ] && [ "$sharing" -gt 1 ]; then each=$(((left + 1) / 2)); fi
+    behind=yes sharing=$((sharing - 1))
+    [ "$each" -gt 0 ] || each=1
+    [ "$each" -le "$most" ] || each=$most
     "$3"
-    case $? in 0) return 0 ;; 3) return 3 ;; 1) worst=1 ;; esac
+    rc=$?
+    each=$most
+    case $rc in 0 | 3) sr_first=$number; return "$rc" ;; 1) worst=1 ;; esac
   done
   return "$worst"
 }
@@ -560,9 +631,11 @@ ask() { # VERB PATH [BODY], of $server
   case $? in 1) what="no answer from $server to $1 ${2%%\?*}"; return 1 ;; *) return 2 ;; esac
 }
 
-# An absence is believed only where $answer is whole: it begins an object, or what $2 names, and closes every brace.
+# An absence is believed only where $answer is whole: it begins an object, or what $2 names, ends with that, and closes every brace.
 judge_absence() { # of the answer to $1
-  begins=${2:-'{'}
+  begins=${2:-'{'} ends='}'
+  [ "$begins" = '{' ] || ends=']'
+  while case $answer in *[[:space:]]) ;; *) false ;; esac do answer=${answer%?}; done
   IFS='{'
   # shellcheck disable=SC2086 # to be split; globbing is off
   set -- "$1" ${answer}x
@@ -570,9 +643,35 @@ judge_absence() { # of the answer to $1
   # shellcheck disable=SC2086
   set -- "$1" ${answer}x
   unset IFS
-  case $answer in "$begins"*) [ "$#" -ne "$opened" ] || return 0 ;; esac
+  case $answer in "$begins"*"$ends") [ "$#" -ne "$opened" ] || return 0; ! closes || return 0 ;; esac
   what="$server answered $status to the $1 with something else or a part"
   return 1
+}
+
+# Does $answer close every brace that it opens outside of its texts? Asked only where those inside do not match: bash takes two seconds
+# and 60 MB for a thousand instances of Nacos. More has no answer.
+closes() {
+  [ "${#answer}" -le 500000 ] || return 1
+  IFS='"'
+  # shellcheck disable=SC2086 # to be split; globbing is off
+  set -- ${answer}x
+  unset IFS
+  depth=0 inside=''
+  for piece do
+    if [ -n "$inside" ]; then
+      # A backslash takes the quote behind it into the text, if it is not taken itself.
+      while case $piece in *\\\\) ;; *) false ;; esac do piece=${piece%\\\\}; done
+      case $piece in *\\) ;; *) inside='' ;; esac
+      continue
+    fi
+    inside=yes
+    while case $piece in *[{}]*) ;; *) false ;; esac do
+      piece=${piece#"${piece%%[\{\}]*}"}
+      case $piece in '{'*) depth=$((depth + 1)) ;; *) depth=$((depth - 1)) ;; esac
+      piece=${piece#?}
+    done
+  done
+  [ "$depth" -eq 0 ]
 }
 
 # An answer that tells that nobody is listed has a list, in $1 or $2: the page of an error has none.
@@ -604,11 +703,17 @@ nacos_servers() { # COMMAND
   component "${SILKROLL_NACOS_GROUP:-DEFAULT_GROUP}"; n_group=$enc
   component "${SILKROLL_NACOS_NAMESPACE:-public}"; n_namespace=namespaceId=$enc
   component "${SILKROLL_NACOS_CLUSTER:-DEFAULT}"; n_scope="$n_namespace&clusterName=$enc"
-  component "$podip"
-  instance="serviceName=$n_service&groupName=$n_group&$n_scope&ip=$enc&port=$n_port"
+  address_forms
   who="$podip:$n_port of $SILKROLL_NACOS_SERVICE"
   each_server SILKROLL_NACOS_SERVER /nacos "$1"
 }
+
+nacos_instance() { # ADDRESS
+  component "$1"
+  instance="serviceName=$n_service&groupName=$n_group&$n_scope&ip=$enc&port=$n_port"
+}
+# Unknown service, group, namespace or instance. A 404 without the registry's own words is a wrong address.
+nacos_absent() { case $status:$answer in 400:*'not found'* | 404:*\"code\":2*) ;; *) false ;; esac }
 
 nacos_server() {
   headers='' body='' api=v1
@@ -656,9 +761,14 @@ nacos_read() {
     ask GET "/v1/ns/catalog/instances?serviceName=$n_group%40%40$n_service&$n_scope&pageNo=1&pageSize=10000" || return
     case $status:$answer in 404:*'is not found'*) return 0 ;; 404:* | 410:* | 501:*) api=v3 ;; esac
   fi
-  if [ "$api" = v3 ]; then ask GET "/v3/admin/ns/instance?$instance" || return; fi
-  # Unknown service, group, namespace or instance. A 404 without the registry's own words is a wrong address.
-  case $status:$answer in 400:*'not found'* | 404:*\"code\":2*) return 0 ;; esac
+  if [ "$api" = v3 ]; then
+    for ip in $forms; do
+      nacos_instance "$ip"
+      ask GET "/v3/admin/ns/instance?$instance" || return
+      nacos_absent || break
+    done
+  fi
+  ! nacos_absent || return 0
   judge read 200 || return
   # Cut at braces, an instance's own fields are in one piece and its metadata, which may hold the same words, in another.
   IFS='{'
@@ -666,10 +776,12 @@ nacos_read() {
   set -- $answer
   unset IFS
   for piece do
-    case $piece in *"\"ip\":\"$podip\""*) ;; *) continue ;; esac
     case $piece in *"\"port\":$n_port,"*) ;; *) continue ;; esac
+    is_here ip || continue
     case $piece in *'"enabled":true'*) state=true ;; *'"enabled":false'*) state=false ;; *) continue ;; esac
     case $piece in *'"ephemeral":false'*) ephemeral=false ;; esac
+    nacos_instance "$ip"
+    forms=$ip
     weight=${piece#*\"weight\":}
     weight=${weight%%[!0-9.E-]*}
     weight=${weight:-1}
@@ -686,7 +798,7 @@ nacos_listed() {
   case $status in 404 | 410 | 501)
     ask GET "/v3/client/ns/instance/list?serviceName=$n_service&groupName=$n_group&$n_namespace" || return ;;
   esac
-  case $status:$answer in 400:*'not found'* | 404:*\"code\":2*) return 0 ;; esac
+  ! nacos_absent || return 0
   judge list 200 || return
   IFS='{'
   # shellcheck disable=SC2086 # to be split; globbing is off
@@ -697,10 +809,10 @@ nacos_listed() {
     case $piece in *'"port":'[0-9]*) ;; *) continue ;; esac
     case $piece in
       *'"enabled":false'* | *'"healthy":false'* | *'"weight":0'[,\}]* | *'"weight":0.0'[,\}]*) continue ;;
-      *"\"ip\":\"$podip\""*) case $piece in *"\"port\":$n_port,"*) self=yes; continue ;; esac ;;
       *'"ip":"'*) ;;
       *) continue ;;
     esac
+    case $piece in *"\"port\":$n_port,"*) if is_here ip; then self=yes; continue; fi ;; esac
     others=yes
     [ -z "$self" ] || break
   done
@@ -720,6 +832,7 @@ eureka_servers() {
   fill "${SILKROLL_EUREKA_INSTANCE-}" raw || return
   e_known=$filled
   component "$SILKROLL_EUREKA_APP"; e_app=$enc
+  address_forms
   headers="Accept: application/json$sr_nl"
   if [ -n "${SILKROLL_EUREKA_USERNAME-}" ]; then
     base64_text "$SILKROLL_EUREKA_USERNAME:${SILKROLL_EUREKA_PASSWORD-}"
@@ -782,7 +895,7 @@ eureka_find() {
       *'"instanceId":"'*)
         here='' seen=${piece#*'"instanceId":"'}
         seen=${seen%%'"'*}
-        case $piece in *"\"ipAddr\":\"$podip\""*) here=$seen ;; esac
+        ! is_here ipAddr || here=$seen
         [ -n "${SILKROLL_EUREKA_PORT-}" ] || { [ -z "$here" ] || count=$((count + 1)) e_id=$here; } ;;
       "\"\$\":${SILKROLL_EUREKA_PORT:-none},"*'"@enabled":"true"'*)
         [ -z "$here" ] || count=$((count + 1)) e_id=$here here='' ;;
@@ -790,7 +903,8 @@ eureka_find() {
   done
   case $count in
     0) judge_absence list && status=404 ;;
-    1) ;;
+    # The rest of a list that broke off may hold another one.
+    1) judge_absence list ;;
     *) what="$count instances of $SILKROLL_EUREKA_APP are at $podip: which is this one needs a port ($server)"; return 2 ;;
   esac
 }
@@ -816,7 +930,7 @@ eureka_listed() {
         case $piece in *'"status":"UP"'*) up=yes ;; esac
         case $piece in
           *"\"instanceId\":\"$e_known\""*) here=yes ;;
-          *"\"ipAddr\":\"$podip\""*) here=${SILKROLL_EUREKA_PORT:-yes} ;;
+          *) ! is_here ipAddr || here=${SILKROLL_EUREKA_PORT:-yes} ;;
         esac ;;
       "\"\$\":${here:-none},"*'"@enabled":"true"'*) here=yes ;;
     esac
@@ -1056,7 +1170,7 @@ reenables() {
 begin() {
   LC_ALL=C limit=$1 each=$1 insecure='' what='' self='' others=''
   clock
-  begun=$sr_now deadline=$((sr_now + limit * 100))
+  begun=$sr_now asked=$sr_now deadline=$((sr_now + limit * 100))
 }
 
 # keep_trying deregister|reenable SECONDS: until it is done, cannot be, or the time is over. With $sr_once: a single time.
@@ -1138,7 +1252,12 @@ deregister() {
     # Once for both, for it takes a busy node a second.
     find_tools
     bounded "$sr_wait" await_other "$sr_wait"
-    [ "$sr_over" -eq 0 ] || say "$sr_method: no other instance was seen within $sr_wait s, leaving all the same"
+    sr_status=$?
+    case $sr_over:$sr_status in
+      1:*) say "$sr_method: no other instance was seen within $sr_wait s, leaving all the same" ;;
+      0:1? | 0:2[01]) sr_first=$((sr_status - 10)) ;;
+      *) say "$sr_method: whether this is the last instance cannot be read: the hook failed with status $sr_status" ;;
+    esac
     clock
     # Not more than there was, whatever somebody sets the clock to.
     if [ "$sr_now" -ge "$sr_begun" ]; then sr_rest=$(($1 - (sr_now - sr_begun) / 100)); fi
@@ -1146,21 +1265,29 @@ deregister() {
   fi
   keep_trying deregister "$sr_rest"
   sr_status=$?
-  case $sr_status$sr_met in 0yes | 3yes) return 4 ;; esac
-  return "$sr_status"
+  case $sr_status$sr_met in 0yes | 3yes) sr_status=4 ;; 1* | 2*) sr_status=5 ;; esac
+  # Which server answered stands before it. More than eleven do not go into a status.
+  [ "$sr_first" -le 11 ] || sr_first=0
+  return $((sr_first * 10 + sr_status))
 }
 
 # Without the last usable instance the list that callers go by is empty: another one is waited for, and where there is no clock the
 # watchdog ends that. What cannot be read holds up nothing. Two last ones that stop at one moment see each other, and neither waits.
+# Its status is 10 and the number of the server that answered.
 await_other() { # SECONDS
+  watch_list "$1"
+  [ "$sr_first" -le 11 ] || sr_first=0
+  return $((10 + sr_first))
+}
+watch_list() {
   begin "$1"
   # A registry that hangs must leave time to deregister.
   [ "$each" -le 3 ] || each=3
   "listed_$sr_method" || { say "$sr_method: whether this is the last instance cannot be read: $what"; return 0; }
   [ -n "$self" ] && [ -z "$others" ] || return 0
-  # How long that took on this node is what each of the calls takes that deregister: up to five, of which there is time for two seconds.
+  # How long that server took is what each of the calls takes that deregister: up to five, of which there is time for two seconds.
   clock
-  sr_slow=$(((sr_now - begun) * 5 - 200))
+  sr_slow=$(((sr_now - asked) * 5 - 200))
   [ "$sr_slow" -le 0 ] || deadline=$((deadline - sr_slow))
   if ! time_left; then say "$sr_method: $who is the last usable instance, and there is no time to wait for another one"; return 0; fi
   sr_most=$left
@@ -1239,11 +1366,14 @@ own_request() { # SCHEME HOST PORT PATH [HEADER…]
 deregister_bounded() { # SECONDS
   wanted deregister || return 0
   bounded "$1" deregister "$1"
-  case $? in
-    3) sr_absent=yes ;;
-    4) sr_absent=yes sr_doubt=6 ;;
-    137) say "$sr_method: not done within $1 s, going on" ;;
+  sr_status=$?
+  if [ "$sr_over" -eq 1 ]; then say "$sr_method: not done within $1 s, going on"; return 0; fi
+  case $sr_status in
+    1[2-9]? | 2?? | *[!0345]) say "$sr_method: not done: the hook failed with status $sr_status"; return 0 ;;
+    *3) sr_absent=yes ;;
+    *4) sr_absent=yes sr_doubt=6 ;;
   esac
+  sr_first=$((sr_status / 10))
 }
 
 # An app that is told to stop while it still starts registers in the middle of the drain: it is looked for every 3 s, and
@@ -1334,8 +1464,12 @@ registered() {
   if [ "$age" -ge "$sr_n" ]; then say "$sr_method: ready: this pod was not listed within $sr_n s"; return 0; fi
   bounded 5 find_self 4
   sr_status=$?
-  [ "$sr_over" -eq 0 ] || say "$sr_method: ready: the list could not be read within 5 s"
-  [ "$sr_status" -eq 3 ] || return 0
+  case $sr_over:$sr_status in
+    1:*) say "$sr_method: ready: the list could not be read within 5 s"; return 0 ;;
+    0:0) return 0 ;;
+    0:3) ;;
+    *) say "$sr_method: ready: the list cannot be read: the hook failed with status $sr_status"; return 0 ;;
+  esac
   echo "$sr_method: this pod is not in the list that callers go by"
   return 1
 }

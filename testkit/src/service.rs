@@ -6,7 +6,7 @@
 
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::io::{self, Read, Write as _};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -238,6 +238,7 @@ impl Drop for Service {
 mod tests {
     use super::*;
     use crate::wait::eventually;
+    use std::net::TcpListener;
 
     /// Answers every request on a port of its own with this status and text, until it is told to stop.
     struct Server(SocketAddr, Arc<AtomicBool>);

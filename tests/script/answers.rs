@@ -89,6 +89,16 @@ fn every_shell_and_client_makes_the_call_of_its_method() {
 }
 
 #[test]
+fn every_client_keeps_its_side_open_until_it_has_the_answer() {
+    let server = Server::start(|_| Reply::IfStillThere(200, String::new()));
+    for (shell, client) in pairs() {
+        let (output, _) = stop(shell, client, "dubbo", &server.url(), &[]);
+        let left = output.contains("silkroll: dubbo: left");
+        assert!(left, "{shell} with {client}: {output}");
+    }
+}
+
+#[test]
 fn each_answer_has_one_meaning() {
     let unknown = r#"Unknown service ID "x". Ensure that the service ID is passed"#;
     for (method, status, body, says) in [

@@ -5,7 +5,7 @@ use crate::run::{NO_PUT, Place, SHELLS, SPARE, each_client, finish};
 use crate::server::{Reply, Server};
 use std::thread;
 use std::time::Duration;
-use testkit::wait::{PATIENCE, within};
+use testkit::wait::{PATIENCE, eventually, within};
 
 const LEAVE: Duration = Duration::from_secs(2);
 
@@ -224,5 +224,58 @@ fn a_path_that_is_the_applications_alone_costs_neither_the_call_nor_the_drain() 
             assert!(outcome.took >= Duration::from_secs(2), "{case}");
             assert_eq!(server.requests().len(), before + 1, "{case}");
         }
+    }
+}
+
+/// As where the node takes memory back; the helper has a test of its own.
+#[test]
+fn a_leaving_that_dies_is_said_and_the_drain_comes_all_the_same() {
+    let shells = SHELLS.into_iter().filter(|(shell, _)| *shell != "helper");
+    for (shell, _) in shells {
+        let server = Server::start(|_| Reply::Hang);
+        let url = server.url();
+        let place = Place::new(shell, &["curl"]);
+        let mine = format!("SILKROLL_POD_NAME={}\0", place.pod());
+        let hook = std::thread::spawn(move || {
+            let env = [
+                ("SILKROLL_METHOD", "http"),
+                ("SILKROLL_HTTP_URL", url.as_str()),
+                ("SILKROLL_DRAIN_SECONDS", "1"),
+                // It is killed long before.
+                ("SILKROLL_DEREGISTER_SECONDS", "30"),
+            ];
+            place.hook(&env, &["stop"])
+        });
+        eventually("a request", || {
+            (!server.requests().is_empty()).then_some(())
+        });
+        // pid (comm) state ppid: from the client up to the child of the hook's own process.
+        let stat = |pid: &String| {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            let words: Vec<_> = stat.split(' ').map(str::to_owned).collect();
+            (words[1].clone(), words[3].clone())
+        };
+        let all = crate::helper::running(&mine);
+        let mut leaves = all.iter().find(|pid| stat(pid).0 == "(curl)").unwrap();
+        while let Some(parent) = all.iter().find(|pid| **pid == stat(leaves).1) {
+            if !all.contains(&stat(parent).1) {
+                break;
+            }
+            leaves = parent;
+        }
+        let killed = std::process::Command::new("/bin/kill")
+            .args(["-9", leaves])
+            .status();
+        assert!(killed.unwrap().success());
+        let outcome = hook.join().unwrap();
+        assert_eq!(
+            (outcome.status, outcome.output.as_str()),
+            (
+                Some(0),
+                "silkroll: http: not done: the hook failed with status 137\n\
+                 silkroll: drain: 1 s for callers to forget this pod\n"
+            ),
+            "{shell}"
+        );
     }
 }

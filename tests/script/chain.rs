@@ -166,7 +166,12 @@ fn launch(
     unprivileged: bool,
     chain: &[&str],
 ) -> Outcome {
-    let text = launcher.replace("/silkroll/hook.sh", script);
+    let log = place.work().join("log");
+    std::fs::write(&log, "the application's own\n").unwrap();
+    std::fs::set_permissions(&log, PermissionsExt::from_mode(0o666)).unwrap();
+    let text = launcher
+        .replace("/silkroll/hook.sh", script)
+        .replace("/proc/1/fd/1", log.to_str().unwrap());
     let mut command = place.command(
         place.bin.join("sh"),
         &[("SILKROLL_METHOD", "none"), ("SILKROLL_DRAIN_SECONDS", "1")],
@@ -230,6 +235,17 @@ fn launchers_keep_the_own_status_with_the_script_there_missing_or_unreadable() {
                         "{case} {chain:?}: {}",
                         outcome.output
                     );
+                    let log = place.work().join("log");
+                    let told = format!(
+                        "silkroll: {script} is missing or cannot be read: only the drain is done\n"
+                    );
+                    let told = if (name, state) == ("stop", "present") || name == "start" {
+                        ""
+                    } else {
+                        &told
+                    };
+                    let told = format!("the application's own\n{told}");
+                    assert_eq!(std::fs::read_to_string(log).unwrap(), told, "{case}");
                     if name == "stop" {
                         assert!(
                             outcome.took.as_millis() >= 1000,

@@ -147,6 +147,47 @@ fn another_id_is_found_by_its_address_and_port() {
 }
 
 #[test]
+fn an_address_of_version_6_is_found_as_java_writes_it() {
+    let instances = [Instance::new("pod-7", "fd00:0:0:0:0:0:0:a7", 9000)];
+    for (shell, _) in SHELLS {
+        let registry = Registry::new(&instances);
+        let (url, here) = (registry.server.url(), [("podip", "fd00::a7")]);
+        let ready = run(shell, "curl", &url, &here, "registered");
+        let outcome = run(shell, "curl", &url, &here, "stop");
+        let case = format!("{shell}: {} {}", ready.output, outcome.output);
+        assert_eq!(ready.status, Some(0), "{case}");
+        assert_eq!(registry.off(), ["pod-7"], "{case}");
+    }
+}
+
+/// What is missing may hold another instance at that address, which has to stay.
+#[test]
+fn one_in_a_list_that_broke_off_is_not_taken_for_the_only_one() {
+    for (shell, _) in SHELLS {
+        let server = Server::start(|request| {
+            match request.path() {
+            "/eureka/apps/orders" => Reply::Chunks(
+                200,
+                r#"{"application":{"instance":[{"instanceId":"pod-7","ipAddr":"10.1.2.3","port":{"$":1,"@enabled":"true"}"#.to_owned(),
+            ),
+            _ => Reply::Answer(404, "{}".to_owned()),
+        }
+        });
+        let more = [("SILKROLL_DEREGISTER_SECONDS", "3")];
+        let outcome = run(shell, "curl", &server.url(), &more, "stop");
+        let case = format!("{shell}: {}", outcome.output);
+        let puts = server
+            .requests()
+            .into_iter()
+            .filter(|it| it.method == "PUT");
+        assert!(
+            !puts.into_iter().any(|put| put.target.contains("pod-7")),
+            "{case}"
+        );
+    }
+}
+
+#[test]
 fn a_start_disturbs_no_fresh_instance_and_waits_for_none() {
     for (shell, _) in SHELLS {
         for (instances, says) in [

@@ -142,10 +142,6 @@ fn what_is_not_there_is_left_without_a_change() {
                 enabled,
                 ..State::new(generation)
             });
-            // The stand-in of 3.x has one instance's page, whatever the address.
-            if generation == Generation::Three && case == "unknown address" {
-                continue;
-            }
             let outcome = stop(
                 &Place::new("dash", &["curl"]),
                 &registry.server.url(),
@@ -169,6 +165,81 @@ fn what_is_not_there_is_left_without_a_change() {
             &[("SILKROLL_NACOS_SERVICE", "nosuch")],
         );
         assert!(registry.changes().is_empty(), "{}", outcome.output);
+    }
+}
+
+/// Kubernetes writes it short, Java in full, and Spring in brackets.
+#[test]
+fn an_address_of_version_6_is_found_as_its_client_wrote_it() {
+    for generation in [Generation::Two, Generation::Three] {
+        for address in [
+            "fd00::a7",
+            "[fd00::a7]",
+            "fd00:0:0:0:0:0:0:a7",
+            "[fd00:0:0:0:0:0:0:a7]",
+            "fd00:0:0:0:0:0:0:a7%eth0",
+            "[fd00::a7%eth0]",
+        ] {
+            // The list of 1.x and 2.x has it; of 3.x an instance is asked for by its address.
+            if generation == Generation::Three && address.contains('%') {
+                continue;
+            }
+            for (shell, _) in SHELLS {
+                let registry = Registry::new(State {
+                    address,
+                    ..State::new(generation)
+                });
+                let servers = registry.server.url();
+                let place = Place::new(shell, &["curl"]);
+                let here = [("podip", "fd00::a7")];
+                let mut env = settings(&servers);
+                env.extend(here);
+                let ready = place.hook(&env, &["registered"]);
+                let outcome = stop(&place, &servers, &here);
+                let case = format!(
+                    "{generation:?} {address} {shell}: {} {}",
+                    ready.output, outcome.output
+                );
+                assert_eq!(ready.status, Some(0), "{case}");
+                let left = outcome.output.contains("left as fd00::a7:9810 of customer");
+                assert!(left, "{case}");
+                assert!(!registry.state.lock().unwrap().enabled, "{case}");
+                let more = [("podip", "fd00::a8")];
+                let outcome = stop(&place, &servers, &more);
+                let absent = outcome.output.contains("is not registered");
+                assert!(absent, "{case} {}", outcome.output);
+            }
+        }
+    }
+}
+
+/// A pattern, or a template that was cut, among an instance's own words.
+#[test]
+fn a_brace_in_a_text_makes_no_absence_unbelievable() {
+    for text in [r"a}b", r"{", r#"\"}"#, r"}\\", r#"\\\"{\\"#] {
+        for (shell, _) in SHELLS {
+            for (end, says) in [
+                ("]}", "is not registered, nothing to switch off"),
+                ("]", "with something else or a part"),
+            ] {
+                let server = Server::start(move |_| {
+                    let other = format!(
+                        r#"{{"ip":"10.1.2.4","port":9810,"enabled":true,"metadata":{{"t":"{text}","u":""}}}}"#
+                    );
+                    Reply::Chunks(200, format!(r#"{{"list":[{other}{end}"#))
+                });
+                let more = [
+                    ("SILKROLL_LAST_INSTANCE", "leave"),
+                    ("SILKROLL_DEREGISTER_SECONDS", "2"),
+                ];
+                let url = server.url();
+                let mut env = settings(&url);
+                env.extend(more);
+                let outcome = Place::new(shell, &["curl"]).hook_to_its_bound(&env, &["stop"]);
+                let case = format!("{text} {end} {shell}: {}", outcome.output);
+                assert!(outcome.says_at_its_bound(says), "{case}");
+            }
+        }
     }
 }
 

@@ -40,3 +40,24 @@ fn what_registers_during_the_drain_is_taken_out_all_the_same() {
         }
     });
 }
+
+#[test]
+fn looks_in_the_drain_begin_with_the_server_that_answered() {
+    std::thread::scope(|scope| {
+        for (shell, _) in SHELLS {
+            scope.spawn(move || {
+                let silent = Server::start(|_| Reply::Hang);
+                let living = Server::start(|_| Reply::Answer(200, r#"{"list":[]}"#.to_owned()));
+                let servers = format!("{},{}", silent.url(), living.url());
+                let mut env = crate::deregister_nacos::settings(&servers);
+                env.push(("SILKROLL_LAST_INSTANCE", "leave"));
+                env.push(("SILKROLL_DRAIN_SECONDS", "9"));
+                let outcome = Place::new(shell, &["curl"]).hook(&env, &["stop"]);
+                let case = format!("{shell}: {}", outcome.output);
+                assert!(outcome.output.contains("is not registered"), "{case}");
+                assert_eq!(silent.requests().len(), 1, "{case}");
+                assert!(living.requests().len() > 1, "{case}");
+            });
+        }
+    });
+}

@@ -266,6 +266,47 @@ fn a_registry_that_hangs_meanwhile_costs_no_more_than_the_wait() {
     });
 }
 
+/// Nodes that are down answer nothing. With two of three of them the third is asked in the default time, the last one waits where there
+/// is time for it, and whoever answered is asked first from then on.
+#[test]
+fn silent_servers_leave_time_for_the_one_that_answers() {
+    std::thread::scope(|scope| {
+        for (shell, _) in SHELLS {
+            for (limit, waits) in [("10", false), ("30", true)] {
+                scope.spawn(move || {
+                    let silent = [(); 2].map(|()| Server::start(|_| Reply::Hang));
+                    let count = AtomicUsize::new(0);
+                    let out = AtomicBool::new(false);
+                    let living = Server::start(move |request| {
+                        if request.method == "PUT" {
+                            out.store(true, Ordering::SeqCst);
+                            return Reply::Answer(200, String::new());
+                        }
+                        let other = !waits || count.fetch_add(1, Ordering::SeqCst) > 2;
+                        let this = !out.load(Ordering::SeqCst);
+                        registry("nacos", request, (this, other))
+                    });
+                    let [one, two] = silent.each_ref().map(Server::url);
+                    let servers = format!("{one},{two},{}", living.url());
+                    let mut env = crate::deregister_nacos::settings(&servers);
+                    env.push(("SILKROLL_DEREGISTER_SECONDS", limit));
+                    let budget = Duration::from_secs(limit.parse().unwrap());
+                    let place = Place::new(shell, &["curl"]);
+                    let outcome = place.hook_within(budget, &env, &["stop"]);
+                    let case = format!("{limit} {shell}: {}", outcome.output);
+                    assert!(outcome.over < SPARE, "{:?} over, {case}", outcome.over);
+                    assert!(deregisters(&living.requests()), "{case}");
+                    assert!(outcome.output.contains("left as 10.1.2.3:9810"), "{case}");
+                    assert_eq!(outcome.output.contains(FOUND), waits, "{case}");
+                    for silent in &silent {
+                        assert_eq!(silent.requests().len(), 1, "{case}");
+                    }
+                });
+            }
+        }
+    });
+}
+
 #[test]
 fn a_real_switch_is_read_from_the_list_that_leaves_out_what_is_disabled() {
     for generation in [Generation::Two, Generation::Three] {

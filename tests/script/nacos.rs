@@ -10,7 +10,7 @@ pub(crate) enum Generation {
     Three,
 }
 
-/// What the registry holds of the instance 10.1.2.3:9810 of `customer`.
+/// What the registry holds of the instance of `customer` at port 9810.
 #[derive(Clone, Debug)]
 #[allow(
     clippy::struct_excessive_bools,
@@ -18,6 +18,7 @@ pub(crate) enum Generation {
 )]
 pub(crate) struct State {
     pub(crate) generation: Generation,
+    pub(crate) address: &'static str,
     pub(crate) registered: bool,
     pub(crate) enabled: bool,
     pub(crate) weight: String,
@@ -36,6 +37,7 @@ impl State {
     pub(crate) fn new(generation: Generation) -> Self {
         Self {
             generation,
+            address: "10.1.2.3",
             registered: true,
             enabled: true,
             weight: "2.5".to_owned(),
@@ -50,6 +52,12 @@ impl State {
 
 const ABSENT: &str =
     r#"{"code":20004,"message":"resource not found","data":"no matched ip found!"}"#;
+
+fn asks_for(state: &State, request: &Request) -> bool {
+    let ip = request.query("ip").unwrap_or_default();
+    let ip = ip.replace("%3A", ":").replace("%5B", "[");
+    ip.replace("%5D", "]").replace("%25", "%") == state.address
+}
 
 pub(crate) fn answer(state: &Arc<Mutex<State>>, request: &Request) -> Reply {
     let mut state = state.lock().unwrap();
@@ -99,7 +107,7 @@ pub(crate) fn answer(state: &Arc<Mutex<State>>, request: &Request) -> Reply {
         return Reply::Answer(404, format!("service {service} is not found!"));
     }
     if request.method == "PUT" {
-        if request.query("ip") == Some("10.1.2.3") && !state.deaf {
+        if asks_for(&state, request) && !state.deaf {
             request
                 .query("weight")
                 .unwrap_or("1.0")
@@ -114,8 +122,8 @@ pub(crate) fn answer(state: &Arc<Mutex<State>>, request: &Request) -> Reply {
         state.enabled = enabled;
     }
     let instance = format!(
-        r#"{{"instanceId":"x","ip":"10.1.2.3","port":9810,"weight":{},"healthy":true,"enabled":{},"ephemeral":true,"clusterName":"DEFAULT","serviceName":"DEFAULT_GROUP@@customer","metadata":{{"ip":"10.1.2.3","enabled":"true"}},"ipDeleteTimeout":30000}}"#,
-        state.weight, state.enabled
+        r#"{{"instanceId":"x","ip":"{}","port":9810,"weight":{},"healthy":true,"enabled":{},"ephemeral":true,"clusterName":"DEFAULT","serviceName":"DEFAULT_GROUP@@customer","metadata":{{"ip":"10.1.2.3","enabled":"true"}},"ipDeleteTimeout":30000}}"#,
+        state.address, state.weight, state.enabled
     );
     let other = r#"{"instanceId":"y","ip":"10.1.2.30","port":9810,"weight":7.0,"healthy":true,"enabled":true,"ephemeral":true,"metadata":{}}"#;
     // What callers get leaves out what is disabled.
@@ -132,8 +140,10 @@ pub(crate) fn answer(state: &Arc<Mutex<State>>, request: &Request) -> Reply {
         return Reply::Chunks(200, page);
     }
     match (three, state.registered) {
-        (true, false) => Reply::Answer(404, ABSENT.to_owned()),
-        (true, true) => Reply::Chunks(200, format!(r#"{{"code":0,"data":{instance}}}"#)),
+        (true, registered) if !registered || !asks_for(&state, request) => {
+            Reply::Answer(404, ABSENT.to_owned())
+        }
+        (true, _) => Reply::Chunks(200, format!(r#"{{"code":0,"data":{instance}}}"#)),
         (false, false) => Reply::Chunks(200, format!(r#"{{"list":[{other}],"count":1}}"#)),
         (false, true) => {
             Reply::Chunks(200, format!(r#"{{"list":[{other},{instance}],"count":2}}"#))

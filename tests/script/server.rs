@@ -43,6 +43,8 @@ impl Request {
 #[derive(Clone)]
 pub(crate) enum Reply {
     Answer(u16, String),
+    /// The same where the caller has not closed its side, as a proxy does that takes this for a caller that has gone.
+    IfStillThere(u16, String),
     /// The same in chunks, of a few bytes where it is short.
     Chunks(u16, String),
     Redirect(String),
@@ -121,7 +123,21 @@ fn serve(
         return;
     };
     requests.lock().unwrap().push(request.clone());
-    let text = match handler(&request) {
+    let reply = match handler(&request) {
+        Reply::IfStillThere(status, body) => {
+            // The end of a request comes at once behind it, where it comes.
+            stream
+                .set_read_timeout(Some(Duration::from_millis(500)))
+                .unwrap();
+            if stream.read(&mut [0; 1]).is_ok() {
+                return;
+            }
+            Reply::Answer(status, body)
+        }
+        reply => reply,
+    };
+    let text = match reply {
+        Reply::IfStillThere(..) => unreachable!(),
         Reply::Answer(status, body) => format!(
             "HTTP/1.1 {status} Word\r\nContent-Length: {}\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n{body}",
             body.len()

@@ -3,6 +3,7 @@
 
 use alloc::vec::Vec;
 
+use crate::address;
 use crate::attempt::{Answer, Attempt, Outcome, Server, Trouble};
 use crate::fill::As;
 use crate::json::Object;
@@ -73,7 +74,8 @@ pub(super) fn listed(attempt: &Attempt<'_>) -> Result<Listed, Trouble> {
                 return;
             };
             if object.text("status") == Some(b"UP") {
-                listed.add(id == call.known || address == podip && call.is_at_port(object));
+                let here = || call.is_here(address) && call.is_at_port(object);
+                listed.add(id == call.known || here());
             }
         };
         let path = text!("/apps/", component(call.app));
@@ -96,6 +98,8 @@ struct Call<'a> {
     known: &'a [u8],
     port: Option<&'a [u8]>,
     podip: Vec<u8>,
+    /// How the registry may have it.
+    addresses: Vec<Vec<u8>>,
 }
 
 fn each<T>(
@@ -113,6 +117,8 @@ fn each<T>(
         let pair = text!(user, ":", settings.get("SILKROLL_EUREKA_PASSWORD"));
         headers.push(text!("Authorization: Basic ", base64(&pair)));
     }
+    let podip = settings.get("podip");
+    let addresses = address::forms(&podip);
     attempt.each_server("SILKROLL_EUREKA_SERVER", "/eureka", &mut |base| {
         step(&Call {
             attempt,
@@ -123,7 +129,8 @@ fn each<T>(
             app: &app,
             known: &known,
             port: port.as_deref(),
-            podip: settings.get("podip"),
+            podip: podip.clone(),
+            addresses: addresses.clone(),
         })
     })
 }
@@ -136,6 +143,10 @@ impl Call<'_> {
             Some(port) => text!(self.podip, ":", port, " of ", self.app),
             None => text!(self.podip, " of ", self.app),
         }
+    }
+
+    fn is_here(&self, address: &[u8]) -> bool {
+        address::is_one(&self.addresses, address)
     }
 
     /// Where a port is set, whether the instance has it.
@@ -184,7 +195,7 @@ impl Call<'_> {
         let mut count = 0;
         let mut look = |object: &Object| {
             if let Some(name) = object.text("instanceId")
-                && object.text("ipAddr") == Some(&podip)
+                && object.text("ipAddr").is_some_and(|ip| self.is_here(ip))
                 && self.is_at_port(object)
             {
                 id = Some(name.to_vec());

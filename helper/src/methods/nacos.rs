@@ -3,6 +3,7 @@
 
 use alloc::vec::Vec;
 
+use crate::address;
 use crate::attempt::{Answer, Attempt, Outcome, Server, Trouble};
 use crate::json::Object;
 use crate::listed::Listed;
@@ -22,11 +23,13 @@ pub(super) fn listed(attempt: &Attempt<'_>) -> Result<Listed, Trouble> {
     })
 }
 
+#[derive(Clone)]
 struct Registration {
-    podip: Vec<u8>,
+    /// How the registry may have the pod's address.
+    addresses: Vec<Vec<u8>>,
     port: Vec<u8>,
-    /// The query that names the instance.
-    instance: Vec<u8>,
+    /// The query that names the instance is `[0]`, its address, `[1]`.
+    instance: [Vec<u8>; 2],
     /// The page that lists a service's instances.
     catalog: Vec<u8>,
     /// The queries of the list that callers get, of all the service's clusters: by 1.x and 2.x, and by 3.x.
@@ -37,9 +40,21 @@ struct Registration {
 
 /// The instance as the server has it.
 struct Found {
+    address: Vec<u8>,
     enabled: bool,
     ephemeral: bool,
     weight: Vec<u8>,
+}
+
+impl Registration {
+    fn instance(&self, address: &[u8]) -> Vec<u8> {
+        let [before, behind] = &self.instance;
+        text!(before, component(address), behind)
+    }
+
+    fn is_at(&self, address: &[u8]) -> bool {
+        address::is_one(&self.addresses, address)
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -88,18 +103,18 @@ fn at_each<T>(
         component(&settings.or("SILKROLL_NACOS_CLUSTER", "DEFAULT")),
     );
     let registration = Registration {
-        instance: text!(
-            "serviceName=",
-            name,
-            "&groupName=",
-            group,
-            "&",
-            scope,
-            "&ip=",
-            component(&podip),
-            "&port=",
-            port
-        ),
+        instance: [
+            text!(
+                "serviceName=",
+                name,
+                "&groupName=",
+                group,
+                "&",
+                scope,
+                "&ip="
+            ),
+            text!("&port=", port),
+        ],
         catalog: text!(
             "/v1/ns/catalog/instances?serviceName=",
             group,
@@ -128,7 +143,7 @@ fn at_each<T>(
             ),
         ],
         who: text!(podip, ":", port, " of ", service),
-        podip,
+        addresses: address::forms(&podip),
         port,
     };
     attempt.each_server("SILKROLL_NACOS_SERVER", "/nacos", &mut |base| {
@@ -166,13 +181,18 @@ fn at_server(
         }
         Some(found) => found,
     };
+    // It is read back as it was found.
+    let registration = &Registration {
+        addresses: Vec::from([found.address.clone()]),
+        ..registration.clone()
+    };
     // Without its weight the server would set it to 1, and keep it there.
     let change = text!(
         match api {
             Api::V1 => "/v1/ns/instance?",
             Api::V3 => "/v3/admin/ns/instance?",
         },
-        registration.instance,
+        registration.instance(&found.address),
         "&enabled=",
         word,
         "&weight=",
@@ -233,7 +253,7 @@ fn listed_at(
             let off = |name: &str| object.bare(name).and_then(as_bool) == Some(false);
             let weightless = matches!(object.bare("weight"), Some(b"0" | b"0.0"));
             if !(off("enabled") || off("healthy") || weightless) {
-                listed.add(ip == registration.podip && port == registration.port);
+                listed.add(registration.is_at(ip) && port == registration.port);
             }
         };
         attempt.ask(&server, "GET", path, b"", Some(each))
@@ -300,11 +320,13 @@ fn read(
     let mut look = |path: &[u8]| {
         let each = &mut |object: &crate::json::Object| {
             if found.is_none()
-                && object.text("ip") == Some(&registration.podip)
+                && let Some(address) = object.text("ip")
+                && registration.is_at(address)
                 && object.bare("port") == Some(&registration.port)
                 && let Some(enabled) = object.bare("enabled").and_then(as_bool)
             {
                 found = Some(Found {
+                    address: address.to_vec(),
                     enabled,
                     ephemeral: object.bare("ephemeral").and_then(as_bool) != Some(false),
                     weight: object.bare("weight").unwrap_or(b"1").to_vec(),
@@ -326,7 +348,23 @@ fn read(
     }
     let answer = match answer {
         Some(answer) => answer,
-        None => look(&text!("/v3/admin/ns/instance?", registration.instance))?,
+        None => {
+            let mut at = |address: &Vec<u8>| {
+                let instance = registration.instance(address);
+                look(&text!("/v3/admin/ns/instance?", instance))
+            };
+            let [podip, others @ ..] = registration.addresses.as_slice() else {
+                return Ok(None);
+            };
+            let mut answer = at(podip)?;
+            for other in others {
+                if !is_absent(&answer) {
+                    break;
+                }
+                answer = at(other)?;
+            }
+            answer
+        }
     };
     if is_absent(&answer) {
         return Ok(None);

@@ -213,6 +213,7 @@ impl Run {
             detail: failure.detail,
             url: format!("http://{}{}", self.target, self.plan.path(request)),
             pod: via.pod.filter(|_| known).map(|pod| pod.to_string()),
+            undelivered: false,
             phases: Vec::new(),
         };
         lock(&self.tally).lost(request.due, lost);

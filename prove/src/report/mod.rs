@@ -17,7 +17,7 @@ pub use phases::{Span, fill, phase_at, spans};
 pub use picture::draw;
 pub use table::{losses, markdown, overview, summary};
 
-use crate::record::{Arm, Kind, Lateness, Lost, Millis, Phase, Run};
+use crate::record::{Arm, Kind, Lateness, Lost, Millis, Phase, Run, Undelivered};
 
 /// What is written as `report.json`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -28,6 +28,9 @@ pub struct Report {
     pub problems: Vec<String>,
     /// What was seen.
     pub runs: Vec<Run>,
+    /// The connections that kube-proxy's rules refused by themselves, where that was looked at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undelivered: Vec<Undelivered>,
     /// The names of the scenarios in the order in which they are told; those that are not there come last.
     #[serde(skip)]
     pub order: Vec<&'static str>,
@@ -41,6 +44,7 @@ impl Report {
             about,
             problems: vec![UNFINISHED.to_owned()],
             runs: Vec::new(),
+            undelivered: Vec::new(),
             order,
         }
     }
@@ -63,6 +67,14 @@ impl Report {
             .sort_by_key(|run| place(run).unwrap_or(usize::MAX));
         self.problems.extend(failed);
         write(folder, self)
+    }
+
+    /// Takes in which connections kube-proxy's rules refused by themselves, and marks the lost requests that were on one of them.
+    pub fn tell_apart(&mut self, undelivered: Vec<Undelivered>) {
+        for lost in self.runs.iter_mut().flat_map(|run| &mut run.load.lost) {
+            lost.undelivered = undelivered.iter().any(|seen| seen.is(lost));
+        }
+        self.undelivered = undelivered;
     }
 
     /// The run is over: comes to a verdict, writes and prints it.

@@ -163,6 +163,7 @@ mod tests {
             detail: String::new(),
             url: String::new(),
             pod: pod.map(str::to_owned),
+            undelivered: false,
             phases: Vec::new(),
         }
     }

@@ -225,12 +225,17 @@ fn in_full(run: &Run, lost: &Lost) -> String {
         |at: &PodPhase| format!("{} {} for {}", cell(&at.pod), at.phase, duration(at.for_ms));
     let pods: Vec<String> = lost.phases.iter().map(since).collect();
     format!(
-        "- due at {}, lost {} later on a {} connection: {} ({}); {}",
+        "- due at {}, lost {} later on a {} connection: {} ({}{}); {}",
         duration(lost.at_ms.saturating_sub(run.started_ms)),
         duration(lost.after_ms),
         lost.connection,
         cell(&lost.detail),
         cell(&lost.url),
+        if lost.undelivered {
+            ", where kube-proxy's rules refused a connection just then, though there were endpoints"
+        } else {
+            ""
+        },
         pods.join(", ")
     )
 }

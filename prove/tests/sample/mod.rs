@@ -103,6 +103,7 @@ fn cut(at_ms: Millis, n: u64, pod: &str) -> Lost {
         detail: "connecting: Connection refused (os error 111)".to_owned(),
         url: "http://10.96.0.10:80/".to_owned(),
         pod: kept.then(|| pod.to_owned()),
+        undelivered: false,
         phases: Vec::new(),
     }
 }

@@ -1,6 +1,7 @@
 //! What the lists say, and what goes by them.
 
 use super::*;
+use crate::attempt::{Answered, Attempt};
 use crate::listed::Listed;
 use crate::methods::find;
 use crate::settings::Settings;
@@ -41,7 +42,8 @@ fn listed(
     let registry = Registry::new(vars, answers);
     let settings = Settings(&registry);
     let list = find(&crate::method(settings), settings).listed.unwrap();
-    let attempt = crate::attempt::Attempt::new(&registry, 4, true);
+    let answered = Answered::default();
+    let attempt = Attempt::new(&registry, 4, true, &answered);
     let found = list(&attempt)
         .map(|Listed { this, others, .. }| (this, others))
         .map_err(|trouble| String::from_utf8(trouble.what).unwrap());
@@ -275,7 +277,7 @@ fn run_slowly(
     });
     registry.takes = millis;
     let settings = Settings(&registry);
-    await_other(&registry, find(b"nacos", settings), 7);
+    await_other(&registry, find(b"nacos", settings), 7, &Answered::default());
     let took = crate::World::now(&registry);
     (registry.said(), registry.asked().len(), took)
 }

@@ -6,13 +6,7 @@ mod nacos;
 mod others;
 
 use crate::stand_in::{Asked, Registry};
-use crate::{Direction, Limit, Tried, Wanted, keep_trying, wanted};
-
-const LIMIT: Limit = Limit {
-    seconds: 8,
-    once: false,
-    between_seconds: 1,
-};
+use crate::{Answered, Direction, Limit, Tried, Wanted, keep_trying, wanted};
 
 /// What was asked, each as `VERB host/target`, and the log.
 fn run(
@@ -26,7 +20,13 @@ fn run(
     let Some(Wanted::Call(way)) = wanted(&registry, direction) else {
         panic!("no way: {:?}", registry.said());
     };
-    let done = keep_trying(&registry, way, direction, LIMIT) != Tried::Failed;
+    let limit = Limit {
+        seconds: 8,
+        once: false,
+        between_seconds: 1,
+        answered: &Answered::default(),
+    };
+    let done = keep_trying(&registry, way, direction, limit) != Tried::Failed;
     let asked = registry
         .asked()
         .iter()

@@ -66,6 +66,9 @@ pub struct Run {
     /// How long callers may ask a pod that has gone: as old as their list gets.
     #[serde(default)]
     pub remembered_ms: u64,
+    /// For so many seconds in a row no request may be answered, or this control arm proves nothing.
+    #[serde(default)]
+    pub silent_seconds: u64,
     /// What else was seen and belongs in the report, one sentence each.
     #[serde(default)]
     pub notes: Vec<String>,
@@ -84,6 +87,7 @@ impl Run {
             rollouts: Vec::new(),
             absences: Vec::new(),
             remembered_ms: 0,
+            silent_seconds: 0,
             notes: Vec::new(),
         }
     }

@@ -134,6 +134,12 @@ fn what_kube_proxy_refused_by_itself_is_told_apart_and_counts_all_the_same() {
 #[test]
 fn runs_that_lose_on_one_side_alone_are_proof() {
     assert_eq!(report::problems(&both(2)), Vec::<String>::new());
+    let mut away = both(2);
+    away[1].silent_seconds = 2;
+    for second in &mut away[1].load.seconds[8..10] {
+        (second.ok, second.lost) = (0, second.sent);
+    }
+    assert_eq!(report::problems(&away), Vec::<String>::new());
 }
 
 #[test]
@@ -181,6 +187,23 @@ fn what_makes_runs_no_proof_is_said() {
                 (second.ok, second.lost) = (second.sent, 0);
             }
         }),
+        // Nor is a single one for each rollout.
+        ("lost requests while pods came and went in 0 of", |runs| {
+            let ends: Vec<_> = runs[1].rollouts.iter().skip(1).map(|it| it.at_ms).collect();
+            let mut at = 0;
+            runs[1].load.lost.retain(|lost| {
+                let rollout = ends.iter().filter(|end| **end <= lost.at_ms).count() + 1;
+                let first = rollout > at;
+                at = rollout;
+                first
+            });
+        }),
+        (
+            "answered nothing for 0 s in a row at most, where the service has to be away for 2 s",
+            |runs| {
+                runs[1].silent_seconds = 2;
+            },
+        ),
         // What the generator lost by itself is no proof of anything.
         ("the scenario proves nothing", |runs| {
             for lost in &mut runs[1].load.lost {

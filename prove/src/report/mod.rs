@@ -17,7 +17,7 @@ pub use phases::{Span, fill, phase_at, spans};
 pub use picture::draw;
 pub use table::{losses, markdown, overview, summary};
 
-use crate::record::{Arm, Kind, Lateness, Lost, Millis, Phase, Run, Undelivered};
+use crate::record::{Arm, Kind, Lateness, Lost, Millis, Phase, Run, Second, Undelivered};
 
 /// What is written as `report.json`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -248,8 +248,14 @@ fn problems_of(run: &Run) -> Vec<String> {
         ));
     }
     let lossy = lossy_rollouts(run);
+    let silent = silence(run);
+    if run.arm == Arm::Control && silent < run.silent_seconds {
+        problems.push(format!(
+            "answered nothing for {silent} s in a row at most, where the service has to be away for {} s, so the scenario proves nothing",
+            run.silent_seconds
+        ));
+    }
     match run.arm {
-        // One loss may be a chance of the machine's.
         Arm::Control if lossy == 0 || lossy * 2 < run.rollouts.len() => problems.push(format!(
             "lost requests while pods came and went in {lossy} of {} rollouts, so the scenario proves nothing: the \
              other arm might have been lossless without Silkroll, too",
@@ -262,13 +268,26 @@ fn problems_of(run: &Run) -> Vec<String> {
     problems
 }
 
+/// For how many whole seconds in a row no request was answered.
+fn silence(run: &Run) -> u64 {
+    let silent = |second: &Second| second.sent > 0 && second.ok == 0;
+    let stretches = run.load.seconds.split(|second| !silent(second));
+    stretches
+        .map(|stretch| stretch.len() as u64)
+        .max()
+        .unwrap_or_default()
+}
+
 /// How many rollouts cost requests, until the next one began.
 fn lossy_rollouts(run: &Run) -> usize {
+    /// A single one may be a chance of the machine's.
+    const LEAST: usize = 2;
     let begins = run.rollouts.iter().map(|rollout| rollout.at_ms);
     let ends = begins.clone().skip(1).chain([Millis::MAX]);
     let lossy = |(begin, end): &(Millis, Millis)| {
         let during = |lost: &&Lost| (*begin..*end).contains(&lost.at_ms);
-        run.load.lost.iter().filter(during).any(at_a_change)
+        let lost = run.load.lost.iter().filter(during);
+        lost.filter(|lost| at_a_change(lost)).count() >= LEAST
     };
     begins.zip(ends).filter(lossy).count()
 }

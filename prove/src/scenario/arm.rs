@@ -184,6 +184,9 @@ fn recorded(
 ) -> Result<Run> {
     let mut run = Run::new(scenario.name, arm, measured.started_ms, measured.load);
     run.remembered_ms = u64::try_from(remembered(scenario.entry).as_millis())?;
+    if arm == Arm::Control {
+        run.silent_seconds = scenario.silent;
+    }
     run.notes.extend(measured.note);
     if let Entry::Gateway(registry) = scenario.entry {
         run.notes.push(if scenario.fresh {

@@ -61,6 +61,7 @@ const PLAIN: Scenario = Scenario {
     beside: Beside::Others,
     own_hook: false,
     slow: 1,
+    silent: 0,
     stale: Stale::Lost,
     streams: false,
 };
@@ -245,6 +246,7 @@ static SCENARIOS: [Scenario; 16] = [
         entry: Entry::Gateway(Registry::Nacos),
         rarer: 5,
         beside: Beside::Another,
+        silent: 1,
         ..PLAIN
     },
     Scenario {
@@ -271,6 +273,7 @@ static SCENARIOS: [Scenario; 16] = [
         ],
         entry: Entry::Gateway(Registry::Nacos),
         replace: Replace::NeverRegisters,
+        silent: 10,
         rarer: 10,
         beside: Beside::Nothing,
         ..PLAIN

@@ -92,6 +92,8 @@ pub struct Scenario {
     pub own_hook: bool,
     /// How long a slow request takes, in seconds.
     pub slow: u64,
+    /// Without Silkroll's setting the service is away altogether, for so many seconds at least.
+    pub silent: u64,
     /// What becomes of a request that crosses with the server's closing of a kept connection.
     pub stale: Stale,
     /// Clients stay on streams, and ask for nothing else.

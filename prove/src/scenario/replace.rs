@@ -154,6 +154,7 @@ fn never_registers(kubectl: &Kubectl, namespace: &str, arm: Arm, all: usize) -> 
                 Err(error) if error.to_string().contains("timed out") => {}
                 Err(error) => return Err(error),
             }
+            waits_for_its_callers(kubectl, namespace)?;
             // The one that surged.
             1
         }
@@ -161,6 +162,42 @@ fn never_registers(kubectl: &Kubectl, namespace: &str, arm: Arm, all: usize) -> 
     kubectl.run(&["rollout", "undo", DEPLOYMENT, "-n", namespace], "")?;
     settled(kubectl, namespace)?;
     Ok(("kubectl set env, kubectl rollout undo", pods))
+}
+
+/// That the rollout stands still for the one reason: a new container runs, has never ended, and its startup probe says that it is not
+/// in the list.
+fn waits_for_its_callers(kubectl: &Kubectl, namespace: &str) -> Result<()> {
+    let get = |what: &[&str]| -> Result<serde_json::Value> {
+        let all = [&["get", "-n", namespace, "-o", "json"], what].concat();
+        Ok(serde_json::from_str(&kubectl.run(&all, "")?)?)
+    };
+    let pods = get(&["pods", "-l", "app=web"])?;
+    let waiting = |pod: &&serde_json::Value| {
+        let container = &pod["status"]["containerStatuses"][0];
+        container["started"] == false
+            && container["restartCount"] == 0
+            && container["state"]["running"].is_object()
+    };
+    let pods = pods["items"].as_array().map_or(&[][..], Vec::as_slice);
+    let Some(pod) = pods.iter().find(waiting) else {
+        bail!(
+            "the rollout of a version that never registers stands still, and no container of it runs and waits"
+        );
+    };
+    let name = pod["metadata"]["name"].as_str().unwrap_or_default();
+    let selector = format!("--field-selector=reason=Unhealthy,involvedObject.name={name}");
+    let events = get(&["events", &selector])?;
+    let says = |event: &serde_json::Value| {
+        let message = event["message"].as_str().unwrap_or_default();
+        message.contains("this pod is not in the list that callers go by")
+    };
+    let events = events["items"].as_array().map_or(&[][..], Vec::as_slice);
+    if !events.iter().any(says) {
+        bail!(
+            "{name} never registers and has not started, and its startup probe does not say that it is not in the list"
+        );
+    }
+    Ok(())
 }
 
 /// To the other version of the image, whichever it has.

@@ -247,7 +247,7 @@ fn problems_of(run: &Run) -> Vec<String> {
             "{local} requests were lost by the generator's own side, such as for want of ports"
         ));
     }
-    let lossy = lossy_rollouts(run);
+    let (lossy, known) = lossy_rollouts(run);
     let silent = silence(run);
     if run.arm == Arm::Control && silent < run.silent_seconds {
         problems.push(format!(
@@ -256,10 +256,9 @@ fn problems_of(run: &Run) -> Vec<String> {
         ));
     }
     match run.arm {
-        Arm::Control if lossy == 0 || lossy * 2 < run.rollouts.len() => problems.push(format!(
-            "lost requests while pods came and went in {lossy} of {} rollouts, so the scenario proves nothing: the \
-             other arm might have been lossless without Silkroll, too",
-            run.rollouts.len()
+        Arm::Control if lossy == 0 || lossy * 2 < known => problems.push(format!(
+            "lost requests while pods came and went in {lossy} of {known} rollouts, so the scenario proves nothing: the \
+             other arm might have been lossless without Silkroll, too"
         )),
         Arm::Silkroll if lost > 0 => problems.push(format!("lost {lost} of {sent} requests")),
         _ => {}
@@ -278,8 +277,9 @@ fn silence(run: &Run) -> u64 {
         .unwrap_or_default()
 }
 
-/// How many rollouts cost requests, until the next one began.
-fn lossy_rollouts(run: &Run) -> usize {
+/// How many rollouts cost requests, until the next one began, and of how many that is known: `Load::lost` has the first
+/// requests only where too many were lost.
+fn lossy_rollouts(run: &Run) -> (usize, usize) {
     /// A single one may be a chance of the machine's.
     const LEAST: usize = 2;
     let begins = run.rollouts.iter().map(|rollout| rollout.at_ms);
@@ -289,7 +289,16 @@ fn lossy_rollouts(run: &Run) -> usize {
         let lost = run.load.lost.iter().filter(during);
         lost.filter(|lost| at_a_change(lost)).count() >= LEAST
     };
-    begins.zip(ends).filter(lossy).count()
+    let listed = &run.load.lost;
+    let until = match listed.last() {
+        Some(last) if (listed.len() as u64) < run.lost() => last.at_ms,
+        _ => Millis::MAX,
+    };
+    let known: Vec<_> = begins.zip(ends).filter(|(_, end)| *end <= until).collect();
+    (
+        known.iter().filter(|rollout| lossy(rollout)).count(),
+        known.len(),
+    )
 }
 
 /// Whether a pod that the request may have been lost at was on its way in or out.

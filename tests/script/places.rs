@@ -1,13 +1,27 @@
 //! Odd containers: no `/proc`, another user, the container's own log; and shellcheck.
 
+use crate::last_instance::registry;
 use crate::methods::{CALLING, settings};
-use crate::run::{HOOK, Place, SHELLS, finish};
+use crate::run::{HOOK, Place, SHELLS, SPARE, finish, finish_within};
 use crate::server::{Reply, Server};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
 
 /// The hook under a wrapper that makes the place, e.g. unshare or setpriv.
 fn under(shell: &str, method: &str, wrapper: &[&str], url: &str, log: &str) -> crate::run::Outcome {
     let place = Place::new(shell, &["curl"]);
+    let mut command = command_under(&place, wrapper);
+    command
+        .envs(settings(method, url))
+        .env("SILKROLL_LOG", log)
+        .env("SILKROLL_DRAIN_SECONDS", "0");
+    finish(command)
+}
+
+/// A stop under it, with all that the machine has in its PATH.
+fn command_under(place: &Place, wrapper: &[&str]) -> Command {
     std::fs::set_permissions(
         place.dir.path(),
         std::os::unix::fs::PermissionsExt::from_mode(0o755),
@@ -18,11 +32,8 @@ fn under(shell: &str, method: &str, wrapper: &[&str], url: &str, log: &str) -> c
         .args(&wrapper[1..])
         .args(place.hook_line())
         .arg("stop")
-        .envs(settings(method, url))
-        .env("PATH", format!("{}:/usr/bin:/bin", place.bin.display()))
-        .env("SILKROLL_LOG", log)
-        .env("SILKROLL_DRAIN_SECONDS", "0");
-    finish(command)
+        .env("PATH", format!("{}:/usr/bin:/bin", place.bin.display()));
+    command
 }
 
 const NO_PROC: &[&str] = &[
@@ -74,6 +85,63 @@ fn it_works_without_proc_as_another_user_and_without_a_place_to_write() {
             }
         }
     }
+}
+
+/// Without a clock, too, for a container may have neither /proc nor date: the PATH of the last one has the tools of the hook alone.
+#[test]
+fn the_last_instance_waits_in_every_place_and_leaves_in_its_time() {
+    const LAST: &str = "is the last usable instance, waiting at most";
+    const LIMIT: Duration = Duration::from_secs(20);
+    let no_clock = "mount -t tmpfs none /proc && export PATH=$1 && shift && exec \"$@\"";
+    thread::scope(|scope| {
+        for (shell, _) in SHELLS {
+            for (wrapper, comes) in [
+                (NO_PROC, true),
+                (READ_ONLY, true),
+                (NO_FILES, true),
+                (&[][..], true),
+                (&[][..], false),
+            ] {
+                scope.spawn(move || {
+                    let (count, out) = (AtomicUsize::new(0), AtomicBool::new(false));
+                    let server = Server::start(move |request| {
+                        if request.method == "PUT" {
+                            out.store(true, Ordering::SeqCst);
+                            return Reply::Answer(200, String::new());
+                        }
+                        let other = comes && count.fetch_add(1, Ordering::SeqCst) > 1;
+                        registry("nacos", request, (!out.load(Ordering::SeqCst), other))
+                    });
+                    let place = Place::new(shell, &["curl"]);
+                    let bin = place.bin.display().to_string();
+                    let mut without = NO_PROC[..NO_PROC.len() - 2].to_vec();
+                    without.extend([no_clock, "sh", bin.as_str()]);
+                    let wrapper = if wrapper.is_empty() {
+                        &without
+                    } else {
+                        wrapper
+                    };
+                    let url = server.url();
+                    let limit = LIMIT.as_secs().to_string();
+                    let mut command = command_under(&place, wrapper);
+                    command
+                        .envs(crate::deregister_nacos::settings(&url))
+                        .env("SILKROLL_LOG", "-")
+                        .env("SILKROLL_DEREGISTER_SECONDS", &limit)
+                        .env("SILKROLL_DRAIN_SECONDS", "0");
+                    let outcome = finish_within(LIMIT, command);
+                    let case = format!("{shell} {comes} {wrapper:?}: {}", outcome.output);
+                    assert_eq!(outcome.status, Some(0), "{case}");
+                    assert!(outcome.output.contains(LAST), "{case}");
+                    let found = outcome.output.contains("another instance is listed");
+                    assert_eq!(found, comes, "{case}");
+                    let left = outcome.output.contains("left as 10.1.2.3:9810");
+                    assert!(left, "{case}");
+                    assert!(outcome.over < SPARE, "{:?} over, {case}", outcome.over);
+                });
+            }
+        }
+    });
 }
 
 #[test]

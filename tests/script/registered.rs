@@ -115,6 +115,7 @@ fn it_passes_once_the_container_is_listed() {
 fn it_passes_where_the_registry_cannot_be_asked() {
     type Answer = fn(&Request) -> Reply;
     let unread = "ready: the list cannot be read";
+    let over = "ready: the list could not be read within 5 s";
     let cases: [(&str, Answer); 6] = [
         ("is down", |_| Reply::Close),
         ("hangs", |_| Reply::Hang),
@@ -134,15 +135,16 @@ fn it_passes_where_the_registry_cannot_be_asked() {
                         let outcome = probe(shell, "curl", method, YOUNG, &server.url(), &[]);
                         let case = format!("{method} in {shell}, {fault}: {}", outcome.output);
                         assert_eq!(outcome.status, Some(0), "{case}");
-                        // One that is cut off in the middle of a call has no words left.
-                        let cut = outcome.output.is_empty();
-                        assert!(cut || outcome.output.contains(unread), "{case}");
+                        // A slow machine may be in the middle of a call when its time is over.
+                        let over = outcome.output.contains(over);
+                        assert!(over || outcome.output.contains(unread), "{case}");
                     }
                     let refused = "http://127.0.0.1:9";
                     let outcome = probe(shell, "curl", method, YOUNG, refused, &[]);
                     assert_eq!(outcome.status, Some(0), "{}", outcome.output);
-                    let cut = outcome.output.is_empty();
-                    assert!(cut || outcome.output.contains(unread), "{}", outcome.output);
+                    let over = outcome.output.contains(over);
+                    let says = over || outcome.output.contains(unread);
+                    assert!(says, "{}", outcome.output);
                 });
             }
         }

@@ -116,7 +116,7 @@ fn run_in(
         let known = gateway.end()?;
         for seen in &mut pods {
             let address = seen.address.map(|ip| SocketAddr::new(ip, PORT));
-            seen.pod.known_ms = address.and_then(|address| known.get(&address).copied());
+            seen.pod.known_ms = address.and_then(|address| known.until(address, seen.pod.gone_ms));
         }
     }
     let run = recorded(scenario, arm, settings, measured, pods, replaced?)?;

@@ -1,6 +1,6 @@
 //! The gateway of one arm, Spring Cloud's: between the load and instances that it knows from a registry.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::thread;
@@ -15,12 +15,11 @@ use testkit::process::Process;
 use tokio::runtime::{Builder, Runtime};
 
 use super::Scenario;
-use super::lookout::Lookout;
+use super::lookout::{Known, Lookout};
 use super::replace::PORT;
 use crate::node::ground;
 use crate::node::groups::Group;
 use crate::node::registry::{BALANCER, Registry, java};
-use crate::record::Millis;
 use crate::registry::{Format, Source};
 
 /// Bounds the wait for instances, and then for the gateway: a Java program on a busy machine takes half a minute.
@@ -136,8 +135,8 @@ impl Gateway {
         thread::sleep(BALANCER * rollout / of.max(1));
     }
 
-    /// Ends it, which is a fault where it has ended before; until when it knew each instance.
-    pub(super) fn end(mut self) -> Result<BTreeMap<SocketAddr, Millis>> {
+    /// Ends it, which is a fault where it has ended before; when it knew each instance.
+    pub(super) fn end(mut self) -> Result<Known> {
         self.process.check()?;
         self.lookout.end()
     }

@@ -24,17 +24,35 @@ pub(super) struct Lookout {
     thread: JoinHandle<()>,
 }
 
+/// From when until when each address was on the list: of one pod after the other, for a node gives addresses again after some hundred.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Known(BTreeMap<SocketAddr, Vec<(Millis, Millis)>>);
+
+impl Known {
+    /// Until when a pod was on it that had gone by then.
+    pub(super) fn until(&self, address: SocketAddr, gone: Option<Millis>) -> Option<Millis> {
+        let stretches = self.0.get(&address)?.iter().rev();
+        let its = |(from, _): &&(Millis, Millis)| gone.is_none_or(|gone| *from <= gone);
+        stretches.filter(its).map(|(_, until)| *until).next()
+    }
+}
+
 #[derive(Debug, Default)]
 struct Seen {
     now: BTreeSet<SocketAddr>,
-    /// When each was last on the list.
-    last: BTreeMap<SocketAddr, Millis>,
+    known: Known,
 }
 
 impl Seen {
     fn note(&mut self, list: &[SocketAddr], at: Millis) {
-        self.now = list.iter().copied().collect();
-        self.last.extend(list.iter().map(|&address| (address, at)));
+        let before = std::mem::replace(&mut self.now, list.iter().copied().collect());
+        for address in &self.now {
+            let stretches = self.known.0.entry(*address).or_default();
+            match stretches.last_mut() {
+                Some((_, until)) if before.contains(address) => *until = at,
+                _ => stretches.push((at, at)),
+            }
+        }
     }
 }
 
@@ -65,13 +83,13 @@ impl Lookout {
         seen.now.clone()
     }
 
-    /// Ends it; until when each was known.
-    pub(super) fn end(self) -> Result<BTreeMap<SocketAddr, Millis>> {
+    /// Ends it; when each was known.
+    pub(super) fn end(self) -> Result<Known> {
         self.over.store(true, Ordering::Relaxed);
         let panicked = |_| anyhow!("the thread that asks the gateway panicked");
         self.thread.join().map_err(panicked)?;
         let mut seen = lock(&self.seen);
-        Ok(std::mem::take(&mut seen.last))
+        Ok(std::mem::take(&mut seen.known))
     }
 }
 
@@ -86,6 +104,13 @@ mod tests {
         seen.note(&[a, b], 1);
         seen.note(&[a], 2);
         assert_eq!(seen.now, BTreeSet::from([a]));
-        assert_eq!(seen.last, BTreeMap::from([(a, 2), (b, 1)]));
+        assert_eq!(seen.known.until(a, None), Some(2));
+        assert_eq!(seen.known.until(b, Some(5)), Some(1));
+        // Another pod gets its address.
+        seen.note(&[a, b], 9);
+        assert_eq!(seen.known.until(b, Some(5)), Some(1));
+        assert_eq!(seen.known.until(b, Some(9)), Some(9));
+        assert_eq!(seen.known.until(a, Some(5)), Some(9));
+        assert_eq!(seen.known.until("10.0.0.3:80".parse().unwrap(), None), None);
     }
 }

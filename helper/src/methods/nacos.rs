@@ -346,25 +346,24 @@ fn read(
             _ => answer = Some(listed),
         }
     }
-    let answer = match answer {
-        Some(answer) => answer,
-        None => {
-            let mut at = |address: &Vec<u8>| {
-                let instance = registration.instance(address);
-                look(&text!("/v3/admin/ns/instance?", instance))
-            };
-            let [podip, others @ ..] = registration.addresses.as_slice() else {
-                return Ok(None);
-            };
-            let mut answer = at(podip)?;
-            for other in others {
-                if !is_absent(&answer) {
-                    break;
-                }
-                answer = at(other)?;
+    let answer = if let Some(answer) = answer {
+        answer
+    } else {
+        let mut at = |address: &Vec<u8>| {
+            let instance = registration.instance(address);
+            look(&text!("/v3/admin/ns/instance?", instance))
+        };
+        let [podip, others @ ..] = registration.addresses.as_slice() else {
+            return Ok(None);
+        };
+        let mut answer = at(podip)?;
+        for other in others {
+            if !is_absent(&answer) {
+                break;
             }
-            answer
+            answer = at(other)?;
         }
+        answer
     };
     if is_absent(&answer) {
         return Ok(None);

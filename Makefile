@@ -50,7 +50,7 @@ help:
 	echo '  make release-check TAG=v…   that the files are ready for a release of that version         (1 s)'
 	echo '  make helper          build the hook for images without a shell, for amd64 and arm64        (1 min, then 20 s)'
 	echo '  make helper-check    the same, and that it is what is committed                            (1 min, then 20 s)'
-	echo '  make prove           roll real services on a real node and count every lost request; root  (50 min, then 18 min)'
+	echo '  make prove           roll real services on a real node and count every lost request; root  (50 min, then 15 min)'
 	echo '  make prove-full      the same with 100 rollouts of each service                           (a night)'
 	echo "                       ROLLOUTS=2, RATE=100 and SCENARIOS='service drain' make less of each proof, or more;"
 	echo "                       PROXY_MODE=iptables: with kube-proxy's other mode"

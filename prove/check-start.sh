@@ -144,6 +144,8 @@ expect() {
 }
 
 kubectl create namespace "$space" >/dev/null
+service earlier bare ''
+starts earlier
 kubectl annotate namespace "$space" --field-manager=silkroll silkroll.dev/inject=enabled silkroll.dev/deregister=http \
   "silkroll.dev/http-url=$nobody/off" "silkroll.dev/http-start-url=$nobody/on" silkroll.dev/drain-seconds=1 \
   silkroll.dev/deregister-timeout-seconds=1 silkroll.dev/shutdown-seconds=5 >/dev/null
@@ -164,6 +166,13 @@ for name in unseen bare shown said asked; do
   stops "$name" 'by its hook'
   starts "$name"
 done
+
+echo "A service that ran before its namespace opted in: restarted, and taken back to the revision before."
+kubectl rollout restart -n "$space" deployment/earlier >/dev/null
+expect earlier "helper for $own"
+kubectl rollout undo -n "$space" deployment/earlier >/dev/null
+starts earlier
+echo "  earlier starts again after the undo: $(injected earlier)"
 
 echo "The same with a node of $other besides: nothing that stands changes, and what is new goes by what is still known."
 kubectl create -f - >/dev/null <<MANIFEST

@@ -15,7 +15,7 @@ pub(super) const METHOD: Method = Method {
         allowed: "allowed is the QoS port, a number from 1 to 65535",
         fits: |value| whole(value, 1..=65535),
     }],
-    // Consumers are told by the registry and drop the provider within a second or two.
+    // Consumers are told by the registry; docs/drain.md says what is known of how soon they follow.
     default_drain: 10,
     lists: false,
 };

@@ -15,6 +15,8 @@ fn removing_gives_back_the_examples() {
         "nginx",
         "spring-boot/nacos",
         "spring-boot/eureka",
+        "dubbo",
+        "grpc",
     ] {
         let file = examples.join(format!("{name}.yaml"));
         let original = std::fs::read_to_string(&file).unwrap();

@@ -14,6 +14,8 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
     ("nginx", "edge", "nginx"),
     ("spring-boot/nacos", "retail", "catalogue"),
     ("spring-boot/eureka", "retail", "invoices"),
+    ("dubbo", "retail", "stock"),
+    ("grpc", "web", "prices"),
 ];
 
 /// Of an object: all that Silkroll may have touched, of the first container.

@@ -1,26 +1,38 @@
 //! A pod's address as registries have it.
 
-use alloc::string::String;
 use alloc::vec::Vec;
-use core::net::Ipv6Addr;
 
 use crate::text::cut;
 
 /// Every form in which a registry may have this address, its own first. Kubernetes writes one of IPv6 short (RFC 5952), Java in full,
 /// and Spring puts it in brackets.
 pub(crate) fn forms(podip: &[u8]) -> Vec<Vec<u8>> {
-    let address = core::str::from_utf8(podip).ok();
-    let Some(address) = address.and_then(|text| text.parse::<Ipv6Addr>().ok()) else {
+    if !podip.contains(&b':') {
         return Vec::from([podip.to_vec()]);
-    };
-    let fields = address.segments().map(hexadecimal);
-    let full = fields.join(b":".as_slice());
+    }
+    let full = in_full(podip);
     let bracketed = |form: &[u8]| text!("[", form, "]");
     let mut forms = Vec::from([podip.to_vec(), bracketed(podip)]);
     if full != podip {
         forms.extend([bracketed(&full), full]);
     }
     forms
+}
+
+/// With the zeros that `::` stands for.
+fn in_full(address: &[u8]) -> Vec<u8> {
+    const FIELDS: usize = 8;
+    let Some((head, tail)) = cut(address, b"::") else {
+        return address.to_vec();
+    };
+    let fields = |part: &'_ [u8]| -> Vec<Vec<u8>> {
+        let fields = part.split(|byte| *byte == b':').map(<[u8]>::to_vec);
+        fields.filter(|field| !field.is_empty()).collect()
+    };
+    let (mut all, behind) = (fields(head), fields(tail));
+    all.resize(FIELDS.saturating_sub(behind.len()), b"0".to_vec());
+    all.extend(behind);
+    all.join(b":".as_slice())
 }
 
 /// Whether an address of a registry is one of these forms. Java may put the interface behind it, `fd00:0:0:0:0:0:0:7%eth0`.
@@ -32,16 +44,6 @@ pub(crate) fn is_one(forms: &[Vec<u8>], address: &[u8]) -> bool {
     forms.iter().any(form)
 }
 
-/// Without leading zeros.
-fn hexadecimal(field: u16) -> Vec<u8> {
-    let digit = |at: u32| char::from_digit(u32::from(field >> at) & 15, 16);
-    let digits: String = [12, 8, 4, 0].into_iter().filter_map(digit).collect();
-    match digits.trim_start_matches('0') {
-        "" => b"0".to_vec(),
-        digits => digits.into(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,7 +53,6 @@ mod tests {
         let table: [(&str, &[&str]); 6] = [
             ("10.0.0.7", &["10.0.0.7"]),
             ("", &[""]),
-            ("a:b", &["a:b"]),
             (
                 "fd00::a7",
                 &[
@@ -64,6 +65,15 @@ mod tests {
             (
                 "::1",
                 &["::1", "[::1]", "[0:0:0:0:0:0:0:1]", "0:0:0:0:0:0:0:1"],
+            ),
+            (
+                "fd00:0:0:1::",
+                &[
+                    "fd00:0:0:1::",
+                    "[fd00:0:0:1::]",
+                    "[fd00:0:0:1:0:0:0:0]",
+                    "fd00:0:0:1:0:0:0:0",
+                ],
             ),
             ("1:2:3:4:5:6:7:8", &["1:2:3:4:5:6:7:8", "[1:2:3:4:5:6:7:8]"]),
         ];

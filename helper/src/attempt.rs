@@ -241,7 +241,11 @@ impl<'w> Attempt<'w> {
         let servers = list.split(|byte| *byte == b',').filter_map(first_word);
         let servers = servers.filter(|server| !server.is_empty());
         let mut servers: Vec<_> = (1..=u8::MAX).zip(servers).collect();
-        servers.sort_by_key(|(place, _)| *place != self.answered.place());
+        let answered = |(place, _): &(u8, _)| *place == self.answered.place();
+        if let Some(at) = servers.iter().position(answered) {
+            let first = servers.remove(at);
+            servers.insert(0, first);
+        }
         let mut worst = if servers.is_empty() {
             Trouble::never(text!(variable, " names no server"))
         } else {

@@ -236,15 +236,13 @@ fn launchers_keep_the_own_status_with_the_script_there_missing_or_unreadable() {
                         outcome.output
                     );
                     let log = place.work().join("log");
-                    let told = format!(
-                        "silkroll: {script} is missing or cannot be read: only the drain is done\n"
-                    );
-                    let told = if (name, state) == ("stop", "present") || name == "start" {
-                        ""
+                    let told = if name == "stop" && state != "present" {
+                        format!(
+                            "the application's own\nsilkroll: {script} is missing or cannot be read: only the drain is done\n"
+                        )
                     } else {
-                        &told
+                        "the application's own\n".to_owned()
                     };
-                    let told = format!("the application's own\n{told}");
                     assert_eq!(std::fs::read_to_string(log).unwrap(), told, "{case}");
                     if name == "stop" {
                         assert!(

@@ -136,46 +136,6 @@ pub(crate) fn running(with: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_leaving_that_dies_is_said_and_callers_get_their_drain() {
-    let server = Server::start(|_| Reply::Hang);
-    let url = server.url();
-    let place = Place::new("helper", &[]);
-    let mine = format!("SILKROLL_POD_NAME={}\0", place.pod());
-    let hook = std::thread::spawn(move || {
-        let env = [
-            ("SILKROLL_METHOD", "http"),
-            ("SILKROLL_HTTP_URL", url.as_str()),
-            ("SILKROLL_DRAIN_SECONDS", "1"),
-            // It is killed long before.
-            ("SILKROLL_DEREGISTER_SECONDS", "300"),
-        ];
-        place.hook(&env, &["stop"])
-    });
-    eventually("a request", || {
-        (!server.requests().is_empty()).then_some(())
-    });
-    let all = running(&mine);
-    // The one whose parent is one of ours, too: pid (comm) state ppid.
-    let leaves = all.iter().find(|pid| {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
-        stat.is_ok_and(|stat| all.contains(&stat.split(' ').nth(3).unwrap().to_owned()))
-    });
-    let killed = Command::new("/bin/kill")
-        .args(["-9", leaves.unwrap()])
-        .status();
-    assert!(killed.unwrap().success());
-    let outcome = hook.join().unwrap();
-    assert_eq!(
-        (outcome.status, outcome.output.as_str()),
-        (
-            Some(0),
-            "silkroll: http: not done: the helper failed with status 137\n\
-             silkroll: drain: 1 s for callers to forget this pod\n"
-        )
-    );
-}
-
-#[test]
 fn a_way_back_is_one_process_that_a_stop_ends_without_proc() {
     let server = Server::start(|request| match request.path() {
         "/off" => Reply::Answer(200, String::new()),

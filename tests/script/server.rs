@@ -123,7 +123,14 @@ fn serve(
         return;
     };
     requests.lock().unwrap().push(request.clone());
-    let reply = match handler(&request) {
+    let whole = |status: u16, body: &str| {
+        format!(
+            "HTTP/1.1 {status} Word\r\nContent-Length: {}\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    let text = match handler(&request) {
+        Reply::Answer(status, body) => whole(status, &body),
         Reply::IfStillThere(status, body) => {
             // The end of a request comes at once behind it, where it comes.
             stream
@@ -132,16 +139,8 @@ fn serve(
             if stream.read(&mut [0; 1]).is_ok() {
                 return;
             }
-            Reply::Answer(status, body)
+            whole(status, &body)
         }
-        reply => reply,
-    };
-    let text = match reply {
-        Reply::IfStillThere(..) => unreachable!(),
-        Reply::Answer(status, body) => format!(
-            "HTTP/1.1 {status} Word\r\nContent-Length: {}\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n{body}",
-            body.len()
-        ),
         Reply::Chunks(status, body) => {
             let mut chunks = String::new();
             for part in body.as_bytes().chunks(7.max(body.len() / 100)) {

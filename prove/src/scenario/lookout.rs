@@ -31,9 +31,9 @@ pub(super) struct Known(BTreeMap<SocketAddr, Vec<(Millis, Millis)>>);
 impl Known {
     /// Until when a pod was on it that had gone by then.
     pub(super) fn until(&self, address: SocketAddr, gone: Option<Millis>) -> Option<Millis> {
-        let stretches = self.0.get(&address)?.iter().rev();
-        let its = |(from, _): &&(Millis, Millis)| gone.is_none_or(|gone| *from <= gone);
-        stretches.filter(its).map(|(_, until)| *until).next()
+        let mut stretches = self.0.get(&address)?.iter().rev();
+        let (_, until) = stretches.find(|(from, _)| gone.is_none_or(|gone| *from <= gone))?;
+        Some(*until)
     }
 }
 

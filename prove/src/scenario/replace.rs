@@ -167,12 +167,8 @@ fn never_registers(kubectl: &Kubectl, namespace: &str, arm: Arm, all: usize) -> 
 /// That the rollout stands still for the one reason: a new container runs, has never ended, and its startup probe says that it is not
 /// in the list.
 fn waits_for_its_callers(kubectl: &Kubectl, namespace: &str) -> Result<()> {
-    let get = |what: &[&str]| -> Result<serde_json::Value> {
-        let all = [&["get", "-n", namespace, "-o", "json"], what].concat();
-        Ok(serde_json::from_str(&kubectl.run(&all, "")?)?)
-    };
-    let pods = get(&["pods", "-l", "app=web"])?;
-    let waiting = |pod: &&serde_json::Value| {
+    let pods = kubectl.get(&["pods", "-n", namespace])?;
+    let waiting = |pod: &&Value| {
         let container = &pod["status"]["containerStatuses"][0];
         container["started"] == false
             && container["restartCount"] == 0
@@ -186,8 +182,8 @@ fn waits_for_its_callers(kubectl: &Kubectl, namespace: &str) -> Result<()> {
     };
     let name = pod["metadata"]["name"].as_str().unwrap_or_default();
     let selector = format!("--field-selector=reason=Unhealthy,involvedObject.name={name}");
-    let events = get(&["events", &selector])?;
-    let says = |event: &serde_json::Value| {
+    let events = kubectl.get(&["events", "-n", namespace, &selector])?;
+    let says = |event: &Value| {
         let message = event["message"].as_str().unwrap_or_default();
         message.contains("this pod is not in the list that callers go by")
     };

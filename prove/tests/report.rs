@@ -139,6 +139,11 @@ fn runs_that_lose_on_one_side_alone_are_proof() {
     let lost = &mut many[1].load.lost;
     lost.truncate(lost.len() / 3);
     assert_eq!(report::problems(&many), Vec::<String>::new());
+    // Even where the list is full before the first rollout is over.
+    let mut first = both(1);
+    let lost = &mut first[1].load.lost;
+    lost.truncate(lost.len() / 3);
+    assert_eq!(report::problems(&first), Vec::<String>::new());
     let mut away = both(2);
     away[1].silent_seconds = 2;
     for second in &mut away[1].load.seconds[8..10] {

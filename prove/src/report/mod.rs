@@ -294,11 +294,13 @@ fn lossy_rollouts(run: &Run) -> (usize, usize) {
         Some(last) if (listed.len() as u64) < run.lost() => last.at_ms,
         _ => Millis::MAX,
     };
-    let known: Vec<_> = begins.zip(ends).filter(|(_, end)| *end <= until).collect();
-    (
-        known.iter().filter(|rollout| lossy(rollout)).count(),
-        known.len(),
-    )
+    let (mut cost, mut known) = (0, 0);
+    for rollout in begins.zip(ends) {
+        let lossy = lossy(&rollout);
+        cost += usize::from(lossy);
+        known += usize::from(lossy || rollout.1 <= until);
+    }
+    (cost, known)
 }
 
 /// Whether a pod that the request may have been lost at was on its way in or out.

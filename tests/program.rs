@@ -106,7 +106,7 @@ const COPIED: Edit = |pod| {
 
 const MAY: &str = "its image may have no shell: then its stop hook fails";
 const NONE: &str = "and there is no start hook";
-const START: &str = "no start hook, for it is not certain that the helper runs there: a container that restarts in its pod stays out of its registry; set silkroll.dev/hook to script where there is /bin/sh, else to binary with hook-arch";
+const START: &str = "no start hook, for the helper may not run there: a container that restarts stays out of its registry; set silkroll.dev/hook to script where there is /bin/sh, else to binary with hook-arch";
 const NODES: &str = "no start hook, for the nodes' architecture is not certain";
 const OTHER: &str = "silkroll.dev/hook-arch is arm64, and all nodes of the cluster are amd64: there the helper cannot run";
 const GUESS: &str = "hook: binary was taken for amd64 nodes";

@@ -21,6 +21,8 @@ pub struct Object<'a> {
     pub file: &'a str,
     /// Why Silkroll does not inject it; empty where nobody asked, or it does.
     pub refused: &'a str,
+    /// Why Silkroll denies it, where it does.
+    pub denied: &'a str,
 }
 
 /// What tells one object from all others of a cluster.
@@ -40,6 +42,7 @@ impl<'a> Object<'a> {
             name: named("name").or(named("generateName")).unwrap_or_default(),
             file: "",
             refused: "",
+            denied: "",
         }
     }
 
@@ -53,6 +56,12 @@ impl<'a> Object<'a> {
     #[must_use]
     pub fn refused(self, refused: &'a str) -> Self {
         Self { refused, ..self }
+    }
+
+    /// The same, with what Silkroll says of why it denies it.
+    #[must_use]
+    pub fn denied(self, denied: &'a str) -> Self {
+        Self { denied, ..self }
     }
 
     /// Whether it was read from a cluster and not from its author's file.

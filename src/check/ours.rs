@@ -27,6 +27,19 @@ pub(super) fn chain<'a, 's>(command: &'s [&'a str]) -> Option<&'s [&'a str]> {
     }
 }
 
+/// Whether a startup probe's command, of whichever version, passes once the pod is in the list that its callers go by
+/// (`ready-when: registered`).
+pub(super) fn waits_for_the_list(command: &[&str]) -> bool {
+    match command {
+        [HELPER_PATH, "registered"] => true,
+        [_, "-c", launcher, ..] => {
+            launcher.contains("/silkroll/")
+                && launcher.contains(&format!("{SCRIPT_KEY} registered"))
+        }
+        _ => false,
+    }
+}
+
 impl<'a> Ours<'a> {
     pub(super) fn read(env: &dyn Fn(&str) -> Option<&'a str>) -> Self {
         Self {

@@ -125,4 +125,5 @@ pub(super) enum Id {
     Sr601,
     Sr602,
     Sr603,
+    Sr604,
 }

@@ -127,7 +127,7 @@ pub const RULES: &[Rule] = &[
         severity: Severity::Info,
         title: "minReadySeconds is 0, and callers find the pods in a registry",
         harm: "A pod counts as available before its callers have seen it in the registry: the rollout takes old pods away while the new ones get no requests.",
-        advice: "Set `minReadySeconds` to the time that callers need to see a new instance.",
+        advice: "Set `minReadySeconds` to the time that callers need to see a new instance, or let pods be ready when they are listed: `silkroll.dev/ready-when: registered`.",
         page: include_str!("../../docs/check/SR203.md"),
     },
     Rule {
@@ -300,5 +300,14 @@ pub const RULES: &[Rule] = &[
         harm: "Its pods run the hook of that version, with its faults.",
         advice: "Nothing is urgent: it gets the new one when it is applied or restarted next.",
         page: include_str!("../../docs/check/SR603.md"),
+    },
+    Rule {
+        id: Id::Sr604,
+        code: "SR604",
+        severity: Severity::Error,
+        title: "Silkroll denies it",
+        harm: "Where its namespace has opted in, the API server refuses it as it stands here, and whatever runs there stays as it is.",
+        advice: "Mend the annotation that is named; `silkroll inject -f FILE` says the same.",
+        page: include_str!("../../docs/check/SR604.md"),
     },
 ];

@@ -63,7 +63,8 @@ fn mended(input: &str, args: &[&str]) -> BTreeSet<String> {
 
 #[test]
 fn of_each_bad_manifest_an_injection_mends_what_is_said_and_nothing_else() {
-    for rule in RULES {
+    // An injection that is denied makes nothing that could be judged.
+    for rule in RULES.iter().filter(|rule| rule.code != "SR604") {
         let expected: &[&str] = match rule.code {
             // Of SR103 and SR108 the user's own hook is kept behind the drain, in a longer grace period; of SR502 a native
             // sleep is added to the drain, and both make 30 s; of SR602 what is missing is a restart.
@@ -252,6 +253,39 @@ fn the_users_own_hook_is_judged_where_it_runs_behind_the_drain() {
             (set(gone), set(stays)),
             "{what}"
         );
+    }
+}
+
+#[test]
+fn what_an_injection_is_denied_for_is_found_with_the_annotation_and_what_is_allowed() {
+    let sleep = json!({"sleep": {"seconds": 15}});
+    let web = hooked(&sleep, 60, &json!({"silkroll.dev/last-instance": "foo"})).to_string();
+    for args in [&[][..], &["--assume-injected"]] {
+        let all = found(&web, args);
+        let findings = all["findings"].as_array().unwrap();
+        let denied = findings.iter().find(|one| one["code"] == "SR604").unwrap();
+        let message = denied["message"].as_str().unwrap();
+        let said = r#"silkroll.dev/last-instance: "foo" on Deployment shop/web cannot be used: allowed is wait or leave"#;
+        assert!(message.contains(said), "{message}");
+        assert_eq!(denied["mended"], false);
+    }
+}
+
+#[test]
+fn pods_that_are_ready_when_they_are_listed_need_no_min_ready_seconds() {
+    for (with, code) in [("registered", false), ("probe", true)] {
+        let mut web = hooked(
+            &json!(null),
+            30,
+            &json!({
+                "silkroll.dev/deregister": "nacos", "silkroll.dev/nacos-server": "http://nacos:8848",
+                "silkroll.dev/hook": "script", "silkroll.dev/ready-when": with,
+            }),
+        );
+        web["spec"]["minReadySeconds"] = json!(0);
+        let web = web.to_string();
+        assert_eq!(left(&web, &[]).contains("SR203"), code, "{with}");
+        assert_eq!(mended(&web, &[]).contains("SR203"), !code, "{with}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! SR601 to SR603: whose the workload is, and whether Silkroll reached it.
+//! SR601 to SR604: whose the workload is, and whether Silkroll reached it or will.
 
 use super::super::read::{list, text};
 use super::super::rule::Id;
@@ -25,6 +25,10 @@ pub(super) fn of(workload: &Workload<'_, '_>, found: &mut Found) {
     }
     // What stands in a file has not been applied yet.
     if !object.is_live() {
+        if !object.denied.is_empty() {
+            let message = shown(object.denied, SAID).into_owned();
+            found.add(Id::Sr604, workload.at, "/metadata/annotations", message);
+        }
         return;
     }
     let annotations = &workload.metadata["annotations"];

@@ -1,6 +1,8 @@
 //! SR109, SR110, SR203 and SR503: callers who find the pods in a registry.
 
 use super::super::hook::LifecycleHandler;
+use super::super::ours;
+use super::super::read::words;
 use super::super::rule::Id;
 use super::super::workload::{Container, Workload};
 use super::Found;
@@ -23,7 +25,9 @@ pub(super) fn of(workload: &Workload<'_, '_>, found: &mut Found) {
         .as_i64()
         .unwrap_or(0)
         > 0;
-    if !waits && !workload.is("Rollout") {
+    let probe = &registered.value["startupProbe"]["exec"];
+    let listed = ours::waits_for_the_list(&words(probe, "command").collect::<Vec<_>>());
+    if !waits && !listed && !workload.is("Rollout") {
         let message =
             format!("callers seem to find the pods in {registry}, and minReadySeconds is 0");
         found.add(Id::Sr203, workload.at, "/spec/minReadySeconds", message);

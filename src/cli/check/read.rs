@@ -91,6 +91,12 @@ pub(super) struct Made {
     injected: Option<Value>,
     /// Of objects that it does not inject, by their paths, why.
     refused: HashMap<String, String>,
+    /// Of objects that it denies, by their paths, why.
+    denied: HashMap<String, String>,
+}
+
+fn said<'m>(all: &'m HashMap<String, String>, path: &str) -> &'m str {
+    all.get(path).map_or("", String::as_str)
 }
 
 /// Everything that was read.
@@ -244,8 +250,8 @@ impl<'t> Read<'t> {
             }
             let above = same.and_then(Source::document);
             objects(value, namespace, &mut |object, path| {
-                let refused = made.refused.get(&path).map_or("", String::as_str);
-                before.push(object.in_file(file).refused(refused));
+                let (refused, denied) = (said(&made.refused, &path), said(&made.denied, &path));
+                before.push(object.in_file(file).refused(refused).denied(denied));
                 places.push(ReadAt {
                     file,
                     document: source.document(),
@@ -254,8 +260,9 @@ impl<'t> Read<'t> {
                 });
             });
             let value = made.injected.as_ref().unwrap_or(value);
-            objects(value, namespace, &mut |object, _| {
-                after.push(object.in_file(file));
+            objects(value, namespace, &mut |object, path| {
+                let denied = said(&made.denied, &path);
+                after.push(object.in_file(file).denied(denied));
             });
         }
         let (before, after) = (World::new(before), World::new(after));
@@ -319,7 +326,18 @@ fn made<'t>(
             untouched.then(|| (item.path.clone(), why.clone()))
         });
         let refused = refused.collect();
-        Ok((source, Made { injected, refused }))
+        let denied = items
+            .iter()
+            .filter_map(|item| Some((item.path.clone(), item.decision.denial.clone()?)));
+        let denied = denied.collect();
+        Ok((
+            source,
+            Made {
+                injected,
+                refused,
+                denied,
+            },
+        ))
     });
     made.collect()
 }

@@ -63,14 +63,14 @@ fn want<'a>(plan: &mut Plan<'a>, target: &Target<'_, 'a>) -> Result<(), Stop> {
 /// Says what is given up, and what brings it back.
 fn without(plan: &mut Plan<'_>, target: &Target<'_, '_>, doubt: Doubt) {
     let name = policy::cut(target.name, 40);
-    let restarts = "a container that restarts in its pod stays out of its registry";
+    let restarts = "a container that restarts stays out of its registry";
     let (why, warning) = match doubt {
         // Of a script that may not run it is said with the rest, where it stops.
         Doubt::Shell => ("nothing shows that the image has a shell", None),
         Doubt::Helper => (
             "it is not certain that the helper can run there",
             Some(format!(
-                "container {name}: no start hook, for it is not certain that the helper runs there: {restarts}; set \
+                "container {name}: no start hook, for the helper may not run there: {restarts}; set \
                  silkroll.dev/hook to script where there is /bin/sh, else to binary with hook-arch"
             )),
         ),

@@ -87,12 +87,12 @@ fn possible(plan: &Plan<'_>, target: &Target<'_, '_>) -> Result<(), &'static str
     // A startup probe that cannot run never passes: as certain as a start hook it has to be.
     plan.chosen.may_start(target.pod.ask, target.container).map_err(|doubt| match doubt {
         Doubt::Shell => {
-            "for without a shell in the image it would never start; set silkroll.dev/hook to script where there is one, \
-             else to binary with hook-arch"
+            "for without a shell in the image it would never start; set silkroll.dev/hook to script where there is \
+             one, else to binary with hook-arch"
         }
         Doubt::Helper => {
-            "for it is not certain that the helper can run there, and without it the probe would never pass; set \
-             silkroll.dev/hook to script where the image has /bin/sh, else to binary with hook-arch"
+            "for it is not certain that the helper can run there; set silkroll.dev/hook to script where there is \
+             /bin/sh, else to binary with hook-arch"
         }
         Doubt::Nodes => {
             "for the nodes' architecture is not certain; set silkroll.dev/hook-arch or a nodeSelector"

@@ -38,7 +38,7 @@ open_log() {
     [ ! -c "$sr_log" ] || sr_piped=yes
   else
     # Of the hook's own output nobody knows what it is. Not for the user's hook, unless it was asked for by hand.
-    exec 3>&1
+    if (: 3>&1) 2>/dev/null; then exec 3>&1; else exec 3>/dev/null; fi
     sr_piped=yes
     [ "$sr_log" = - ] || sr_own_log=''
   fi
@@ -77,9 +77,9 @@ time_left() {
 }
 
 # Would there be time for anything after a pause? Giving up just before the watchdog leaves time to say why.
-time_to_pause() {
+time_to_pause() { # [HUNDREDTHS]
   clock
-  [ "$sr_now" -eq 0 ] || [ $((deadline - sr_now)) -gt 150 ]
+  [ "$sr_now" -eq 0 ] || [ $((deadline - sr_now)) -gt "${1:-150}" ]
 }
 
 # A count of seconds from variable $1, or $2 where it holds none; leading zeros would mean octal.
@@ -376,6 +376,7 @@ raw_request() {
 }
 feed_bash() { raw_request; }
 run_bash() {
+  unset BASH_ENV
   # shellcheck disable=SC2016 # expands in the bash that it starts
   exec bash -c 'exec 3<>"/dev/tcp/$1/$2" || exit 1
     IFS= read -r -d "" x; printf %s "$x" >&3
@@ -383,6 +384,7 @@ run_bash() {
 }
 feed_perl() { raw_request; }
 run_perl() {
+  unset PERL5OPT PERL5LIB
   # shellcheck disable=SC2016 # perl's own variables
   exec perl -e 'my $c = eval { require IO::Socket::IP } ? "IO::Socket::IP" : do { require IO::Socket::INET; "IO::Socket::INET" };
     my $s = $c->new(PeerHost => $ARGV[0], PeerAddr => $ARGV[0], PeerPort => $ARGV[1], Proto => "tcp") or exit 1;
@@ -390,7 +392,7 @@ run_perl() {
 }
 feed_python3() { raw_request; }
 run_python3() {
-  exec python3 -c 'import socket, ssl, sys
+  exec python3 -I -c 'import socket, ssl, sys
 host, port, scheme, insecure = sys.argv[1:5]
 s = socket.create_connection((host, int(port)))
 if scheme == "https":
@@ -620,7 +622,11 @@ each_server() {
     "$3"
     rc=$?
     each=$most
-    case $rc in 0 | 3) sr_first=$number; return "$rc" ;; 1) worst=1 ;; esac
+    case $rc in
+      # More than ten, which no annotation can name, would not go into the status that tells of it.
+      0 | 3) sr_first=$number; [ "$number" -le 10 ] || sr_first=0; return "$rc" ;;
+      1) worst=1 ;;
+    esac
   done
   return "$worst"
 }
@@ -804,22 +810,25 @@ nacos_listed() {
   # shellcheck disable=SC2086 # to be split; globbing is off
   set -- $answer
   unset IFS
+  n_found=''
   for piece do
     # Metadata may hold the same words, but only as texts.
-    case $piece in *'"port":'[0-9]*) ;; *) continue ;; esac
-    case $piece in
-      *'"enabled":false'* | *'"healthy":false'* | *'"weight":0'[,\}]* | *'"weight":0.0'[,\}]*) continue ;;
-      *'"ip":"'*) ;;
-      *) continue ;;
+    case $piece in *'"port":'[0-9]*)
+      nacos_count
+      [ -z "$self" ] || [ -z "$others" ] || break
+      case $piece in *'"ip":"'*) n_found=others ;; esac
+      case $piece in *"\"port\":$n_port,"*) ! is_here ip || n_found=self ;; esac ;;
     esac
-    case $piece in *"\"port\":$n_port,"*) if is_here ip; then self=yes; continue; fi ;; esac
-    others=yes
-    [ -z "$self" ] || break
+    # Nacos 1.x has enabled and weight behind the metadata, in the next piece.
+    case $piece in *'"enabled":false'* | *'"healthy":false'* | *'"weight":0'[,\}]* | *'"weight":0.0'[,\}]*) n_found='' ;; esac
   done
+  nacos_count
   # So many are dead that all are listed as healthy, and which of them live is not told.
   case $answer in *'"reachProtectionThreshold":true'*) others= ;; esac
   [ -n "$others" ] || judge_list hosts data
 }
+
+nacos_count() { case $n_found in self) self=yes ;; others) others=yes ;; esac; n_found=''; }
 
 # Eureka: an override and not DELETE, which the next heartbeat undoes. It sticks to the id for as long as an instance of that
 # id is known. Lists come from a cache of up to 30 s; an instance's own page does not.
@@ -961,7 +970,11 @@ listed_consul() {
   # shellcheck disable=SC2086 # to be split; globbing is off
   set -- $answer
   unset IFS
+  c_before=''
   for piece do
+    # Metadata may hold all words.
+    case $c_before in *'"Meta":' | *'"Meta": ') c_before=$piece; continue ;; esac
+    c_before=$piece
     # Node and checks have ids, too, but name no service so.
     case $piece in *'"Service":"'* | *'"Service": "'*) ;; *) continue ;; esac
     text_field ID || continue
@@ -1251,7 +1264,10 @@ deregister() {
   if [ "${SILKROLL_LAST_INSTANCE-}" != leave ] && have "listed_$sr_method" && [ "$sr_wait" -ge 3 ]; then
     # Once for both, for it takes a busy node a second.
     find_tools
-    bounded "$sr_wait" await_other "$sr_wait"
+    # With a clock it ends by itself, and only then says which server answered. Its last request may take a second more.
+    sr_most=$sr_wait
+    [ "$sr_now" -eq 0 ] || sr_most=$((sr_wait + 1))
+    bounded "$sr_most" await_other "$sr_wait"
     sr_status=$?
     case $sr_over:$sr_status in
       1:*) say "$sr_method: no other instance was seen within $sr_wait s, leaving all the same" ;;
@@ -1266,8 +1282,7 @@ deregister() {
   keep_trying deregister "$sr_rest"
   sr_status=$?
   case $sr_status$sr_met in 0yes | 3yes) sr_status=4 ;; 1* | 2*) sr_status=5 ;; esac
-  # Which server answered stands before it. More than eleven do not go into a status.
-  [ "$sr_first" -le 11 ] || sr_first=0
+  # Which server answered stands before it.
   return $((sr_first * 10 + sr_status))
 }
 
@@ -1276,7 +1291,6 @@ deregister() {
 # Its status is 10 and the number of the server that answered.
 await_other() { # SECONDS
   watch_list "$1"
-  [ "$sr_first" -le 11 ] || sr_first=0
   return $((10 + sr_first))
 }
 watch_list() {
@@ -1292,7 +1306,7 @@ watch_list() {
   if ! time_left; then say "$sr_method: $who is the last usable instance, and there is no time to wait for another one"; return 0; fi
   sr_most=$left
   say "$sr_method: $who is the last usable instance, waiting at most $sr_most s for another one"
-  while pause 1 && time_left; do
+  while time_to_pause 99 && pause 1 && time_left; do
     "listed_$sr_method" || continue
     elapsed "$begun"
     [ -z "$others" ] || { say "$sr_method: another instance is listed$took"; return 0; }

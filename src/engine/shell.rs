@@ -70,18 +70,15 @@ fn shell_of(words: &[impl AsRef<str>]) -> Option<&'static str> {
             let letters = next.strip_prefix('-').unwrap_or_default();
             letters.ends_with('c') && letters.bytes().all(|b| b.is_ascii_lowercase())
         });
-        // `/bin/busybox sh`: the applet is where busybox is.
-        let applet = at.checked_sub(1).and_then(word).filter(|before| {
-            let (_, name) = split(before);
-            name == "busybox" && matches!(word(at), Some("sh" | "ash"))
-        });
-        let first = at == 0 || (at == 1 && applet.is_some());
-        let (folder, name) = split(applet.or(word(at)).unwrap_or_default());
+        // `/bin/busybox sh` is what images say that have no shell of their own.
+        let before = at.checked_sub(1).and_then(word).unwrap_or_default();
+        let applet = split(before).1 == "busybox";
+        let (folder, name) = split(word(at).unwrap_or_default());
         let known = SHELLS.iter().find(|shell| **shell == name);
-        match (folder, applet.or(known.copied())) {
-            _ if !(first || given) => None,
+        match (folder, known) {
+            _ if applet || !(at == 0 || given) => None,
             ("/bin" | "/usr/bin", Some(_)) => Some(SHELL),
-            ("", Some(_)) if applet.is_none() && !elsewhere(at) => known.copied(),
+            ("", Some(_)) if !elsewhere(at) => known.copied(),
             _ => None,
         }
     }))
@@ -115,7 +112,8 @@ mod tests {
             (&["/bin/sh", "-c", "exec java"][..], PATH),
             (&["/usr/bin/bash", "run"], PATH),
             (&["/bin/dash", "x"], PATH),
-            (&["/bin/busybox", "ash"], PATH),
+            (&["/bin/busybox", "ash"], None),
+            (&["/bin/busybox", "sh", "-c", "x"], None),
             (&["/usr/bin/tini", "--", "/bin/sh", "-c", "x"], PATH),
             (&["sh", "-c", "exec /bin/bash -c x"], Some("sh")),
             (&["bash", "-c", "/bin/sh", "-c", "x"], PATH),

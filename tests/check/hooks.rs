@@ -345,7 +345,15 @@ fn java_and_spring_are_told_by_words_and_not_by_parts_of_words() {
 fn a_proxy_waits_as_long_as_the_app_beside_it() {
     let sleep = |seconds: u32| json!({"lifecycle": {"preStop": {"sleep": {"seconds": seconds}}}});
     let run = json!({"lifecycle": {"preStop": {"exec": {"command": ["/drain"]}}}});
+    let env = |names: &[&str]| {
+        let value = |name: &&str| json!({"name": name, "value": if name.starts_with("EXIT") { "true" } else { "15s" }});
+        json!({"env": names.iter().map(value).collect::<Vec<_>>()})
+    };
+    let idle = "EXIT_ON_ZERO_ACTIVE_CONNECTIONS";
     for (app, proxy, is_found) in [
+        (sleep(15), env(&[idle]), true),
+        (sleep(15), env(&[idle, "MINIMUM_DRAIN_DURATION"]), false),
+        (json!({}), env(&[idle]), false),
         (sleep(15), json!({}), true),
         (sleep(15), sleep(5), true),
         (sleep(15), sleep(15), false),

@@ -175,6 +175,48 @@ fn steps_are_logged_where_the_first_process_logs() {
 }
 
 #[test]
+fn callers_get_their_drain_where_the_output_is_closed() {
+    for (shell, _) in SHELLS {
+        let place = Place::new(shell, &[]);
+        let mut command = command_under(&place, &["sh", "-c", "exec \"$@\" >&-", "sh"]);
+        command.env("SILKROLL_LOG", "-");
+        command.env("SILKROLL_DRAIN_SECONDS", "2");
+        let outcome = finish(command);
+        assert_eq!(outcome.status, Some(0), "{shell}: {}", outcome.output);
+        assert!(outcome.took >= Duration::from_secs(2), "{shell}");
+    }
+}
+
+/// Variables and files that are meant for the application's own programs.
+#[test]
+fn what_the_application_tells_its_interpreters_reaches_no_client() {
+    for (client, name, value) in [
+        ("bash", "BASH_ENV", "eats.sh"),
+        ("perl", "PERL5OPT", "-Mnosuch"),
+        ("python3", "PYTHONSTARTUP", ""),
+        ("node", "NODE_OPTIONS", "--nosuch"),
+    ] {
+        for (shell, _) in SHELLS {
+            let server = Server::start(|_| Reply::Answer(200, String::new()));
+            let url = server.url();
+            let place = Place::new(shell, &[client]);
+            let work = place.work();
+            std::fs::write(work.join("eats.sh"), "cat >/dev/null").unwrap();
+            std::fs::write(work.join("socket.py"), "raise SystemExit").unwrap();
+            let env = [
+                ("SILKROLL_METHOD", "http"),
+                ("SILKROLL_HTTP_URL", url.as_str()),
+                ("SILKROLL_DRAIN_SECONDS", "0"),
+                (name, value),
+            ];
+            let outcome = place.hook(&env, &["stop"]);
+            let case = format!("{client} in {shell}: {}", outcome.output);
+            assert!(outcome.output.contains("http: left"), "{case}");
+        }
+    }
+}
+
+#[test]
 fn shellcheck_finds_nothing() {
     let outcome = Command::new("shellcheck")
         .args(["--shell=sh", HOOK])

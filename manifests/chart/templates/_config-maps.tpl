@@ -3,5 +3,5 @@ The ConfigMaps of the script and of the helper binary that this version writes, 
 `make manifests` writes this line; tests/install_names.rs holds it to the program.
 */}}
 {{- define "silkroll.configMaps" -}}
-silkroll-25147b387533, silkroll-bedac7b93d51
+silkroll-0e639f0e81a6, silkroll-bedac7b93d51
 {{- end }}

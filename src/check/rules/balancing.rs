@@ -129,7 +129,9 @@ fn sidecars(workload: &Workload<'_, '_>, found: &mut Found) {
             }) || words
                 .iter()
                 .any(|word| mentions(word, &["term_timeout", "term-timeout", "max-sigterm-delay"]))
-                || container.env("EXIT_ON_ZERO_ACTIVE_CONNECTIONS") == Some("true")
+                // Without a least time it goes in the first second without a connection, in the middle of a drain.
+                || (container.env("EXIT_ON_ZERO_ACTIVE_CONNECTIONS") == Some("true")
+                    && (longest == 0 || container.env("MINIMUM_DRAIN_DURATION").is_some()))
                 || container.env("CSQL_PROXY_MAX_SIGTERM_DELAY").is_some();
             if !waits {
                 let message = "it gets SIGTERM with the app and does not wait for it".to_owned();

@@ -18,11 +18,7 @@ pub(super) struct Ours<'a> {
 pub(super) fn chain<'a, 's>(command: &'s [&'a str]) -> Option<&'s [&'a str]> {
     match command {
         [HELPER_PATH, "stop" | "start", chain @ ..] => Some(chain),
-        [_, "-c", launcher, _, chain @ ..]
-            if launcher.contains("/silkroll/") && launcher.contains(SCRIPT_KEY) =>
-        {
-            Some(chain)
-        }
+        [_, "-c", launcher, _, chain @ ..] if runs_script(launcher, SCRIPT_KEY) => Some(chain),
         _ => None,
     }
 }
@@ -32,12 +28,14 @@ pub(super) fn chain<'a, 's>(command: &'s [&'a str]) -> Option<&'s [&'a str]> {
 pub(super) fn waits_for_the_list(command: &[&str]) -> bool {
     match command {
         [HELPER_PATH, "registered"] => true,
-        [_, "-c", launcher, ..] => {
-            launcher.contains("/silkroll/")
-                && launcher.contains(&format!("{SCRIPT_KEY} registered"))
-        }
+        [_, "-c", launcher, ..] => runs_script(launcher, &format!("{SCRIPT_KEY} registered")),
         _ => false,
     }
+}
+
+/// Whether a shell's text is one that Silkroll wrote, with these words in it.
+fn runs_script(launcher: &str, words: &str) -> bool {
+    launcher.contains("/silkroll/") && launcher.contains(words)
 }
 
 impl<'a> Ours<'a> {

@@ -193,7 +193,7 @@ fn what_the_application_tells_its_interpreters_reaches_no_client() {
     for (client, name, value) in [
         ("bash", "BASH_ENV", "eats.sh"),
         ("perl", "PERL5OPT", "-Mnosuch"),
-        ("python3", "PYTHONSTARTUP", ""),
+        ("python3", "PYTHONPATH", "."),
         ("node", "NODE_OPTIONS", "--nosuch"),
     ] {
         for (shell, _) in SHELLS {

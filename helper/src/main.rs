@@ -36,7 +36,8 @@ enum Left {
     Settled,
     /// It was not registered, and may be yet.
     Absent,
-    /// A re-enabling was ended, whose last request may still be on its way.
+    /// It may be registered again: by a client that does so, or by a re-enabling that was ended and whose last request may
+    /// still be on its way.
     Contested,
 }
 
@@ -161,7 +162,7 @@ fn wait_until_idle(container: &Container, limit: u64) {
 }
 
 /// An app that is told to stop while it still starts registers in the middle of the drain: it is looked for, and taken
-/// out when it is there. Where a re-enabling was ended, too: no success is the last while its last request may come.
+/// out when it is there. Where it may be registered again, too: until that cannot be any more, no success is the last.
 fn watch_for_it(container: &Container, call: &Method, left: Left, answered: &Answered, until: u64) {
     /// A node that forwards waits 2 s for the other; the rest is for a busy one.
     const DOUBT_MILLIS: u64 = 6000;
@@ -174,6 +175,7 @@ fn watch_for_it(container: &Container, call: &Method, left: Left, answered: &Ans
         answered,
     };
     let sure = match left {
+        Left::Contested if call.registers_again => until,
         Left::Contested => container.now() + DOUBT_MILLIS,
         _ => 0,
     };
@@ -222,7 +224,9 @@ fn deregister(container: &Container, wanted: Option<Wanted>, limit: u64) -> (Lef
                     answered: &answered,
                 };
                 let left = match keep_trying(container, call, Direction::Deregister, limit) {
-                    Tried::Done | Tried::Absent if contested => Left::Contested,
+                    Tried::Done | Tried::Absent if contested || call.registers_again => {
+                        Left::Contested
+                    }
                     Tried::Absent => Left::Absent,
                     Tried::Done | Tried::Failed => Left::Settled,
                 };

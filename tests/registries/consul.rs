@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use std::fs;
+use std::thread;
 
 use crate::ask::{Answer, ask};
 use crate::hook::{ONE, RUNNERS, Settings};
@@ -93,6 +94,7 @@ fn consul_1_12_9() {
         ));
     }
     goes_by_the_list(&world);
+    stays_out_of_it(&world);
     drop(open);
 
     let acl = json!({"acl": {
@@ -161,6 +163,31 @@ fn goes_by_the_list(world: &World) {
         old: 5,
     };
     listed::goes_by_the_list(world, &pair);
+}
+
+/// As a client does whose heartbeat finds nothing, once in the middle of the drain.
+fn stays_out_of_it(world: &World) {
+    for runner in RUNNERS {
+        register();
+        let drains = settings().with("SILKROLL_DRAIN_SECONDS", "12");
+        let said = thread::scope(|scope| {
+            let stop = scope.spawn(|| runner.stop(&drains));
+            crate::start::within(5, "it has left", || passing() == 0);
+            register();
+            stop.join().unwrap()
+        });
+        assert_eq!(
+            said.log.matches("consul: left: ").count(),
+            2,
+            "{}",
+            said.log
+        );
+        assert_eq!(passing(), 0);
+        world.ok(&format!(
+            "{}: what registers again during the drain is deregistered again",
+            runner.name
+        ));
+    }
 }
 
 /// A token that may write this service and nothing else.

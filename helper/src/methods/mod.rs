@@ -28,32 +28,39 @@ pub struct Method {
     pub(crate) reenable: Option<fn(&Attempt<'_>) -> Outcome>,
     /// Reads the list that callers go by, where there is one.
     pub(crate) listed: Option<List>,
+    /// Whether clients may register again at a heartbeat that finds nothing: as long as they run, no success is the last.
+    pub registers_again: bool,
 }
 
 const NACOS: Method = Method {
     deregister: nacos::deregister,
     reenable: Some(nacos::reenable),
     listed: Some(nacos::listed),
+    registers_again: false,
 };
 const EUREKA: Method = Method {
     deregister: eureka::deregister,
     reenable: Some(eureka::reenable),
     listed: Some(eureka::listed),
+    registers_again: false,
 };
 const CONSUL: Method = Method {
     deregister: http::deregister,
     reenable: None,
     listed: Some(consul::listed),
+    registers_again: true,
 };
 const HTTP: Method = Method {
     deregister: http::deregister,
     reenable: Some(http::reenable),
     listed: None,
+    registers_again: false,
 };
 const HTTP_FOR_GOOD: Method = Method {
     deregister: http::deregister,
     reenable: None,
     listed: None,
+    registers_again: false,
 };
 
 /// The way of a method. Those without one of their own are requests, told in settings.

@@ -3,5 +3,5 @@ The ConfigMaps of the script and of the helper binary that this version writes, 
 `make manifests` writes this line; tests/install_names.rs holds it to the program.
 */}}
 {{- define "silkroll.configMaps" -}}
-silkroll-0e639f0e81a6, silkroll-bedac7b93d51
+silkroll-5b276e22f3c0, silkroll-4e162f03177f
 {{- end }}

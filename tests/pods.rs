@@ -279,6 +279,51 @@ fn a_name_that_a_setting_defaults_to_is_the_controllers_without_the_templates_ha
     }
 }
 
+/// Webhooks are called in the order of their names, so that most meshes' come before ours.
+#[test]
+fn what_other_webhooks_put_beside_the_application_is_not_taken_for_it() {
+    let sidecar = |name: &str| json!({"name": name, "image": "sidecar:1", "ports": [{"containerPort": 4143, "name": "proxy"}]});
+    // Whether it comes first, as Linkerd's does, or last.
+    for (name, first) in [
+        ("linkerd-proxy", true),
+        ("istio-proxy", true),
+        ("istio-proxy", false),
+        ("kuma-sidecar", false),
+        ("consul-dataplane", false),
+        ("daprd", false),
+        ("vault-agent", false),
+    ] {
+        for ports in [json!([{"containerPort": 8080}]), json!([])] {
+            let mut meshed = pod();
+            let containers = meshed["spec"]["containers"].as_array_mut().unwrap();
+            containers[0]["ports"] = ports.clone();
+            let at = if first { 0 } else { containers.len() };
+            containers.insert(at, sidecar(name));
+            let (after, decision) = create(&meshed, &level_pod(&[]), &settings());
+            let case = format!("{name} {ports}: {decision:?}");
+            assert_eq!(decision.outcome, Outcome::Injected, "{case}");
+            let containers = &after["spec"]["containers"];
+            assert!(
+                containers[usize::from(first)]["lifecycle"].is_object(),
+                "{case}"
+            );
+            assert_eq!(containers[at], sidecar(name), "{case}");
+        }
+    }
+    // Alone it is the application, such as a gateway of Istio's; where two others have ports, somebody has to say which.
+    let only = |containers: Value| {
+        let mut pod = pod();
+        pod["spec"]["containers"] = containers;
+        create(&pod, &level_pod(&[]), &settings()).1
+    };
+    assert_eq!(
+        only(json!([sidecar("istio-proxy")])).outcome,
+        Outcome::Injected
+    );
+    let three = ["istio-proxy", "web", "side"].map(sidecar);
+    assert_eq!(only(json!(three)).reason, Reason::NoContainer);
+}
+
 #[test]
 fn a_pod_of_a_template_that_is_injected_already_is_not_injected_twice() {
     let (stored, _) = create(&deployment(), &opted_in(&[]), &settings());

@@ -86,13 +86,20 @@ pub(super) fn choose(
     {
         return Ok((vec![at], "named by kubectl.kubernetes.io/default-container"));
     }
-    let mut with_ports = tree
-        .containers()
+    let apps: Vec<_> = all
         .iter()
+        .zip(tree.containers())
         .enumerate()
-        .filter(|(_, container)| !tcp_ports(container.json("ports")).is_empty());
+        .filter(|(_, (name, _))| !SIDECARS.contains(&&***name))
+        .collect();
+    if let [(at, _)] = apps[..] {
+        return Ok((vec![at], "the only container beside known sidecars"));
+    }
+    let mut with_ports = apps
+        .iter()
+        .filter(|(_, (_, container))| !tcp_ports(container.json("ports")).is_empty());
     match (with_ports.next(), with_ports.next()) {
-        (Some((at, _)), None) => Ok((vec![at], "the only container that declares ports")),
+        (Some((at, _)), None) => Ok((vec![*at], "the only container that declares ports")),
         _ => Err(Stop::skip(
             Reason::NoContainer,
             format!(
@@ -113,7 +120,18 @@ fn repeated<'n>(all: &'n [Cow<'_, str>]) -> Option<&'n str> {
         .map(|two| two[0])
 }
 
-/// What service meshes add, which has a stop of its own.
+/// What the webhooks of meshes and the like put beside the application, by the names that they give it. Most of them are called
+/// before ours, so that at level `pod` they are there: Linkerd's even as the first container.
+const SIDECARS: [&str; 6] = [
+    "istio-proxy",
+    "linkerd-proxy",
+    "kuma-sidecar",
+    "consul-dataplane",
+    "daprd",
+    "vault-agent",
+];
+
+/// Those of them that have a stop of their own.
 const MESH: [&str; 2] = ["istio-proxy", "linkerd-proxy"];
 
 /// Warns of the first container besides the chosen ones that looks as if it served traffic and would end at once. Who named them

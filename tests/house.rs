@@ -16,7 +16,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("text", &[]),
     ("policy", &["text"]),
     ("deregister", &["policy"]),
-    ("engine", &["deregister", "policy", "text"]),
+    ("slots", &["policy", "text"]),
+    ("plan", &["deregister", "policy", "slots", "text"]),
+    ("parts", &["deregister", "plan", "policy", "slots", "text"]),
+    (
+        "engine",
+        &["deregister", "parts", "plan", "policy", "slots", "text"],
+    ),
     ("manifest", &[]),
     (
         "check",
@@ -52,11 +58,17 @@ const PURE: &[&str] = &[
     "audit",
     "check",
     "engine",
+    "parts",
+    "plan",
+    "slots",
     "policy",
     "deregister",
     "manifest",
     "text",
 ];
+
+/// What a decision is made in, from the top to the bottom.
+const FLOORS: [&str; 4] = ["engine", "parts", "plan", "slots"];
 
 /// What the pure parts must not name, as beginnings of paths.
 const IMPURE: &[&str] = &[
@@ -332,8 +344,11 @@ fn modules(part: &str) -> BTreeMap<String, BTreeSet<String>> {
 
 #[test]
 fn no_two_files_of_the_engine_name_each_other() {
-    let all = modules("engine");
-    assert!(all["crate::engine::parts::pre_stop"].contains("crate::engine::plan::Plan"));
+    let mut all = BTreeMap::new();
+    for floor in FLOORS {
+        all.append(&mut modules(floor));
+    }
+    assert!(all["crate::parts::pre_stop"].contains("crate::plan::wants::Plan"));
     let is_of = |path: &str, module: &str| {
         // The most exact file: what `parts::env` has is not of `parts`.
         let found = all.keys().filter(|one| begins(path, one));
@@ -349,6 +364,20 @@ fn no_two_files_of_the_engine_name_each_other() {
         }
     }
     assert_eq!(wrong, Vec::<String>::new());
+}
+
+/// As much as somebody reads who changes it.
+#[test]
+fn no_floor_of_the_engine_is_longer_than_2500_lines() {
+    let lines = |path: &PathBuf| {
+        let text = fs::read_to_string(path).unwrap();
+        let code = code(&text);
+        code.lines().filter(|line| !line.trim().is_empty()).count()
+    };
+    for floor in FLOORS {
+        let lines: usize = files(floor).iter().map(lines).sum();
+        assert!((500..=2500).contains(&lines), "src/{floor} has {lines}");
+    }
 }
 
 /// The types that a file shows to others, however widely.
@@ -373,6 +402,9 @@ fn shown_types(code: &str) -> Vec<String> {
 fn a_name_means_one_type_wherever_a_decision_goes_through() {
     let parts = [
         "engine",
+        "parts",
+        "plan",
+        "slots",
         "policy",
         "deregister",
         "admission",

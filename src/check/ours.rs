@@ -67,7 +67,7 @@ impl<'a> Ours<'a> {
     }
 }
 
-/// What a stop hook takes by itself and with the user's own, by the variables that it reads (`engine::parts::env` writes
+/// What a stop hook takes by itself and with the user's own, by the variables that it reads (`parts::env` writes
 /// them, `hook.sh` reads them).
 pub(super) fn time<'a>(own: Time, env: &dyn Fn(&str) -> Option<&'a str>) -> Time {
     let seconds = |name: &str| env(name).and_then(|text| text.parse::<u64>().ok());

@@ -1,15 +1,15 @@
 //! A workload of a namespace that says `level: pod`: it stays as its author wrote it, and is read and checked all the same,
 //! so that the author hears what no Pod could tell: a Pod is never denied, and its author does not see what is said of one.
 
-use super::ask::{Ask, Stop};
 use super::cover;
 use super::inject::{self, Injection};
-use super::kind::Kind;
 use super::level;
-use super::report::{Decision, Outcome, Reason};
 use super::user::User;
 use crate::deregister::METHODS;
+use crate::plan::ask::{Ask, Stop};
+use crate::plan::report::{Decision, Outcome, Reason};
 use crate::policy::{self, LEVEL, Layer, Layers, PREFIX, cut};
+use crate::slots::kind::Kind;
 
 /// What a Pod has no say in: how its workload replaces it. With the values that ask for nothing.
 const OF_WORKLOADS: [(&str, &str); 2] = [("rollout", "keep"), ("min-ready-seconds", "0")];

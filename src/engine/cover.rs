@@ -1,11 +1,11 @@
 //! Who is covered: what namespace and workload say about `silkroll.dev/inject`.
 
-use super::ask::{Ask, NamespaceView};
 use super::hint;
-use super::kind::Kind;
 use super::level;
-use super::report::{Decision, Reason};
+use crate::plan::ask::{Ask, NamespaceView};
+use crate::plan::report::{Decision, Reason};
 use crate::policy::{Inject, Layer, LayerValue, Layers, Pairs, Problem, cut};
+use crate::slots::kind::Kind;
 
 /// All that is said of a workload.
 pub(super) fn layers<'a>(

@@ -3,16 +3,16 @@
 use memchr::memmem;
 use serde_json::value::RawValue;
 
-use super::ask::Ask;
 use super::cover::{self, Cover, layers};
 use super::hint;
 use super::level;
 use super::reconcile::reconcile;
 use super::reference;
-use super::report::{Decision, Outcome, Reason};
-use super::tree::Tree;
 use crate::deregister::MOUNT_PATH;
+use crate::plan::ask::Ask;
+use crate::plan::report::{Decision, Outcome, Reason};
 use crate::policy;
+use crate::slots::tree::Tree;
 
 /// Decides on one workload.
 #[must_use]

@@ -3,8 +3,8 @@
 
 use std::borrow::Cow;
 
-use super::ask::Ask;
 use crate::deregister::METHODS;
+use crate::plan::ask::Ask;
 use crate::policy::{self, Inject, Layer, Layers, PREFIX, Pairs, cut};
 
 /// The key that decides who is covered.

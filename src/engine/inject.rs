@@ -2,20 +2,21 @@
 
 use std::borrow::Cow;
 
-use super::ask::{Ask, Stop};
-use super::choose;
-use super::json;
 use super::level;
-use super::parts::{PARTS, forms};
-use super::plan::{Plan, Pod, Target, Wants};
-use super::record::{Raw, Record};
-use super::report::Reason;
-use super::slot::{self, Places, RECORD, Slot};
-use super::tree::{Node, Tree};
 use super::user::User;
-use super::{nodes, target, unused, valid};
+use super::{target, unused, valid};
 use crate::deregister::{self, Registrant};
+use crate::parts::{PARTS, forms};
+use crate::plan::ask::{Ask, Stop};
+use crate::plan::choose;
+use crate::plan::nodes;
+use crate::plan::report::Reason;
+use crate::plan::wants::{Plan, Pod, Target, Wants};
 use crate::policy::Policy;
+use crate::slots::json;
+use crate::slots::record::{Raw, Record};
+use crate::slots::slot::{self, Places, RECORD, Slot};
+use crate::slots::tree::{Node, Tree};
 
 /// What is to be injected.
 #[derive(Debug)]
@@ -189,7 +190,7 @@ pub(super) fn keep_rollout(
     record: &Record<'_>,
     wanted: &mut Tree<'_>,
 ) -> Option<String> {
-    use super::parts::{MIN_READY, SURGE, Surge, left_out, surge, too_long};
+    use crate::parts::{MIN_READY, SURGE, Surge, left_out, surge, too_long};
     let mut slots = Vec::new();
     if SURGE.iter().any(|form| record.slots.contains_key(form.key))
         && let Surge::Set(set) = surge(wanted)

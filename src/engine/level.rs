@@ -3,12 +3,12 @@
 
 use std::borrow::Cow;
 
-use super::ask::{Ask, NamespaceView};
-use super::json;
-use super::kind::Kind;
-use super::report::{Decision, Reason};
-use super::tree::{Node, Tree};
+use crate::plan::ask::{Ask, NamespaceView};
+use crate::plan::report::{Decision, Reason};
 use crate::policy::{Inject, LEVEL, Layer, Level, PREFIX, Pairs, Problem};
+use crate::slots::json;
+use crate::slots::kind::Kind;
+use crate::slots::tree::{Node, Tree};
 
 /// By which the kubelet marks the mirror of a static Pod: nothing that is changed in it reaches the containers.
 const MIRROR: &str = "kubernetes.io/config.mirror";

@@ -1,9 +1,9 @@
 //! Which members of a workload injection may change although the user wrote them: what a tool that compares with Git has to
 //! be told of. A part that only adds is not here, for a merge of three sides does not see it.
 
-use super::kind::Kind;
-use super::parts;
-use super::slot::{Form, Root};
+use crate::parts;
+use crate::slots::kind::Kind;
+use crate::slots::slot::{Form, Root};
 
 /// The slots whose value may replace the user's own. `tests/gitops.rs` holds the parts to it.
 fn forms() -> impl Iterator<Item = &'static Form> {

@@ -11,29 +11,29 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use super::ask::{Ask, Stop};
-use super::carry::carry;
-use super::chain;
 use super::check;
 use super::cover::{self, Cover, layers};
-use super::diff::Patch;
-use super::fingerprint;
 use super::inject::{self, read_record};
-use super::json;
-use super::kind::Kind;
 use super::level;
-use super::parts::{self, MIN_READY, forms};
-use super::record::{Raw, Record};
-use super::report::{Decision, Outcome, Reason};
-use super::sent::Witnesses;
-use super::slot::{Places, RECORD, Slot};
-use super::strategy::refuses_strategy;
-use super::tree::Tree;
 use super::user::{User, take_out};
 use super::valid;
-use super::view::Object;
 use crate::deregister::{METHODS, Script, VOLUME};
+use crate::parts::{self, MIN_READY, forms};
+use crate::plan::ask::{Ask, Stop};
+use crate::plan::chain;
+use crate::plan::report::{Decision, Outcome, Reason};
+use crate::plan::strategy::refuses_strategy;
 use crate::policy::{self, Layers};
+use crate::slots::carry::carry;
+use crate::slots::diff::Patch;
+use crate::slots::fingerprint;
+use crate::slots::json;
+use crate::slots::kind::Kind;
+use crate::slots::record::{Raw, Record};
+use crate::slots::sent::Witnesses;
+use crate::slots::slot::{Places, RECORD, Slot};
+use crate::slots::tree::Tree;
+use crate::slots::view::Object;
 
 /// Decides on a workload that has been read; `old` is the stored one, where it has a record of ours.
 pub(super) fn reconcile(ask: &Ask<'_>, tree: &Tree<'_>, old: Option<&Tree<'_>>) -> Decision {

@@ -1,11 +1,11 @@
 //! A Rollout whose pod template is that of another workload, which its `workloadRef` names: that one is injected, and the
 //! Rollout is left alone. Its controller takes no Rollout that has both, were it only an annotation.
 
-use super::ask::Ask;
-use super::kind::Kind;
-use super::report::{Decision, Reason};
-use super::view::Text;
+use crate::plan::ask::Ask;
+use crate::plan::report::{Decision, Reason};
 use crate::policy::{PREFIX, cut};
+use crate::slots::kind::Kind;
+use crate::slots::view::Text;
 
 /// What `workloadRef` names.
 #[derive(Debug, Default, serde::Deserialize)]

@@ -2,14 +2,14 @@
 
 use std::borrow::Cow;
 
-use super::ask::Stop;
-use super::plan::{Plan, Pod};
-use super::record::MOST_CONTAINERS;
-use super::report::Reason;
-use super::tree::{Node, Tree};
-use super::view::Text;
 use crate::deregister::DeclaredPort;
+use crate::plan::ask::Stop;
+use crate::plan::report::Reason;
+use crate::plan::wants::{Plan, Pod};
 use crate::policy::{self, Policy, quoted};
+use crate::slots::record::MOST_CONTAINERS;
+use crate::slots::tree::{Node, Tree};
+use crate::slots::view::Text;
 
 /// `kubectl logs` and `kubectl exec` take their default container from it.
 const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";

@@ -1,7 +1,7 @@
 //! Settings that their author wrote and that come to nothing as the others stand: said, for nobody else would find out.
 
-use super::plan::Plan;
 use crate::deregister::METHODS;
+use crate::plan::wants::Plan;
 use crate::policy::{LEAST_WAIT, Method, PREFIX, Policy};
 
 /// Warns of those that concern the whole object. What stands on the namespace or is the cluster's default is for others, too.

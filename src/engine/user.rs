@@ -6,13 +6,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
-use super::chain;
-use super::json;
-use super::record::{Raw, Record};
-use super::sent::{self, Sent, SentAt, Witnesses};
-use super::slot::{self, Form, Holds, Places, RECORD, Root, Slot};
-use super::tree::{Node, Tree};
 use super::valid;
+use crate::plan::chain;
+use crate::slots::json;
+use crate::slots::record::{Raw, Record};
+use crate::slots::sent::{self, Sent, SentAt, Witnesses};
+use crate::slots::slot::{self, Form, Holds, Places, RECORD, Root, Slot};
+use crate::slots::tree::{Node, Tree};
 
 /// What is the user's of a workload.
 #[derive(Debug)]

@@ -21,14 +21,14 @@ mod owing;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::ask::{Ask, Stop};
-use super::json::{self, name_of};
-use super::parts::{self, MIN_READY, MOUNT};
-use super::plan::Plan;
-use super::report::Reason;
-use super::tree::{Node, Tree};
 use crate::deregister::{MOUNT_PATH, VOLUME};
+use crate::parts::{self, MIN_READY, MOUNT};
+use crate::plan::ask::{Ask, Stop};
+use crate::plan::report::Reason;
+use crate::plan::wants::Plan;
 use crate::policy::{PREFIX, STATUS};
+use crate::slots::json::{self, name_of};
+use crate::slots::tree::{Node, Tree};
 
 /// `TotalAnnotationSizeLimitB` of apimachinery: bytes of all names and values together.
 const ANNOTATIONS_LIMIT: usize = 256 * 1024;

@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use crate::engine::json;
-use crate::engine::parts::{self, GRACE, POST_START, PRE_STOP};
-use crate::engine::plan::{Plan, Want};
-use crate::engine::tree::Tree;
+use crate::parts::{self, GRACE, POST_START, PRE_STOP};
+use crate::plan::wants::{Plan, Want};
 use crate::policy::cut;
+use crate::slots::json;
+use crate::slots::tree::Tree;
 
 /// Warns of it.
 pub(super) fn warn(user: &Tree<'_>, plan: &mut Plan<'_>) {

@@ -23,7 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "engine",
         &["deregister", "parts", "plan", "policy", "slots", "text"],
     ),
-    ("manifest", &[]),
+    ("manifest", &["text"]),
     (
         "check",
         &["deregister", "engine", "manifest", "policy", "text"],

@@ -211,6 +211,27 @@ fn bad_documents_have_one_answer_each() {
 }
 
 #[test]
+fn what_an_error_quotes_is_cut_and_to_be_seen() {
+    let long = "x".repeat(10_000);
+    for (quoting, shows) in [
+        (
+            "a: 1\n---\u{1b}[31mb: 2\n".to_owned(),
+            "move `\\u{1b}[31mb: 2`",
+        ),
+        (format!("a: 1\n---{long}\n"), "move `xxx"),
+        (format!("%{long}\n"), "such as `%xxx"),
+        (format!("a: !!int {long}\n"), "`xxx"),
+        (format!("a: *{long}\n"), "`*xxx"),
+    ] {
+        let documents = manifest::read(quoting.as_bytes(), &Limits::default()).unwrap();
+        let told = documents.last().unwrap().as_ref().unwrap_err().to_string();
+        assert!(told.contains(shows), "{told}");
+        assert!(told.chars().count() < 450, "{told}");
+        assert!(!told.contains(char::is_control), "{told:?}");
+    }
+}
+
+#[test]
 fn of_a_key_that_stands_there_twice_the_last_counts_with_a_warning() {
     let repeated = |key: &str, first, last| Warning::RepeatedKey {
         key: key.to_owned(),

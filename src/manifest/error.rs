@@ -1,7 +1,11 @@
 //! What can be wrong with a manifest, in words that say what to do next.
 
 use super::budget::Excess;
+use crate::text::displayed;
 use thiserror::Error;
+
+/// Characters of what is wrong with a document: it may quote a line of the manifest, of any length and with anything in it.
+const FAULT_CHARS: usize = 380;
 
 /// Why an input could not be cut into documents at all.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -41,7 +45,7 @@ pub enum Error {
 
 /// Why one document could not be read; the others of the same input still can.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("document {document}, line {line}: {fault}")]
+#[error("document {document}, line {line}: {}", displayed(.fault, FAULT_CHARS))]
 pub struct DocumentError {
     /// Which document of the input, counted from 1, empty ones included.
     pub document: usize,

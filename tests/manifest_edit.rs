@@ -296,6 +296,20 @@ fn what_is_removed_goes_with_its_line_and_nothing_else() {
 }
 
 #[test]
+fn lines_that_end_as_on_old_macs_are_written_anew_and_once() {
+    for (before, operation, after) in [
+        ("# c\ra: 1\rb: 2\n", remove("/a"), "b: 2\n"),
+        ("# c\ra: 1\n", remove("/a"), "{}\n"),
+        ("# c\n# d\ra: 1\n", add("/b", json!(2)), "a: 1\nb: 2\n"),
+        ("# c\r\na: 1\rb: 2\n", remove("/a"), "# c\r\nb: 2\r\n"),
+    ] {
+        let edited = edit(before, json!([operation]));
+        assert_eq!(edited.text, after, "{before:?}");
+        assert_eq!(edited.rewritten, Some(Rewritten::Layout), "{before:?}");
+    }
+}
+
+#[test]
 fn several_operations_see_what_those_before_them_did() {
     let before = "spec:\n  containers:\n  - name: app # ours\n    image: \"x:1\"\n  volumes: []\n";
     let patch = json!([

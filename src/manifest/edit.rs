@@ -113,7 +113,7 @@ impl Document<'_> {
         let spots =
             layout::of(&text, &tree).map_err(|_| Failed::Anew(self.explicit_key(&text, &tree)))?;
         // Line ends of old Macs: the line-wise editing would not see them.
-        if text.replace("\r\n", "\n").contains('\r') {
+        if old_line_end(&text) {
             return Err(Failed::Anew(Rewritten::Layout));
         }
         let lines = Lines::of(&text);
@@ -193,10 +193,10 @@ impl Document<'_> {
     fn anew(&self, body: &str, value: &Value) -> Result<String, Excess> {
         let mut account = self.account.beside();
         let content = layout::line_start(body, layout::skip(body, 0));
-        let lead = if self.format == Format::Yaml {
-            &body[..content]
-        } else {
-            ""
+        // Where an old Mac's line end stands in it, it is more than blank lines and comments.
+        let lead = match self.format {
+            Format::Yaml if !old_line_end(&body[..content]) => &body[..content],
+            _ => "",
         };
         let end = super::line_end(self.piece.text);
         if self.format == Format::Yaml {
@@ -216,6 +216,11 @@ impl Document<'_> {
             json
         })
     }
+}
+
+/// Whether a line ends as on old Macs, with a carriage return alone: a parser of YAML knows such lines, and what goes by `\n` does not.
+fn old_line_end(text: &str) -> bool {
+    text.replace("\r\n", "\n").contains('\r')
 }
 
 /// Why there is no edit in place.

@@ -62,3 +62,19 @@ pub(crate) fn beside_template() -> &'static [&'static Form] {
 pub(crate) fn forms() -> &'static [&'static Form] {
     &FORMS
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::forms;
+    use crate::slots::slot::RECORD;
+
+    #[test]
+    fn every_form_has_a_name_of_its_own_in_the_record() {
+        let mut seen = HashSet::from([RECORD.key]);
+        for form in forms() {
+            assert!(seen.insert(form.key), "{}", form.key);
+        }
+    }
+}

@@ -50,9 +50,9 @@ pub(crate) enum Holds {
 }
 
 /// One kind of slot; a part says which it fills.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Form {
-    /// Its name in the record.
+    /// Its name in the record, which no other form has.
     pub(crate) key: &'static str,
     pub(crate) root: Root,
     pub(crate) path: &'static [&'static str],
@@ -61,6 +61,14 @@ pub(crate) struct Form {
     pub(crate) item: Option<(&'static str, &'static str)>,
     pub(crate) holds: Holds,
 }
+
+impl PartialEq for Form {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+}
+
+impl Eq for Form {}
 
 /// The one slot that no part fills: the record itself.
 pub(crate) const RECORD: Form = Form {
@@ -97,7 +105,9 @@ impl<'a> Slot<'a> {
 
     /// Its name in the record: `grace`, `web/preStop`, `web/env/podip`.
     pub(crate) fn key(&self) -> String {
-        let mut key = String::new();
+        // With the two slashes, so that it is not moved while it grows.
+        let bytes = self.container.len() + self.form.key.len() + self.item.len() + 2;
+        let mut key = String::with_capacity(bytes);
         if self.form.root == Root::Container {
             key.push_str(&self.container);
             key.push('/');
@@ -355,7 +365,7 @@ impl<'t, 'a> Places<'t, 'a> {
     }
 
     /// Puts a value in; of a list's items, before all others or after them.
-    pub(crate) fn put(&mut self, slot: &Slot<'_>, text: Cow<'a, str>, first: bool) {
+    pub(crate) fn put(&mut self, slot: &Slot<'a>, text: Cow<'a, str>, first: bool) {
         let path = slot.path(self.tree);
         let Some(root) = self.root(slot) else {
             return;
@@ -388,10 +398,7 @@ impl<'t, 'a> Places<'t, 'a> {
             let key = (*at, slot.form.key);
             match (last, self.lists.get_mut(&key)) {
                 (Some(at), Some(known)) => {
-                    known
-                        .items
-                        .entry(Cow::Owned(slot.item.clone().into_owned()))
-                        .or_insert(at);
+                    known.items.entry(slot.item.clone()).or_insert(at);
                 }
                 _ => drop(self.lists.remove(&key)),
             }

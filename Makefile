@@ -348,8 +348,9 @@ attack:
 	echo "on 127.0.0.1, for $${ATTACK_SECONDS:-20} s. It fails where memory, a good review or a probe is not within its bound."
 	$(CARGO) test --release --locked --test attack -- --ignored --nocapture all_attacks
 
-# FUZZ_SECONDS of each target, two at a time, and FUZZ_ONLY those with this in their name. What they learn stays in
-# fuzz/corpus, so that the next run goes on where this one ended; what is worth keeping goes to fuzz/seeds by hand.
+# FUZZ_SECONDS of each target, two at a time, FUZZ_ONLY those with this in their name, FUZZ_SEED=1 for the same inputs each
+# time where fuzz/corpus is empty. What they learn stays in fuzz/corpus, so that the next run goes on where this one ended;
+# what is worth keeping goes to fuzz/seeds by hand.
 fuzz: export FUZZ_SECONDS ?= 60
 fuzz: export FUZZ_ONLY ?=
 fuzz:

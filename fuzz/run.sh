@@ -1,10 +1,11 @@
 #!/bin/bash
 # Runs the fuzz targets that `cargo fuzz build` has built, two at a time, and shows what each has found.
-# FUZZ_SECONDS for each; FUZZ_ONLY those with this in their name.
+# FUZZ_SECONDS for each; FUZZ_ONLY those with this in their name; FUZZ_SEED to try the same inputs again, 0 for others each time.
 set -euo pipefail
 cd "$(dirname "$0")"
 
 seconds="${FUZZ_SECONDS:-60}"
+seed="${FUZZ_SEED:-0}"
 logs="$(mktemp -d)"
 trap 'rm -rf "$logs"' EXIT
 
@@ -13,7 +14,7 @@ run() {
   mkdir -p "corpus/$target" "artifacts/$target"
   # An input that takes 10 s hangs, and the largest is four times the usual manifest.
   cargo fuzz run -s none "$target" "corpus/$target" "seeds/$target" -- \
-    -max_total_time="$seconds" -timeout=10 -max_len=16384 -rss_limit_mb=2048 -print_final_stats=1 >"$log" 2>&1 || status=$?
+    -seed="$seed" -max_total_time="$seconds" -timeout=10 -max_len=16384 -rss_limit_mb=2048 -print_final_stats=1 >"$log" 2>&1 || status=$?
   local tried
   tried="$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")"
   if [ "$status" = 0 ]; then

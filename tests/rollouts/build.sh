@@ -19,6 +19,8 @@ out="${SILKROLL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/silkroll}/rollouts-$versi
 mkdir -p "$out"
 cd "$here"
 if [ ! -d "$out/crds" ]; then
+  # A module that is not downloaded yet has no folder.
+  go mod download github.com/argoproj/argo-rollouts
   cp -R "$(go list -m -f '{{.Dir}}' github.com/argoproj/argo-rollouts)/manifests/crds" "$out/crds.part"
   chmod -R u+w "$out/crds.part"
   mv "$out/crds.part" "$out/crds"

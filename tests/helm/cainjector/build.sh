@@ -16,6 +16,8 @@ out="${SILKROLL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/silkroll}/cainjector-$ver
 mkdir -p "$out"
 cd "$here"
 if [ ! -d "$out/crds" ]; then
+  # A module that is not downloaded yet has no folder.
+  go mod download github.com/cert-manager/cert-manager
   cp -R "$(go list -m -f '{{.Dir}}' github.com/cert-manager/cert-manager)/deploy/crds" "$out/crds.part"
   chmod -R u+w "$out/crds.part"
   mv "$out/crds.part" "$out/crds"

@@ -20,6 +20,8 @@ out="${SILKROLL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/silkroll}/argocd-$version
 mkdir -p "$out"
 cd "$here"
 if [ ! -d "$out/crds" ]; then
+  # A module that is not downloaded yet has no folder.
+  go mod download "$module"
   source=$(go list -m -f '{{.Dir}}' "$module")
   # A module's files are not executable, and without this one every Application says "permission denied".
   install -m 755 "$source/hack/git-verify-wrapper.sh" "$out/"

@@ -10,8 +10,10 @@
 mod support;
 
 use serde_json::{Value, json};
-use silkroll::engine::{Outcome, Reason, Settings};
-use support::{Pairs, annotate, create, deployment, opted_in, patch_by, update};
+use silkroll::engine::{Kind, Outcome, Reason, Settings};
+use support::{
+    Pairs, annotate, apply, create, decide, deployment, opted_in, patch_by, review, update,
+};
 
 fn pod(object: &mut Value) -> &mut Value {
     &mut object["spec"]["template"]["spec"]
@@ -458,6 +460,129 @@ fn another_webhook_behind_ours_rolls_nothing_out() {
     assert_eq!(after["spec"], stored["spec"]);
     let after = with_another_webhook(&deployment(), Some(&stored));
     assert_eq!(after["spec"], stored["spec"]);
+}
+
+/// A call of the webhook for a server-side apply.
+fn apply_call(object: &Value, old: &Value) -> Value {
+    let operation = if old.is_null() { "CREATE" } else { "UPDATE" };
+    let mut body: Value = serde_json::from_slice(&review(operation, object, old)).unwrap();
+    body["request"]["options"]["fieldManager"] = "kubectl".into();
+    let body = serde_json::to_vec(&body).unwrap();
+    apply(object, &decide(&body, &opted_in(&[]), &Settings::default()))
+}
+
+#[test]
+fn a_second_call_for_one_apply_takes_nothing_of_ours_for_what_was_applied() {
+    let edits: [(&str, Edit); 3] = [
+        ("a grace period", |object| {
+            pod(object)["terminationGracePeriodSeconds"] = 50.into();
+        }),
+        ("a sleep", |object| {
+            web(object)["lifecycle"]["preStop"] = json!({"sleep": {"seconds": 7}});
+        }),
+        ("a hook", |object| {
+            web(object)["lifecycle"]["preStop"] =
+                json!({"exec": {"command": ["/bin/sh", "-c", "date"]}});
+        }),
+    ];
+    for (what, edit) in edits {
+        let mut written = manifest();
+        edit(&mut written);
+        let mut sent = deployment();
+        edit(&mut sent);
+        note(&mut sent, &written, Sent::ServerSide);
+        let once = apply_call(&sent, &Value::Null);
+        let mut behind = once.clone();
+        behind["spec"]["template"]["metadata"]["annotations"]["other"] = "webhook".into();
+        assert_eq!(apply_call(&behind, &Value::Null), behind, "{what}, created");
+
+        let mut changed = once.clone();
+        web(&mut changed)["image"] = "web:2".into();
+        edit(&mut changed);
+        let again = apply_call(&changed, &once);
+        assert_eq!(apply_call(&again, &once), again, "{what}, updated");
+        let mut behind = again.clone();
+        behind["spec"]["template"]["metadata"]["annotations"]["other"] = "webhook".into();
+        let mut asked_again = apply_call(&behind, &once);
+        assert_eq!(
+            pod(&mut asked_again)["terminationGracePeriodSeconds"],
+            pod(&mut behind)["terminationGracePeriodSeconds"],
+            "{what}, updated"
+        );
+        assert_eq!(web(&mut asked_again), web(&mut behind), "{what}, updated");
+    }
+}
+
+fn rollout() -> Value {
+    let mut object = deployment();
+    object["apiVersion"] = "argoproj.io/v1alpha1".into();
+    object["kind"] = "Rollout".into();
+    object
+}
+
+#[test]
+fn an_empty_strategy_of_a_rollout_that_was_sent_stays() {
+    let settings = Settings {
+        kinds: Kind::ALL.to_vec(),
+        ..Settings::default()
+    };
+    let surge = opted_in(&[("rollout", "surge")]);
+    for before in [
+        json!({"maxSurge": 0}),
+        json!({"steps": [{"setWeight": 20}]}),
+    ] {
+        let mut first = rollout();
+        first["spec"]["strategy"] = json!({"canary": before});
+        let manifest = first.clone();
+        note(&mut first, &manifest, Sent::ClientSide);
+        let (stored, _) = create(&first, &surge, &settings);
+        // kubectl takes what was written before out of what is stored.
+        let mut sent = stored.clone();
+        let canary = sent["spec"]["strategy"]["canary"].as_object_mut().unwrap();
+        for name in before.as_object().unwrap().keys() {
+            canary.shift_remove(name);
+        }
+        let mut manifest = rollout();
+        manifest["spec"]["strategy"] = json!({"canary": {}});
+        note(&mut sent, &manifest, Sent::ClientSide);
+        for changed in [false, true] {
+            if changed {
+                web(&mut sent)["image"] = "web:2".into();
+            }
+            let (now, _) = update(&sent, &stored, &surge, &settings);
+            let canary = &now["spec"]["strategy"]["canary"];
+            assert_eq!(canary["maxUnavailable"], 0, "{before} {canary}");
+            let mut out = sent.clone();
+            annotate(&mut out, "inject", "disabled");
+            let (after, _) = update(&out, &stored, &surge, &settings);
+            assert_eq!(after["spec"]["strategy"], json!({"canary": {}}), "{before}");
+        }
+    }
+}
+
+#[test]
+fn a_rollout_that_leaves_out_a_list_that_was_empty_keeps_what_was_injected_into_it() {
+    let settings = Settings {
+        kinds: Kind::ALL.to_vec(),
+        ..Settings::default()
+    };
+    for list in ["env", "volumeMounts", "volumes"] {
+        let place = if list == "volumes" { pod } else { web };
+        let mut first = rollout();
+        web(&mut first)
+            .as_object_mut()
+            .unwrap()
+            .shift_remove("resources");
+        let mut with = first.clone();
+        place(&mut with)[list] = json!([]);
+        let (mut stored, _) = create(&with, &nacos(&[]), &settings);
+        // Otherwise written, and the same to the controller.
+        let mut sent = first.clone();
+        web(&mut sent)["resources"] = json!({});
+        let (mut after, decision) = update(&sent, &stored, &nacos(&[]), &settings);
+        assert_eq!(decision.reason, Reason::Restored, "{list}");
+        assert_eq!(place(&mut after)[list], place(&mut stored)[list], "{list}");
+    }
 }
 
 #[test]

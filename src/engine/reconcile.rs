@@ -59,10 +59,13 @@ pub(super) fn reconcile(ask: &Ask<'_>, tree: &Tree<'_>, old: Option<&Tree<'_>>) 
         other.as_ref()
     };
     let meta = ask.object.metadata.as_ref();
-    // Of two records the one that is stored says nothing about what was sent since.
+    // Of two records the one that is stored says nothing about what was sent since. One that neither the stored object nor
+    // the apply has was written in this very request, before another webhook changed the object: what stands there as
+    // recorded is not what was applied.
     let known = tree.record().is_none() || same_record;
     let told = Witnesses {
         stored: ask.told().stored.filter(|_| known),
+        manager: ask.told().manager.filter(|_| known),
         ..ask.told()
     };
     let mut record = own.as_ref();

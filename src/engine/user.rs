@@ -9,8 +9,9 @@ use serde_json::{Map, Value};
 use super::valid;
 use crate::plan::chain;
 use crate::slots::json;
+use crate::slots::kind::Kind;
 use crate::slots::record::{Raw, Record};
-use crate::slots::sent::{self, Sent, SentAt, Witnesses};
+use crate::slots::sent::{self, Index, Sent, SentAt, Witnesses};
 use crate::slots::slot::{self, Form, Holds, Places, RECORD, Root, Slot};
 use crate::slots::tree::{Node, Tree};
 
@@ -45,7 +46,7 @@ pub(super) fn take_out<'a>(
     };
     let mut places = Places::new(&mut user.tree);
     let slots: Vec<_> = record.slots(forms).collect();
-    let words = words(slots.iter().map(|(slot, ..)| slot));
+    let words = words(slots.iter().map(|(slot, ..)| slot), tree.kind);
     let mut sent = Sent::read(told, &words, tree.kind);
     let told_any = !sent.is_empty();
     let mut index = sent.index();
@@ -119,7 +120,7 @@ pub(super) fn take_out<'a>(
         *node = Node::Gone;
         emptied.push(own);
     }
-    close(&emptied, &mut places, record);
+    close(&emptied, &mut places, record, &mut index);
     user
 }
 
@@ -176,15 +177,22 @@ fn whose(
 }
 
 /// What a slot is looked for by in a text.
-fn words<'s>(slots: impl Iterator<Item = &'s Slot<'s>>) -> Vec<&'s str> {
+fn words<'s>(slots: impl Iterator<Item = &'s Slot<'s>> + Clone, kind: Kind) -> Vec<&'s str> {
     /// All variables of the script begin so.
     const VARIABLES: &str = "SILKROLL_";
-    let words = slots.filter_map(|slot| match slot.item() {
+    let words = slots.clone().filter_map(|slot| match slot.item() {
         Some((_, is)) if is.starts_with(VARIABLES) => Some(VARIABLES),
         Some((_, is)) => Some(is),
         None => slot.form.path.last().copied(),
     });
-    words.collect::<BTreeSet<_>>().into_iter().collect()
+    // Their parents mean something where they are empty, too.
+    let parents = slots.filter_map(|slot| match slot.form.root {
+        Root::Rolling => Some(kind.rolling()),
+        _ => slot.form.path.first().copied(),
+    });
+    let parents = parents.filter(|_| !kind.is_filled_in());
+    let words = words.chain(parents).collect::<BTreeSet<_>>();
+    words.into_iter().collect()
 }
 
 /// What is left of a value where the members that equal ours and were not sent are taken away. An action or a source
@@ -239,7 +247,13 @@ fn merged(present: &Value, users: &Value, form: &Form) -> bool {
 }
 
 /// Gives the parents of slots that were taken out back as they were, where nothing else is in them.
-fn close(emptied: &[Slot<'_>], places: &mut Places<'_, '_>, record: &Record<'_>) {
+fn close(
+    emptied: &[Slot<'_>],
+    places: &mut Places<'_, '_>,
+    record: &Record<'_>,
+    sent: &mut Index<'_, '_>,
+) {
+    let filled_in = places.tree.kind.is_filled_in();
     let mut parents = BTreeMap::new();
     let mut seen = HashSet::new();
     for slot in emptied {
@@ -253,11 +267,13 @@ fn close(emptied: &[Slot<'_>], places: &mut Places<'_, '_>, record: &Record<'_>)
         }
     }
     for ((_, key), (slot, path)) in parents.into_iter().rev() {
-        if let Some(node) = places.at(slot, path)
+        if let Some(node) = places.at(slot, path.iter().copied())
             && node.is_nothing()
             && !matches!(node, Node::Json(_))
         {
             match record.empty.get(&*key).map(Raw::get) {
+                // Of a custom resource it may mean something: a Rollout with `canary: {}` is a canary.
+                None if !filled_in && sent.has_parent(slot, &path) => {}
                 None => *node = Node::Gone,
                 Some("null") => *node = Node::Json(Cow::Borrowed("null")),
                 // It is open and empty.
@@ -274,8 +290,8 @@ fn renamed(
     slots: &[(Slot<'_>, &str, &str)],
     places: &mut Places<'_, '_>,
 ) -> BTreeMap<String, String> {
-    /// A pod has a handful; a forged one may have thousands.
-    const LOOKED_AT: usize = 32;
+    /// A pod has a handful; of a forged one with thousands each is compared with each.
+    const LOOKED_AT: usize = 8;
     /// An address of the pod alone many containers have.
     const LEAST: usize = 2;
     let mut by_container: HashMap<&str, Vec<(&Slot<'_>, &str)>> = HashMap::new();

@@ -19,6 +19,10 @@ pub(crate) fn carry<'a>(stored: &Node<'a>, users: &Node<'a>, into: &mut Node<'a>
             }
         }
         (Node::List(stored), Node::List(users)) => {
+            // A list that holds nothing of the user's may be left out now.
+            if !matches!(into, Node::List(_)) {
+                *into = Node::List(Vec::new());
+            }
             if let Node::List(into) = into {
                 list(stored, users, into);
             }

@@ -151,12 +151,25 @@ impl<'v> Index<'v, '_> {
         let last = self.last.as_mut().and_then(|last| last.find(slot));
         let last = last.map(|node| Cow::Owned(json::value(&node.text())));
         SentAt {
-            applied: self.applied_at(slot, tree),
+            applied: self.applied_at(slot, slot.path(tree), slot.item()),
             last,
         }
     }
 
-    fn applied_at(&self, slot: &Slot<'_>, tree: &Tree<'_>) -> Vec<(&'v Value, bool)> {
+    /// Whether a parent of a slot was sent, be it empty.
+    pub(crate) fn has_parent(&mut self, slot: &Slot<'_>, path: &[&str]) -> bool {
+        let last = self.last.as_mut();
+        last.and_then(|last| last.at(slot, path.iter().copied()))
+            .is_some()
+            || !self.applied_at(slot, path.iter().copied(), None).is_empty()
+    }
+
+    fn applied_at<'p>(
+        &self,
+        slot: &Slot<'_>,
+        path: impl Iterator<Item = &'p str>,
+        of_list: Option<(&str, &str)>,
+    ) -> Vec<(&'v Value, bool)> {
         if self.applied.is_empty() {
             return Vec::new();
         }
@@ -170,10 +183,8 @@ impl<'v> Index<'v, '_> {
         let field = |name: &str| format!("f:{name}");
         let container = (slot.form.root == Root::Container).then(|| item("name", &slot.container));
         let names = root.iter().map(|name| field(name)).chain(container);
-        let names = names.chain(slot.path(tree).map(field));
-        let names: Vec<_> = names
-            .chain(slot.item().map(|(by, is)| item(by, is)))
-            .collect();
+        let names = names.chain(path.map(field));
+        let names: Vec<_> = names.chain(of_list.map(|(by, is)| item(by, is))).collect();
         let here = self.applied.iter().filter_map(|(value, now)| {
             let value = names.iter().try_fold(value, |value, name| value.get(name));
             Some((value?, *now))

@@ -40,7 +40,7 @@ pub(super) fn reconcile(ask: &Ask<'_>, tree: &Tree<'_>, old: Option<&Tree<'_>>) 
     let own = match tree.record().map(read_record) {
         Some(Err(why)) => {
             return Decision::skipped(Reason::BadRecord).warn(&format!(
-                "left alone: its record {} cannot be read: {}; apply the manifest from before the injection, \
+                "left alone: its record {} cannot be read: {}; kubectl replace it with the manifest from before the injection, \
                  or run the version that wrote it",
                 policy::STATUS,
                 policy::cut(&why, 60)

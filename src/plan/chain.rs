@@ -123,8 +123,8 @@ pub(crate) fn no_lost_record(target: &Target<'_, '_>, user: Option<&str>) -> Res
     Err(Stop::skip(
         Reason::BadRecord,
         format!(
-            "nothing was injected: container {} has a hook of Silkroll's without the record {}: apply the \
-             manifest from before the injection",
+            "nothing was injected: container {} has a hook of Silkroll's without the record {}: kubectl \
+             replace it with the manifest from before the injection",
             policy::cut(target.name, 40),
             policy::STATUS
         ),

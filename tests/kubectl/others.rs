@@ -16,13 +16,16 @@ use super::space::{Space, State};
 use super::world::{World, silkroll};
 use testkit::wait::eventually;
 
-/// A webhook that sets the grace period of every Deployment of one namespace to 60, asked after ours. It ends
-/// with the test process.
-fn another_webhook(world: &World, namespace: &str) {
+/// A webhook that sets one value in every Deployment of one namespace, asked after ours. It ends with the test process.
+fn another_webhook(world: &World, namespace: &str, path: &'static str, value: &Value) {
+    let patch = json!([{"op": "add", "path": path, "value": value}]).to_string();
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     // Of its own authority, for the same Service's name.
-    let tls = world.plane.dir().join("another-webhook");
+    let tls = world
+        .plane
+        .dir()
+        .join(format!("another-webhook-{namespace}"));
     let made = silkroll(&["certs", "--dir", &tls.display().to_string()], "");
     assert!(made.success, "{}", made.stderr);
     let chain = CertificateDer::pem_file_iter(tls.join("tls.crt")).unwrap();
@@ -37,11 +40,11 @@ fn another_webhook(world: &World, namespace: &str) {
     let config = Arc::new(config);
     std::thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
-            let config = Arc::clone(&config);
+            let (config, patch) = (Arc::clone(&config), patch.clone());
             std::thread::spawn(move || {
                 let connection = ServerConnection::new(config).unwrap();
                 // A connection that ends is the end of its thread.
-                let _ = serve(StreamOwned::new(connection, stream));
+                let _ = serve(StreamOwned::new(connection, stream), &patch);
             });
         }
     });
@@ -57,9 +60,9 @@ fn another_webhook(world: &World, namespace: &str) {
     // Sorted after ours, as configurations are asked in the order of their names.
     let configuration = json!({
         "apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration",
-        "metadata": {"name": "zz-grace"},
+        "metadata": {"name": "zz-another"},
         "webhooks": [{
-            "name": "grace.example.com", "clientConfig": client, "sideEffects": "None",
+            "name": "another.example.com", "clientConfig": client, "sideEffects": "None",
             "admissionReviewVersions": ["v1"], "failurePolicy": "Fail",
             "rules": [{"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"],
                        "resources": ["deployments"]}],
@@ -72,7 +75,7 @@ fn another_webhook(world: &World, namespace: &str) {
 }
 
 /// Answers reviews, one after the other.
-fn serve(stream: StreamOwned<ServerConnection, TcpStream>) -> std::io::Result<()> {
+fn serve(stream: StreamOwned<ServerConnection, TcpStream>, patch: &str) -> std::io::Result<()> {
     let mut stream = BufReader::new(stream);
     loop {
         let mut length = 0;
@@ -91,13 +94,11 @@ fn serve(stream: StreamOwned<ServerConnection, TcpStream>) -> std::io::Result<()
         let mut body = vec![0; length];
         stream.read_exact(&mut body)?;
         let review: Value = serde_json::from_slice(&body)?;
-        let grace = "/spec/template/spec/terminationGracePeriodSeconds";
-        let patch = json!([{"op": "add", "path": grace, "value": 60}]);
         let answer = json!({
             "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
             "response": {
                 "uid": review["request"]["uid"], "allowed": true, "patchType": "JSONPatch",
-                "patch": STANDARD.encode(patch.to_string()),
+                "patch": STANDARD.encode(patch),
             },
         })
         .to_string();
@@ -115,7 +116,8 @@ fn serve(stream: StreamOwned<ServerConnection, TcpStream>) -> std::io::Result<()
 fn another_webhook_after_ours_rolls_nothing_out() {
     let world = World::own();
     let space = Space::new(&world, "another", &[("inject", "enabled")]);
-    another_webhook(&world, "another");
+    let grace = "/spec/template/spec/terminationGracePeriodSeconds";
+    another_webhook(&world, "another", grace, &json!(60));
     let manifest = manifests::plain("web");
     let sixty =
         |object: &Value| object["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] == 60;
@@ -143,9 +145,60 @@ fn another_webhook_after_ours_rolls_nothing_out() {
         assert_eq!(now.template(), before.template(), "{args:?}");
         assert_eq!(now.revisions, before.revisions, "{args:?}");
     }
-    world
-        .plane
-        .ok(&["delete", "mutatingwebhookconfiguration", "zz-grace"], "");
+    world.plane.ok(
+        &["delete", "mutatingwebhookconfiguration", "zz-another"],
+        "",
+    );
+}
+
+#[test]
+fn what_one_apply_sends_is_added_to_once_though_another_webhook_follows() {
+    let world = World::own();
+    let space = Space::new(&world, "once", &[("inject", "enabled")]);
+    let label = "/spec/template/metadata/labels/another";
+    another_webhook(&world, "once", label, &json!("webhook"));
+    let mut manifest = manifests::plain("web");
+    manifest["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = 50.into();
+    manifests::container(&mut manifest)["lifecycle"] =
+        json!({"preStop": {"sleep": {"seconds": 7}}});
+    eventually("the other webhook in force", || {
+        let labels = &space.dry_run(&manifest)["spec"]["template"]["metadata"]["labels"];
+        (labels["another"] == "webhook").then_some(())
+    });
+    let apply = |manifest: &Value| {
+        let args = ["apply", "--server-side", "--force-conflicts", "-f", "-"];
+        let output = space.kubectl(&args, &manifest.to_string());
+        assert!(output.success, "{output:?}");
+        space.settled("deployment/web")
+    };
+    for image in ["web:1", "web:2"] {
+        manifests::container(&mut manifest)["image"] = image.into();
+        let first = apply(&manifest);
+        assert_eq!(
+            first.web()["lifecycle"]["preStop"]["sleep"]["seconds"],
+            22,
+            "{image}"
+        );
+        assert_eq!(first.pod()["terminationGracePeriodSeconds"], 77, "{image}");
+        let again = apply(&manifest);
+        assert_eq!(again.template(), first.template(), "{image}");
+        assert_eq!(again.revisions, first.revisions, "{image}");
+    }
+    space.quiet(
+        &["annotate", "deployment/web", "silkroll.dev/inject=disabled"],
+        "",
+    );
+    let out = space.settled("deployment/web");
+    assert!(!out.injected());
+    assert_eq!(
+        out.web()["lifecycle"]["preStop"],
+        json!({"sleep": {"seconds": 7}})
+    );
+    assert_eq!(out.pod()["terminationGracePeriodSeconds"], 50);
+    world.plane.ok(
+        &["delete", "mutatingwebhookconfiguration", "zz-another"],
+        "",
+    );
 }
 
 /// The manifest with parts of the user's that equal what was injected.

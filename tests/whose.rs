@@ -513,6 +513,27 @@ fn a_second_call_for_one_apply_takes_nothing_of_ours_for_what_was_applied() {
     }
 }
 
+#[test]
+fn a_second_call_for_one_replacement_leaves_what_was_sent_beside_the_template() {
+    let surge = opted_in(&[("rollout", "surge"), ("min-ready-seconds", "7")]);
+    let settings = Settings::default();
+    let (stored, _) = create(&deployment(), &surge, &settings);
+    let mut sent = deployment();
+    web(&mut sent)["image"] = "web:2".into();
+    sent["spec"]["minReadySeconds"] = 7.into();
+    sent["spec"]["strategy"]["rollingUpdate"] = json!({"maxUnavailable": 0, "maxSurge": "25%"});
+    // Who replaces an object has nothing of the record.
+    sent["metadata"]["managedFields"] = json!([{
+        "manager": "kubectl-replace", "operation": "Update", "apiVersion": "apps/v1",
+        "fieldsType": "FieldsV1", "fieldsV1": fields(&json!({"spec": sent["spec"]}))
+    }]);
+    let (once, _) = update(&sent, &stored, &surge, &settings);
+    let (twice, _) = update(&once, &stored, &surge, &settings);
+    assert_eq!(twice, once);
+    assert_eq!(twice["spec"]["minReadySeconds"], 7);
+    assert_eq!(twice["spec"]["strategy"], sent["spec"]["strategy"]);
+}
+
 fn rollout() -> Value {
     let mut object = deployment();
     object["apiVersion"] = "argoproj.io/v1alpha1".into();

@@ -30,7 +30,7 @@ use crate::slots::fingerprint;
 use crate::slots::json;
 use crate::slots::kind::Kind;
 use crate::slots::record::{Raw, Record};
-use crate::slots::sent::Witnesses;
+use crate::slots::sent::{self, Witnesses};
 use crate::slots::slot::{Places, RECORD, Slot};
 use crate::slots::tree::Tree;
 use crate::slots::view::Object;
@@ -345,7 +345,11 @@ impl Workload<'_> {
         let came_back = || self.template_changed() && self.fits_its_record(fingerprint);
         let other_record = self.tree.record() != self.old.and_then(Tree::record);
         if other_record && came_back() {
-            return Some(self.rollback_kept());
+            return Some(if sent::wrote_no_record(self.ask.told()) {
+                Decision::new(Outcome::Unchanged, Reason::AlreadyInjected)
+            } else {
+                self.rollback_kept()
+            });
         }
         if let (Some(old), Some(record)) = (self.old, self.old_record)
             && !fingerprint::plainly_differ(self.tree, old, forms())

@@ -25,6 +25,13 @@ pub(crate) struct Witnesses<'a> {
     pub(crate) manager: Option<&'a str>,
 }
 
+/// Whether no field manager of the object has our record: then it was written in this very request, before another webhook
+/// changed the object. What a manager brings back, as an undo does, its entry names.
+pub(crate) fn wrote_no_record(told: Witnesses<'_>) -> bool {
+    let managed = told.meta.and_then(|meta| meta.managed_fields);
+    managed.is_some_and(|fields| !mentions(fields.get(), &[STATUS]))
+}
+
 /// What the user sent, whole.
 #[derive(Debug, Default)]
 pub(crate) struct Sent<'a> {

@@ -17,8 +17,8 @@ use super::world::{World, silkroll};
 use testkit::wait::eventually;
 
 /// A webhook that sets one value in every Deployment of one namespace, asked after ours. It ends with the test process.
-fn another_webhook(world: &World, namespace: &str, path: &'static str, value: &Value) {
-    let patch = json!([{"op": "add", "path": path, "value": value}]).to_string();
+fn another_webhook(world: &World, namespace: &str, at: &str, value: &Value) {
+    let patch = json!([{"op": "add", "path": at, "value": value}]).to_string();
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     // Of its own authority, for the same Service's name.

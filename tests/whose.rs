@@ -11,9 +11,7 @@ mod support;
 
 use serde_json::{Value, json};
 use silkroll::engine::{Kind, Outcome, Reason, Settings};
-use support::{
-    Pairs, annotate, apply, create, decide, deployment, opted_in, patch_by, review, update,
-};
+use support::{Pairs, annotate, create, create_by, deployment, opted_in, patch_by, update};
 
 fn pod(object: &mut Value) -> &mut Value {
     &mut object["spec"]["template"]["spec"]
@@ -462,13 +460,13 @@ fn another_webhook_behind_ours_rolls_nothing_out() {
     assert_eq!(after["spec"], stored["spec"]);
 }
 
-/// A call of the webhook for a server-side apply.
-fn apply_call(object: &Value, old: &Value) -> Value {
-    let operation = if old.is_null() { "CREATE" } else { "UPDATE" };
-    let mut body: Value = serde_json::from_slice(&review(operation, object, old)).unwrap();
-    body["request"]["options"]["fieldManager"] = "kubectl".into();
-    let body = serde_json::to_vec(&body).unwrap();
-    apply(object, &decide(&body, &opted_in(&[]), &Settings::default()))
+/// A call of the webhook for a server-side apply, which creates an object or changes one.
+fn apply_call(object: &Value, old: Option<&Value>) -> Value {
+    let (namespace, settings) = (opted_in(&[]), Settings::default());
+    match old {
+        Some(old) => patch_by("kubectl", object, old, &namespace, &settings).0,
+        None => create_by("kubectl", object, &namespace, &settings).0,
+    }
 }
 
 #[test]
@@ -491,19 +489,19 @@ fn a_second_call_for_one_apply_takes_nothing_of_ours_for_what_was_applied() {
         let mut sent = deployment();
         edit(&mut sent);
         note(&mut sent, &written, Sent::ServerSide);
-        let once = apply_call(&sent, &Value::Null);
+        let once = apply_call(&sent, None);
         let mut behind = once.clone();
         behind["spec"]["template"]["metadata"]["annotations"]["other"] = "webhook".into();
-        assert_eq!(apply_call(&behind, &Value::Null), behind, "{what}, created");
+        assert_eq!(apply_call(&behind, None), behind, "{what}, created");
 
         let mut changed = once.clone();
         web(&mut changed)["image"] = "web:2".into();
         edit(&mut changed);
-        let again = apply_call(&changed, &once);
-        assert_eq!(apply_call(&again, &once), again, "{what}, updated");
+        let again = apply_call(&changed, Some(&once));
+        assert_eq!(apply_call(&again, Some(&once)), again, "{what}, updated");
         let mut behind = again.clone();
         behind["spec"]["template"]["metadata"]["annotations"]["other"] = "webhook".into();
-        let mut asked_again = apply_call(&behind, &once);
+        let mut asked_again = apply_call(&behind, Some(&once));
         assert_eq!(
             pod(&mut asked_again)["terminationGracePeriodSeconds"],
             pod(&mut behind)["terminationGracePeriodSeconds"],
@@ -534,6 +532,13 @@ fn a_second_call_for_one_replacement_leaves_what_was_sent_beside_the_template() 
     assert_eq!(twice["spec"]["strategy"], sent["spec"]["strategy"]);
 }
 
+fn all_kinds() -> Settings {
+    Settings {
+        kinds: Kind::ALL.to_vec(),
+        ..Settings::default()
+    }
+}
+
 fn rollout() -> Value {
     let mut object = deployment();
     object["apiVersion"] = "argoproj.io/v1alpha1".into();
@@ -543,10 +548,7 @@ fn rollout() -> Value {
 
 #[test]
 fn an_empty_strategy_of_a_rollout_that_was_sent_stays() {
-    let settings = Settings {
-        kinds: Kind::ALL.to_vec(),
-        ..Settings::default()
-    };
+    let settings = all_kinds();
     let surge = opted_in(&[("rollout", "surge")]);
     for before in [
         json!({"maxSurge": 0}),
@@ -583,10 +585,7 @@ fn an_empty_strategy_of_a_rollout_that_was_sent_stays() {
 
 #[test]
 fn a_rollout_that_leaves_out_a_list_that_was_empty_keeps_what_was_injected_into_it() {
-    let settings = Settings {
-        kinds: Kind::ALL.to_vec(),
-        ..Settings::default()
-    };
+    let settings = all_kinds();
     for list in ["env", "volumeMounts", "volumes"] {
         let place = if list == "volumes" { pod } else { web };
         let mut first = rollout();

@@ -63,10 +63,11 @@ pub(super) fn reconcile(ask: &Ask<'_>, tree: &Tree<'_>, old: Option<&Tree<'_>>) 
     // the apply has was written in this very request, before another webhook changed the object: what stands there as
     // recorded is not what was applied.
     let known = tree.record().is_none() || same_record;
+    let asked = ask.told();
     let told = Witnesses {
-        stored: ask.told().stored.filter(|_| known),
-        manager: ask.told().manager.filter(|_| known),
-        ..ask.told()
+        stored: asked.stored.filter(|_| known),
+        manager: asked.manager.filter(|_| known),
+        ..asked
     };
     let mut record = own.as_ref();
     let mut user = take_out(tree, record, told, forms());

@@ -128,7 +128,20 @@ pub(crate) fn update(
     (apply(new, &decision), decision)
 }
 
-/// The same by a patch of `manager`.
+/// CREATE by `manager`.
+pub(crate) fn create_by(
+    manager: &str,
+    object: &Value,
+    namespace: &Pairs,
+    settings: &Settings,
+) -> (Value, Decision) {
+    let review = review("CREATE", object, &Value::Null);
+    let body = by(manager, "CreateOptions", &review);
+    let decision = decide(&serde_json::to_vec(&body).unwrap(), namespace, settings);
+    (apply(object, &decision), decision)
+}
+
+/// UPDATE by a patch of `manager`.
 pub(crate) fn patch_by(
     manager: &str,
     new: &Value,
@@ -136,16 +149,22 @@ pub(crate) fn patch_by(
     namespace: &Pairs,
     settings: &Settings,
 ) -> (Value, Decision) {
-    let mut body: Value = serde_json::from_slice(&review("UPDATE", new, old)).unwrap();
     // A patch comes to a webhook with the options of an update, and as an object that was made from the stored one.
-    body["request"]["options"] = json!({
-        "kind": "UpdateOptions", "apiVersion": "meta.k8s.io/v1", "fieldManager": manager
-    });
+    let mut body = by(manager, "UpdateOptions", &review("UPDATE", new, old));
     for object in ["object", "oldObject"] {
         body["request"][object]["metadata"]["uid"] = "705ab4f5-6393-11e8-b7cc-42010a800002".into();
     }
     let decision = decide(&serde_json::to_vec(&body).unwrap(), namespace, settings);
     (apply(new, &decision), decision)
+}
+
+/// A review whose options name a field manager.
+fn by(manager: &str, options: &str, review: &[u8]) -> Value {
+    let mut body: Value = serde_json::from_slice(review).unwrap();
+    body["request"]["options"] = json!({
+        "kind": options, "apiVersion": "meta.k8s.io/v1", "fieldManager": manager
+    });
+    body
 }
 
 /// `silkroll inject --remove`, and what the object is then.
